@@ -1,0 +1,3 @@
+module lab/containerd
+
+go 1.26.3

@@ -1,0 +1,3 @@
+module lab/coredns
+
+go 1.26.3

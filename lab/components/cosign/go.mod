@@ -1,0 +1,3 @@
+module lab/cosign
+
+go 1.26.3

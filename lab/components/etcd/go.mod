@@ -1,0 +1,3 @@
+module lab/etcd
+
+go 1.26.3

@@ -1,0 +1,3 @@
+module lab/registry
+
+go 1.26.3

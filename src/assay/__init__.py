@@ -1,0 +1,1 @@
+"""assay: the acceptance suite of a Talos/Kubernetes platform."""

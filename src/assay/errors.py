@@ -1,0 +1,54 @@
+"""What can go wrong while judging. Only AssertionError means FAIL; everything here means ERROR, or exit 4 before a run."""
+
+from __future__ import annotations
+
+
+class AssayError(Exception):
+    """A one-line message and a remedy, fit for a summary.
+
+    Args:
+        message: what happened, one line, never a secret value.
+        remedy: what the reader can do about it.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        """Keep the message and the remedy apart so that a report can show both."""
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Return the message, with the remedy behind a dash where there is one."""
+        return f"{self.message} - {self.remedy}" if self.remedy else self.message
+
+
+class CatalogueError(AssayError):
+    """A policy, its test or its violation is malformed or missing. Exit 4."""
+
+
+class ProfileError(AssayError):
+    """The stack profile cannot be used. Exit 4."""
+
+
+class ProbeError(AssayError):
+    """A fact could not be read: unreachable, denied, unreadable, half of it. ERROR."""
+
+
+class AssumptionError(AssayError):
+    """Something the judgement rests on does not hold. ERROR."""
+
+
+class PopulationError(AssayError):
+    """Nothing, or not everything, was looked at. ERROR."""
+
+
+class PairError(AssayError):
+    """A refusal without its admitted twin, or by another layer than the one under test. ERROR."""
+
+
+class GuardError(AssayError):
+    """A guard refused to act: wrong cluster, wrong kind of stack, foreign plant. ERROR."""
+
+
+class UndeclaredError(AssayError):
+    """Neither the specification nor the profile gives the number. NOT_CHECKED."""

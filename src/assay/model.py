@@ -1,0 +1,206 @@
+"""The words of the suite: Control, Verdict, Named, Breach, Attempt, Record. Standard library only."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from assay.errors import AssumptionError, PairError, PopulationError, UndeclaredError
+
+
+T = TypeVar("T")
+
+
+class Verdict(enum.StrEnum):
+    """What a control can come to (words of XCCDF 1.2 section 6.6.4.2 where it has them)."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    ERROR = "ERROR"
+    NOT_APPLICABLE = "NOT_APPLICABLE"
+    NOT_CHECKED = "NOT_CHECKED"
+
+
+class Tier(enum.StrEnum):
+    """Where a control is decided: files, a running stack, under load, or by changing the stack and putting it back."""
+
+    STATIC = "static"
+    LIVE = "live"
+    LOAD = "load"
+    DRILL = "drill"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A number that decides: `value` in `unit`, and the statement it comes from."""
+
+    value: float
+    unit: str
+    metric: str
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One sentence of the specification, as `policies/<family>/<ID>.toml` holds it. `digest` is the SHA-256 of that file."""
+
+    id: str
+    statement: str
+    source: str
+    owner: str
+    tiers: tuple[Tier, ...]
+    remedy: str
+    limits: tuple[Limit, ...] = ()
+    needs: tuple[str, ...] = ()
+    maps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    digest: str = ""
+
+    @property
+    def family(self) -> str:
+        """Return the family, lower case: `sec` of `SEC-27`."""
+        return self.id.split("-")[0].lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a violation planted and a test must name, for example `Pod shop/leaky`."""
+
+    what: str
+
+    def __str__(self) -> str:
+        """Return the name itself."""
+        return self.what
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A planted number: `metric` must be measured `above` (or `below`) by `at_least` (in the metric's unit)."""
+
+    metric: str
+    direction: str
+    at_least: float
+
+
+@dataclass(frozen=True, slots=True)
+class Offender:
+    """One thing that breaks a control: its name as the platform writes it, and why."""
+
+    named: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        """Return `name` or `name: why`."""
+        return f"{self.named}: {self.why}" if self.why else self.named
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request that may be admitted or refused: what was tried, whether it got through, and the words of the answer."""
+
+    named: str
+    admitted: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A measured number: metric, value, unit."""
+
+    metric: str
+    value: float
+    unit: str
+
+
+def offender(thing: object, why: str = "") -> Offender:
+    """Return `thing` as an Offender: itself, its `named` attribute, or its text."""
+    if isinstance(thing, Offender):
+        return thing
+    return Offender(str(getattr(thing, "named", thing)), why or str(getattr(thing, "why", "")))
+
+
+@dataclass(slots=True)
+class Record:
+    """What a test talks to; the plugin turns it into one evidence line. Every verb may be called more than once."""
+
+    control: Control
+    declared: Mapping[str, float] = field(default_factory=dict)
+    looked_at: int = 0
+    expected: int = 0
+    asked: list[str] = field(default_factory=list)
+    found: list[Offender] = field(default_factory=list)
+    numbers: list[Measurement] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
+    standins: set[str] = field(default_factory=set)
+
+    def assume(self, holds: bool, why: str) -> None:
+        """Go on only if `holds`; else the judgement is ERROR with `why`."""
+        if not holds:
+            raise AssumptionError(why)
+
+    def ask(self, what: str) -> None:
+        """Note one question put to the platform (method and path, command, file), for the evidence. Never a secret."""
+        self.asked.append(what)
+
+    def note(self, key: str, value: object) -> None:
+        """Keep a fact worth reading in the evidence. Never a secret."""
+        self.notes[key] = str(value)
+
+    def population(self, things: Iterable[T], of: int | None = None) -> list[T]:
+        """Return `things` as a list after checking that all of them are there.
+
+        Args:
+            things: what will be judged.
+            of: how many there must be, from an independent source; None where there is none.
+
+        Raises:
+            PopulationError: none at all, or not `of`.
+        """
+        judged = list(things)
+        self.looked_at += len(judged)
+        self.expected += len(judged) if of is None else of
+        if not judged:
+            raise PopulationError("nothing to judge: the population is empty", "check the selector and the access")
+        if of is not None and len(judged) != of:
+            raise PopulationError(f"{len(judged)} of {of} looked at", "find out which are missing before judging")
+        return judged
+
+    def offenders(self, things: Iterable[object], why: str = "") -> list[Offender]:
+        """Note every thing that breaks the control and return them; `assert not control.offenders(...)` is the judgement."""
+        new = [offender(thing, why) for thing in things]
+        self.found.extend(new)
+        return new
+
+    def measured(self, value: float, unit: str, metric: str = "value") -> float:
+        """Note a measured number and return it."""
+        self.numbers.append(Measurement(metric, float(value), unit))
+        return float(value)
+
+    def limit(self, metric: str = "value") -> float:
+        """Return the declared number for `metric`: the policy's limit, else the profile's `[declared]` entry `<ID>.<metric>`.
+
+        Raises:
+            UndeclaredError: neither has it; the control is then NOT_CHECKED.
+        """
+        for known in self.control.limits:
+            if known.metric == metric:
+                return known.value
+        key = f"{self.control.id}.{metric}"
+        if key in self.declared:
+            return self.declared[key]
+        raise UndeclaredError(f"no number is declared for {key}", f'set "{key}" under [declared] in the profile')
+
+    def refused(self, attempt: Attempt, twin: Attempt, layer: str) -> bool:
+        """Return True if `attempt` was refused by `layer` while its harmless `twin` got through; an admitted attempt is an offender.
+
+        Raises:
+            PairError: the twin was refused too, or the refusal does not name `layer`.
+        """
+        if not twin.admitted:
+            raise PairError(f"{twin.named}: the admitted twin was refused too: {twin.reason}", "mend the twin first")
+        if attempt.admitted:
+            self.found.append(Offender(attempt.named, "admitted"))
+            return False
+        if layer.lower() not in attempt.reason.lower():
+            raise PairError(f"{attempt.named}: refused, but not by {layer}: {attempt.reason}", "another layer stands in front")
+        return True
