@@ -1,0 +1,130 @@
+"""Builds of the lab's components: Go modules pinned by go.sum, cached by the digest of everything that decides the binary."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.layout import CACHE, KUBERNETES, PROJECT
+
+COMPONENTS = PROJECT / "lab" / "components"
+BINARIES = CACHE / "bin"
+COREDNS = "github.com/coredns/coredns@v1.14.2"
+K8S_FLAGS = " ".join(
+    f"-X {package}.{field}={value}"
+    for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    for field, value in (("gitVersion", KUBERNETES), ("gitMajor", "1"), ("gitMinor", "36"), ("gitTreeState", "clean"),
+                         ("buildDate", "2026-01-01T00:00:00Z"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One module: its folder, the packages to build with the names of the binaries, extra linker flags, and seconds a cold build takes."""
+
+    folder: str
+    packages: dict[str, str]
+    flags: str = ""
+    seconds: int = 60
+
+
+def _named(prefix: str, *names: str) -> dict[str, str]:
+    return {n: f"{prefix}/{n}" for n in names}
+
+
+KUBERNETES_NAMES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl")
+ETCD = {"etcd": "go.etcd.io/etcd/server/v3", "etcdctl": "go.etcd.io/etcd/etcdctl/v3", "etcdutl": "go.etcd.io/etcd/etcdutl/v3"}
+TALOS = {"machined": "github.com/siderolabs/talos/internal/app/machined", "talosctl": "github.com/siderolabs/talos/cmd/talosctl"}
+ALL: tuple[Component, ...] = (
+    Component("runcwrap", {"runcwrap": "."}, seconds=3),
+    Component("labnode", {"labnode": "."}, seconds=3),
+    Component("pause", {"pause": "."}, seconds=3),
+    Component("public-api", {"public-api": "."}, seconds=10),
+    Component("kubernetes", _named("k8s.io/kubernetes/cmd", *KUBERNETES_NAMES), K8S_FLAGS, 320),
+    Component("machined", TALOS, seconds=230),
+    Component("etcd", ETCD, seconds=20),
+    Component("containerd", _named("github.com/containerd/containerd/v2/cmd", "containerd", "containerd-shim-runc-v2"), seconds=50),
+    Component("registry", _named("github.com/distribution/distribution/v3/cmd", "registry"), seconds=90),
+    Component("coredns", {"coredns": "github.com/coredns/coredns"}, seconds=60),
+    Component("cosign", _named("github.com/sigstore/cosign/v3/cmd", "cosign"), seconds=165),
+    Component("policy-controller", {"policy-webhook": "github.com/sigstore/policy-controller/cmd/webhook"}, seconds=120),
+    Component("caddy", {"caddy": "github.com/caddyserver/caddy/v2/cmd/caddy"}, seconds=80),
+)
+
+
+def digest(component: Component) -> str:
+    """Return the SHA-256 over the module's own files, the Go version, the packages and the flags."""
+    folder = COMPONENTS / component.folder
+    total = hashlib.sha256(f"{_go('version')}{sorted(component.packages.items())}{component.flags}".encode())
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and "coredns" not in p.relative_to(folder).parts):
+        total.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    return total.hexdigest()
+
+
+def missing() -> list[Component]:
+    """Return the components whose binaries are not in the cache, in build order."""
+    return [c for c in ALL if not _built(c)]
+
+
+def _built(component: Component) -> bool:
+    mark = BINARIES / f".{component.folder}.json"
+    if not mark.exists() or not all((BINARIES / name).exists() for name in component.packages):
+        return False
+    return bool(json.loads(mark.read_text())["digest"] == digest(component))
+
+
+def build(component: Component, tell: Callable[[str], None]) -> None:
+    """Build the binaries of one component into the cache.
+
+    Raises:
+        RuntimeError: the Go toolchain says no; the message carries its last lines.
+    """
+    BINARIES.mkdir(parents=True, exist_ok=True)
+    folder = COMPONENTS / component.folder
+    if component.folder == "machined":
+        _patched_coredns(folder)
+    for name, package in component.packages.items():
+        tell(f"{component.folder}: {name}")
+        target = BINARIES / f".{name}.new"
+        _go("build", "-trimpath", "-ldflags", f"-s -w {component.flags}", "-o", str(target), package, cwd=folder)
+        target.rename(BINARIES / name)
+    (BINARIES / f".{component.folder}.json").write_text(json.dumps({"digest": digest(component)}))
+
+
+def talos_source() -> Path:
+    """Return the folder of Talos' own source in the module cache; its configuration files come from there."""
+    listed = _go("list", "-m", "-f", "{{.Dir}}", "github.com/siderolabs/talos", cwd=COMPONENTS / "machined")
+    return Path(listed.strip())
+
+
+def _patched_coredns(folder: Path) -> None:
+    """Copy upstream CoreDNS from the module cache and add the few functions Talos' unavailable fork has."""
+    found = json.loads(_go("mod", "download", "-json", COREDNS, cwd=COMPONENTS / "coredns"))
+    copy = folder / "coredns"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(found["Dir"], copy, copy_function=shutil.copyfile)
+    for path in copy.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    copy.chmod(0o755)
+    shutil.copytree(folder / "coredns-compat", copy, dirs_exist_ok=True)
+
+
+def _go(*words: str, cwd: Path | None = None) -> str:
+    env = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"}
+    done = subprocess.run(["go", *words], cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"go {words[0]}: {done.stderr.strip()[-800:]}")
+    return done.stdout
+
+
+def prune() -> int:
+    """Remove the lab's cached binaries and images; return the bytes freed. Go's own caches are Go's (`go clean -cache -modcache`)."""
+    freed = sum(p.stat().st_size for p in CACHE.rglob("*") if p.is_file()) if CACHE.exists() else 0
+    shutil.rmtree(CACHE, ignore_errors=True)
+    return freed

@@ -1,0 +1,63 @@
+"""Leave nothing behind: every process, cgroup, namespace, link and mount the lab made, found by what is there and not by memory alone."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+import psutil
+
+from lab import network, process
+from lab.layout import BRIDGE, CACHE, STATE
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def groups() -> list[Path]:
+    """Return the lab's cgroups in all hierarchies, deepest first."""
+    tops = [p for p in CGROUPS.glob("*/assay-lab-*") if p.is_dir()]
+    every = [d for top in tops for d in (top, *(p for p in top.rglob("*") if p.is_dir()))]
+    return sorted(every, key=lambda p: len(p.parts), reverse=True)
+
+
+def clear() -> None:
+    """End the lab: kill its processes, remove its cgroups, namespaces, links. Volumes and caches stay."""
+    for record in sorted(process.RUN.glob("*.json")) if process.RUN.exists() else []:
+        process.stop(record.stem)
+    for _ in range(20):
+        pids = {pid for group in groups() for pid in process.members(group) if pid in psutil.pids()}
+        if not pids:
+            break
+        process.kill_all(sorted(pids))
+    _remove_groups()
+    network.remove()
+    (STATE / "stack.toml").unlink(missing_ok=True)
+
+
+def _remove_groups() -> None:
+    for _ in range(50):
+        left = groups()
+        if not left:
+            return
+        for group in left:
+            try:
+                group.rmdir()
+            except OSError:
+                time.sleep(0.02)
+    raise RuntimeError(f"{len(groups())} cgroups could not be removed, first {groups()[0]}")
+
+
+def leftovers() -> list[str]:
+    """Return what of the lab is still on the host: processes, namespaces, cgroups, links, mounts, firewall rules; empty when it is clean."""
+    found = [f"cgroup {g}" for g in groups()]
+    found += [f"process {pid}" for g in groups() for pid in process.members(g)]
+    found += [f"network namespace {ns}" for ns in network.namespaces()]
+    found += [f"link {p.name}" for p in Path("/sys/class/net").iterdir() if p.name == BRIDGE or p.name.startswith("asv-")]
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    return found + [f"mount {line.split()[4]}" for line in mounts if line.split()[4].startswith((str(STATE), str(CACHE)))]
+
+
+def wipe() -> None:
+    """Throw away the state of a lab that is down: volumes, configurations, logs, credentials."""
+    shutil.rmtree(STATE, ignore_errors=True)

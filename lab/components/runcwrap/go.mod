@@ -1,0 +1,3 @@
+module lab/runcwrap
+
+go 1.26.3

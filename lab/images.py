@@ -1,0 +1,153 @@
+"""The images of the lab's platform: each one a recipe over the built binaries and a few Debian packages, pushed to the lab's registry.
+
+Repository names follow the names the platform's manifests use, because nodes reach them through a mirror of the original registry.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from lab.layout import KUBERNETES, REGISTRY
+from lab.oci import Entry, Image, Layout, Registry
+
+ETCD = "v3.6.10"
+COREDNS = "v1.14.2"
+PAUSE = "3.10.1"
+POLICY_CONTROLLER = "v0.15.1"
+CADDY = "v2.11.9"
+NOBODY = "65532:65532"
+LOCAL = "usr/local/bin"
+PASSWD = b"root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\n"
+GROUP = b"root:x:0:\nnobody:x:65534:\n"
+DEBIAN_PROXY_TOOLS = (Path("/usr/sbin/nft"), Path("/usr/sbin/conntrack"), Path("/usr/sbin/xtables-nft-multi"))
+XTABLES = tuple(f"{f}tables{s}" for f in ("ip", "ip6") for s in ("", "-save", "-restore"))
+BUSYBOX = Path("/bin/busybox")
+SAMPLES = ("signed", "unsigned", "otherkey", "otherdigest", "tagmoved")
+
+Recipe = Callable[[Path], Image]
+
+
+class MissingBinary(RuntimeError):
+    """A file that an image is made of is not there; the text names all of them."""
+
+
+def libraries(programs: Iterable[Path]) -> list[Entry]:
+    """Return the shared libraries (and the loader) that `programs` need, as entries at the paths the loader looks in.
+
+    Raises:
+        MissingBinary: a library is not installed, by `ldd`.
+    """
+    found: dict[str, Entry] = {}
+    for program in programs:
+        listed = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=True).stdout
+        if "not found" in listed:
+            raise MissingBinary(f"{program}: a shared library is not installed")
+        for line in listed.splitlines():
+            word = next((w for w in line.split() if w.startswith("/")), None)
+            if word:
+                found[word.lstrip("/")] = Entry(word.lstrip("/"), 0o755, Path(word).resolve())
+    return list(found.values())
+
+
+def _program(name: str, repository: str, tag: str, user: str = "", binary: str = "") -> Recipe:
+    """Return the recipe of an image that is one static program in /usr/local/bin."""
+
+    def recipe(binaries: Path) -> Image:
+        entry = Entry(f"{LOCAL}/{name}", 0o755, binaries / (binary or name))
+        return Image(repository, tag, (entry, *_accounts()), (f"/{LOCAL}/{name}",), user)
+
+    return recipe
+
+
+def _accounts() -> tuple[Entry, ...]:
+    return (
+        Entry("etc/passwd", 0o644, data=PASSWD), Entry("etc/group", 0o644, data=GROUP), Entry("tmp", 0o1777),
+        Entry("etc/nsswitch.conf", 0o644, data=b"hosts: files dns\n"),
+    )
+
+
+def _kube_proxy(binaries: Path) -> Image:
+    tools = [Entry(f"usr/sbin/{p.name}", 0o755, p) for p in DEBIAN_PROXY_TOOLS]
+    links = [Entry(f"usr/sbin/{name}", link="xtables-nft-multi") for name in XTABLES]
+    plugins = Path("/usr/lib/x86_64-linux-gnu/xtables")
+    modules = [Entry(str(p).lstrip("/"), 0o644, p) for p in sorted(plugins.glob("*.so")) if not p.is_symlink()]
+    own = Entry(f"{LOCAL}/kube-proxy", 0o755, binaries / "kube-proxy")
+    entries = (own, *tools, *links, *modules, *libraries(DEBIAN_PROXY_TOOLS), *_accounts())
+    return Image("kube-proxy", KUBERNETES, entries, (f"/{LOCAL}/kube-proxy",))
+
+
+def _kubelet(binaries: Path) -> Image:
+    """Talos binds the node's /run at /var/run; containerd's socket must be found at /run as well."""
+    links = [Entry(f"bin/{name}", link="busybox") for name in ("mount", "umount", "sh")]
+    entries = (
+        Entry(f"{LOCAL}/kubelet", 0o755, binaries / "kubelet"), Entry("bin/busybox", 0o755, BUSYBOX), *links,
+        Entry("run", link="var/run"), Entry("var/run"), Entry("usr/bin/mount", link="/bin/busybox"),
+        Entry("usr/bin/umount", link="/bin/busybox"), Entry("etc/ssl/certs"), *_accounts(),
+    )
+    return Image("siderolabs/kubelet", KUBERNETES, entries, (f"/{LOCAL}/kubelet",))
+
+
+def _pause(binaries: Path) -> Image:
+    return Image("pause", PAUSE, (Entry("pause", 0o755, binaries / "pause"),), ("/pause",), "65535:65535")
+
+
+SYSTEM: dict[str, Recipe] = {
+    "kube-apiserver": _program("kube-apiserver", "kube-apiserver", KUBERNETES),
+    "kube-controller-manager": _program("kube-controller-manager", "kube-controller-manager", KUBERNETES),
+    "kube-scheduler": _program("kube-scheduler", "kube-scheduler", KUBERNETES),
+    "kube-proxy": _kube_proxy,
+    "kubelet": _kubelet,
+    "etcd": _program("etcd", "etcd", ETCD, binary="server"),
+    "coredns": _program("coredns", "coredns/coredns", COREDNS),
+    "pause": _pause,
+}
+PLATFORM: dict[str, Recipe] = {
+    "policy-controller": _program("policy-webhook", "platform/policy-controller", POLICY_CONTROLLER, NOBODY),
+    "gateway": _program("caddy", "platform/gateway", CADDY, NOBODY),
+    "public-api": _program("public-api", "shop/public-api", "1.0.0", NOBODY),
+}
+ALL: dict[str, Recipe] = {**SYSTEM, **PLATFORM}
+
+
+def sample(binaries: Path, name: str) -> Image:
+    """Return a sample image: a program that waits, different from every other sample by one file."""
+    entries = (
+        Entry("pause", 0o755, binaries / "pause"),
+        Entry("sample", 0o644, data=f"{name}\n".encode()),
+    )
+    repository, _, tag = name.partition(":")
+    return Image(f"samples/{repository}", tag or "1.0.0", entries, ("/pause",), NOBODY)
+
+
+def _missing(images: Iterable[Image]) -> list[str]:
+    return sorted({str(e.source) for i in images for e in i.entries if e.source and not e.source.is_file()})
+
+
+def build(bin: Path, work: Path, names: Iterable[str] = ALL, address: str = REGISTRY) -> dict[str, str]:
+    """Build and push the named images; what the layout and the registry already hold is left alone.
+
+    Args:
+        bin: the folder of the built programs.
+        work: the folder of the OCI layout.
+        names: keys of `ALL`.
+        address: `host:port` of the registry.
+
+    Returns:
+        name -> `host:port/repository@sha256:<hex>`.
+
+    Raises:
+        MissingBinary: some files are not there.
+        PushError: the registry refused something.
+    """
+    images = {name: ALL[name](bin) for name in names}
+    if gone := _missing(images.values()):
+        raise MissingBinary(f"not there: {', '.join(gone)}; build the components, install the Debian packages first")
+    layout, registry = Layout(work), Registry(address)
+    return {name: registry.push(layout, image, layout.build(image)) for name, image in images.items()}
+
+
+def build_all(bin: Path, work: Path) -> dict[str, str]:
+    """Build and push every image of the platform; see `build`."""
+    return build(bin, work)

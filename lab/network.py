@@ -1,0 +1,74 @@
+"""Bridge, network namespaces, routes and pod network of the lab. The pod network is this one file: replace it and nothing else changes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+from lab.layout import BRIDGE, HOST, NODES, Node
+
+
+def _ip(*words: str) -> str:
+    return subprocess.run(["ip", *words], check=True, capture_output=True, text=True).stdout
+
+
+def _links() -> set[str]:
+    return {link["ifname"] for link in json.loads(_ip("-j", "link"))}
+
+
+def namespaces() -> set[str]:
+    """Return the names of the lab's network namespaces that exist now."""
+    listed = json.loads(_ip("-j", "netns", "list") or "[]")
+    return {ns["name"] for ns in listed if ns["name"].startswith("assay-")}
+
+
+def create() -> None:
+    """Make the bridge, one network namespace a node, and the routes between the pod subnets. What is there already is kept."""
+    if BRIDGE not in _links():
+        _ip("link", "add", BRIDGE, "type", "bridge")
+        _ip("addr", "add", f"{HOST}/24", "dev", BRIDGE)
+    _ip("link", "set", BRIDGE, "up")
+    there = namespaces()
+    for node in NODES:
+        if node.netns not in there:
+            _attach(node)
+    for node in NODES:
+        _ip("route", "replace", node.pods, "via", node.address)
+
+
+def _attach(node: Node) -> None:
+    ns = node.netns
+    _ip("netns", "add", ns)
+    if node.link in _links():
+        _ip("link", "del", node.link)
+    _ip("link", "add", node.link, "type", "veth", "peer", "name", "eth0", "netns", ns)
+    _ip("link", "set", node.link, "master", BRIDGE, "up")
+    _ip("-n", ns, "link", "set", "lo", "up")
+    _ip("-n", ns, "addr", "add", f"{node.address}/24", "dev", "eth0")
+    _ip("-n", ns, "link", "set", "eth0", "up")
+    _ip("-n", ns, "route", "add", "default", "via", HOST)
+    for other in NODES:
+        if other != node:
+            _ip("-n", ns, "route", "replace", other.pods, "via", other.address)
+
+
+def remove() -> None:
+    """Remove the namespaces (their veth pairs, routes and rules go with them) and the bridge."""
+    for ns in namespaces():
+        _ip("netns", "del", ns)
+    for link in _links() & {node.link for node in NODES} | _links() & {BRIDGE}:
+        _ip("link", "del", link)
+
+
+def pod_network(node: Node) -> None:
+    """Write the node's CNI configuration (bridge, host-local addresses, port mapping) into its etc/cni volume."""
+    folder = node.folder / "vol" / "etc-cni" / "net.d"
+    folder.mkdir(parents=True, exist_ok=True)
+    bridge = {
+        "type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": False, "hairpinMode": True,
+        "ipam": {"type": "host-local", "ranges": [[{"subnet": node.pods}]], "routes": [{"dst": "0.0.0.0/0"}],
+                 "dataDir": "/var/lib/cni/networks"},
+    }
+    portmap = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
+    conflist = {"cniVersion": "1.0.0", "name": "lab", "plugins": [bridge, portmap]}
+    (folder / "10-lab.conflist").write_text(json.dumps(conflist, indent=1))

@@ -1,0 +1,78 @@
+"""Start, lose and look at Talos nodes."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from lab import network, process
+from lab.layout import HOST, NODES, STATE, Node
+from lab.machineconfig import CONFIG
+
+ROOTFS = STATE / "rootfs"
+
+
+def start(node: Node, binaries: Path) -> None:
+    """Start the node on its volumes (made when missing) inside its network namespace; a running one is left alone."""
+    node.folder.mkdir(parents=True, exist_ok=True)
+    network.pod_network(node)
+    launcher = [
+        str(binaries / "labnode"), "-name", node.name, "-rootfs", str(ROOTFS), "-data", str(node.folder),
+        "-config", str(CONFIG / "nodes" / f"{node.name}.yaml"), "-nameserver", HOST,
+    ]
+    process.start(f"node-{node.name}", ["nsenter", f"--net=/run/netns/{node.netns}", *launcher])
+
+
+def kill(node: Node) -> None:
+    """Lose the node as by a power cut of a machine: SIGKILL to its first process, and so to its whole pid namespace."""
+    process.stop(f"node-{node.name}")
+    for group in groups(node):
+        process.kill_all(process.members(group))
+
+
+def wipe(node: Node) -> None:
+    """Throw the node's volumes away."""
+    shutil.rmtree(node.folder, ignore_errors=True)
+
+
+def groups(node: Node) -> list[Path]:
+    """Return the node's cgroups, one in each hierarchy that has one."""
+    return [p for p in Path("/sys/fs/cgroup").glob(f"*/assay-lab-{node.name}") if p.is_dir()]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is seen of a node on the host: running or not, its processes, resident memory in bytes, lines of its mount table."""
+
+    node: Node
+    running: bool
+    processes: int
+    resident: int
+    mounts: int
+
+
+def state(node: Node) -> State:
+    """Return what the host knows of the node."""
+    running = process.process(f"node-{node.name}") is not None
+    group = Path("/sys/fs/cgroup/pids") / f"assay-lab-{node.name}"
+    pids = process.members(group) if group.exists() else []
+    resident = sum(_resident(pid) for pid in pids)
+    init = node.folder / "init.pid"
+    table = Path(f"/proc/{init.read_text().strip()}/mountinfo") if running and init.exists() else None
+    mounts = len(table.read_text().splitlines()) if table and table.exists() else 0
+    return State(node, running, len(pids), resident, mounts)
+
+
+def _resident(pid: int) -> int:
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def running() -> list[Node]:
+    """Return the nodes whose launcher runs."""
+    return [n for n in NODES if process.process(f"node-{n.name}")]

@@ -1,0 +1,85 @@
+"""Long-lived programs of the lab, known by recorded pid and start time, never by name.
+
+Everything that `lab up` starts inherits one cgroup of its own, so that a killed `lab up` leaves nothing that `lab down` cannot find.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+
+from lab.layout import STATE
+
+RUN = STATE / "run"
+LOGS = STATE / "log"
+HIERARCHY = Path("/sys/fs/cgroup/pids")
+GROUP = HIERARCHY / "assay-lab-host"
+
+
+def join_group() -> None:
+    """Put this process, and so all its children, into the lab's own cgroup."""
+    GROUP.mkdir(exist_ok=True)
+    (GROUP / "cgroup.procs").write_text(str(os.getpid()))
+
+
+def start(name: str, argv: list[str], env: dict[str, str] | None = None, group: bool = True) -> int:
+    """Start `argv` detached, log to `log/<name>.log`, record pid and start time, and return the pid. A running one is left alone."""
+    if found := process(name):
+        return int(found.pid)
+    RUN.mkdir(parents=True, exist_ok=True)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    if group:
+        join_group()
+    with (LOGS / f"{name}.log").open("ab") as log:
+        child = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env={**os.environ, **(env or {})}
+        )
+    record = {"pid": child.pid, "created": psutil.Process(child.pid).create_time(), "argv": argv}
+    (RUN / f"{name}.json").write_text(json.dumps(record))
+    return child.pid
+
+
+def process(name: str) -> psutil.Process | None:
+    """Return the running process recorded under `name`, or None; a reused pid is not it."""
+    path = RUN / f"{name}.json"
+    if not path.exists():
+        return None
+    record = json.loads(path.read_text())
+    try:
+        found = psutil.Process(record["pid"])
+        alive = abs(found.create_time() - record["created"]) < 1 and found.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return None
+    return found if alive else None
+
+
+def stop(name: str) -> None:
+    """Kill the process recorded under `name`, if it still is that process, and forget it."""
+    if found := process(name):
+        kill_all([found.pid])
+    (RUN / f"{name}.json").unlink(missing_ok=True)
+
+
+def kill_all(pids: list[int]) -> None:
+    """Kill these processes and wait until they are gone; the caller's own is left out."""
+    targets = []
+    for pid in pids:
+        if pid == os.getpid():
+            continue
+        try:
+            target = psutil.Process(pid)
+            target.send_signal(signal.SIGKILL)
+            targets.append(target)
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(targets, timeout=10)
+
+
+def members(group: Path) -> list[int]:
+    """Return the processes in a cgroup and the groups below it."""
+    return [int(pid) for procs in group.rglob("cgroup.procs") for pid in procs.read_text().split()]

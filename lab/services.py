@@ -1,0 +1,85 @@
+"""The programs that run beside the nodes, on the bridge's own address: registry, DNS, web server and issuer, API load balancer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from lab import machineconfig, pki, process, web
+from lab.layout import API_HOST, CACHE, HOST, OIDC_PORT, PROJECT, REGISTRY, STATE, controls, workers
+
+HAPROXY = """global
+  maxconn 2000
+defaults
+  mode tcp
+  timeout connect 3s
+  timeout client 1h
+  timeout server 1h
+frontend kubernetes-api
+  bind {host}:6443
+  default_backend control-planes
+backend control-planes
+  balance roundrobin
+  option httpchk GET /readyz
+  http-check expect status 200
+  default-server check check-ssl verify required ca-file {folder}/ca.crt crt {folder}/client.pem inter 1s fall 2 rise 1 on-marked-down shutdown-sessions
+{servers}
+"""
+REGISTRY_CONFIG = """version: 0.1
+log: {{level: warn}}
+storage:
+  filesystem: {{rootdirectory: {root}}}
+  delete: {{enabled: true}}
+http: {{addr: "{address}"}}
+"""
+COREFILE = """. {{
+    bind {host}
+    hosts {{
+        {address} {name}
+        fallthrough
+    }}
+    template ANY ANY {{
+        rcode NXDOMAIN
+    }}
+    errors
+}}
+"""
+
+
+def start_registry(binaries: Path) -> None:
+    """Start the image registry; its blobs live in the cache."""
+    config = STATE / "registry.yaml"
+    config.write_text(REGISTRY_CONFIG.format(root=CACHE / "registry", address=REGISTRY))
+    process.start("registry", [str(binaries / "registry"), "serve", str(config)], {"OTEL_TRACES_EXPORTER": "none"})
+
+
+def start_dns(binaries: Path) -> None:
+    """Start the lab's DNS: it knows the public names of the platform and nothing else."""
+    corefile = STATE / "Corefile"
+    corefile.write_text(COREFILE.format(host=HOST, address=workers()[0].address, name=API_HOST))
+    process.start("dns", [str(binaries / "coredns"), "-conf", str(corefile)])
+
+
+def start_web(lab_ca: pki.Pair) -> None:
+    """Start the manifests' server and the OIDC issuer."""
+    if process.process("web") is None:
+        web.write(pki.issue(lab_ca, "issuer", sans=(HOST,)), pki.rsa_key())
+    process.start("web", [sys.executable, "-m", "lab.web"], {"PYTHONPATH": str(PROJECT)})
+
+
+def start_load_balancer() -> None:
+    """Start HAProxy: the cluster's endpoint, as the specification's API load balancer, with health checks of all three apiservers."""
+    folder = STATE / "haproxy"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    authority = machineconfig.ca("k8s")
+    client = pki.issue(authority, "load-balancer")
+    (folder / "ca.crt").write_bytes(authority.cert)
+    (folder / "client.pem").touch(mode=0o600)
+    (folder / "client.pem").write_bytes(client.cert + client.key)
+    servers = "\n".join(f"  server {n.name} {n.address}:6443" for n in controls())
+    (folder / "haproxy.cfg").write_text(HAPROXY.format(host=HOST, folder=folder, servers=servers))
+    process.start("haproxy", ["/usr/sbin/haproxy", "-db", "-f", str(folder / "haproxy.cfg")])
+
+
+NAMES = ("registry", "dns", "web", "haproxy")
+PORTS = {"registry": 5000, "dns": 53, "web": OIDC_PORT, "haproxy": 6443}

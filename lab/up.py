@@ -1,0 +1,127 @@
+"""`lab up`, step by step: each says what it does and how long it takes, and is done only when its effect is seen."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from lab import build, clean, cluster, deploy, images, machineconfig, network, nodes, pki, process, profile, require, rootfs, services
+from lab.layout import CACHE, NODES, STATE, TALOS
+
+TIMES = STATE / "times.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: what it says, the seconds it is expected to take, what it does."""
+
+    says: str
+    expected: float
+    act: Callable[[], None]
+
+
+class Up:
+    """One run of `lab up`; the attributes carry what a later step needs from an earlier one."""
+
+    def __init__(self, console: Console, work: Path = build.BINARIES) -> None:
+        """Prepare a run that prints to `console` and uses the binaries in `work`."""
+        self.console = console
+        self.binaries = work
+        self.refs: dict[str, str] = {}
+        self.samples: dict[str, str] = {}
+        self.times: dict[str, float] = {}
+
+    def run(self) -> None:
+        """Bring the lab up; at once done when it is.
+
+        Raises:
+            RuntimeError: a requirement, a build or a step failed; the message has the remedy.
+        """
+        if complete():
+            self.console.print("The lab is up already.")
+            return
+        if missing := require.problems():
+            raise RuntimeError("; ".join(missing))
+        self._packages()
+        clean.clear()
+        process.join_group()
+        self._build()
+        clean.wipe()
+        STATE.mkdir(parents=True, mode=0o755)
+        for step in self.steps():
+            self._do(step)
+        TIMES.write_text(json.dumps(self.times, indent=1))
+
+    def _packages(self) -> None:
+        if absent := require.absent_packages():
+            self._do(Step(f"install Debian packages: {', '.join(absent)}", 60, lambda: require.install(absent)))
+
+    def _build(self) -> None:
+        for component in build.missing():
+            def act(component: build.Component = component) -> None:
+                build.build(component, lambda text: self.console.log(f"  go build {text}"))
+            self._do(Step(f"build {component.folder}", component.seconds, act))
+
+    def steps(self) -> list[Step]:
+        """Return the steps from built binaries to a platform that serves, in order."""
+        b = self.binaries
+        return [
+            Step("network namespaces, bridge, registry, DNS, issuer", 3, self._services),
+            Step("root file system of the nodes", 4, lambda: rootfs.assemble(nodes.ROOTFS, b, build.talos_source(), TALOS)),
+            Step("images into the registry", 15, self._images),
+            Step("machine configurations from talos/", 6, self._configs),
+            Step(f"start {len(NODES)} Talos nodes", 3, self._nodes),
+            Step("bootstrap etcd", 20, lambda: cluster.bootstrap(b)),
+            Step("credentials", 5, lambda: cluster.credentials(b)),
+            Step("API through the load balancer", 30, lambda: cluster.api(b)),
+            Step("all nodes Ready", 30, lambda: cluster.nodes_ready(b)),
+            Step("deploy gitops/: admission, workload, gateway", 60, self._deploy),
+            Step("three etcd voters", 90, lambda: cluster.voters(b)),
+            Step("talosctl health", 30, lambda: cluster.healthy(b)),
+            Step("stack profile", 1, lambda: profile.write(b, self.samples, STATE / "overlay")),
+        ]
+
+    def _do(self, step: Step) -> None:
+        began = time.monotonic()
+        self.console.log(f"{step.says} (expect about {step.expected:.0f} s)")
+        try:
+            step.act()
+        except cluster.NotYet as late:
+            raise RuntimeError(f"{step.says}: {late}") from late
+        self.times[step.says] = round(time.monotonic() - began, 1)
+        self.console.log(f"  done in {self.times[step.says]} s")
+
+    def _services(self) -> None:
+        network.create()
+        authority = pki.authority("platform lab CA")
+        authority.write(STATE / "ca.crt", STATE / "ca.key")
+        services.start_registry(self.binaries)
+        services.start_dns(self.binaries)
+        services.start_web(authority)
+
+    def _images(self) -> None:
+        self.refs = images.build_all(self.binaries, CACHE / "images")
+
+    def _configs(self) -> None:
+        machineconfig.render(self.binaries, (STATE / "ca.crt").read_bytes())
+        services.start_load_balancer()
+
+    def _nodes(self) -> None:
+        for node in NODES:
+            nodes.start(node, self.binaries)
+
+    def _deploy(self) -> None:
+        self.samples = deploy.deploy(
+            STATE, self.refs, self.binaries / "kubectl", self.binaries / "cosign", cluster.KUBECONFIG
+        )
+
+
+def complete() -> bool:
+    """Return whether the lab is up: every program and node runs and the profile is written."""
+    names = [*services.NAMES, *(f"node-{n.name}" for n in NODES)]
+    return profile.PATH.exists() and all(process.process(name) for name in names)
