@@ -1,0 +1,198 @@
+"""etcd itself, each member asked at its own address over mutual TLS by the JSON gateway. Standard library only."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from assay.errors import ProbeError
+
+if TYPE_CHECKING:
+    from assay.profile import Profile
+
+ALARM_ACTION_GET = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EtcdMember:
+    """A row of the member list. A member that never started has no name."""
+
+    id: int
+    name: str
+    peers: tuple[str, ...]
+    clients: tuple[str, ...]
+    learner: bool
+
+    @property
+    def named(self) -> str:
+        """Return `EtcdMember name`, or its id in hexadecimal while it has none."""
+        return f"EtcdMember {self.name or format(self.id, '016x')}"
+
+    @property
+    def started(self) -> bool:
+        """Return True if the member has joined: it then has a name and client addresses."""
+        return bool(self.name and self.clients)
+
+
+@dataclass(frozen=True, slots=True)
+class EtcdStatus:
+    """What one member says of itself: `leader` is 0 where it follows none."""
+
+    endpoint: str
+    member: int
+    leader: int
+    version: str
+    index: int
+    applied: int
+    term: int
+    learner: bool
+    errors: tuple[str, ...]
+
+    @property
+    def named(self) -> str:
+        """Return `EtcdMember endpoint`."""
+        return f"EtcdMember {self.endpoint}"
+
+
+class Etcd:
+    """The etcd members of the profile, read-only."""
+
+    def __init__(self, endpoints: tuple[str, ...], context: ssl.SSLContext, seconds: float = 5.0) -> None:
+        """Ask `endpoints` (`https://host:2379`) with `context`; `seconds` is the time limit of one question."""
+        self.endpoints = endpoints
+        self._context = context
+        self._seconds = seconds
+
+    @classmethod
+    def from_profile(cls, profile: Profile) -> Etcd:
+        """Return the probe for the profile's endpoints and client certificate.
+
+        Raises:
+            ProbeError: the profile lacks them, or they cannot be loaded.
+        """
+        profile.need_text("etcd.endpoints")
+        paths = {name: str(profile.need_path(f"etcd.{name}")) for name in ("ca", "cert", "key")}
+        try:
+            context = ssl.create_default_context(cafile=paths["ca"])
+            context.load_cert_chain(paths["cert"], paths["key"])
+        except (ssl.SSLError, OSError) as why:
+            raise ProbeError(f"the etcd client certificate cannot be used: {type(why).__name__}", "check ca, cert and key under [etcd]") from why
+        return cls(profile.etcd.endpoints, context)
+
+    def members(self, endpoint: str) -> list[EtcdMember]:
+        """Return the member list as the member at `endpoint` sees it, asked linearizably.
+
+        Raises:
+            ProbeError: no answer, no quorum, or another shape.
+        """
+        rows = self._ask(endpoint, "/v3/cluster/member/list", {"linearizable": True}).get("members")
+        if not isinstance(rows, list) or not rows:
+            raise ProbeError(f"{endpoint}: no members in the answer", "is this an etcd 3.4 or later?")
+        return [_member(row, endpoint) for row in rows]
+
+    def status(self, endpoint: str) -> EtcdStatus:
+        """Return what the member at `endpoint` says of itself.
+
+        Raises:
+            ProbeError: no answer, or another shape.
+        """
+        got = self._ask(endpoint, "/v3/maintenance/status", {})
+        header = got.get("header", {})
+        return EtcdStatus(
+            endpoint, _int(header.get("member_id"), endpoint), _int(got.get("leader", "0"), endpoint), str(got.get("version", "")),
+            _int(got.get("raftIndex", "0"), endpoint), _int(got.get("raftAppliedIndex", "0"), endpoint),
+            _int(got.get("raftTerm", "0"), endpoint), bool(got.get("isLearner", False)), tuple(map(str, got.get("errors", ()))),
+        )  # fmt: skip
+
+    def alarms(self, endpoint: str) -> list[str]:
+        """Return the raised alarms, `member kind` each.
+
+        Raises:
+            ProbeError: no answer, or another shape.
+        """
+        got = self._ask(endpoint, "/v3/maintenance/alarm", {"action": ALARM_ACTION_GET}).get("alarms", [])
+        return [f"{row.get('memberID', '?')} {row.get('alarm', 'NONE')}" for row in got]
+
+    def _ask(self, endpoint: str, path: str, body: Mapping[str, object]) -> dict[str, Any]:
+        request = urllib.request.Request(endpoint + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST")
+        try:
+            with urllib.request.urlopen(request, timeout=self._seconds, context=self._context) as reply:
+                parsed = json.loads(reply.read())
+        except urllib.error.HTTPError as why:
+            raise ProbeError(f"{endpoint}: {path}: HTTP {why.code}: {_words(why)}", "look at this etcd member") from why
+        except (OSError, ValueError) as why:
+            raise ProbeError(f"{endpoint}: {path}: no usable answer: {_reason(why)}", "is this member up and reachable from here?") from why
+        if not isinstance(parsed, dict):
+            raise ProbeError(f"{endpoint}: {path}: the answer is no object", "is this an etcd?")
+        return parsed
+
+
+class EtcdWriter(Etcd):
+    """The same members, written to: for violations on a lab only."""
+
+    def add_learner(self, endpoint: str, peer: str) -> int:
+        """Add a learner that will never start, with peer address `peer`; return its id.
+
+        Raises:
+            ProbeError: refused.
+        """
+        got = self._ask(endpoint, "/v3/cluster/member/add", {"peerURLs": [peer], "isLearner": True})
+        return _int(got.get("member", {}).get("ID"), endpoint)
+
+    def remove_member(self, endpoint: str, member: int) -> None:
+        """Take a member out of the list.
+
+        Raises:
+            ProbeError: refused.
+        """
+        self._ask(endpoint, "/v3/cluster/member/remove", {"ID": str(member)})
+
+    def put(self, endpoint: str, key: str, value: bytes) -> None:
+        """Write a raw value.
+
+        Raises:
+            ProbeError: refused.
+        """
+        self._ask(endpoint, "/v3/kv/put", {"key": _b64(key.encode()), "value": _b64(value)})
+
+    def delete(self, endpoint: str, key: str) -> None:
+        """Delete a key; a missing one is left missing.
+
+        Raises:
+            ProbeError: refused.
+        """
+        self._ask(endpoint, "/v3/kv/deleterange", {"key": _b64(key.encode())})
+
+
+def _b64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
+def _member(row: Mapping[str, Any], endpoint: str) -> EtcdMember:
+    return EtcdMember(
+        _int(row.get("ID"), endpoint), str(row.get("name", "")), tuple(row.get("peerURLs", ())), tuple(row.get("clientURLs", ())),
+        bool(row.get("isLearner", False)),
+    )  # fmt: skip
+
+
+def _int(value: object, endpoint: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).isdecimal():
+        raise ProbeError(f"{endpoint}: a number is missing in the answer", "is this an etcd 3.4 or later?")
+    return int(value)
+
+
+def _words(why: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.loads(why.read()).get("message", ""))[:200]
+    except (ValueError, OSError, AttributeError):
+        return why.reason
+
+
+def _reason(why: Exception) -> str:
+    return str(getattr(why, "reason", "") or type(why).__name__)[:200]
