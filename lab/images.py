@@ -99,7 +99,7 @@ SYSTEM: dict[str, Recipe] = {
     "kube-scheduler": _program("kube-scheduler", "kube-scheduler", KUBERNETES),
     "kube-proxy": _kube_proxy,
     "kubelet": _kubelet,
-    "etcd": _program("etcd", "etcd", ETCD, binary="server"),
+    "etcd": _program("etcd", "etcd", ETCD),
     "coredns": _program("coredns", "coredns/coredns", COREDNS),
     "pause": _pause,
 }

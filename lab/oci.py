@@ -164,7 +164,8 @@ class Layout:
 
     def _index(self, name: str, digest: str, size: int) -> None:
         path = self.folder / "index.json"
-        index = json.loads(path.read_text()) if path.exists() else {"schemaVersion": 2, "mediaType": INDEX, "manifests": []}
+        empty = {"schemaVersion": 2, "mediaType": INDEX, "manifests": []}
+        index: dict[str, Any] = json.loads(path.read_text()) if path.exists() else empty
         label = "org.opencontainers.image.ref.name"
         others = [m for m in index["manifests"] if m["annotations"][label] != name]
         mine = {"mediaType": MANIFEST, "digest": digest, "size": size, "annotations": {label: name}}

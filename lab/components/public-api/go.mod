@@ -1,0 +1,3 @@
+module lab/public-api
+
+go 1.26.3
