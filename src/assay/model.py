@@ -43,7 +43,10 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One sentence of the specification, as `policies/<family>/<ID>.toml` holds it. `digest` is the SHA-256 of that file."""
+    """One sentence of the specification, as `policies/<family>/<ID>.toml` holds it. `digest` is the SHA-256 of that file.
+
+    `lists` are the policy's `[lists]`: names that are allowed, exempt or expected, for example `privileged = ["kube-system"]`.
+    """
 
     id: str
     statement: str
@@ -55,6 +58,7 @@ class Control:
     needs: tuple[str, ...] = ()
     maps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     digest: str = ""
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def family(self) -> str:
@@ -189,6 +193,16 @@ class Record:
         if key in self.declared:
             return self.declared[key]
         raise UndeclaredError(f"no number is declared for {key}", f'set "{key}" under [declared] in the profile')
+
+    def listed(self, key: str) -> tuple[str, ...]:
+        """Return the policy's list `key` of `[lists]`: names that are allowed, exempt or expected.
+
+        Raises:
+            AssumptionError: the policy has no such list.
+        """
+        if key not in self.control.lists:
+            raise AssumptionError(f"{self.control.id}: the policy has no list {key!r}", "add it under [lists]")
+        return self.control.lists[key]
 
     def refused(self, attempt: Attempt, twin: Attempt, layer: str) -> bool:
         """Return True if `attempt` was refused by `layer` while its harmless `twin` got through; an admitted attempt is an offender.
