@@ -1,0 +1,1 @@
+"""Read-only facts, one module per system, one client library each."""

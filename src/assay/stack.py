@@ -1,0 +1,175 @@
+"""What a test may look at: one read-only, lazily made probe per system. No method here changes anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.errors import ProbeError
+from assay.profile import Paths, Profile, Samples
+
+if TYPE_CHECKING:
+    from assay.drills import Drill
+    from assay.probes.etcd import Etcd
+    from assay.probes.git import GitTree
+    from assay.probes.hcl import Hcl
+    from assay.probes.http import Http
+    from assay.probes.kube import Kube
+    from assay.probes.load import Load
+    from assay.probes.manifests import Manifests
+    from assay.probes.plan import Plan
+    from assay.probes.runbook import Runbook
+    from assay.probes.talos import Talos
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """The files of the declared platform; asking for one that the profile does not give, or that is not there, is an ERROR."""
+
+    declared: Paths
+
+    @property
+    def infra(self) -> Path:
+        """Return the folder of the Terraform sources."""
+        return self._there("infra", self.declared.infra)
+
+    @property
+    def talos(self) -> Path:
+        """Return the folder of the machine configuration templates and patches."""
+        return self._there("talos", self.declared.talos)
+
+    @property
+    def gitops(self) -> Path:
+        """Return the folder of the manifests."""
+        return self._there("gitops", self.declared.gitops)
+
+    @property
+    def overlay(self) -> Path:
+        """Return the kustomize folder that this stack deploys."""
+        return self._there("overlay", self.declared.overlay)
+
+    @property
+    def runbook(self) -> Path:
+        """Return the runbook, a Markdown file."""
+        return self._there("runbook", self.declared.runbook)
+
+    @property
+    def repository(self) -> Path:
+        """Return the work tree of the Git repository that holds the platform."""
+        return self._there("repository", self.declared.repository)
+
+    @property
+    def machineconfigs(self) -> Path:
+        """Return the folder with one rendered `<node>.yaml` per node."""
+        return self._there("machineconfigs", self.declared.machineconfigs)
+
+    @property
+    def plan(self) -> tuple[Path, ...]:
+        """Return the plan files, as `terraform show -json` writes them; at least one."""
+        if not self.declared.plan:
+            raise ProbeError("the profile names no plan file", "set plan under [paths]")
+        return tuple(self._there("plan", path) for path in self.declared.plan)
+
+    def _there(self, key: str, path: Path | None) -> Path:
+        if path is None:
+            raise ProbeError(f"the profile does not say where {key} is", f"set {key} under [paths]")
+        if not path.exists():
+            raise ProbeError(f"{key}: {path.name} does not exist", f"check {key} under [paths]")
+        return path
+
+
+class Stack:
+    """The platform under judgement. Making one opens no connection; a probe is made when it is first asked for."""
+
+    def __init__(self, profile: Profile, paths: Paths | None = None) -> None:
+        """Look at the stack of `profile`; `paths` replaces its trees, as a planted copy does."""
+        self.profile = profile
+        self.paths = Trees(paths or profile.paths)
+
+    def at(self, paths: Paths) -> Stack:
+        """Return the same stack with fresh probes and other trees."""
+        return Stack(replace(self.profile, paths=paths))
+
+    @property
+    def samples(self) -> Samples:
+        """Return the image references made for trying admission."""
+        return self.profile.samples
+
+    @cached_property
+    def kube(self) -> Kube:
+        """Return the Kubernetes API, read."""
+        from assay.probes.kube import Kube
+
+        return Kube.from_profile(self.profile)
+
+    @cached_property
+    def talos(self) -> Talos:
+        """Return the Talos API and talosctl itself, read."""
+        from assay.probes.talos import Talos
+
+        return Talos.from_profile(self.profile)
+
+    @cached_property
+    def etcd(self) -> Etcd:
+        """Return the etcd members, each asked by its own address."""
+        from assay.probes.etcd import Etcd
+
+        return Etcd.from_profile(self.profile)
+
+    @cached_property
+    def http(self) -> Http:
+        """Return the public API, as its users reach it."""
+        from assay.probes.http import Http
+
+        return Http.from_profile(self.profile)
+
+    @cached_property
+    def load(self) -> Load:
+        """Return the load generator, a process of its own, and its results."""
+        from assay.probes.load import Load
+
+        return Load.from_profile(self.profile)
+
+    @cached_property
+    def drill(self) -> Drill:
+        """Return the drills: faults with a journalled way back."""
+        from assay.drills import Drill
+
+        return Drill.from_profile(self.profile)
+
+    @cached_property
+    def hcl(self) -> Hcl:
+        """Return the Terraform sources."""
+        from assay.probes.hcl import Hcl
+
+        return Hcl(self.paths.infra)
+
+    @cached_property
+    def plan(self) -> tuple[Plan, ...]:
+        """Return the Terraform plans, one per plan file; at least one."""
+        from assay.probes.plan import Plan
+
+        return tuple(Plan(path) for path in self.paths.plan)
+
+    @cached_property
+    def runbook(self) -> Runbook:
+        """Return the runbook."""
+        from assay.probes.runbook import Runbook
+
+        return Runbook(self.paths.runbook)
+
+    @cached_property
+    def manifests(self) -> Manifests:
+        """Return the manifests of the GitOps folder."""
+        from assay.probes.manifests import Manifests
+
+        return Manifests(self.paths.gitops)
+
+    @cached_property
+    def git(self) -> GitTree:
+        """Return the Git repository: its files and its history."""
+        from assay.probes.git import GitTree
+
+        return GitTree(self.paths.repository)
