@@ -9,14 +9,14 @@ from pathlib import Path
 import psutil
 
 from lab import network, process
-from lab.layout import BRIDGE, CACHE, STATE
+from lab.layout import BRIDGE, GROUPS, LINKS, STATE
 
 CGROUPS = Path("/sys/fs/cgroup")
 
 
 def groups() -> list[Path]:
     """Return the lab's cgroups in all hierarchies, deepest first."""
-    tops = [p for p in CGROUPS.glob("*/assay-lab-*") if p.is_dir()]
+    tops = [p for p in CGROUPS.glob(f"*/{GROUPS}*") if p.is_dir()]
     every = [d for top in tops for d in (top, *(p for p in top.rglob("*") if p.is_dir()))]
     return sorted(every, key=lambda p: len(p.parts), reverse=True)
 
@@ -53,9 +53,9 @@ def leftovers() -> list[str]:
     found = [f"cgroup {g}" for g in groups()]
     found += [f"process {pid}" for g in groups() for pid in process.members(g)]
     found += [f"network namespace {ns}" for ns in network.namespaces()]
-    found += [f"link {p.name}" for p in Path("/sys/class/net").iterdir() if p.name == BRIDGE or p.name.startswith("asv-")]
+    found += [f"link {p.name}" for p in Path("/sys/class/net").iterdir() if p.name == BRIDGE or p.name.startswith(LINKS)]
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    return found + [f"mount {line.split()[4]}" for line in mounts if line.split()[4].startswith((str(STATE), str(CACHE)))]
+    return found + [f"mount {line.split()[4]}" for line in mounts if line.split()[4].startswith(f"{STATE}/")]
 
 
 def wipe() -> None:

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from lab import build, clean, cluster, nodes, process
-from lab.layout import CACHE, NODES, STATE, node
+from lab.layout import CACHE, NAME, NODES, STATE, node
 from lab.up import Up, complete
 
-LOCK = Path("/run/assay-lab.lock")
+LOCK = Path(f"/run/{NAME}-lab.lock")
 
 
 @click.group()

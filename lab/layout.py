@@ -7,12 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-STATE = Path(os.environ.get("ASSAY_LAB_STATE", "/var/lib/assay-lab"))
+# A second lab may stand beside the first: ASSAY_LAB_INSTANCE=x gives it its own names, addresses and state. The caches are shared.
+INSTANCE = os.environ.get("ASSAY_LAB_INSTANCE", "")[:1]
+NAME = f"assay{INSTANCE}"
+STATE = Path(os.environ.get("ASSAY_LAB_STATE", f"/var/lib/{NAME}-lab"))
 CACHE = Path(os.environ.get("ASSAY_LAB_CACHE", "/var/cache/assay-lab"))
 
-BRIDGE = "assay0"
-HOST = "10.98.0.1"
-SUBNET = "10.98.0.0/24"
+BRIDGE = f"{NAME}0"
+GROUPS = f"{NAME}-lab-"
+LINKS = f"av{INSTANCE}-"
+NET = "10.97.0" if INSTANCE else "10.98.0"
+POD_NET = "10.243" if INSTANCE else "10.244"
+HOST = f"{NET}.1"
+SUBNET = f"{NET}.0/24"
 API = f"https://{HOST}:6443"
 REGISTRY = f"{HOST}:5000"
 WEB_PORT = 5001
@@ -42,17 +49,17 @@ class Node:
     @property
     def netns(self) -> str:
         """Return the name of the node's network namespace."""
-        return f"assay-{self.name}"
+        return f"{NAME}-{self.name}"
 
     @property
     def link(self) -> str:
         """Return the name of the bridge side of the node's veth pair (at most 15 characters)."""
-        return f"asv-{self.name}"
+        return f"{LINKS}{self.name}"
 
     @property
     def pods(self) -> str:
         """Return the pod subnet of the node."""
-        return f"10.244.{self.address.rsplit('.', 1)[1]}.0/24"
+        return f"{POD_NET}.{self.address.rsplit('.', 1)[1]}.0/24"
 
     @property
     def folder(self) -> Path:
@@ -62,7 +69,7 @@ class Node:
 
 def _pool(pool: str, short: str, count: int, first: int) -> list[Node]:
     return [
-        Node(f"{short}-{i + 1}", f"10.98.0.{first + i}", pool, f"fsn1-{'abc'[i % 3]}") for i in range(count)
+        Node(f"{short}-{i + 1}", f"{NET}.{first + i}", pool, f"fsn1-{'abc'[i % 3]}") for i in range(count)
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 
-from lab.layout import BRIDGE, HOST, NODES, Node
+from lab.layout import BRIDGE, HOST, NAME, NODES, Node
 
 
 def _ip(*words: str) -> str:
@@ -19,7 +19,7 @@ def _links() -> set[str]:
 def namespaces() -> set[str]:
     """Return the names of the lab's network namespaces that exist now."""
     listed = json.loads(_ip("-j", "netns", "list") or "[]")
-    return {ns["name"] for ns in listed if ns["name"].startswith("assay-")}
+    return {ns["name"] for ns in listed if ns["name"].startswith(f"{NAME}-")}
 
 
 def create() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from lab import network, process
-from lab.layout import HOST, NODES, STATE, Node
+from lab.layout import GROUPS, HOST, NODES, STATE, Node
 from lab.machineconfig import CONFIG
 
 ROOTFS = STATE / "rootfs"
@@ -22,6 +22,7 @@ def start(node: Node, binaries: Path) -> None:
     launcher = [
         str(binaries / "labnode"), "-name", node.name, "-rootfs", str(ROOTFS), "-data", str(node.folder),
         "-config", str(CONFIG / "nodes" / f"{node.name}.yaml"), "-nameserver", HOST,
+        "-cgroup", f"{GROUPS}{node.name}",
     ]
     process.start(f"node-{node.name}", ["nsenter", f"--net=/run/netns/{node.netns}", *launcher])
 
@@ -40,7 +41,7 @@ def wipe(node: Node) -> None:
 
 def groups(node: Node) -> list[Path]:
     """Return the node's cgroups, one in each hierarchy that has one."""
-    return [p for p in Path("/sys/fs/cgroup").glob(f"*/assay-lab-{node.name}") if p.is_dir()]
+    return [p for p in Path("/sys/fs/cgroup").glob(f"*/{GROUPS}{node.name}") if p.is_dir()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class State:
 def state(node: Node) -> State:
     """Return what the host knows of the node."""
     running = process.process(f"node-{node.name}") is not None
-    group = Path("/sys/fs/cgroup/pids") / f"assay-lab-{node.name}"
+    group = Path("/sys/fs/cgroup/pids") / f"{GROUPS}{node.name}"
     pids = process.members(group) if group.exists() else []
     resident = sum(_resident(pid) for pid in pids)
     init = node.folder / "init.pid"

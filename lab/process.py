@@ -13,12 +13,12 @@ from pathlib import Path
 
 import psutil
 
-from lab.layout import STATE
+from lab.layout import GROUPS, STATE
 
 RUN = STATE / "run"
 LOGS = STATE / "log"
 HIERARCHY = Path("/sys/fs/cgroup/pids")
-GROUP = HIERARCHY / "assay-lab-host"
+GROUP = HIERARCHY / f"{GROUPS}host"
 
 
 def join_group() -> None:

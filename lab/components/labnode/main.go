@@ -26,7 +26,7 @@ const mountLimit = 2000
 // controllers are the cgroup v1 hierarchies of a hybrid host.
 var controllers = []string{"cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids"}
 
-type node struct{ name, rootfs, data, config, nameserver string }
+type node struct{ name, rootfs, data, config, nameserver, cgroup string }
 
 func main() {
 	var n node
@@ -34,6 +34,7 @@ func main() {
 	flag.StringVar(&n.rootfs, "rootfs", "", "assembled root file system, used read-only")
 	flag.StringVar(&n.data, "data", "", "the node's own folder: volumes and generated files")
 	flag.StringVar(&n.config, "config", "", "machine configuration")
+	flag.StringVar(&n.cgroup, "cgroup", "", "name of the node's cgroup in every controller")
 	flag.StringVar(&n.nameserver, "nameserver", "", "address of the lab's DNS")
 	flag.Parse()
 	run, what := n.supervise, "supervise"
@@ -84,9 +85,8 @@ func guardMounts(p *os.Process) {
 }
 
 func (n node) joinCgroups() error {
-	group := "assay-lab-" + n.name
 	for _, c := range append(append([]string{}, controllers...), "systemd", "unified") {
-		dir := filepath.Join("/sys/fs/cgroup", c, group)
+		dir := filepath.Join("/sys/fs/cgroup", c, n.cgroup)
 		if _, err := os.Stat(filepath.Dir(dir)); err != nil {
 			continue
 		}

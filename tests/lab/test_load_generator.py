@@ -1,0 +1,216 @@
+"""The Locust project against a real HTTPS server on loopback: what the server did must be what the record says."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import http.server
+import ipaddress
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from assay.errors import ProbeError
+from assay.loadplan import due_times, read_run
+from assay.loadverdict import invalid
+from assay.model import Verdict
+from assay.probes.http import Http
+from assay.probes.load import Load
+
+NAME = "api.test.example"
+
+
+def make_certificate(folder: Path, name: str) -> Path:
+    """Write a self-signed certificate for `name` and its key to one PEM file and return its path."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    alternatives = [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("192.0.2.1"))]
+    built = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    clear, pkcs8 = serialization.NoEncryption(), serialization.PrivateFormat.PKCS8
+    private = key.private_bytes(serialization.Encoding.PEM, pkcs8, clear)
+    path = folder / f"{name}.pem"
+    path.write_bytes(built.public_bytes(serialization.Encoding.PEM) + private)
+    return path
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Answers GET; what it does with each request is decided by `behave(number)`: status, seconds to wait, headers."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, certificate: Path) -> None:
+        """Listen on loopback with TLS."""
+        super().__init__(("127.0.0.1", 0), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.seen = 0
+        self.connections = 0
+        self.slow_every = 0
+        self.slow_for = 0.0
+        self.status = 200
+        self.headers: dict[str, str] = {}
+        self.freeze = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        """Return the server's address."""
+        return f"https://127.0.0.1:{self.server_port}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """One connection of the server."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: Server
+
+    def setup(self) -> None:
+        """Count the connection."""
+        super().setup()
+        self.server.connections += 1
+
+    def do_GET(self) -> None:
+        """Answer as the server is told to."""
+        server = self.server
+        server.seen += 1
+        number = server.seen
+        with server.freeze:
+            pass
+        if server.slow_every and number % server.slow_every == 0:
+            time.sleep(server.slow_for)
+        self.send_response(server.status)
+        for key, value in {**server.headers, "Content-Length": "3"}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        self.wfile.write(b"[1]")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Stay quiet."""
+
+
+@contextlib.contextmanager
+def serving(certificate: Path) -> Iterator[Server]:
+    """Serve on loopback until the block ends."""
+    server = Server(certificate)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(timeout=5)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Return a PEM file with a certificate for NAME and its key."""
+    return make_certificate(tmp_path, NAME)
+
+
+def test_every_arrival_is_on_record_and_slow_ones_are_seen(certificate: Path, tmp_path: Path) -> None:
+    """Two hundred arrivals at 100/s, every tenth 250 ms late: the record holds them all and finds the slow ones."""
+    with serving(certificate) as server:
+        server.slow_every, server.slow_for = 10, 0.25
+        load = Load(server.url, "/items", NAME, str(certificate))
+        plan = load.plan(100, seconds=1.5, least=150, seed=7)
+        run = load.run(plan, tmp_path)
+        assert server.seen == plan.arrivals == len(run.samples)
+        assert server.connections < plan.arrivals / 2, "connections are kept"
+    assert invalid(run) == ""
+    slow = sum(1 for sample in run.samples if sample.latency >= 0.2)
+    assert plan.arrivals // 10 <= slow <= plan.arrivals // 10 + plan.arrivals // 20
+    assert [sample.due for sample in run.samples] == due_times(plan)
+
+
+def test_a_frozen_server_is_charged_from_the_due_moment(certificate: Path, tmp_path: Path) -> None:
+    """During a freeze of one second arrivals go on; a closed loop would have sent one request and seen one slow reply."""
+    with serving(certificate) as server:
+        load = Load(server.url, "/items", NAME, str(certificate))
+        plan = load.plan(50, seconds=3.0, least=150, seed=11)
+        ready = threading.Event()
+
+        def freeze() -> None:
+            while server.seen < plan.warm:
+                time.sleep(0.01)
+            with server.freeze:
+                time.sleep(1.0)
+            ready.set()
+
+        threading.Thread(target=freeze, daemon=True).start()
+        run = load.run(plan, tmp_path)
+        assert ready.is_set()
+    late = [sample for sample in run.samples if sample.latency >= 0.2]
+    assert 25 <= len(late) <= 60, "about 0.8 s of 50 arrivals each second"
+    assert max(sample.lag for sample in run.samples) < 0.2, "they left on time"
+
+
+def test_errors_are_exceedances_and_fast_errors_do_not_help(certificate: Path, tmp_path: Path) -> None:
+    """A server that refuses quickly is not a fast server."""
+    with serving(certificate) as server:
+        server.status = 503
+        load = Load(server.url, "/items", NAME, str(certificate))
+        run = load.run(load.plan(100, seconds=0.5, least=50), tmp_path)
+    assert all(sample.latency == float("inf") and sample.why == "status 503" for sample in run.samples)
+
+
+def test_a_foreign_certificate_makes_the_run_invalid(certificate: Path, tmp_path: Path) -> None:
+    """The right key for another name is refused by both clients, and never becomes a verdict."""
+    with serving(certificate) as server:
+        load = Load(server.url, "/items", "other.test.example", str(certificate))
+        run = load.run(load.plan(100, seconds=0.2, least=20), tmp_path)
+        with pytest.raises(ProbeError, match="certificate"):
+            Http(server.url, str(certificate), "other.test.example", "/items").get()
+        assert server.seen == 0
+        assert Http(server.url, str(certificate), NAME, "/items").get().status == 200
+    assert "not one of" in invalid(run) and "tls" in invalid(run)
+
+
+def test_replies_from_a_cache_are_no_verdict_on_the_api(certificate: Path, tmp_path: Path) -> None:
+    """A cache in front answers in place of the API."""
+    with serving(certificate) as server:
+        server.headers = {"CF-Cache-Status": "HIT"}
+        load = Load(server.url, "/items", NAME, str(certificate))
+        run = load.run(load.plan(100, seconds=0.2, least=20), tmp_path)
+    assert "cache" in invalid(run)
+
+
+def test_nothing_listening_is_an_error_not_a_verdict(certificate: Path, tmp_path: Path) -> None:
+    """Every request refused: the run says so and is invalid."""
+    with serving(certificate) as server:
+        url = server.url
+    load = Load(url, "/items", NAME, str(certificate))
+    run = load.run(load.plan(100, seconds=0.2, least=20), tmp_path)
+    assert "not one of" in invalid(run)
+    assert Verdict.ERROR.value == "ERROR"
+    with pytest.raises(ProbeError, match="GET"):
+        Http(url, str(certificate), NAME, "/items").get()
+
+
+def test_a_generator_killed_half_way_is_an_error(certificate: Path, tmp_path: Path) -> None:
+    """A record without its last line is refused, whatever stands in it."""
+    with serving(certificate) as server:
+        load = Load(server.url, "/items", NAME, str(certificate))
+        plan = load.plan(100, seconds=0.2, least=20)
+        load.run(plan, tmp_path)
+    record = tmp_path / "requests.jsonl"
+    record.write_text("".join(record.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(ProbeError, match="did not finish"):
+        read_run(plan, record)
