@@ -1,0 +1,26 @@
+"""ACC-01: the public API answers within the limit at the declared peak."""
+
+import pytest
+
+from assay.loadverdict import decided, judge
+from assay.model import Record
+from assay.stack import Stack
+
+
+@pytest.mark.control("ACC-01")
+def test_public_api_answers_in_time_at_peak(stack: Stack, control: Record) -> None:
+    """Arrivals come at the peak rate whether or not earlier ones were answered; the share over the limit is judged."""
+    limit, share = control.limit("latency_ms") / 1000, control.limit("share_over")
+    reply = stack.http.get()
+    control.assume(reply.status == 200, f"{reply.named} answers {reply.status} before any load")
+    plan = stack.load.plan(control.limit("peak_rps"))
+    control.ask(f"{plan.arrivals} x {reply.named} at {plan.rate:g}/s, seed {plan.seed}")
+    run = stack.load.run(plan)
+    control.population(run.judged, of=plan.judged)
+    judgement = judge(run, limit, share)
+    for key, fact in judgement.facts().items():
+        control.note(key, fact)
+    over = control.measured(judgement.share, "ratio", "share_over")
+    control.measured(judgement.p95.value * 1000, "ms", "p95")
+    decided(judgement)
+    assert judgement.passed, f"{over:.2%} over {limit * 1000:.0f} ms: {judgement.reason}"

@@ -1,0 +1,86 @@
+"""The public API as its users reach it: one small GET, certificate verified, no redirect followed, no retry."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from assay.errors import ProbeError
+from assay.profile import Profile
+
+TIMEOUT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: the URL asked, the status, the body's size in bytes, and the seconds from sending to the whole body."""
+
+    url: str
+    status: int
+    size: int
+    seconds: float
+
+    @property
+    def named(self) -> str:
+        """Return `GET url`."""
+        return f"GET {self.url}"
+
+
+class _NamedAdapter(HTTPAdapter):
+    """Connects to an address and expects another host name in its certificate."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """Make the pool with the expected name."""
+        super().init_poolmanager(*arguments, server_hostname=self.name, assert_hostname=self.name, **options)
+
+
+class Http:
+    """GET requests to the public API's address, verified against its CA."""
+
+    def __init__(self, url: str, ca: str, name: str, path: str) -> None:
+        """Aim at `url`; `ca` is a PEM file, `name` the host name asked for, `path` one cheap read."""
+        self.url, self.ca, self.name, self.path = url.rstrip("/"), ca, name, path
+
+    @classmethod
+    def from_profile(cls, profile: Profile) -> Http:
+        """Return the probe of the profile's `[api]`.
+
+        Raises:
+            ProbeError: the profile does not say where the API is, or its CA file cannot be read.
+        """
+        ca = str(profile.need_path("api.ca")) if profile.api.ca else ""
+        return cls(profile.need_text("api.url"), ca, profile.api.host, profile.api.path)
+
+    def get(self, path: str = "") -> Reply:
+        """Return the reply to one GET of `path`, by default the profile's; any status is a reply.
+
+        Raises:
+            ProbeError: no reply: refused, timed out, or the certificate is not accepted.
+        """
+        url = self.url + (path or self.path)
+        with requests.Session() as session:
+            session.trust_env = False
+            if self.name:
+                session.mount("https://", _NamedAdapter(self.name))
+            begin = time.monotonic()
+            reply = self._send(session, url)
+            return Reply(url, reply.status_code, len(reply.content), time.monotonic() - begin)
+
+    def _send(self, session: requests.Session, url: str) -> requests.Response:
+        headers = {"Host": self.name} if self.name else {}
+        try:
+            return session.get(url, headers=headers, verify=self.ca or True, timeout=TIMEOUT, allow_redirects=False)
+        except requests.exceptions.SSLError as error:
+            raise ProbeError(f"GET {url}: the certificate is not accepted", "check [api] ca and host, and its expiry") from error
+        except requests.exceptions.Timeout as error:
+            raise ProbeError(f"GET {url}: no answer within {TIMEOUT:.0f} s", "is the platform serving?") from error
+        except (requests.exceptions.RequestException, OSError) as error:
+            raise ProbeError(f"GET {url}: {type(error).__name__}", "check [api] url; is the platform serving?") from error
