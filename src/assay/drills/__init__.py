@@ -1,0 +1,6 @@
+"""Drills: faults on a running stack, with a journalled way back, judged by what a client outside was promised."""
+
+from assay.drills.controlplane import Drill, Report, forget
+
+
+__all__ = ["Drill", "Report", "forget"]
