@@ -2,4 +2,5 @@
 
 from lab.cli import main
 
+
 main()

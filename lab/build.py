@@ -1,4 +1,7 @@
-"""Builds of the lab's components: Go modules pinned by go.sum, cached by the digest of everything that decides the binary."""
+"""Builds of the lab's components.
+
+Go modules pinned by go.sum, cached by the digest of everything that decides the binary.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +16,29 @@ from pathlib import Path
 
 from lab.layout import CACHE, KUBERNETES, PROJECT
 
+
 COMPONENTS = PROJECT / "lab" / "components"
 BINARIES = CACHE / "bin"
 COREDNS = "github.com/coredns/coredns@v1.14.2"
 K8S_FLAGS = " ".join(
     f"-X {package}.{field}={value}"
     for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-    for field, value in (("gitVersion", KUBERNETES), ("gitMajor", "1"), ("gitMinor", "36"), ("gitTreeState", "clean"),
-                         ("buildDate", "2026-01-01T00:00:00Z"))
+    for field, value in (
+        ("gitVersion", KUBERNETES),
+        ("gitMajor", "1"),
+        ("gitMinor", "36"),
+        ("gitTreeState", "clean"),
+        ("buildDate", "2026-01-01T00:00:00Z"),
+    )
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One module: its folder, the packages to build with the names of the binaries, extra linker flags, and seconds a cold build takes."""
+    """One module: its folder, the packages to build with the names of the binaries, extra linker flags.
+
+    And seconds a cold build takes.
+    """
 
     folder: str
     packages: dict[str, str]
@@ -38,9 +50,23 @@ def _named(prefix: str, *names: str) -> dict[str, str]:
     return {n: f"{prefix}/{n}" for n in names}
 
 
-KUBERNETES_NAMES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl")
-ETCD = {"etcd": "go.etcd.io/etcd/server/v3", "etcdctl": "go.etcd.io/etcd/etcdctl/v3", "etcdutl": "go.etcd.io/etcd/etcdutl/v3"}
-TALOS = {"machined": "github.com/siderolabs/talos/internal/app/machined", "talosctl": "github.com/siderolabs/talos/cmd/talosctl"}
+KUBERNETES_NAMES = (
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubelet",
+    "kube-proxy",
+    "kubectl",
+)
+ETCD = {
+    "etcd": "go.etcd.io/etcd/server/v3",
+    "etcdctl": "go.etcd.io/etcd/etcdctl/v3",
+    "etcdutl": "go.etcd.io/etcd/etcdutl/v3",
+}
+TALOS = {
+    "machined": "github.com/siderolabs/talos/internal/app/machined",
+    "talosctl": "github.com/siderolabs/talos/cmd/talosctl",
+}
 ALL: tuple[Component, ...] = (
     Component("runcwrap", {"runcwrap": "."}, seconds=3),
     Component("labnode", {"labnode": "."}, seconds=3),
@@ -49,11 +75,19 @@ ALL: tuple[Component, ...] = (
     Component("kubernetes", _named("k8s.io/kubernetes/cmd", *KUBERNETES_NAMES), K8S_FLAGS, 320),
     Component("machined", TALOS, seconds=230),
     Component("etcd", ETCD, seconds=20),
-    Component("containerd", _named("github.com/containerd/containerd/v2/cmd", "containerd", "containerd-shim-runc-v2"), seconds=50),
+    Component(
+        "containerd",
+        _named("github.com/containerd/containerd/v2/cmd", "containerd", "containerd-shim-runc-v2"),
+        seconds=50,
+    ),
     Component("registry", _named("github.com/distribution/distribution/v3/cmd", "registry"), seconds=90),
     Component("coredns", {"coredns": "github.com/coredns/coredns"}, seconds=60),
     Component("cosign", _named("github.com/sigstore/cosign/v3/cmd", "cosign"), seconds=165),
-    Component("policy-controller", {"policy-webhook": "github.com/sigstore/policy-controller/cmd/webhook"}, seconds=120),
+    Component(
+        "policy-controller",
+        {"policy-webhook": "github.com/sigstore/policy-controller/cmd/webhook"},
+        seconds=120,
+    ),
     Component("caddy", {"caddy": "github.com/caddyserver/caddy/v2/cmd/caddy"}, seconds=80),
 )
 
@@ -62,7 +96,9 @@ def digest(component: Component) -> str:
     """Return the SHA-256 over the module's own files, the Go version, the packages and the flags."""
     folder = COMPONENTS / component.folder
     total = hashlib.sha256(f"{_go('version')}{sorted(component.packages.items())}{component.flags}".encode())
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and "coredns" not in p.relative_to(folder).parts):
+    for path in sorted(
+        p for p in folder.rglob("*") if p.is_file() and "coredns" not in p.relative_to(folder).parts
+    ):
         total.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     return total.hexdigest()
 
@@ -92,7 +128,16 @@ def build(component: Component, tell: Callable[[str], None]) -> None:
     for name, package in component.packages.items():
         tell(f"{component.folder}: {name}")
         target = BINARIES / f".{name}.new"
-        _go("build", "-trimpath", "-ldflags", f"-s -w {component.flags}", "-o", str(target), package, cwd=folder)
+        _go(
+            "build",
+            "-trimpath",
+            "-ldflags",
+            f"-s -w {component.flags}",
+            "-o",
+            str(target),
+            package,
+            cwd=folder,
+        )
         target.rename(BINARIES / name)
     (BINARIES / f".{component.folder}.json").write_text(json.dumps({"digest": digest(component)}))
 
@@ -124,7 +169,10 @@ def _go(*words: str, cwd: Path | None = None) -> str:
 
 
 def prune() -> int:
-    """Remove the lab's cached binaries and images; return the bytes freed. Go's own caches are Go's (`go clean -cache -modcache`)."""
+    """Remove the lab's cached binaries and images; return the bytes freed.
+
+    Go's own caches are Go's (`go clean -cache -modcache`).
+    """
     freed = sum(p.stat().st_size for p in CACHE.rglob("*") if p.is_file()) if CACHE.exists() else 0
     shutil.rmtree(CACHE, ignore_errors=True)
     return freed

@@ -1,4 +1,7 @@
-"""Leave nothing behind: every process, cgroup, namespace, link and mount the lab made, found by what is there and not by memory alone."""
+"""Leave nothing behind: every process, cgroup, namespace, link and mount the lab made.
+
+Found by what is there and not by memory alone.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import psutil
 
 from lab import network, process
 from lab.layout import BRIDGE, GROUPS, LINKS, STATE
+
 
 CGROUPS = Path("/sys/fs/cgroup")
 
@@ -49,11 +53,18 @@ def _remove_groups() -> None:
 
 
 def leftovers() -> list[str]:
-    """Return what of the lab is still on the host: processes, namespaces, cgroups, links, mounts, firewall rules; empty when it is clean."""
+    """Return what of the lab is still on the host.
+
+    Processes, namespaces, cgroups, links, mounts, firewall rules; empty when it is clean.
+    """
     found = [f"cgroup {g}" for g in groups()]
     found += [f"process {pid}" for g in groups() for pid in process.members(g)]
     found += [f"network namespace {ns}" for ns in network.namespaces()]
-    found += [f"link {p.name}" for p in Path("/sys/class/net").iterdir() if p.name == BRIDGE or p.name.startswith(LINKS)]
+    found += [
+        f"link {p.name}"
+        for p in Path("/sys/class/net").iterdir()
+        if p.name == BRIDGE or p.name.startswith(LINKS)
+    ]
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     return found + [f"mount {line.split()[4]}" for line in mounts if line.split()[4].startswith(f"{STATE}/")]
 

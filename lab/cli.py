@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,6 +15,7 @@ from rich.table import Table
 from lab import build, clean, cluster, nodes, process
 from lab.layout import CACHE, NAME, NODES, STATE, node
 from lab.up import Up, complete
+
 
 LOCK = Path(f"/run/{NAME}-lab.lock")
 
@@ -62,7 +63,13 @@ def status() -> None:
     for each in NODES:
         seen = nodes.state(each)
         total += seen.resident
-        table.add_row(each.name, "yes" if seen.running else "no", str(seen.processes), str(seen.resident >> 20), str(seen.mounts))
+        table.add_row(
+            each.name,
+            "yes" if seen.running else "no",
+            str(seen.processes),
+            str(seen.resident >> 20),
+            str(seen.mounts),
+        )
     Console().print(table)
     click.echo(f"nodes use {total >> 20} MiB resident (shared pages counted once a process)")
     sys.exit(0 if complete() else 1)
@@ -77,14 +84,17 @@ def logs(name: str, lines: int) -> None:
         if path.exists():
             click.echo("\n".join(path.read_text(errors="replace").splitlines()[-lines:]))
             return
-    raise click.ClickException(f"no log of {name}: known are {', '.join(p.stem for p in process.LOGS.glob('*.log'))}")
+    raise click.ClickException(
+        f"no log of {name}: known are {', '.join(p.stem for p in process.LOGS.glob('*.log'))}"
+    )
 
 
 @main.command()
 def env() -> None:
     """Print the environment for the lab's own talosctl, kubectl and cosign: `eval "$(python -m lab env)"`."""
     click.echo(f"export PATH={build.BINARIES}:$PATH")
-    click.echo(f"export KUBECONFIG={cluster.KUBECONFIG} TALOSCONFIG={cluster.TALOSCONFIG} ASSAY_STACK={STATE / 'stack.toml'}")
+    click.echo(f"export KUBECONFIG={cluster.KUBECONFIG} TALOSCONFIG={cluster.TALOSCONFIG}")
+    click.echo(f"export ASSAY_STACK={STATE / 'stack.toml'}")
 
 
 @main.group(name="node")
@@ -111,7 +121,8 @@ def start(name: str) -> None:
 @click.argument("command", nargs=-1, required=True)
 def execute(name: str, command: tuple[str, ...]) -> None:
     """Run a program of the host inside the node's network namespace."""
-    os.execvp("nsenter", ["nsenter", f"--net=/run/netns/{node(name).netns}", *command])
+    done = subprocess.run(["nsenter", f"--net=/run/netns/{node(name).netns}", *command], check=False)
+    sys.exit(done.returncode)
 
 
 @main.command()
@@ -119,4 +130,6 @@ def prune() -> None:
     """Free the disk: cached binaries and images. The next `lab up` builds again."""
     if complete():
         raise click.ClickException("the lab is up: `lab down` first")
-    click.echo(f"{build.prune() >> 20} MiB of {CACHE} freed; Go's own caches go with `go clean -cache -modcache`")
+    click.echo(
+        f"{build.prune() >> 20} MiB of {CACHE} freed; Go's own caches go with `go clean -cache -modcache`"
+    )

@@ -1,9 +1,13 @@
-"""Bring Talos to a running cluster and say when it is one: bootstrap, credentials, nodes Ready, three etcd voters, Talos' own health check."""
+"""Bring Talos to a running cluster and say when it is one.
+
+Bootstrap, credentials, nodes Ready, three etcd voters, Talos' own health check.
+"""
 
 from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -11,30 +15,36 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from lab import machineconfig
 from lab.layout import NODES, controls, workers
 
+
 KUBECONFIG = machineconfig.CONFIG / "kubeconfig"
 TALOSCONFIG = machineconfig.CONFIG / "talosconfig"
 
 
-class NotYet(Exception):
+class NotYetError(Exception):
     """The cluster is not there yet; worth another look."""
 
 
-def _waiting(seconds: int):  # type: ignore[no-untyped-def]
-    return retry(retry=retry_if_exception_type(NotYet), stop=stop_after_delay(seconds), wait=wait_fixed(1), reraise=True)
+def _waiting(seconds: int) -> Callable[[Callable[[Path], None]], Callable[[Path], None]]:
+    return retry(
+        retry=retry_if_exception_type(NotYetError),
+        stop=stop_after_delay(seconds),
+        wait=wait_fixed(1),
+        reraise=True,
+    )
 
 
 def run(argv: list[str], timeout: int = 30) -> str:
     """Return what a command prints.
 
     Raises:
-        NotYet: it failed or took too long.
+        NotYetError: it failed or took too long.
     """
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as late:
-        raise NotYet(f"{argv[0]}: no answer in {timeout} s") from late
+        raise NotYetError(f"{argv[0]}: no answer in {timeout} s") from late
     if done.returncode:
-        raise NotYet(f"{Path(argv[0]).name} {' '.join(argv[1:6])}: {done.stderr.strip()[-300:]}")
+        raise NotYetError(f"{Path(argv[0]).name} {' '.join(argv[1:6])}: {done.stderr.strip()[-300:]}")
     return done.stdout
 
 
@@ -54,7 +64,7 @@ def bootstrap(binaries: Path) -> None:
     first = controls()[0].address
     try:
         talosctl(binaries, "-n", first, "-e", first, "bootstrap")
-    except NotYet as answer:
+    except NotYetError as answer:
         if "AlreadyExists" not in str(answer):
             raise
 
@@ -66,7 +76,20 @@ def credentials(binaries: Path) -> None:
     talosctl(binaries, "-n", first, "-e", first, "kubeconfig", "--force", "--merge=false", str(KUBECONFIG))
     KUBECONFIG.chmod(0o600)
     reader = machineconfig.CONFIG / "talosconfig-reader"
-    talosctl(binaries, "-n", first, "-e", first, "config", "new", "--roles", "os:reader", "--crt-ttl", "24h", str(reader))
+    talosctl(
+        binaries,
+        "-n",
+        first,
+        "-e",
+        first,
+        "config",
+        "new",
+        "--roles",
+        "os:reader",
+        "--crt-ttl",
+        "24h",
+        str(reader),
+    )
     reader.chmod(0o600)
 
 
@@ -81,10 +104,13 @@ def nodes_ready(binaries: Path) -> None:
     """Wait until every node of the layout is registered and Ready."""
     items = json.loads(kubectl(binaries, "get", "nodes", "-o", "json", timeout=10))["items"]
     ready = {
-        i["metadata"]["name"] for i in items for c in i["status"].get("conditions", []) if c["type"] == "Ready" and c["status"] == "True"
+        i["metadata"]["name"]
+        for i in items
+        for c in i["status"].get("conditions", [])
+        if c["type"] == "Ready" and c["status"] == "True"
     }
     if late := {n.name for n in NODES} - ready:
-        raise NotYet(f"not Ready: {', '.join(sorted(late))}")
+        raise NotYetError(f"not Ready: {', '.join(sorted(late))}")
 
 
 @_waiting(420)
@@ -94,7 +120,9 @@ def voters(binaries: Path) -> None:
         text = talosctl(binaries, "-n", node.address, "-e", node.address, "etcd", "members", timeout=10)
         rows = [line.split() for line in text.splitlines()[1:] if line.strip()]
         if len(rows) != len(controls()) or any(row[-1] != "false" for row in rows):
-            raise NotYet(f"{node.name} sees {len(rows)} members, learners: {sum(r[-1] != 'false' for r in rows)}")
+            raise NotYetError(
+                f"{node.name} sees {len(rows)} members, learners: {sum(r[-1] != 'false' for r in rows)}"
+            )
 
 
 @_waiting(240)
@@ -102,8 +130,19 @@ def healthy(binaries: Path) -> None:
     """Wait until `talosctl health` is green."""
     first = controls()[0].address
     talosctl(
-        binaries, "-n", first, "-e", first, "health", "--wait-timeout", "60s", "--control-plane-nodes",
-        ",".join(n.address for n in controls()), "--worker-nodes", ",".join(n.address for n in workers()), timeout=75,
+        binaries,
+        "-n",
+        first,
+        "-e",
+        first,
+        "health",
+        "--wait-timeout",
+        "60s",
+        "--control-plane-nodes",
+        ",".join(n.address for n in controls()),
+        "--worker-nodes",
+        ",".join(n.address for n in workers()),
+        timeout=75,
     )
 
 

@@ -6,8 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+
 PROJECT = Path(__file__).resolve().parent.parent
-# A second lab may stand beside the first: ASSAY_LAB_INSTANCE=x gives it its own names, addresses and state. The caches are shared.
+# A second lab may stand beside the first: ASSAY_LAB_INSTANCE=x gives it its own names, addresses and state.
+# The caches are shared.
 INSTANCE = os.environ.get("ASSAY_LAB_INSTANCE", "")[:1]
 NAME = f"assay{INSTANCE}"
 STATE = Path(os.environ.get("ASSAY_LAB_STATE", f"/var/lib/{NAME}-lab"))
@@ -34,7 +36,10 @@ KUBERNETES = "v1.36.3"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One Talos node: its name, its address on the lab's bridge, its pool (`control` for control planes) and its zone."""
+    """One Talos node: its name, its address on the lab's bridge.
+
+    Its pool (`control` for control planes) and its zone.
+    """
 
     name: str
     address: str
@@ -74,7 +79,10 @@ def _pool(pool: str, short: str, count: int, first: int) -> list[Node]:
 
 
 NODES: tuple[Node, ...] = tuple(
-    _pool("control", "cp", 3, 11) + _pool("app", "app", 2, 21) + _pool("ai", "ai", 1, 31) + _pool("db", "db", 2, 41)
+    _pool("control", "cp", 3, 11)
+    + _pool("app", "app", 2, 21)
+    + _pool("ai", "ai", 1, 31)
+    + _pool("db", "db", 2, 41)
 )
 
 

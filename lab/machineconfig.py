@@ -1,4 +1,7 @@
-"""Machine configurations: the reference platform's templates in `talos/`, plus one lab patch, rendered by talosctl itself."""
+"""Machine configurations.
+
+The reference platform's templates in `talos/`, plus one lab patch, rendered by talosctl itself.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,21 @@ from typing import Any
 import yaml
 
 from lab import pki
-from lab.layout import API, HOST, ISSUER, KUBERNETES, NODES, PROJECT, REGISTRY, STATE, SUBNET, WEB_PORT, Node, controls
+from lab.layout import (
+    API,
+    HOST,
+    ISSUER,
+    KUBERNETES,
+    NODES,
+    PROJECT,
+    REGISTRY,
+    STATE,
+    SUBNET,
+    WEB_PORT,
+    Node,
+    controls,
+)
+
 
 CONFIG = STATE / "cfg"
 TEMPLATES = PROJECT / "talos"
@@ -25,7 +42,10 @@ def _talosctl(binaries: Path, *words: str) -> str:
 
 
 def lab_patch() -> dict[str, Any]:
-    """Return what the lab adds on every node: its addresses, its registry as mirror, and what a small shared host needs."""
+    """Return what the lab adds on every node.
+
+    Its addresses, its registry as mirror, and what a small shared host needs.
+    """
     mirror = {"endpoints": [f"http://{REGISTRY}"]}
     return {
         "machine": {
@@ -34,7 +54,12 @@ def lab_patch() -> dict[str, Any]:
                 "nodeIP": {"validSubnets": [SUBNET]},
                 "extraConfig": {
                     "failCgroupV1": False,
-                    "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%", "imagefs.available": "1%", "nodefs.inodesFree": "1%"},
+                    "evictionHard": {
+                        "memory.available": "50Mi",
+                        "nodefs.available": "1%",
+                        "imagefs.available": "1%",
+                        "nodefs.inodesFree": "1%",
+                    },
                     "imageGCHighThresholdPercent": 100,
                 },
             },
@@ -42,27 +67,58 @@ def lab_patch() -> dict[str, Any]:
             "network": {"nameservers": [HOST]},
             "time": {"disabled": True},
             "files": [
-                {"path": "/etc/cri/conf.d/20-customization.part", "op": "create", "permissions": 0o600, "content": RUNTIME_PATCH},
+                {
+                    "path": "/etc/cri/conf.d/20-customization.part",
+                    "op": "create",
+                    "permissions": 0o600,
+                    "content": RUNTIME_PATCH,
+                },
             ],
         },
-        "cluster": {"network": {"cni": {"name": "custom", "urls": [f"http://{HOST}:{WEB_PORT}/pod-network.yaml"]}}},
+        "cluster": {
+            "network": {"cni": {"name": "custom", "urls": [f"http://{HOST}:{WEB_PORT}/pod-network.yaml"]}}
+        },
     }
 
 
 def lab_control_patch(lab_ca: bytes) -> dict[str, Any]:
-    """Return what the lab adds on control planes: kube-proxy in place of Cilium, its OIDC issuer, etcd from its registry."""
-    issuer_ca = {"path": "/var/lib/platform-oidc/ca.crt", "op": "create", "permissions": 0o644, "content": lab_ca.decode()}
+    """Return what the lab adds on control planes.
+
+    Kube-proxy in place of Cilium, its OIDC issuer, etcd from its registry.
+    """
+    issuer_ca = {
+        "path": "/var/lib/platform-oidc/ca.crt",
+        "op": "create",
+        "permissions": 0o644,
+        "content": lab_ca.decode(),
+    }
     return {
         "machine": {"files": [issuer_ca]},
         "cluster": {
-            "proxy": {"disabled": False, "mode": "nftables",
-                      "extraArgs": {"conntrack-tcp-timeout-established": "0", "conntrack-tcp-timeout-close-wait": "0"}},
+            "proxy": {
+                "disabled": False,
+                "mode": "nftables",
+                "extraArgs": {
+                    "conntrack-tcp-timeout-established": "0",
+                    "conntrack-tcp-timeout-close-wait": "0",
+                },
+            },
             "etcd": {"image": "registry.k8s.io/etcd:v3.6.10", "advertisedSubnets": [SUBNET]},
             "coreDNS": {"image": "registry.k8s.io/coredns/coredns:v1.14.2"},
             "apiServer": {
                 "certSANs": [HOST, *(n.address for n in controls())],
-                "extraArgs": {"oidc-issuer-url": ISSUER, "oidc-client-id": "assay", "oidc-ca-file": "/etc/platform-oidc/ca.crt"},
-                "extraVolumes": [{"hostPath": "/var/lib/platform-oidc", "mountPath": "/etc/platform-oidc", "readonly": True}],
+                "extraArgs": {
+                    "oidc-issuer-url": ISSUER,
+                    "oidc-client-id": "assay",
+                    "oidc-ca-file": "/etc/platform-oidc/ca.crt",
+                },
+                "extraVolumes": [
+                    {
+                        "hostPath": "/var/lib/platform-oidc",
+                        "mountPath": "/etc/platform-oidc",
+                        "readonly": True,
+                    }
+                ],
             },
         },
     }
@@ -75,7 +131,10 @@ def node_patch(node: Node) -> list[dict[str, Any]]:
 
 
 def render(binaries: Path, lab_ca: bytes) -> None:
-    """Write the secrets bundle, one validated configuration a node, and the admin and reader credentials into `cfg/`."""
+    """Write the secrets bundle, one validated configuration a node.
+
+    And the admin and reader credentials into `cfg/`.
+    """
     CONFIG.mkdir(parents=True, exist_ok=True, mode=0o700)
     (CONFIG / "nodes").mkdir(exist_ok=True)
     _talosctl(binaries, "gen", "secrets", "--force", "-o", str(CONFIG / "secrets.yaml"))
@@ -89,14 +148,30 @@ def render(binaries: Path, lab_ca: bytes) -> None:
 
 
 def _generate(kind: str) -> list[str]:
-    return ["gen", "config", "assay", API, "--with-secrets", str(CONFIG / "secrets.yaml"), "--with-docs=false",
-            "--with-examples=false", "--kubernetes-version", KUBERNETES.removeprefix("v"), "--force", "-t", kind]
+    return [
+        "gen",
+        "config",
+        "assay",
+        API,
+        "--with-secrets",
+        str(CONFIG / "secrets.yaml"),
+        "--with-docs=false",
+        "--with-examples=false",
+        "--kubernetes-version",
+        KUBERNETES.removeprefix("v"),
+        "--force",
+        "-t",
+        kind,
+    ]
 
 
 def _render_node(binaries: Path, node: Node) -> None:
     role = "controlplane" if node.control else "worker"
-    own = [TEMPLATES / "patches/controlplane.yaml", CONFIG / "lab-control.yaml"] if node.control else [
-        TEMPLATES / f"pools/{node.pool}.yaml"]
+    own = (
+        [TEMPLATES / "patches/controlplane.yaml", CONFIG / "lab-control.yaml"]
+        if node.control
+        else [TEMPLATES / f"pools/{node.pool}.yaml"]
+    )
     patches = [TEMPLATES / "patches/all.yaml", CONFIG / "lab.yaml", *own, CONFIG / f"{node.name}.patch.yaml"]
     words = [w for p in patches for w in ("--config-patch", f"@{p}")]
     target = CONFIG / "nodes" / f"{node.name}.yaml"

@@ -1,4 +1,7 @@
-"""Bridge, network namespaces, routes and pod network of the lab. The pod network is this one file: replace it and nothing else changes."""
+"""Bridge, network namespaces, routes and pod network of the lab.
+
+The pod network is this one file: replace it and nothing else changes.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ def namespaces() -> set[str]:
 
 
 def create() -> None:
-    """Make the bridge, one network namespace a node, and the routes between the pod subnets. What is there already is kept."""
+    """Make the bridge, one network namespace a node, and the routes between the pod subnets.
+
+    What is there already is kept.
+    """
     if BRIDGE not in _links():
         _ip("link", "add", BRIDGE, "type", "bridge")
         _ip("addr", "add", f"{HOST}/24", "dev", BRIDGE)
@@ -57,20 +63,32 @@ def remove() -> None:
     for ns in namespaces():
         _ip("netns", "del", ns)
     for link in _links() & {BRIDGE, *(node.link for node in NODES)}:
-        # A veth pair goes by itself, a moment after its namespace: only what is still there afterwards is an error.
+        # A veth pair goes by itself, a moment after its namespace: only what is still there afterwards is
+        # an error.
         subprocess.run(["ip", "link", "del", link], capture_output=True, check=False)
     if left := _links() & {BRIDGE, *(node.link for node in NODES)}:
         raise RuntimeError(f"links that could not be removed: {', '.join(sorted(left))}")
 
 
 def pod_network(node: Node) -> None:
-    """Write the node's CNI configuration (bridge, host-local addresses, port mapping) into its etc/cni volume."""
+    """Write the node's CNI configuration (bridge, host-local addresses.
+
+    Port mapping) into its etc/cni volume.
+    """
     folder = node.folder / "vol" / "etc-cni" / "net.d"
     folder.mkdir(parents=True, exist_ok=True)
     bridge = {
-        "type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": False, "hairpinMode": True,
-        "ipam": {"type": "host-local", "ranges": [[{"subnet": node.pods}]], "routes": [{"dst": "0.0.0.0/0"}],
-                 "dataDir": "/var/lib/cni/networks"},
+        "type": "bridge",
+        "bridge": "cni0",
+        "isGateway": True,
+        "ipMasq": False,
+        "hairpinMode": True,
+        "ipam": {
+            "type": "host-local",
+            "ranges": [[{"subnet": node.pods}]],
+            "routes": [{"dst": "0.0.0.0/0"}],
+            "dataDir": "/var/lib/cni/networks",
+        },
     }
     portmap = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
     conflist = {"cniVersion": "1.0.0", "name": "lab", "plugins": [bridge, portmap]}

@@ -12,23 +12,40 @@ from lab import network, process
 from lab.layout import GROUPS, HOST, NODES, STATE, Node
 from lab.machineconfig import CONFIG
 
+
 ROOTFS = STATE / "rootfs"
 
 
 def start(node: Node, binaries: Path) -> None:
-    """Start the node on its volumes (made when missing) inside its network namespace; a running one is left alone."""
+    """Start the node on its volumes (made when missing) inside its network namespace.
+
+    A running one is left alone.
+    """
     node.folder.mkdir(parents=True, exist_ok=True)
     network.pod_network(node)
     launcher = [
-        str(binaries / "labnode"), "-name", node.name, "-rootfs", str(ROOTFS), "-data", str(node.folder),
-        "-config", str(CONFIG / "nodes" / f"{node.name}.yaml"), "-nameserver", HOST,
-        "-cgroup", f"{GROUPS}{node.name}",
+        str(binaries / "labnode"),
+        "-name",
+        node.name,
+        "-rootfs",
+        str(ROOTFS),
+        "-data",
+        str(node.folder),
+        "-config",
+        str(CONFIG / "nodes" / f"{node.name}.yaml"),
+        "-nameserver",
+        HOST,
+        "-cgroup",
+        f"{GROUPS}{node.name}",
     ]
     process.start(f"node-{node.name}", ["nsenter", f"--net=/run/netns/{node.netns}", *launcher])
 
 
 def kill(node: Node) -> None:
-    """Lose the node as by a power cut of a machine: SIGKILL to its first process, and so to its whole pid namespace."""
+    """Lose the node as by a power cut of a machine.
+
+    SIGKILL to its first process, and so to its whole pid namespace.
+    """
     process.stop(f"node-{node.name}")
     for group in groups(node):
         process.kill_all(process.members(group))
@@ -46,7 +63,10 @@ def groups(node: Node) -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is seen of a node on the host: running or not, its processes, resident memory in bytes, lines of its mount table."""
+    """What is seen of a node on the host.
+
+    Running or not, its processes, resident memory in bytes, lines of its mount table.
+    """
 
     node: Node
     running: bool

@@ -1,4 +1,8 @@
-"""Certificates of the lab: its own CA for what the specification's platform gets from public CAs, and client certificates off Talos' CAs."""
+"""Certificates of the lab.
+
+Its own CA for what the specification's platform gets from public CAs, and client certificates off Talos'
+CAs.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes, PrivateKeyTypes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 
@@ -28,19 +31,25 @@ class Pair:
         key.write_bytes(self.key)
 
 
-def key_pem(key: PrivateKeyTypes) -> bytes:
+def key_pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
     """Return a private key as unencrypted PKCS#8 PEM."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, days: int) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, days: int
+) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
-        x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(public)
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(minutes=5)).not_valid_after(now + dt.timedelta(days=days))
+        .not_valid_before(now - dt.timedelta(minutes=5))
+        .not_valid_after(now + dt.timedelta(days=days))
     )
 
 
@@ -60,10 +69,13 @@ def authority(name: str) -> Pair:
 
 
 def issue(ca: Pair, name: str, organization: str = "", sans: tuple[str, ...] = (), days: int = 7) -> Pair:
-    """Return a certificate signed by `ca`: for a server when it has `sans` (names or addresses), else for a client."""
+    """Return a certificate signed by `ca`.
+
+    For a server when it has `sans` (names or addresses), else for a client.
+    """
     ca_cert = x509.load_pem_x509_certificate(ca.cert)
     ca_key = serialization.load_pem_private_key(_key_label(ca.key), None)
-    if not isinstance(ca_key, CertificateIssuerPrivateKeyTypes):
+    if not isinstance(ca_key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
         raise TypeError("this kind of key cannot sign certificates")
     key = ec.generate_private_key(ec.SECP256R1())
     parts = [x509.NameAttribute(NameOID.COMMON_NAME, name)]
@@ -72,11 +84,11 @@ def issue(ca: Pair, name: str, organization: str = "", sans: tuple[str, ...] = (
     builder = _builder(x509.Name(parts), ca_cert.subject, key.public_key(), days)
     purpose = ExtendedKeyUsageOID.SERVER_AUTH if sans else ExtendedKeyUsageOID.CLIENT_AUTH
     builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False).add_extension(
-        x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_cert.public_key()), critical=False  # type: ignore[arg-type]
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
     )
     if sans:
         builder = builder.add_extension(x509.SubjectAlternativeName([_san(s) for s in sans]), critical=False)
-    signed = builder.sign(ca_key, None if _is_ed25519(ca_key) else hashes.SHA256())
+    signed = builder.sign(ca_key, None if isinstance(ca_key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
     return Pair(signed.public_bytes(serialization.Encoding.PEM), key_pem(key))
 
 
@@ -90,10 +102,6 @@ def _san(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
-
-
-def _is_ed25519(key: object) -> bool:
-    return "Ed25519" in type(key).__name__
 
 
 def _key_label(pem: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """Long-lived programs of the lab, known by recorded pid and start time, never by name.
 
-Everything that `lab up` starts inherits one cgroup of its own, so that a killed `lab up` leaves nothing that `lab down` cannot find.
+Everything that `lab up` starts inherits one cgroup of its own, so that a killed `lab up` leaves nothing
+that `lab down` cannot find.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import psutil
 
 from lab.layout import GROUPS, STATE
 
+
 RUN = STATE / "run"
 LOGS = STATE / "log"
 HIERARCHY = Path("/sys/fs/cgroup/pids")
@@ -28,7 +30,10 @@ def join_group() -> None:
 
 
 def start(name: str, argv: list[str], env: dict[str, str] | None = None, group: bool = True) -> int:
-    """Start `argv` detached, log to `log/<name>.log`, record pid and start time, and return the pid. A running one is left alone."""
+    """Start `argv` detached, log to `log/<name>.log`, record pid and start time, and return the pid.
+
+    A running one is left alone.
+    """
     if found := process(name):
         return int(found.pid)
     RUN.mkdir(parents=True, exist_ok=True)
@@ -37,7 +42,12 @@ def start(name: str, argv: list[str], env: dict[str, str] | None = None, group: 
         join_group()
     with (LOGS / f"{name}.log").open("ab") as log:
         child = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env={**os.environ, **(env or {})}
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={**os.environ, **(env or {})},
         )
     record = {"pid": child.pid, "created": psutil.Process(child.pid).create_time(), "argv": argv}
     (RUN / f"{name}.json").write_text(json.dumps(record))

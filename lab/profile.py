@@ -1,4 +1,7 @@
-"""The stack profile of the running lab, with every credential by path: the run-time counterpart of `stacks/lab.toml`."""
+"""The stack profile of the running lab, with every credential by path.
+
+The run-time counterpart of `stacks/lab.toml`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any
 from lab import cluster, machineconfig, pki, web
 from lab.layout import API_HOST, GATEWAY_PORT, ISSUER, PROJECT, REGISTRY, STATE, TALOS, controls, workers
 
+
 PATH = STATE / "stack.toml"
 DECLARED = PROJECT / "stacks" / "lab.toml"
 
@@ -20,7 +24,11 @@ def _etcd_client() -> dict[str, str]:
     authority = machineconfig.ca("etcd")
     (folder / "ca.crt").write_bytes(authority.cert)
     pki.issue(authority, "assay").write(folder / "client.crt", folder / "client.key")
-    return {"ca": str(folder / "ca.crt"), "cert": str(folder / "client.crt"), "key": str(folder / "client.key")}
+    return {
+        "ca": str(folder / "ca.crt"),
+        "cert": str(folder / "client.crt"),
+        "key": str(folder / "client.key"),
+    }
 
 
 def tables(binaries: Path, samples: dict[str, str], overlay: Path) -> dict[str, dict[str, Any]]:
@@ -29,38 +37,57 @@ def tables(binaries: Path, samples: dict[str, str], overlay: Path) -> dict[str, 
     return {
         "stack": {"name": "lab", "kind": "lab", "cluster_uid": cluster.uid(binaries)},
         "paths": {
-            "infra": str(PROJECT / "infra"), "talos": str(PROJECT / "talos"), "gitops": str(PROJECT / "gitops"),
-            "runbook": str(PROJECT / "docs/runbook.md"), "repository": str(PROJECT),
-            "machineconfigs": str(machineconfig.CONFIG / "nodes"), "overlay": str(overlay),
+            "infra": str(PROJECT / "infra"),
+            "talos": str(PROJECT / "talos"),
+            "gitops": str(PROJECT / "gitops"),
+            "runbook": str(PROJECT / "docs/runbook.md"),
+            "repository": str(PROJECT),
+            "machineconfigs": str(machineconfig.CONFIG / "nodes"),
+            "overlay": str(overlay),
         },
-        "kube": {"kubeconfig": str(cluster.KUBECONFIG), "apiservers": [f"https://{n.address}:6443" for n in controls()]},
+        "kube": {
+            "kubeconfig": str(cluster.KUBECONFIG),
+            "apiservers": [f"https://{n.address}:6443" for n in controls()],
+        },
         "talos": {
-            "config": str(cluster.TALOSCONFIG), "reader_config": str(machineconfig.CONFIG / "talosconfig-reader"),
-            "endpoints": [n.address for n in controls()], "version": TALOS,
-            "controlplanes": {n.name: n.address for n in controls()}, "workers": {n.name: n.address for n in workers()},
+            "config": str(cluster.TALOSCONFIG),
+            "reader_config": str(machineconfig.CONFIG / "talosconfig-reader"),
+            "endpoints": [n.address for n in controls()],
+            "version": TALOS,
+            "controlplanes": {n.name: n.address for n in controls()},
+            "workers": {n.name: n.address for n in workers()},
         },
         "etcd": {"endpoints": [f"https://{n.address}:2379" for n in controls()], **_etcd_client()},
         "tools": {name: str(binaries / name) for name in tools},
         "registry": {"address": REGISTRY, "plain_http": True},
         "samples": samples,
         "api": {
-            "url": f"https://{workers()[0].address}:{GATEWAY_PORT}", "ca": str(STATE / "ca.crt"), "host": API_HOST, "path": "/api/v1/items",
+            "url": f"https://{workers()[0].address}:{GATEWAY_PORT}",
+            "ca": str(STATE / "ca.crt"),
+            "host": API_HOST,
+            "path": "/api/v1/items",
         },
         "oidc": {
-            "issuer": ISSUER, "ca": str(STATE / "ca.crt"), "signing_key": str(web.OIDC / "signing.key"), "client_id": "assay",
+            "issuer": ISSUER,
+            "ca": str(STATE / "ca.crt"),
+            "signing_key": str(web.OIDC / "signing.key"),
+            "client_id": "assay",
         },
     }
 
 
 def write(binaries: Path, samples: dict[str, str], overlay: Path) -> None:
-    """Merge `stacks/lab.toml` (what is declared) with what only the running lab knows, and write the result for the suite."""
+    """Merge `stacks/lab.toml` (what is declared) with what only the running lab knows.
+
+    And write the result for the suite.
+    """
     declared: dict[str, Any] = tomllib.loads(DECLARED.read_text())
     for name, table in tables(binaries, samples, overlay).items():
         declared[name] = {**declared.get(name, {}), **table}
     PATH.write_text("".join(_table(name, body) for name, body in declared.items()))
 
 
-def _table(name: str, body: Any) -> str:
+def _table(name: str, body: dict[str, Any] | list[dict[str, Any]]) -> str:
     if isinstance(body, list):
         return "".join(f"[[{name}]]\n{_rows(row)}\n" for row in body)
     return f"[{name}]\n{_rows(body)}\n"
@@ -70,7 +97,7 @@ def _rows(body: dict[str, Any]) -> str:
     return "".join(f"{json.dumps(key)} = {_value(value)}\n" for key, value in body.items())
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{json.dumps(k)} = {_value(v)}" for k, v in value.items()) + " }"
     if isinstance(value, list):

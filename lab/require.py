@@ -1,4 +1,7 @@
-"""What the lab needs of its host, checked before anything is built; Debian packages are installed, everything else is named with its remedy."""
+"""What the lab needs of its host, checked before anything is built.
+
+Debian packages are installed, everything else is named with its remedy.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,20 @@ from pathlib import Path
 
 from lab.layout import CACHE, STATE
 
+
 PACKAGES = {
-    "runc": "/usr/sbin/runc", "containernetworking-plugins": "/usr/lib/cni/bridge", "busybox-static": "/bin/busybox", "nftables": "/usr/sbin/nft",
-    "iptables": "/usr/sbin/xtables-nft-multi", "conntrack": "/usr/sbin/conntrack", "haproxy": "/usr/sbin/haproxy", "skopeo": "/usr/bin/skopeo",
-    "iproute2": "/usr/sbin/ip", "util-linux": "/usr/bin/nsenter", "curl": "/usr/bin/curl", "chromium": "/usr/bin/chromium",
+    "runc": "/usr/sbin/runc",
+    "containernetworking-plugins": "/usr/lib/cni/bridge",
+    "busybox-static": "/bin/busybox",
+    "nftables": "/usr/sbin/nft",
+    "iptables": "/usr/sbin/xtables-nft-multi",
+    "conntrack": "/usr/sbin/conntrack",
+    "haproxy": "/usr/sbin/haproxy",
+    "skopeo": "/usr/bin/skopeo",
+    "iproute2": "/usr/sbin/ip",
+    "util-linux": "/usr/bin/nsenter",
+    "curl": "/usr/bin/curl",
+    "chromium": "/usr/bin/chromium",
     "chromium-driver": "/usr/bin/chromedriver",
 }
 GO = (1, 26, 3)
@@ -41,7 +54,9 @@ def _disk() -> str:
     for folder in (STATE, CACHE):
         folder.mkdir(parents=True, exist_ok=True)
     free = min(shutil.disk_usage(folder).free for folder in (STATE, CACHE)) / 2**30
-    return "" if free >= DISK_GIB else f"{free:.0f} GiB free of {DISK_GIB}: free some, or run `make lab-prune`"
+    return (
+        "" if free >= DISK_GIB else f"{free:.0f} GiB free of {DISK_GIB}: free some, or run `make lab-prune`"
+    )
 
 
 def _cgroups() -> str:

@@ -7,23 +7,86 @@ import shutil
 import subprocess
 from pathlib import Path
 
-FOLDERS = """usr/bin usr/lib usr/lib64 usr/etc usr/local/share usr/share/zoneinfo/Etc usr/libexec/kubernetes usr/lib/firmware usr/lib/modules
-usr/local/lib/kubelet/credentialproviders usr/lib/systemd/network usr/lib/udev/rules.d boot/EFI dev proc sys run tmp var mnt system
-opt/cni/bin opt/containerd/bin opt/containerd/lib .extra root etc/iscsi etc/nvme etc/cri/conf.d/hosts etc/kubernetes/manifests etc/cni/net.d
-etc/ssl/certs etc/selinux/targeted/contexts/files etc/containerd etc/lvm""".split()
-EMPTY = """extensions.yaml resolv.conf hosts hostname machine-id cri/conf.d/cri.toml cri/conf.d/01-registries.part
-cri/conf.d/20-customization.part cri/conf.d/base-spec.json selinux/targeted/contexts/files/file_contexts iscsi/initiatorname.iscsi
-nvme/hostid nvme/hostnqn""".split()
+
+FOLDERS = [
+    "usr/bin",
+    "usr/lib",
+    "usr/lib64",
+    "usr/etc",
+    "usr/local/share",
+    "usr/share/zoneinfo/Etc",
+    "usr/libexec/kubernetes",
+    "usr/lib/firmware",
+    "usr/lib/modules",
+    "usr/local/lib/kubelet/credentialproviders",
+    "usr/lib/systemd/network",
+    "usr/lib/udev/rules.d",
+    "boot/EFI",
+    "dev",
+    "proc",
+    "sys",
+    "run",
+    "tmp",
+    "var",
+    "mnt",
+    "system",
+    "opt/cni/bin",
+    "opt/containerd/bin",
+    "opt/containerd/lib",
+    ".extra",
+    "root",
+    "etc/iscsi",
+    "etc/nvme",
+    "etc/cri/conf.d/hosts",
+    "etc/kubernetes/manifests",
+    "etc/cni/net.d",
+    "etc/ssl/certs",
+    "etc/selinux/targeted/contexts/files",
+    "etc/containerd",
+    "etc/lvm",
+]
+EMPTY = [
+    "extensions.yaml",
+    "resolv.conf",
+    "hosts",
+    "hostname",
+    "machine-id",
+    "cri/conf.d/cri.toml",
+    "cri/conf.d/01-registries.part",
+    "cri/conf.d/20-customization.part",
+    "cri/conf.d/base-spec.json",
+    "selinux/targeted/contexts/files/file_contexts",
+    "iscsi/initiatorname.iscsi",
+    "nvme/hostid",
+    "nvme/hostnqn",
+]
 LINKS = {
-    "bin": "usr/bin", "sbin": "usr/bin", "lib": "usr/lib", "lib64": "usr/lib64", "usr/sbin": "bin",
-    "etc/localtime": "/usr/share/zoneinfo/Etc/UTC", "etc/pki": "/etc/ssl", "etc/ssl/certs/ca-certificates": "ca-certificates.crt",
+    "bin": "usr/bin",
+    "sbin": "usr/bin",
+    "lib": "usr/lib",
+    "lib64": "usr/lib64",
+    "usr/sbin": "bin",
+    "etc/localtime": "/usr/share/zoneinfo/Etc/UTC",
+    "etc/pki": "/etc/ssl",
+    "etc/ssl/certs/ca-certificates": "ca-certificates.crt",
 }
 UPSTREAM = {
-    "zoneinfo/Etc/UTC": "usr/share/zoneinfo/Etc/UTC", "nfsmount.conf": "etc/nfsmount.conf", "containerd.toml": "etc/containerd/config.toml",
-    "cri-containerd.toml": "etc/cri/containerd.toml", "cri-plugin.part": "etc/cri/conf.d/00-base.part", "lvm.conf": "etc/lvm/lvm.conf",
+    "zoneinfo/Etc/UTC": "usr/share/zoneinfo/Etc/UTC",
+    "nfsmount.conf": "etc/nfsmount.conf",
+    "containerd.toml": "etc/containerd/config.toml",
+    "cri-containerd.toml": "etc/cri/containerd.toml",
+    "cri-plugin.part": "etc/cri/conf.d/00-base.part",
+    "lvm.conf": "etc/lvm/lvm.conf",
 }
 PLUGINS = ("bridge", "firewall", "host-local", "loopback", "portmap")
-IPTABLES = ("iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore")
+IPTABLES = (
+    "iptables",
+    "iptables-save",
+    "iptables-restore",
+    "ip6tables",
+    "ip6tables-save",
+    "ip6tables-restore",
+)
 
 
 def libraries(binary: Path) -> set[Path]:
@@ -33,7 +96,10 @@ def libraries(binary: Path) -> set[Path]:
 
 
 def assemble(root: Path, binaries: Path, talos_source: Path, version: str) -> None:
-    """Make `root` anew from the binaries of the lab, Debian's runc, nft and CNI plugins, and Talos' own configuration files."""
+    """Make `root` anew from the binaries of the lab, Debian's runc, nft and CNI plugins.
+
+    And Talos' own configuration files.
+    """
     shutil.rmtree(root, ignore_errors=True)
     for folder in FOLDERS:
         (root / folder).mkdir(parents=True, exist_ok=True)
@@ -45,7 +111,9 @@ def assemble(root: Path, binaries: Path, talos_source: Path, version: str) -> No
     for name in EMPTY:
         (root / "etc" / name).touch()
     shutil.copyfile("/etc/ssl/certs/ca-certificates.crt", root / "etc/ssl/certs/ca-certificates.crt")
-    (root / "etc/os-release").write_text(f'NAME="Talos"\nID=talos\nVERSION_ID={version}\nPRETTY_NAME="Talos ({version})"\n')
+    (root / "etc/os-release").write_text(
+        f'NAME="Talos"\nID=talos\nVERSION_ID={version}\nPRETTY_NAME="Talos ({version})"\n'
+    )
     (root / "usr/etc/in-container").write_text("true\n")
     (root / "tmp").chmod(0o1777)
 
@@ -58,8 +126,11 @@ def _programs(root: Path, binaries: Path) -> None:
     for name in ("containerd", "containerd-shim-runc-v2"):
         shutil.copy2(binaries / name, bin_ / name)
     shutil.copy2(binaries / "runcwrap", bin_ / "runc")
-    debian = {Path("/usr/sbin/runc"): bin_ / "runc.real", Path("/usr/sbin/nft"): bin_ / "nft",
-              Path("/usr/sbin/xtables-nft-multi"): bin_ / "xtables-nft-multi"}
+    debian = {
+        Path("/usr/sbin/runc"): bin_ / "runc.real",
+        Path("/usr/sbin/nft"): bin_ / "nft",
+        Path("/usr/sbin/xtables-nft-multi"): bin_ / "xtables-nft-multi",
+    }
     debian |= {Path("/usr/lib/cni") / p: root / "opt/cni/bin" / p for p in PLUGINS}
     needed: set[Path] = set()
     for source, target in debian.items():

@@ -1,4 +1,7 @@
-"""The programs that run beside the nodes, on the bridge's own address: registry, DNS, web server and issuer, API load balancer."""
+"""The programs that run beside the nodes, on the bridge's own address.
+
+Registry, DNS, web server and issuer, API load balancer.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from pathlib import Path
 
 from lab import machineconfig, pki, process, web
 from lab.layout import API_HOST, CACHE, HOST, OIDC_PORT, PROJECT, REGISTRY, STATE, controls, workers
+
 
 HAPROXY = """global
   maxconn 2000
@@ -22,7 +26,8 @@ backend control-planes
   balance roundrobin
   option httpchk GET /readyz
   http-check expect status 200
-  default-server check check-ssl verify required ca-file {folder}/ca.crt crt {folder}/client.pem inter 1s fall 2 rise 1 on-marked-down shutdown-sessions
+  default-server check check-ssl verify required ca-file {folder}/ca.crt crt {folder}/client.pem inter 1s
+  fall 2 rise 1 on-marked-down shutdown-sessions
 {servers}
 """
 REGISTRY_CONFIG = """version: 0.1
@@ -50,7 +55,9 @@ def start_registry(binaries: Path) -> None:
     """Start the image registry; its blobs live in the cache."""
     config = STATE / "registry.yaml"
     config.write_text(REGISTRY_CONFIG.format(root=CACHE / "registry", address=REGISTRY))
-    process.start("registry", [str(binaries / "registry"), "serve", str(config)], {"OTEL_TRACES_EXPORTER": "none"})
+    process.start(
+        "registry", [str(binaries / "registry"), "serve", str(config)], {"OTEL_TRACES_EXPORTER": "none"}
+    )
 
 
 def start_dns(binaries: Path) -> None:
@@ -68,7 +75,10 @@ def start_web(lab_ca: pki.Pair) -> None:
 
 
 def start_load_balancer() -> None:
-    """Start HAProxy: the cluster's endpoint, as the specification's API load balancer, with health checks of all three apiservers."""
+    """Start HAProxy: the cluster's endpoint, as the specification's API load balancer.
+
+    With health checks of all three apiservers.
+    """
     folder = STATE / "haproxy"
     folder.mkdir(exist_ok=True, mode=0o700)
     authority = machineconfig.ca("k8s")

@@ -1,4 +1,7 @@
-"""`lab up`, step by step: each says what it does and how long it takes, and is done only when its effect is seen."""
+"""`lab up`, step by step.
+
+Each says what it does and how long it takes, and is done only when its effect is seen.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,24 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lab import build, clean, cluster, deploy, images, machineconfig, network, nodes, pki, process, profile, require, rootfs, services
+from lab import (
+    build,
+    clean,
+    cluster,
+    deploy,
+    images,
+    machineconfig,
+    network,
+    nodes,
+    pki,
+    process,
+    profile,
+    require,
+    rootfs,
+    services,
+)
 from lab.layout import CACHE, NODES, STATE, TALOS
+
 
 TIMES = STATE / "times.json"
 
@@ -59,12 +78,16 @@ class Up:
 
     def _packages(self) -> None:
         if absent := require.absent_packages():
-            self._do(Step(f"install Debian packages: {', '.join(absent)}", 60, lambda: require.install(absent)))
+            self._do(
+                Step(f"install Debian packages: {', '.join(absent)}", 60, lambda: require.install(absent))
+            )
 
     def _build(self) -> None:
         for component in build.missing():
+
             def act(component: build.Component = component) -> None:
                 build.build(component, lambda text: self.console.log(f"  go build {text}"))
+
             self._do(Step(f"build {component.folder}", component.seconds, act))
 
     def steps(self) -> list[Step]:
@@ -72,7 +95,11 @@ class Up:
         b = self.binaries
         return [
             Step("network namespaces, bridge, registry, DNS, issuer", 3, self._services),
-            Step("root file system of the nodes", 4, lambda: rootfs.assemble(nodes.ROOTFS, b, build.talos_source(), TALOS)),
+            Step(
+                "root file system of the nodes",
+                4,
+                lambda: rootfs.assemble(nodes.ROOTFS, b, build.talos_source(), TALOS),
+            ),
             Step("images into the registry", 15, self._images),
             Step("machine configurations from talos/", 6, self._configs),
             Step(f"start {len(NODES)} Talos nodes", 3, self._nodes),
@@ -91,7 +118,7 @@ class Up:
         self.console.log(f"{step.says} (expect about {step.expected:.0f} s)")
         try:
             step.act()
-        except cluster.NotYet as late:
+        except cluster.NotYetError as late:
             raise RuntimeError(f"{step.says}: {late}") from late
         self.times[step.says] = round(time.monotonic() - began, 1)
         self.console.log(f"  done in {self.times[step.says]} s")

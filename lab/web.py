@@ -1,6 +1,7 @@
 """Two small web servers of the lab: manifests that Talos fetches (plain), and a static OIDC issuer (TLS).
 
-The issuer is a stand-in for Authentik: discovery document and keys as OpenID Connect Discovery 1.0 section 4 wants them, no login.
+The issuer is a stand-in for Authentik: discovery document and keys as OpenID Connect Discovery 1.0 section
+4 wants them, no login.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from lab import pki
 from lab.layout import HOST, ISSUER, OIDC_PORT, STATE, WEB_PORT
 
+
 WEB = STATE / "web"
 OIDC = STATE / "oidc"
 POD_NETWORK = """apiVersion: v1
@@ -31,7 +33,9 @@ data:
 
 
 def _number(value: int) -> str:
-    return base64.urlsafe_b64encode(value.to_bytes((value.bit_length() + 7) // 8, "big")).rstrip(b"=").decode()
+    return (
+        base64.urlsafe_b64encode(value.to_bytes((value.bit_length() + 7) // 8, "big")).rstrip(b"=").decode()
+    )
 
 
 def write(tls: pki.Pair, key: rsa.RSAPrivateKey) -> None:
@@ -41,11 +45,26 @@ def write(tls: pki.Pair, key: rsa.RSAPrivateKey) -> None:
     documents = OIDC / "public"
     (documents / ".well-known").mkdir(parents=True, exist_ok=True)
     public = key.public_key().public_numbers()
-    keys = {"keys": [{"kty": "RSA", "alg": "RS256", "use": "sig", "kid": "lab", "n": _number(public.n), "e": _number(public.e)}]}
+    keys = {
+        "keys": [
+            {
+                "kty": "RSA",
+                "alg": "RS256",
+                "use": "sig",
+                "kid": "lab",
+                "n": _number(public.n),
+                "e": _number(public.e),
+            }
+        ]
+    }
     (documents / "keys").write_text(json.dumps(keys))
     discovery = {
-        "issuer": ISSUER, "jwks_uri": f"{ISSUER}/keys", "authorization_endpoint": f"{ISSUER}/none",
-        "response_types_supported": ["id_token"], "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"],
+        "issuer": ISSUER,
+        "jwks_uri": f"{ISSUER}/keys",
+        "authorization_endpoint": f"{ISSUER}/none",
+        "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
     }
     (documents / ".well-known/openid-configuration").write_text(json.dumps(discovery))
     tls.write(OIDC / "tls.crt", OIDC / "tls.key")

@@ -1,4 +1,6 @@
-"""The lab leaves nothing behind: `lab up` killed without warning, at several moments, and `lab down` finds all of it.
+"""The lab leaves nothing behind.
+
+`lab up` killed without warning, at several moments, and `lab down` finds all of it.
 
 A second lab with its own names and addresses is used, so that a running one is not disturbed.
 """
@@ -15,23 +17,38 @@ from pathlib import Path
 
 import pytest
 
+
 PROJECT = Path(__file__).resolve().parents[2]
 ENV = {**os.environ, "ASSAY_LAB_INSTANCE": "x"}
 NAME = "assayx"
-MOMENTS = {"network made": "root file system", "nodes starting": "Talos nodes", "cluster forming": "API through"}
+MOMENTS = {
+    "network made": "root file system",
+    "nodes starting": "Talos nodes",
+    "cluster forming": "API through",
+}
 
 
 def lab(*words: str) -> subprocess.CompletedProcess[str]:
     """Return the finished `lab` command of the second lab."""
     argv = [sys.executable, "-m", "lab", *words]
-    return subprocess.run(argv, cwd=PROJECT, env=ENV, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        argv, cwd=PROJECT, env=ENV, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def traces() -> list[str]:
-    """Return what of the second lab the host still shows; written apart from the lab's own search on purpose."""
-    spaces = [n["name"] for n in json.loads(subprocess.check_output(["ip", "-j", "netns", "list"], text=True) or "[]")]
+    """Return what of the second lab the host still shows.
+
+    Written apart from the lab's own search on purpose.
+    """
+    spaces = [
+        n["name"]
+        for n in json.loads(subprocess.check_output(["ip", "-j", "netns", "list"], text=True) or "[]")
+    ]
     found = [f"netns {s}" for s in spaces if s.startswith(f"{NAME}-")]
-    found += [f"link {p.name}" for p in Path("/sys/class/net").iterdir() if p.name.startswith((f"{NAME}0", "avx-"))]
+    found += [
+        f"link {p.name}" for p in Path("/sys/class/net").iterdir() if p.name.startswith((f"{NAME}0", "avx-"))
+    ]
     found += [f"cgroup {p}" for p in Path("/sys/fs/cgroup").glob(f"*/{NAME}-lab-*")]
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     found += [f"mount {line}" for line in mounts if f"/{NAME}-lab" in line]
@@ -57,7 +74,9 @@ def _processes() -> list[str]:
 def test_a_killed_up_leaves_nothing_after_down(step: str, tmp_path: Path) -> None:
     log = tmp_path / "up.log"
     with log.open("w") as out:
-        up = subprocess.Popen([sys.executable, "-m", "lab", "up"], cwd=PROJECT, env=ENV, stdout=out, stderr=out)
+        up = subprocess.Popen(
+            [sys.executable, "-m", "lab", "up"], cwd=PROJECT, env=ENV, stdout=out, stderr=out
+        )
     deadline = time.monotonic() + 240
     while step not in log.read_text() and time.monotonic() < deadline and up.poll() is None:
         time.sleep(0.1)
