@@ -1,0 +1,221 @@
+"""A runbook: every command in it, tried against the command trees of the very tools it is written for."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from assay.errors import ProbeError
+from assay.probes.cobra import CommandTree
+
+
+LARGEST = 1024 * 1024
+SHELL_FENCES = frozenset({"", "bash", "sh", "shell", "console", "shell-session", "zsh"})
+SHELL_WORDS = frozenset(
+    ["awk", "cat", "cd", "chmod", "cp", "cut", "date", "diff", "echo", "export", "false", "grep", "head", "install", "jq", "ls", "mkdir", "mktemp", "mv", "printf", "read", "rm", "sed", "set", "sha256sum", "shred", "sleep", "sort", "stat", "tail", "tee", "test", "tr", "true", "umask", "unset", "wc"]
+)
+COBRA_TOOLS = ("talosctl", "kubectl", "etcdutl")
+PLACEHOLDER = re.compile(r"<[A-Z][A-Z0-9]*(_[A-Z0-9]+)*>")
+UNTYPED = re.compile(r"<[^<>\s][^<>]*>")
+SEPARATORS = re.compile(r"[;&|()]+")
+REDIRECT = re.compile(r"\d?(>>?|<)")
+ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
+# What takes a node down, wipes it or changes who votes must say which node it means.
+DANGEROUS = ("apply-config", "bootstrap", "edit", "etcd defrag", "etcd forfeit-leadership", "etcd leave", "etcd remove-member",
+             "patch", "reboot", "reset", "restart", "rollback", "service", "shutdown", "upgrade", "wipe")  # fmt: skip
+# Services of Talos; the control plane's parts are static pods and none of them. Only the kubelet and extensions restart.
+TALOS_SERVICES = frozenset(
+    ["apid", "auditd", "containerd", "cri", "dashboard", "etcd", "kubelet", "machined", "registryd", "sandboxd", "syslogd", "trustd", "udevd"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One simple command of the runbook: its words, and `File path:line`."""
+
+    named: str
+    words: tuple[str, ...]
+
+    @property
+    def tool(self) -> str:
+        """Return the command's first word, without a folder."""
+        return Path(self.words[0]).name
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A command that would not do what the runbook says: `File path:line`, and why."""
+
+    named: str
+    why: str
+
+
+class Runbook:
+    """The commands of one Markdown file: shell fences, and inline code that starts with a known tool.
+
+    Args:
+        path: the file.
+        talosctl: the pinned release's binary; the same for `kubectl` and `etcdutl`. A command of a tool without a binary
+            cannot be judged.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        talosctl: Path | None = None,
+        kubectl: Path | None = None,
+        etcdutl: Path | None = None,
+    ) -> None:
+        """Read nothing yet."""
+        self.path = path
+        self._binaries = {"talosctl": talosctl, "kubectl": kubectl, "etcdutl": etcdutl}
+        self._trees: dict[str, CommandTree] = {}
+
+    @cached_property
+    def commands(self) -> tuple[Command, ...]:
+        """Return every simple command, in order; pipelines and lists are taken apart.
+
+        Raises:
+            ProbeError: the file cannot be read, a fence is not closed, or a line cannot be split as a shell would.
+        """
+        written = self._read()
+        return tuple(
+            command for line, text in _code(written, self.path.name) for command in self._split(line, text)
+        )
+
+    def mistakes(self) -> list[Mistake]:
+        """Return every command that names an unknown tool, subcommand or flag, has the wrong arguments, or is careless.
+
+        Raises:
+            ProbeError: the binary of a tool is not declared or does not answer.
+        """
+        return [Mistake(one.named, why) for one in self.commands for why in self._judge(one)]
+
+    def version(self, tool: str) -> str:
+        """Return the version of a tool's binary, as it prints it (`v1.13.5`)."""
+        return self._tree(tool).version()
+
+    def _read(self) -> str:
+        try:
+            raw = self.path.read_bytes()
+            if len(raw) > LARGEST:
+                raise ProbeError(f"{self.path.name}: larger than {LARGEST} bytes", "is this the runbook?")
+            return raw.decode("utf-8-sig")
+        except OSError as error:
+            raise ProbeError(
+                f"{self.path.name}: cannot be read: {error.strerror}", "set runbook under [paths]"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise ProbeError(f"{self.path.name}: is not UTF-8", "save it as UTF-8") from error
+
+    def _split(self, line: int, text: str) -> Iterator[Command]:
+        named = f"File {self.path.name}:{line}"
+        lexer = shlex.shlex(re.sub(r"\d?>&\d", "", text), posix=True, punctuation_chars=";&|()")
+        lexer.whitespace_split = True
+        try:
+            tokens = list(lexer)
+        except ValueError as error:
+            raise ProbeError(
+                f"{self.path.name}:{line}: cannot be split into words ({error})", "close the quotes"
+            ) from error
+        words: list[str] = []
+        for token in [*tokens, ";"]:
+            if not SEPARATORS.fullmatch(token):
+                words.append(token)
+                continue
+            simple = _without_redirects(_without_assignments(words))
+            words = []
+            if simple:
+                yield Command(named, tuple(simple))
+
+    def _judge(self, command: Command) -> Iterator[str]:
+        untyped = [word for word in command.words if UNTYPED.search(PLACEHOLDER.sub("", word))]
+        if untyped:
+            yield f"{' '.join(untyped)}: a placeholder is written <LIKE_THIS>, so that one sees what belongs there"
+        if any("$(" in word or "`" in word or word.endswith("$") for word in command.words):
+            yield "a command inside of a command: write it as a line of its own"
+        if command.tool in COBRA_TOOLS:
+            yield from self._judge_tool(command)
+        elif command.tool not in SHELL_WORDS:
+            yield f"{command.tool}: no pinned binary says whether this is right"
+
+    def _judge_tool(self, command: Command) -> Iterator[str]:
+        call = self._tree(command.tool).read(command.words[1:])
+        yield from call.mistakes
+        if command.tool == "talosctl" and not call.mistakes:
+            yield from _careless(" ".join(call.path), call.arguments, call.flags)
+
+    def _tree(self, tool: str) -> CommandTree:
+        binary = self._binaries.get(tool)
+        if binary is None:
+            raise ProbeError(
+                f"no binary of {tool} to try the runbook's commands with", f"set {tool} under [tools]"
+            )
+        return self._trees.setdefault(tool, CommandTree(tool, binary))
+
+
+def _careless(path: str, arguments: tuple[str, ...], flags: Mapping[str, str]) -> Iterator[str]:
+    dangerous = any(path == word or path.startswith(f"{word} ") for word in DANGEROUS) and not (
+        path == "service" and (len(arguments) < 2 or arguments[1] == "status")
+    )
+    if dangerous and not flags.keys() & {"--nodes", "-n"}:
+        yield f"talosctl {path}: acts on whatever nodes the context names; say which with -n"
+    if path == "service" and arguments and not PLACEHOLDER.fullmatch(arguments[0]):
+        yield from _service(arguments)
+
+
+def _service(arguments: tuple[str, ...]) -> Iterator[str]:
+    name, action = arguments[0], arguments[1] if len(arguments) > 1 else "status"
+    if name not in TALOS_SERVICES and not name.startswith("ext-"):
+        yield f"talosctl service {name}: Talos has no such service; the control plane's parts are static pods"
+    elif action != "status" and name != "kubelet" and not name.startswith("ext-"):
+        yield f"talosctl service {name} {action}: Talos refuses that for {name}"
+
+
+def _without_assignments(words: list[str]) -> list[str]:
+    start = next((n for n, word in enumerate(words) if not ASSIGNMENT.fullmatch(word)), len(words))
+    return words[start:]
+
+
+def _without_redirects(words: list[str]) -> list[str]:
+    kept: list[str] = []
+    skip = False
+    for word in words:
+        if skip:
+            skip = False
+        elif REDIRECT.fullmatch(word):
+            skip = True
+        elif not (re.match(r"\d?>", word) or (word.startswith("<") and not UNTYPED.match(word))):
+            kept.append(word)
+    return kept
+
+
+def _code(written: str, name: str) -> Iterator[tuple[int, str]]:
+    """Return (line, command line) of every shell fence and every inline command; continued lines are joined."""
+    fence, shell, pending, start = "", False, "", 0
+    for number, line in enumerate(written.splitlines(), 1):
+        opened = re.match(r"\s*(`{3,}|~{3,})\s*([\w-]*)", line)
+        if opened and not fence:
+            fence, shell = opened.group(1), opened.group(2).lower() in SHELL_FENCES
+        elif fence and re.fullmatch(rf"\s*{re.escape(fence[0])}{{{len(fence)},}}\s*", line):
+            fence = ""
+        elif fence and shell:
+            start, pending = (start if pending else number), f"{pending}{line.strip().removeprefix('$ ')}"
+            if pending.endswith("\\"):
+                pending = pending[:-1] + " "
+                continue
+            yield start, pending
+            pending = ""
+        elif not fence:
+            yield from ((number, span) for span in _inline(line))
+    if fence:
+        raise ProbeError(f"{name}: a fence is not closed", "close it, or half of the page reads as commands")
+
+
+def _inline(line: str) -> list[str]:
+    tools = "|".join((*COBRA_TOOLS, "argocd"))
+    return [found.group(1) for found in re.finditer(rf"`((?:{tools})\s[^`]+)`", line)]

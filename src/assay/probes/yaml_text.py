@@ -1,0 +1,116 @@
+"""YAML documents with the line of every value, read strictly: what two readers could take differently is refused."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import yaml
+
+from assay.errors import ProbeError
+
+
+LARGEST = 4 * 1024 * 1024
+DEEPEST = 100
+MOST_LEAVES = 200_000
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One scalar: where it is in its document, its text (as written, never turned into a number), and its line."""
+
+    path: Path
+    text: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML document: its scalars in order, and the line it starts at."""
+
+    leaves: tuple[Leaf, ...]
+    line: int
+
+    def get(self, *path: str | int) -> str:
+        """Return the scalar at `path`, empty where there is none."""
+        return next((leaf.text for leaf in self.leaves if leaf.path == path), "")
+
+    def under(self, *path: str | int) -> tuple[Leaf, ...]:
+        """Return the scalars below `path`."""
+        return tuple(leaf for leaf in self.leaves if leaf.path[: len(path)] == path)
+
+    def mappings(self) -> Mapping[Path, dict[str, Leaf]]:
+        """Return path -> (key -> scalar) of every mapping that holds scalars."""
+        found: dict[Path, dict[str, Leaf]] = {}
+        for leaf in self.leaves:
+            if leaf.path and isinstance(leaf.path[-1], str):
+                found.setdefault(leaf.path[:-1], {})[leaf.path[-1]] = leaf
+        return found
+
+
+def documents(written: str, where: str, first_line: int = 1) -> list[Document]:
+    """Return the documents of a YAML or JSON text; empty ones are left out.
+
+    Args:
+        written: the text.
+        where: its name, for messages.
+        first_line: the line its first line has in the file it is part of.
+
+    Raises:
+        ProbeError: larger than 4 MiB, does not parse, a key is written twice, the nesting is deeper than 100, or
+            aliases make more than 200,000 values of it.
+    """
+    if len(written) > LARGEST:
+        raise ProbeError(f"{where}: larger than {LARGEST} bytes", "split the file")
+    if written.startswith("\ufeff"):
+        raise ProbeError(f"{where}: starts with a byte order mark", "save it as UTF-8 without one")
+    try:
+        roots = list(_roots(written))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + first_line if mark else "?"
+        raise ProbeError(
+            f"{where}:{line}: does not parse as YAML", "mend the file; tabs cannot indent"
+        ) from error
+    found = []
+    for root in roots:
+        leaves = tuple(itertools.islice(_leaves(root, where, first_line, ()), MOST_LEAVES + 1))
+        if len(leaves) > MOST_LEAVES:
+            raise ProbeError(f"{where}: more than {MOST_LEAVES} values once aliases are expanded", "write fewer aliases")
+        found.append(Document(leaves, root.start_mark.line + first_line))
+    return found
+
+
+def _roots(written: str) -> Iterator[yaml.Node]:
+    for root in yaml.compose_all(written, Loader=yaml.CSafeLoader):
+        if root is not None and not (isinstance(root, yaml.ScalarNode) and root.value in ("", "null", "~")):
+            yield root
+
+
+def _leaves(node: yaml.Node, where: str, first_line: int, path: Path) -> Iterator[Leaf]:
+    if len(path) > DEEPEST:
+        raise ProbeError(f"{where}: is nested deeper than {DEEPEST}, or holds itself", "flatten the file")
+    if isinstance(node, yaml.ScalarNode):
+        yield Leaf(path, node.value, node.start_mark.line + first_line)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            yield from _leaves(item, where, first_line, (*path, number))
+    elif isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            name = _key(key, where, first_line, seen)
+            yield from _leaves(value, where, first_line, (*path, name))
+
+
+def _key(key: yaml.Node, where: str, first_line: int, seen: set[str]) -> str:
+    line = key.start_mark.line + first_line
+    if not isinstance(key, yaml.ScalarNode):
+        raise ProbeError(f"{where}:{line}: a key that is no text", "write plain keys")
+    if key.value in seen:
+        raise ProbeError(
+            f"{where}:{line}: {key.value} is written twice", "keep one; readers differ in which one counts"
+        )
+    seen.add(key.value)
+    return str(key.value)
