@@ -1,0 +1,249 @@
+"""The catalogue: policies read from `policies/`, and for each control the test and the violations that belong to it."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import math
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assay.errors import CatalogueError
+from assay.model import Control, Limit, Tier
+from assay.table import Table, read_toml
+
+
+CONTROL_ID = re.compile(r"[A-Z]{2,5}-[0-9]{2}")
+Violation = Callable[[Any], AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Where the specification contradicts itself or the facts; bears on `control` (empty: on none)."""
+
+    id: str
+    says: str
+    fact: str
+    evidence: str
+    control: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test function of a control, as its file declares it."""
+
+    control: str
+    tier: Tier
+    path: Path
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All controls by id, the findings of kind SPEC, and the cases that judge controls. `root` holds `policies/`."""
+
+    root: Path
+    controls: Mapping[str, Control]
+    findings: tuple[Finding, ...]
+    cases: tuple[Case, ...]
+
+    @property
+    def judged(self) -> set[str]:
+        """Return the ids of the controls that have a test."""
+        return {case.control for case in self.cases}
+
+
+def names(control: str) -> tuple[str, str, str]:
+    """Return the paths of a control's policy, test and violations, relative to the root."""
+    family, word = control.split("-")[0].lower(), control.lower().replace("-", "_")
+    return (
+        f"policies/{family}/{control}.toml",
+        f"acceptance/{family}/test_{word}.py",
+        f"violations/{family}/{word}.py",
+    )
+
+
+def load_catalogue(root: Path) -> Catalogue:
+    """Return the catalogue below `root`.
+
+    Raises:
+        CatalogueError: no policies, or one is malformed, misplaced or there twice; a test without its policy.
+    """
+    controls: dict[str, Control] = {}
+    for path in sorted((root / "policies").glob("*/*.toml")):
+        control = read_policy(path, root)
+        if control.id in controls:
+            raise CatalogueError(f"{_short(path, root)}: id {control.id} is there twice", "ids are unique")
+        controls[control.id] = control
+        _check_place(path, root, control)
+    if not controls:
+        raise CatalogueError(
+            f"{root}: no policies/<family>/<ID>.toml", "run from the folder that holds policies/"
+        )
+    findings = _findings(root / "policies" / "findings.toml", root)
+    cases = [case for path in _sources(root, "acceptance") for case in _cases(path, root, controls)]
+    return Catalogue(root, controls, findings, tuple(cases))
+
+
+def check_trios(catalogue: Catalogue, only: Sequence[str] = ()) -> None:
+    """Check that every test has its violations and every violation its test and policy, for all controls or `only` some.
+
+    Raises:
+        CatalogueError: names the first file that is missing.
+    """
+    for control in sorted(catalogue.judged):
+        if (not only or control in only) and not (catalogue.root / names(control)[2]).is_file():
+            raise CatalogueError(f"{control}: a test without {names(control)[2]}", "plant what it must catch")
+    judged = {names(control)[2] for control in catalogue.judged}
+    for path in _sources(catalogue.root, "violations"):
+        control = path.stem.upper().replace("_", "-")
+        if _short(path, catalogue.root) not in judged and (not only or control in only):
+            raise CatalogueError(
+                f"{_short(path, catalogue.root)}: a violation without its test", "add it, or delete this"
+            )
+
+
+def read_policy(path: Path, root: Path) -> Control:
+    """Return the control that one policy file holds.
+
+    Raises:
+        CatalogueError: one line that names the file and the key.
+    """
+    table = Table(_short(path, root), read_toml(path, CatalogueError), CatalogueError, path.parent)
+    control = Control(
+        id=table.needed("id"),
+        statement=table.needed("statement"),
+        source=table.needed("source"),
+        owner=table.needed("owner"),
+        tiers=_tiers(table),
+        remedy=table.needed("remedy"),
+        limits=tuple(_limit(entry) for entry in table.tables("limits")),
+        needs=table.texts("needs"),
+        maps=_lists(table.table("maps")),
+        digest=hashlib.sha256(path.read_bytes()).hexdigest(),
+        lists=_lists(table.table("lists")),
+    )
+    table.close()
+    if not CONTROL_ID.fullmatch(control.id):
+        raise table.complain("id", "a control id such as SEC-27")
+    return control
+
+
+def planted(root: Path, control: Control) -> list[tuple[str, Tier, Violation]]:
+    """Return a control's violations: name, the tier of the test that must catch it, the context manager.
+
+    Raises:
+        CatalogueError: no file, the file cannot be imported, or its PLANTED is missing or empty.
+    """
+    path = root / names(control.id)[2]
+    if not path.is_file():
+        raise CatalogueError(f"{control.id}: no violation is there to plant", f"write {names(control.id)[2]}")
+    found = getattr(_module(path, control), "PLANTED", None)
+    if not isinstance(found, list) or not found or not all(callable(one) for one in found):
+        raise CatalogueError(f"{names(control.id)[2]}: PLANTED is missing or empty", "list the violations")
+    return [(one.__name__, _tier_of(one, control), one) for one in found]
+
+
+def _module(path: Path, control: Control) -> object:
+    name = f"violations_{control.id.lower().replace('-', '_')}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise CatalogueError(f"{names(control.id)[2]}: cannot be imported", "is it Python?")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as problem:
+        text = f"{names(control.id)[2]}: cannot be imported: {type(problem).__name__}: {problem}"
+        raise CatalogueError(text.replace("\n", " "), "mend the violation") from problem
+    return module
+
+
+def _tier_of(one: Violation, control: Control) -> Tier:
+    try:
+        return Tier(getattr(one, "tier", control.tiers[-1]))
+    except ValueError as problem:
+        raise CatalogueError(
+            f"{names(control.id)[2]}: {getattr(one, 'tier', '')!r} is no tier", "see model.Tier"
+        ) from problem
+
+
+def _short(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
+def _sources(root: Path, folder: str) -> list[Path]:
+    return [path for path in sorted((root / folder).glob("**/*.py")) if path.name != "__init__.py"]
+
+
+def _check_place(path: Path, root: Path, control: Control) -> None:
+    if _short(path, root) != names(control.id)[0]:
+        raise CatalogueError(f"{_short(path, root)}: id is {control.id}", f"move it to {names(control.id)[0]}")
+
+
+def _tiers(table: Table) -> tuple[Tier, ...]:
+    known = {str(tier): tier for tier in Tier}
+    written = table.texts("tiers")
+    if not written or len(set(written)) != len(written) or not set(written) <= set(known):
+        raise table.complain("tiers", f"a list of {', '.join(known)}, each once")
+    return tuple(known[word] for word in written)
+
+
+def _limit(table: Table) -> Limit:
+    limit = Limit(value=table.number("value"), unit=table.needed("unit"), metric=table.needed("metric"))
+    table.close()
+    if not math.isfinite(limit.value):
+        raise table.complain("value", "a finite number")
+    return limit
+
+
+def _lists(table: Table) -> dict[str, tuple[str, ...]]:
+    return {key: table.texts(key) for key in table.values}
+
+
+def _findings(path: Path, root: Path) -> tuple[Finding, ...]:
+    if not path.is_file():
+        return ()
+    top = Table(_short(path, root), read_toml(path, CatalogueError), CatalogueError, path.parent)
+    findings = []
+    for table in top.tables("finding"):
+        says, fact, evidence = (table.needed(key) for key in ("says", "fact", "evidence"))
+        findings.append(Finding(table.needed("id"), says, fact, evidence, table.text("control")))
+        table.close()
+    top.close()
+    return tuple(findings)
+
+
+def _cases(path: Path, root: Path, controls: Mapping[str, Control]) -> list[Case]:
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError) as problem:
+        raise CatalogueError(f"{_short(path, root)}: no valid Python: {problem}", "mend the test") from problem
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+    if not functions or not path.name.startswith("test_"):
+        raise CatalogueError(f"{_short(path, root)}: holds no test", "acceptance/ holds tests only")
+    return [_case(function, path, root, controls) for function in functions]
+
+
+def _case(function: ast.FunctionDef, path: Path, root: Path, controls: Mapping[str, Control]) -> Case:
+    where = f"{_short(path, root)}: {function.name}"
+    marks = [call for call in function.decorator_list if isinstance(call, ast.Call) and ast.unparse(call.func) == "pytest.mark.control"]
+    if len(marks) != 1:
+        raise CatalogueError(f"{where}: names no control", 'write @pytest.mark.control("SEC-27") above it')
+    words = [value.value for value in marks[0].args if isinstance(value, ast.Constant)]
+    words += [pair.value.value for pair in marks[0].keywords if isinstance(pair.value, ast.Constant)]
+    control = controls.get(str(words[0]) if words else "")
+    if control is None:
+        raise CatalogueError(f"{where}: no policy for {words[:1]}", "a test needs its policies/<family>/<ID>.toml")
+    if _short(path, root) != names(control.id)[1]:
+        raise CatalogueError(f"{where}: judges {control.id}", f"move it to {names(control.id)[1]}")
+    tier = str(words[1]) if len(words) > 1 else str(control.tiers[-1])
+    if tier not in control.tiers:
+        raise CatalogueError(f"{where}: tier {tier!r} is not among the policy's", "add it to tiers, or mend the mark")
+    return Case(control.id, Tier(tier), path, function.name)
