@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from assay.errors import ProbeError
 
@@ -70,7 +70,7 @@ class Etcd:
         self._seconds = seconds
 
     @classmethod
-    def from_profile(cls, profile: Profile) -> Etcd:
+    def from_profile(cls, profile: Profile) -> Self:
         """Return the probe for the profile's endpoints and client certificate.
 
         Raises:

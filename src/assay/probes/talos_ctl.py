@@ -54,7 +54,7 @@ class Talosctl:
         """
         answer = self.run(node, *words)
         reason = _last(answer.err) if answer.code else "ok"
-        if any(mark in answer.err for mark in (*SILENT, *CREDENTIAL)):
+        if answer.code and any(mark in answer.err for mark in (*SILENT, *CREDENTIAL)):
             raise self.complaint(node, words, answer)
         return Attempt(f"{node.named}: {' '.join(words[:3])}", REFUSED not in answer.err, reason)
 

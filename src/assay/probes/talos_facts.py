@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ STATUS = (
     "MEMBER", "DB SIZE", "IN USE", "LEADER", "RAFT INDEX", "RAFT TERM", "RAFT APPLIED INDEX", "LEARNER", "PROTOCOL", "STORAGE", "ERRORS",
 )  # fmt: skip
 ALARMS = ("MEMBER", "ALARM")
+SOCKETS = ("Proto", "Recv-Q", "Send-Q", "Local Address", "Foreign Address", "State")
+POD_ACCESS = "KubeTalosAPIAccessConfig"
 Document = dict[str, Any]
 
 
@@ -68,6 +70,14 @@ class Mount:
     filesystem: str
     source: str
     writable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listening TCP socket of a node's host network."""
+
+    address: str
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +227,29 @@ def alarms(text: str, what: str) -> list[str]:
         ProbeError: another shape.
     """
     return [f"{row['MEMBER']} {row['ALARM']}" for row in table(text, ALARMS, what)]
+
+
+def listeners(text: str, what: str) -> list[Listener]:
+    """Return the rows of `talosctl netstat --listening --tcp`.
+
+    Raises:
+        ProbeError: another shape.
+    """
+    found = []
+    for row in table(text, SOCKETS, what):
+        address, _, port = row["Local Address"].rpartition(":")
+        found.append(Listener(address, number(port, what)))
+    return found
+
+
+def pod_roles(documents: Iterable[Document]) -> frozenset[str]:
+    """Return the Talos roles that pods may ask for, from `kubernetesTalosAPIAccess` or the document that replaces it in 1.14."""
+    found: set[str] = set()
+    for document in documents:
+        features = (document.get("machine") or {}).get("features") or {}
+        place = document if document.get("kind") == POD_ACCESS else features.get("kubernetesTalosAPIAccess") or {}
+        found.update(map(str, place.get("allowedRoles") or ()))
+    return frozenset(found)
 
 
 def _list(cell: str) -> tuple[str, ...]:

@@ -1,0 +1,35 @@
+"""IAM-11: the Talos API gives a reader its reads and nothing else, and an admin certificate does not live long."""
+
+import pytest
+
+from assay.model import Record
+from assay.stack import Stack
+
+LAYER = "PermissionDenied"
+HARMLESS = (
+    ("restart", "assay-no-such-process"),
+    ("service", "assay-no-such-service", "restart"),
+    ("read", "/etc/os-release"),
+    ("patch", "machineconfig", "--dry-run", "--patch", '{"machine": {"sysctls": {"kernel.panic": "10"}}}'),
+)
+MIGHTY = {"os:admin", "os:impersonator"}
+HOURS = 24.0
+
+
+@pytest.mark.control("IAM-11")
+def test_reader_reads_and_admins_are_short_lived(stack: Stack, control: Record) -> None:
+    """Try calls that change nothing even if admitted, on every node, each beside the admin's twin; then read the certificates."""
+    talos = stack.talos
+    for machine in control.population(talos.machines, of=len(stack.kube.nodes())):
+        reads = talos.reader.attempt(machine, "version")
+        control.assume(reads.admitted, f"{machine.named}: the reader cannot even read: {reads.reason}")
+        for words in HARMLESS:
+            tried = talos.try_roles(machine, *words)
+            control.refused(tried.reader, tried.admin, LAYER)
+        control.offenders([] if talos.version(machine).rbac else [machine], "Talos RBAC is off")
+        control.offenders([machine] if talos.pod_roles(machine) & MIGHTY else [], "pods may get an all-powerful Talos role")
+    admin, reader = talos.credentials()
+    control.offenders([reader] if reader.mighty else [], "the reader credential is all-powerful")
+    lifetime = control.measured(admin.days * HOURS, "h", "admin_lifetime")
+    control.offenders([admin] if lifetime > control.limit("admin_lifetime") else [], "it lives longer than declared")
+    assert not control.found

@@ -1,0 +1,29 @@
+"""NODE-01: every node is a Talos node of the pinned version, and its API knows nobody without a certificate."""
+
+import pytest
+
+from assay.model import Record
+from assay.stack import Stack
+
+
+@pytest.mark.control("NODE-01")
+def test_every_node_runs_the_pinned_talos(stack: Stack, control: Record) -> None:
+    """Judge the nodes that Kubernetes knows and those the profile knows, each by its own Talos API."""
+    talos, known = stack.talos, {node.name: node for node in stack.kube.nodes()}
+    control.note("pinned", talos.pinned)
+    machines = {machine.name: machine for machine in talos.machines}
+    control.population(sorted(known.keys() | machines.keys()))
+    foreign = [node for name, node in known.items() if name not in machines]
+    control.offenders(foreign, "a node of the cluster that is none of the declared Talos machines")
+    control.offenders([m for m in machines.values() if m.name not in known], "declared, but not a node of the cluster")
+    control.offenders(
+        (node for node in known.values() if node.os_image != f"Talos ({talos.pinned})"), f"its system is not Talos ({talos.pinned})"
+    )
+    for machine in machines.values():
+        control.offenders([machine] if talos.version(machine).tag != talos.pinned else [], f"its Talos is not {talos.pinned}")
+        control.offenders([machine] if talos.nodename(machine) != machine.name else [], "it is another node than the profile says")
+        guarded = talos.without_certificate(machine.address)
+        control.offenders([] if guarded.demands else [machine], f"its Talos API {guarded.words}")
+    assert not control.found
+
+

@@ -1,0 +1,30 @@
+"""NODE-02: nothing on a node answers as SSH, and nothing runs on it that could."""
+
+import pytest
+
+from assay.model import Record
+from assay.probes.talos_shipped import EXTENSIONS, SERVICES
+from assay.stack import Stack
+
+SSH = 22
+
+
+@pytest.mark.control("NODE-02")
+def test_no_way_in_but_the_api(stack: Stack, control: Record) -> None:
+    """Knock at every address from outside, list every listener from inside, and read services and extensions."""
+    talos = stack.talos
+    for machine in control.population(talos.machines, of=len(stack.kube.nodes())):
+        addresses = control.population(talos.addresses(machine))
+        for address in addresses:
+            twin = talos.without_certificate(address)
+            control.assume(twin.demands, f"{address}:{twin.port} did not demand a certificate, so its silence elsewhere means nothing")
+            control.offenders([machine] if talos.knock(address, SSH).state == "open" else [], f"{address}:{SSH} is open")
+        listening = [socket for socket in talos.listeners(machine) if socket.port == SSH]
+        control.offenders([machine] if listening else [], f"something listens on port {SSH}")
+        control.offenders(
+            [machine for service in talos.services(machine) if service.name not in SERVICES], "a service off the allow list"
+        )
+        control.offenders(
+            [machine for extension in talos.extensions(machine) if extension.name not in EXTENSIONS], "an extension off the allow list"
+        )
+    assert not control.found

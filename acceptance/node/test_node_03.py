@@ -1,0 +1,18 @@
+"""NODE-03: the root file system of every node is read-only, and only the expected places are writable."""
+
+import pytest
+
+from assay.model import Record
+from assay.probes.talos_shipped import unexpected_files, unexpected_kubelet_mounts, unexpected_mounts
+from assay.stack import Stack
+
+
+@pytest.mark.control("NODE-03")
+def test_only_expected_places_are_writable(stack: Stack, control: Record) -> None:
+    """Judge the mount table of pid 1, the kubelet's own extra mounts, and the files the configuration writes."""
+    talos = stack.talos
+    for machine in control.population(talos.machines, of=len(stack.kube.nodes())):
+        control.offenders(unexpected_mounts(machine, talos.mounts(machine)))
+        control.offenders(unexpected_kubelet_mounts(machine, talos.kubelet(machine)))
+        control.offenders(unexpected_files(machine, talos.machineconfig(machine)))
+    assert not control.found

@@ -1,0 +1,32 @@
+"""NODE-06: every Secret that etcd stores is ciphertext."""
+
+import pytest
+
+from assay.model import Offender, Record
+from assay.probes import snapshot
+from assay.probes.kube_wire import NAMES_ONLY
+from assay.stack import Stack
+
+PREFIX = "/registry/secrets/"
+PROVIDER = "secretbox"
+
+
+@pytest.mark.control("NODE-06")
+def test_every_stored_secret_is_ciphertext(stack: Stack, control: Record) -> None:
+    """Read a raw snapshot whole, check the reader against etcd's own count, and judge every Secret in it, old ones too."""
+    talos, before = stack.talos, names(stack)
+    with talos.snapshot(talos.controlplanes[0]) as path:
+        content = snapshot.read(path)
+        control.assume(len(content.keys) == snapshot.counted(stack.profile.need_path("tools.etcdutl"), path), "the snapshot was not read whole")
+    control.note("older revisions beside the living keys", content.superseded)
+    stored = control.population(content.under(PREFIX))
+    missing = before & names(stack) - {one.key.removeprefix(PREFIX) for one in stored}
+    control.assume(not missing, f"{len(missing)} Secrets of the API are not in the snapshot under {PREFIX}")
+    clear = [one for one in stored if one.provider != PROVIDER]
+    assert not control.offenders(Offender(f"Secret {one.key.removeprefix(PREFIX)}", f"stored with: {one.provider or 'nothing'}") for one in clear)
+
+
+def names(stack: Stack) -> set[str]:
+    """Return every Secret of the API as `namespace/name`; no value is read."""
+    metas = [item["metadata"] for item in stack.kube.wire.items("/api/v1/secrets", NAMES_ONLY)]
+    return {f"{meta['namespace']}/{meta['name']}" for meta in metas}

@@ -1,0 +1,51 @@
+"""How two machine configurations differ, without their secrets: leaves are compared as keyed digests, and only paths are told."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+from collections.abc import Iterable, Iterator
+
+from assay.probes.talos_facts import Document
+
+
+KEY = secrets.token_bytes(32)
+
+
+def fingerprints(documents: Iterable[Document]) -> dict[str, str]:
+    """Return path -> digest of every leaf; the digests are keyed for this process only and mean nothing outside it.
+
+    Documents are told apart by kind and name, not by their order. An empty list, mapping or null counts as absent, as Talos
+    itself drops them when it writes a configuration.
+    """
+    found: dict[str, str] = {}
+    for document in documents:
+        found.update(_leaves(_title(document), document))
+    return found
+
+
+def differences(wanted: Iterable[Document], found: Iterable[Document]) -> list[str]:
+    """Return the paths at which two configurations differ, sorted, each with what is the matter; values are never told."""
+    mine, theirs = fingerprints(wanted), fingerprints(found)
+    words = [f"{path} is missing" for path in mine.keys() - theirs.keys()]
+    words += [f"{path} is not in the rendered one" for path in theirs.keys() - mine.keys()]
+    words += [f"{path} differs" for path in mine.keys() & theirs.keys() if mine[path] != theirs[path]]
+    return sorted(words)
+
+
+def _title(document: Document) -> str:
+    if "machine" in document or "cluster" in document:
+        return "v1alpha1"
+    return " ".join(str(document[key]) for key in ("kind", "name") if document.get(key)) or "document"
+
+
+def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(f"{path}.{key}", inner)
+    elif isinstance(value, list) and value:
+        for number, inner in enumerate(value):
+            yield from _leaves(f"{path}[{number}]", inner)
+    elif value not in (None, [], ""):
+        yield path, hmac.digest(KEY, json.dumps(value, sort_keys=True, default=str).encode(), "sha256").hex()

@@ -1,0 +1,36 @@
+"""IAM-11: credentials of the Talos API that are too mighty or live too long, and pods that may ask for too much."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from assay.plant import Breach, Named, Plant
+
+YEARS_10 = 10 * 365 * 24
+
+
+@contextmanager
+def admin_as_reader(plant: Plant) -> Iterator[Named]:
+    """Hand automation an administrator's certificate in place of the reader's."""
+    path = plant.profile.need_path("talos.reader_config")
+    with plant.talos_api.credential(path, "os:admin", 1):
+        yield Named("Talosconfig reader")
+
+
+@contextmanager
+def admin_for_ten_years(plant: Plant) -> Iterator[Breach]:
+    """Put an administrator's certificate that lives ten years in use."""
+    path = plant.profile.need_path("talos.config")
+    with plant.talos_api.credential(path, "os:admin", YEARS_10):
+        yield Breach("admin_lifetime", "above", YEARS_10 - 1)
+
+
+@contextmanager
+def pods_as_admin(plant: Plant) -> Iterator[Named]:
+    """Let pods ask for os:admin by one control plane's configuration; the switch itself stays off."""
+    name = list(plant.profile.talos.controlplanes)[-1]
+    access = {"enabled": False, "allowedRoles": ["os:admin"], "allowedKubernetesNamespaces": ["kube-system"]}
+    with plant.talos_api.patched(name, {"machine": {"features": {"kubernetesTalosAPIAccess": access}}}) as machine:
+        yield Named(machine.named)
+
+
+PLANTED = [admin_as_reader, admin_for_ten_years, pods_as_admin]
