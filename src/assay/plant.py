@@ -26,6 +26,7 @@ Manifest = dict[str, Any]
 LABEL = "assay.dev/planted"
 UNDO = "assay.dev/undo"
 NAMESPACE = "assay-planted"
+OPT_IN = {"policy.sigstore.dev/include": "true"}
 RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
@@ -154,9 +155,14 @@ class Plant:
 
     @contextmanager
     def namespace(self, name: str, labels: Mapping[str, str] | None = None) -> Iterator[Named]:
-        """Yield the name of a new namespace with `labels`; it and all in it are deleted on the way out."""
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": dict(labels or {})}}
+        """Yield the name of a new namespace, ready for pods; it and all in it are deleted on the way out.
+
+        `labels` default to those that a namespace needs to break no control: the signature gate's opt-in.
+        """
+        given = dict(OPT_IN if labels is None else labels)
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": given}}
         with self.apply(body, ready=lambda found: _at(found, "status", "phase") == "Active") as named:
+            self.await_object("v1", "ServiceAccount", name, "default", ready=bool)
             yield named
 
     @contextmanager

@@ -292,16 +292,3 @@ class Kube:
         """
         with opened(self.wire, labels) as decoy:
             yield decoy
-
-
-def writer(profile: Profile, run: str) -> KubeWriter:
-    """Return the write side for the lab of `profile`; what it makes is labelled with `run`.
-
-    Raises:
-        GuardError: the stack is no lab, or another cluster answers than the profile means.
-    """
-    if not profile.is_lab:
-        raise GuardError(f"stack {profile.name} is no lab: nothing is planted there", "plant on a lab only")
-    kube = Kube.from_profile(profile)
-    kube.check_cluster()
-    return KubeWriter(kube.wire, run)

@@ -1,4 +1,4 @@
-"""A namespace made for one judgement: objects in it are really made, so controllers act on them, but nothing in it can run."""
+"""A namespace made for one judgement: controllers act on what is made in it, but nothing in it can run."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from assay.probes.kube_write import KubeWriter, wait
 
 
 DECOY = "assay.dev/decoy"
+RESTRICTED = "pod-security.kubernetes.io/enforce"
 STALE = datetime.timedelta(minutes=10)
 GONE = 90.0
 
@@ -29,47 +30,43 @@ class Decoy:
     namespace: str
 
     def controller_made(self, variant: str, image: str) -> Attempt:
-        """Return whether a pod that a controller makes, from an object admission does not look into, got through.
+        """Return whether a pod that a controller makes got through; its maker is of a kind admission does not look into.
 
-        A ReplicationController is really created; its controller then asks for the pod in its own name. Nothing runs.
+        A ReplicationController is really created; its controller asks for the pod in its own name. Nothing runs.
         """
         kind, name = "ReplicationController", f"assay-{variant}"
         self.writer.apply(workload(kind, self.namespace, pod_spec("container", image, image), name))
         told = wait(f"{kind} {name}: a pod or a refusal", lambda: self._outcome(kind, name))
-        return Attempt(f"{kind} pod {variant}", told == "made", "" if told == "made" else told)
+        return Attempt(controller_pod(variant), told == "made", "" if told == "made" else told)
 
     def _outcome(self, kind: str, name: str) -> str:
-        status = part(self.writer.get(kind, self.namespace, name) or {}, "status")
-        failures = [
-            c
-            for c in rows(status, "conditions")
-            if c.get("type") == "ReplicaFailure" and c.get("status") == "True"
-        ]
-        return (
-            str(failures[0].get("message") or "no reason given")
-            if failures
-            else "made" * bool(status.get("replicas"))
-        )
+        status = part(self.writer.get("v1", kind, self.namespace, name) or {}, "status")
+        failed = [c for c in rows(status, "conditions") if (c.get("type"), c.get("status")) == ("ReplicaFailure", "True")]
+        return str(failed[0].get("message") or "no reason given") if failed else "made" * bool(status.get("replicas"))
+
+
+def controller_pod(variant: str) -> str:
+    """Return what the suite calls the pod that a controller makes with the image `variant`."""
+    return f"Pod of ReplicationController, {variant}"
 
 
 @contextmanager
 def opened(wire: Wire, labels: Mapping[str, str]) -> Iterator[Decoy]:
     """Yield a fresh decoy namespace with `labels`, and delete it, waiting until it is gone, on every exit."""
-    run = secrets.token_hex(4)
-    writer = KubeWriter(wire, run, DECOY)
-    _sweep(wire, writer)
-    name = f"assay-decoy-{run}"
+    writer, name = KubeWriter(wire), f"assay-decoy-{secrets.token_hex(4)}"
+    _sweep(writer)
     try:
-        writer.apply(bare_namespace(name, labels))
-        wait(f"service account of {name}", lambda: writer.get("ServiceAccount", name, "default"))
+        writer.apply(bare_namespace(name, {**labels, RESTRICTED: "restricted", DECOY: "true"}))
+        wait(f"service account of {name}", lambda: writer.get("v1", "ServiceAccount", name, "default"))
         yield Decoy(writer, name)
     finally:
-        writer.delete("Namespace", "", name, patience=GONE)
+        writer.gone("v1", "Namespace", "", name, GONE)
 
 
-def _sweep(wire: Wire, writer: KubeWriter) -> None:
+def _sweep(writer: KubeWriter) -> None:
     now = datetime.datetime.now(datetime.UTC)
-    for item in wire.items(collection("Namespace"), labelSelector=DECOY):
-        made = datetime.datetime.fromisoformat(str(item["metadata"]["creationTimestamp"]))
-        if now - made > STALE and str(item["metadata"]["name"]).startswith("assay-decoy-"):
-            writer.delete("Namespace", "", str(item["metadata"]["name"]), patience=GONE)
+    for item in writer.wire.items(collection("Namespace"), labelSelector=DECOY):
+        meta = item["metadata"]
+        made = datetime.datetime.fromisoformat(str(meta["creationTimestamp"]))
+        if now - made > STALE and str(meta["name"]).startswith("assay-decoy-"):
+            writer.gone("v1", "Namespace", "", str(meta["name"]), GONE)

@@ -7,11 +7,6 @@ from typing import Any
 from urllib.parse import quote
 
 
-CLUSTER_WIDE = frozenset({
-    "APIService", "ClusterImagePolicy", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "MutatingWebhookConfiguration",
-    "Namespace", "Node", "PersistentVolume", "PriorityClass", "RuntimeClass", "StorageClass", "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration",
-})  # fmt: skip
 VERSIONS = {
     "v1": ("Pod", "Namespace", "Node", "Secret", "ConfigMap", "Service", "ServiceAccount", "LimitRange", "ResourceQuota", "Event",
            "ReplicationController", "PersistentVolume", "PersistentVolumeClaim", "Endpoints"),
@@ -47,7 +42,7 @@ def collection(kind: str, namespace: str = "", version: str = "") -> str:
     """
     home = version or HOME[kind]
     root = f"/apis/{home}" if "/" in home else f"/api/{home}"
-    inside = f"/namespaces/{quote(namespace, safe='')}" if namespace and kind not in CLUSTER_WIDE else ""
+    inside = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
     return f"{root}{inside}/{plural(kind)}"
 
 
@@ -62,13 +57,8 @@ def collection_of(manifest: Mapping[str, Any]) -> str:
     return collection(str(manifest["kind"]), str(meta.get("namespace", "")), str(manifest["apiVersion"]))
 
 
-def path_of(manifest: Mapping[str, Any]) -> str:
-    """Return the path of the object that a manifest describes."""
-    return f"{collection_of(manifest)}/{quote(str(manifest['metadata']['name']), safe='')}"
-
-
 def named(manifest: Mapping[str, Any]) -> str:
     """Return how the suite calls an object: `Kind namespace/name`, or `Kind name` where it has no namespace."""
     meta = manifest["metadata"]
-    inside = f"{meta['namespace']}/" if meta.get("namespace") and manifest["kind"] not in CLUSTER_WIDE else ""
+    inside = f"{meta['namespace']}/" if meta.get("namespace") else ""
     return f"{manifest['kind']} {inside}{meta['name']}"

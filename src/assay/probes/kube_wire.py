@@ -175,6 +175,6 @@ class Wire:
         """
         answer = self.ask(method, path, body, content)
         denied = answer.status == 403 and " cannot " in answer.reason and "in API group" in answer.reason
-        if answer.status in {401, 404, 410, 429} or answer.status >= 500 or denied:
+        if answer.status in {401, 410, 429} or answer.status >= 500 or denied:
             self.need(answer, method, path)
         return Attempt(named, answer.ok, "" if answer.ok else answer.reason)

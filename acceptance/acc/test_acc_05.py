@@ -1,0 +1,38 @@
+"""ACC-05: no image without a valid signature gets in: no kind, no container, no namespace, no API server lets it."""
+
+import pytest
+
+from assay.model import Record
+from assay.probes import kube_gate as gate
+from assay.probes.kube_shapes import trials
+from assay.stack import Stack
+
+
+KINDS, PLACES = ("Pod", "Deployment", "Job"), ("container", "init")
+
+
+@pytest.mark.control("ACC-05")
+def test_unsigned_images_are_refused(stack: Stack, control: Record) -> None:
+    """Try every way in, each beside its signed twin: kinds, ephemeral containers, namespaces, the opt-in label, a controller."""
+    kube, signed, bad = stack.kube, stack.samples.signed, gate.images(stack.samples)
+    (layer,), (label,) = control.listed("layer"), control.listed("opt_in")
+    exempt, verdicts = control.listed("exempt"), control.listed("verdicts")
+    live = gate.place_to_try(kube, exempt)
+    pairs = gate.workload_pairs(kube, live.namespace, trials(KINDS, PLACES, bad, signed))
+    pairs += gate.ephemeral_pairs(kube, live, bad, signed)
+    spaces = [space for space in kube.namespaces() if space.active and space.name not in exempt]
+    tried = gate.namespace_pairs(kube, spaces, bad["unsigned"], signed)
+    there = {space.name for space in kube.namespaces() if space.active}
+    pairs += [pair for space, pair in tried if space.name in there]
+    key, _, value = label.partition("=")
+    with kube.decoy({key: value}) as decoy:
+        twin = decoy.controller_made("signed", signed)
+        pairs.append(gate.Pair(decoy.controller_made("unsigned", bad["unsigned"]), twin))
+    ways_out = gate.unlabelled_pairs(kube, label, live.namespace)
+    (opt_in_layer,) = control.listed("opt_in_layer")
+    control.population([*pairs, *ways_out])
+    refused = [control.refused(pair.attempt, pair.twin, layer) for pair in pairs]
+    refused += [control.refused(pair.attempt, pair.twin, opt_in_layer) for pair in ways_out]
+    for pair in pairs:
+        control.assume(gate.explained(pair.attempt, verdicts), f"not refused for its signature: {pair.attempt.reason}")
+    assert all(refused)

@@ -1,0 +1,20 @@
+"""PERF-08: every workload sets requests and limits."""
+
+import pytest
+
+from assay.model import Record
+from assay.stack import Stack
+
+
+@pytest.mark.control("PERF-08")
+def test_every_container_is_sized(stack: Stack, control: Record) -> None:
+    """Judge every live pod, and every template, which a LimitRange cannot fill in behind our back."""
+    spared = control.listed("exempt")
+    pods = control.population(p for p in stack.kube.pods() if p.namespace not in spared)
+    made = control.population(w for w in stack.kube.workloads() if w.namespace not in spared and not w.owner)
+    why = "a container lacks CPU or memory requests or limits"
+    wrong = [
+        *control.offenders((p for p in pods if p.shape.unsized), why),
+        *control.offenders((w for w in made if w.shape.unsized), why),
+    ]
+    assert not wrong

@@ -1,0 +1,28 @@
+"""SEC-02: every workload kind, every container and every kind of bad signature, at every API server."""
+
+import pytest
+
+from assay.model import Record
+from assay.probes import kube_gate as gate
+from assay.probes.kube_shapes import KINDS, PLACES, trials
+from assay.stack import Stack
+
+
+@pytest.mark.control("SEC-02")
+def test_every_kind_and_container_is_gated(stack: Stack, control: Record) -> None:
+    """Try the whole matrix as dry runs, and one controller whose own kind the gate does not look into for real."""
+    kube, signed, bad = stack.kube, stack.samples.signed, gate.images(stack.samples)
+    (layer,), (label,) = control.listed("layer"), control.listed("opt_in")
+    live = gate.place_to_try(kube, control.listed("exempt"))
+    pairs = gate.workload_pairs(kube, live.namespace, trials(KINDS, PLACES, bad, signed))
+    pairs += gate.ephemeral_pairs(kube, live, bad, signed)
+    key, _, value = label.partition("=")
+    with kube.decoy({key: value}) as decoy:
+        twin = decoy.controller_made("signed", signed)
+        pairs += [gate.Pair(decoy.controller_made(variant, image), twin) for variant, image in bad.items()]
+    control.population(pairs)
+    refused = [control.refused(pair.attempt, pair.twin, layer) for pair in pairs]
+    for pair in pairs:
+        words = f"not refused for its signature: {pair.attempt.reason}"
+        control.assume(gate.explained(pair.attempt, control.listed("verdicts")), words)
+    assert all(refused)

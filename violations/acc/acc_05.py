@@ -1,0 +1,60 @@
+"""ACC-05: a gate that only warns, overlooks something, or can be walked around by a namespace."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from assay.holes import first_named, lax, opt_in_lifted, trial, unseen
+from assay.plant import Named, Plant
+from assay.probes.kube_gate import way_out
+
+
+@contextmanager
+def only_warns(plant: Plant) -> Iterator[Named]:
+    """The policy warns instead of refusing: everything gets in."""
+    with lax(plant, trial(plant, "Pod", "container", "unsigned")) as named:
+        yield named
+
+
+@contextmanager
+def ephemeral_unseen(plant: Plant) -> Iterator[Named]:
+    """The gate does not look at ephemeral containers."""
+    tried = trial(plant, "Pod", "ephemeral", "unsigned")
+    with unseen(plant, "!(has(request.subResource) && request.subResource == 'ephemeralcontainers')", tried):
+        yield first_named(plant, tried)
+
+
+@contextmanager
+def init_unseen(plant: Plant) -> Iterator[Named]:
+    """The gate does not look at pods that have init containers."""
+    tried = trial(plant, "Pod", "init", "unsigned")
+    with unseen(plant, "!(request.kind.kind == 'Pod' && has(object.spec.initContainers))", tried):
+        yield first_named(plant, tried)
+
+
+@contextmanager
+def label_not_forced(plant: Plant) -> Iterator[Named]:
+    """Anybody may make a namespace without the opt-in label."""
+    with opt_in_lifted(plant):
+        yield Named(way_out("namespace without the label", plant.profile.kube.apiservers[0]))
+
+
+@contextmanager
+def namespace_outside(plant: Plant) -> Iterator[Named]:
+    """A namespace without the opt-in label, left over from a time when nobody forced it."""
+    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "assay-planted-outside"}}
+    account = ("v1", "ServiceAccount", "assay-planted-outside", "default")
+    lifted = opt_in_lifted(plant)
+    lifted.__enter__()
+    try:
+        made = plant.apply(manifest)
+        named = made.__enter__()
+    finally:
+        lifted.__exit__(None, None, None)
+    try:
+        plant.await_object(*account, ready=bool)
+        yield named
+    finally:
+        made.__exit__(None, None, None)
+
+
+PLANTED = [only_warns, ephemeral_unseen, init_unseen, label_not_forced, namespace_outside]

@@ -1,0 +1,79 @@
+"""IAM-10: rights that equal admin, given in ways a look at cluster-admin bindings does not see."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from assay.plant import Named, Plant
+
+
+RBAC = "rbac.authorization.k8s.io"
+EVERYTHING = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
+RISE = {"apiGroups": [RBAC], "resources": ["clusterroles"], "verbs": ["escalate", "update"]}
+ACT_AS = {"apiGroups": [""], "resources": ["users", "groups"], "verbs": ["impersonate"]}
+EVE = {"apiGroup": RBAC, "kind": "User", "name": "oidc:eve"}
+
+
+def _role(name: str, *rules: dict[str, Any], **more: Any) -> dict[str, Any]:  # noqa: ANN401 - parts of a manifest
+    body: dict[str, Any] = {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": name}}
+    return {**body, "rules": list(rules), **more}
+
+
+def _binding(name: str, role: str, subject: dict[str, str], namespace: str = "") -> dict[str, Any]:
+    kind = "RoleBinding" if namespace else "ClusterRoleBinding"
+    meta = {"name": name, **({"namespace": namespace} if namespace else {})}
+    reference = {"apiGroup": RBAC, "kind": "ClusterRole", "name": role}
+    body = {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": meta}
+    return {**body, "roleRef": reference, "subjects": [subject]}
+
+
+@contextmanager
+def everybody(plant: Plant) -> Iterator[Named]:
+    """Whoever is logged in may read everything that role view shows."""
+    group = {"apiGroup": RBAC, "kind": "Group", "name": "system:authenticated"}
+    with plant.apply(_binding("assay-everybody", "view", group)) as named:
+        yield named
+
+
+@contextmanager
+def wildcard(plant: Plant) -> Iterator[Named]:
+    """A role of another name that allows everything."""
+    with (
+        plant.apply(_role("assay-wildcard", EVERYTHING)),
+        plant.apply(_binding("assay-wildcard", "assay-wildcard", EVE)) as named,
+    ):
+        yield named
+
+
+@contextmanager
+def aggregated(plant: Plant) -> Iterator[Named]:
+    """A role that is empty by itself and gathers the right to rise from another one."""
+    part = _role("assay-part", RISE)
+    part["metadata"]["labels"] = {"assay.dev/gathered": "true"}
+    selector = {"clusterRoleSelectors": [{"matchLabels": {"assay.dev/gathered": "true"}}]}
+    with (
+        plant.apply(part),
+        plant.apply(_role("assay-whole", aggregationRule=selector)),
+        plant.apply(_binding("assay-aggregated", "assay-whole", EVE)) as named,
+    ):
+        yield named
+
+
+@contextmanager
+def impersonator(plant: Plant) -> Iterator[Named]:
+    """A role that may act as anybody."""
+    with (
+        plant.apply(_role("assay-impersonator", ACT_AS)),
+        plant.apply(_binding("assay-impersonator", "assay-impersonator", EVE)) as named,
+    ):
+        yield named
+
+
+@contextmanager
+def admin_of_kube_system(plant: Plant) -> Iterator[Named]:
+    """Role cluster-admin, bound in kube-system only, which is enough to take the cluster."""
+    with plant.apply(_binding("assay-system-admin", "cluster-admin", EVE, "kube-system")) as named:
+        yield named
+
+
+PLANTED = [everybody, wildcard, aggregated, impersonator, admin_of_kube_system]

@@ -1,0 +1,50 @@
+"""PERF-07: pods that are not Guaranteed, each for another reason."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from assay.plant import Named, Plant
+
+
+BURST = {"requests": {"cpu": "5m", "memory": "16Mi"}, "limits": {"cpu": "10m", "memory": "16Mi"}}
+MEMORY = {"memory": "16Mi"}
+ZERO = {"requests": {"cpu": "0", "memory": "0"}, "limits": {"cpu": "0", "memory": "0"}}
+
+
+def _sized(found: dict[str, Any]) -> bool:
+    return bool((found.get("status") or {}).get("qosClass"))
+
+
+@contextmanager
+def burstable(plant: Plant) -> Iterator[Named]:
+    """A pod that asks for less than its limit."""
+    with plant.pod("assay-planted/burstable", container={"resources": BURST}, ready=_sized) as named:
+        yield named
+
+
+@contextmanager
+def memory_only(plant: Plant) -> Iterator[Named]:
+    """A pod with memory set and CPU forgotten."""
+    only = {**plant.pod_spec()["containers"][0], "resources": {"requests": MEMORY, "limits": MEMORY}}
+    with plant.pod("assay-planted/memory-only", spec={"containers": [only]}, ready=_sized) as named:
+        yield named
+
+
+@contextmanager
+def zero(plant: Plant) -> Iterator[Named]:
+    """A pod with requests and limits that are equal because they are zero."""
+    with plant.pod("assay-planted/zero", container={"resources": ZERO}, ready=_sized) as named:
+        yield named
+
+
+@contextmanager
+def bare_sidecar(plant: Plant) -> Iterator[Named]:
+    """A pod whose sidecar came without numbers, as an injector adds one."""
+    sound = plant.pod_spec()["containers"][0]
+    sidecar = {**sound, "name": "injected", "restartPolicy": "Always", "resources": {}}
+    with plant.pod("assay-planted/injected", spec={"initContainers": [sidecar]}, ready=_sized) as named:
+        yield named
+
+
+PLANTED = [burstable, memory_only, zero, bare_sidecar]

@@ -1,0 +1,71 @@
+"""PERF-08: workloads of several kinds without requests or limits, one of them behind a LimitRange."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from assay.plant import Named, Plant
+
+
+NOTHING: dict[str, Any] = {"resources": {"requests": None, "limits": None}}
+LIMIT_RANGE: dict[str, Any] = {
+    "apiVersion": "v1", "kind": "LimitRange", "metadata": {"namespace": "assay-planted", "name": "fills-in"},
+    "spec": {"limits": [{"type": "Container", "default": {"cpu": "10m", "memory": "16Mi"}}]},
+}  # fmt: skip
+
+
+def _object(kind: str, version: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    meta = {"namespace": "assay-planted", "name": name}
+    return {"apiVersion": version, "kind": kind, "metadata": meta, "spec": spec}
+
+
+def _unsized(plant: Plant, **more: str) -> dict[str, Any]:
+    spec = plant.pod_spec(spec=more, container=NOTHING)
+    return {"metadata": {"labels": {"app": "unsized"}}, "spec": spec}
+
+
+@contextmanager
+def bare_pod(plant: Plant) -> Iterator[Named]:
+    """A pod without requests and limits."""
+    with plant.pod("assay-planted/unsized", container=NOTHING) as named:
+        yield named
+
+
+@contextmanager
+def job(plant: Plant) -> Iterator[Named]:
+    """A Job without requests and limits; it is never started."""
+    spec = {"suspend": True, "template": _unsized(plant, restartPolicy="Never")}
+    with plant.apply(_object("Job", "batch/v1", "unsized", spec)) as named:
+        yield named
+
+
+@contextmanager
+def cron_job(plant: Plant) -> Iterator[Named]:
+    """A CronJob without requests and limits; it never fires."""
+    template = {"spec": {"template": _unsized(plant, restartPolicy="Never")}}
+    spec = {"schedule": "0 0 1 1 *", "suspend": True, "jobTemplate": template}
+    with plant.apply(_object("CronJob", "batch/v1", "unsized", spec)) as named:
+        yield named
+
+
+@contextmanager
+def hidden_by_limit_range(plant: Plant) -> Iterator[Named]:
+    """A Deployment without numbers in a namespace whose LimitRange fills them in for its pods."""
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": "unsized"}}, "template": _unsized(plant)}
+    with (
+        plant.namespace("assay-planted"),
+        plant.apply(LIMIT_RANGE),
+        plant.apply(_object("Deployment", "apps/v1", "unsized", spec)) as named,
+    ):
+        yield named
+
+
+@contextmanager
+def init_container(plant: Plant) -> Iterator[Named]:
+    """A pod whose init container alone has no numbers."""
+    first = {**plant.pod_spec()["containers"][0], "name": "first", "resources": {}}
+    with plant.pod("assay-planted/init-unsized", spec={"initContainers": [first]}) as named:
+        yield named
+
+
+PLANTED = [bare_pod, job, cron_job, hidden_by_limit_range, init_container]

@@ -1,0 +1,55 @@
+"""SEC-27: API tokens nobody asked for, tokens that last, rights for a default service account."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from assay.plant import Named, Plant
+
+
+@contextmanager
+def undeclared_token(plant: Plant) -> Iterator[Named]:
+    """A pod with an API token nobody asked for."""
+    with plant.pod("assay-planted/leaky", token=True) as named:
+        yield named
+
+
+@contextmanager
+def lasting_token(plant: Plant) -> Iterator[Named]:
+    """A pod that declares its API calls, with a token that lives for two days."""
+    source = {"serviceAccountToken": {"path": "token", "expirationSeconds": 172800}}
+    spec = {"volumes": [{"name": "lasting", "projected": {"sources": [source]}}]}
+    mount = {"volumeMounts": [{"name": "lasting", "mountPath": "/var/run/lasting"}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {
+        "namespace": "assay-planted", "name": "lasting", "annotations": {"assay.dev/calls-api": "planted"},
+    }, "spec": plant.pod_spec(spec=spec, container=mount)}  # fmt: skip
+    with plant.apply(pod) as named:
+        yield named
+
+
+@contextmanager
+def stored_token(plant: Plant) -> Iterator[Named]:
+    """A Secret that holds a token without an end; wait until it really holds one."""
+    meta = {"namespace": "assay-planted", "name": "forever"}
+    meta["annotations"] = {"kubernetes.io/service-account.name": "default"}  # type: ignore[assignment]
+    secret = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token", "metadata": meta}
+    with plant.namespace("assay-planted"):
+        ready = ("v1", "ServiceAccount", "assay-planted", "default")
+        plant.await_object(*ready, ready=bool)
+        with plant.apply(secret, ready=lambda found: "token" in (found.get("data") or {})) as named:
+            yield named
+
+
+@contextmanager
+def default_account(plant: Plant) -> Iterator[Named]:
+    """The default service account of a namespace bound to role edit."""
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"namespace": "assay-planted", "name": "default-edits"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
+        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": "assay-planted"}],
+    }  # fmt: skip
+    with plant.apply(binding) as named:
+        yield named
+
+
+PLANTED = [undeclared_token, lasting_token, stored_token, default_account]
