@@ -18,7 +18,7 @@ POLICIES = {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path 
 FINDINGS = tomllib.loads((ROOT / "policies" / "findings.toml").read_text(encoding="utf-8"))["finding"]
 SPECIFICATION = tomllib.loads((Path(__file__).parent / "specification.toml").read_text(encoding="utf-8"))
 NEEDED = {"id", "statement", "source", "owner", "tiers", "remedy"}
-OPTIONAL = {"limits", "needs", "maps"}
+OPTIONAL = {"limits", "needs", "maps", "lists"}
 UNITS = {"ms", "s", "h", "ratio", "count"}
 
 every_policy = pytest.mark.parametrize("control", sorted(POLICIES))
