@@ -20,7 +20,7 @@ from assay.probes.talos_facts import Machine
 if TYPE_CHECKING:
     from assay.profile import Profile
 
-SAVED = ".before-plant"
+SAVED, NOTE = ".before-plant", ".replaced"
 NETNS = Path("/run/netns")
 LISTEN = "import socket,sys; s=socket.create_server(('0.0.0.0',int(sys.argv[1]))); print('up',flush=True); sys.stdin.read()"
 
@@ -91,19 +91,27 @@ class TalosWriter:
     @contextmanager
     def credential(self, path: Path, roles: str, hours: int) -> Iterator[Path]:
         """Yield `path`, a talosconfig, holding another certificate: these Talos roles for so many hours. The old file comes back."""
-        saved = path.with_name(path.name + SAVED)
-        node = self._talos.controlplanes[0]
         fresh = self._folder / "talosconfig"
         fresh.unlink(missing_ok=True)
+        node = self._talos.controlplanes[0]
         self._talos.admin.ask(node, "config", "new", "--roles", roles, "--crt-ttl", f"{hours}h", str(fresh))
-        _write_durably(self._folder / "credential.path", str(path))
+        with self.replaced(path, fresh.read_text()):
+            fresh.unlink()
+            yield path
+
+    @contextmanager
+    def replaced(self, path: Path, text: str) -> Iterator[Path]:
+        """Yield `path` with other content; the old file comes back, after a crash at the next start."""
+        saved, note = path.with_name(path.name + SAVED), self._folder / f"{path.name}{NOTE}"
         _write_durably(saved, path.read_text())
+        _write_durably(note, str(path))
         try:
-            os.replace(fresh, path)
+            _write_durably(path.with_name(path.name + ".new"), text)
+            os.replace(path.with_name(path.name + ".new"), path)
             yield path
         finally:
             os.replace(saved, path)
-            (self._folder / "credential.path").unlink(missing_ok=True)
+            note.unlink(missing_ok=True)
 
     @contextmanager
     def listening(self, node: str, port: int) -> Iterator[Machine]:
@@ -142,8 +150,7 @@ class TalosWriter:
     def _put_back_all(self) -> None:
         for way_back in sorted(self._folder.glob("*.yaml")):
             self._put_back(self.machine(way_back.stem), way_back)
-        note = self._folder / "credential.path"
-        if note.exists():
+        for note in sorted(self._folder.glob(f"*{NOTE}")):
             path = Path(note.read_text())
             saved = path.with_name(path.name + SAVED)
             if saved.exists():
