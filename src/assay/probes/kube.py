@@ -15,6 +15,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException, load_kube_config
 from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
+from yaml import YAMLError
 
 from assay.errors import GuardError, ProbeError
 from assay.model import Attempt
@@ -74,7 +75,7 @@ def door(
     asked.verify_ssl = True
     if credentials:
         asked.cert_file, asked.key_file = known.cert_file, known.key_file
-    secret = known.api_key.get("authorization", "") if credentials else ""
+    secret = known.get_api_key_with_prefix("BearerToken", alias="authorization") if credentials else None
     client = ApiClient(configuration=asked)
 
     def send(method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
@@ -100,7 +101,7 @@ def _configuration(kubeconfig: Path) -> Configuration:
     known = Configuration()
     try:
         load_kube_config(str(kubeconfig), client_configuration=known, persist_config=False)  # type: ignore[no-untyped-call]
-    except (ConfigException, OSError, ValueError, TypeError, KeyError) as problem:
+    except (ConfigException, YAMLError, OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
         message = f"{kubeconfig.name}: no usable kubeconfig: {type(problem).__name__}"
         raise ProbeError(message, "check [kube] kubeconfig in the profile") from problem
     return known
