@@ -118,7 +118,7 @@ def johnson(shares: Sequence[float], confidence: float = CONFIDENCE) -> Bounds:
     """
     count = len(shares)
     mean, spread = statistics.fmean(shares), statistics.stdev(shares)
-    if spread == 0:
+    if spread < 1e-9:
         return Bounds(mean, mean)
     around = [share - mean for share in shares]
     skew = statistics.fmean([x**3 for x in around]) / statistics.fmean([x**2 for x in around]) ** 1.5

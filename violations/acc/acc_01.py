@@ -1,22 +1,39 @@
 """ACC-01: one reply in eight of the public API comes a quarter of a second late."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from assay.model import Breach
 from assay.plant import Plant
 
-NAMESPACE, DEPLOYMENT, CONTAINER = "shop", "public-api", "public-api"
+
+WHERE = ("apps/v1", "Deployment", "shop", "public-api")
+DELAY = [{"name": "ASSAY_DELAY_MS", "value": "250"}, {"name": "ASSAY_DELAY_SHARE", "value": "0.12"}]
+
+
+def rolled_out(found: Mapping[str, Any]) -> bool:
+    """Return True if every replica is of the newest revision, available, and no older one is left."""
+    status, wanted = found.get("status", {}), found["spec"].get("replicas", 1)
+    counts = [status.get(key, 0) for key in ("replicas", "updatedReplicas", "availableReplicas")]
+    return bool(status.get("observedGeneration", 0) >= found["metadata"]["generation"] and counts == [wanted] * 3)
 
 
 @contextmanager
 def late_replies(plant: Plant) -> Iterator[Breach]:
-    """Delay 12 % of the replies by 250 ms; clearly more than 5 %, so that the run must end in FAIL and not in doubt."""
-    delay = [{"name": "ASSAY_DELAY_MS", "value": "250"}, {"name": "ASSAY_DELAY_SHARE", "value": "0.12"}]
-    containers = [{"name": CONTAINER, "env": delay}]
+    """Delay 12 % of the replies by 250 ms: so far above 5 % that the run must end in FAIL and not in doubt."""
+    api_version, kind, namespace, name = WHERE
+    found = plant.await_object(*WHERE, ready=rolled_out, within=120)
+    containers = [dict(container) for container in found["spec"]["template"]["spec"]["containers"]]
+    containers[0]["env"] = [*containers[0].get("env", []), *DELAY]
     patch = {"spec": {"template": {"spec": {"containers": containers}}}}
-    with plant.patched("Deployment", NAMESPACE, DEPLOYMENT, patch):
-        yield Breach("share_over", "above", 0.05)
+    try:
+        with plant.patched(
+            kind, namespace, name, patch, api_version=api_version, ready=rolled_out, within=180
+        ):
+            yield Breach("share_over", "above", 0.05)
+    finally:
+        plant.await_object(*WHERE, ready=rolled_out, within=180)
 
 
 PLANTED = [late_replies]
