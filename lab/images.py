@@ -24,7 +24,6 @@ GROUP = b"root:x:0:\nnobody:x:65534:\n"
 DEBIAN_PROXY_TOOLS = (Path("/usr/sbin/nft"), Path("/usr/sbin/conntrack"), Path("/usr/sbin/xtables-nft-multi"))
 XTABLES = tuple(f"{f}tables{s}" for f in ("ip", "ip6") for s in ("", "-save", "-restore"))
 BUSYBOX = Path("/bin/busybox")
-SAMPLES = ("signed", "unsigned", "otherkey", "otherdigest", "tagmoved")
 
 Recipe = Callable[[Path], Image]
 
@@ -111,14 +110,13 @@ PLATFORM: dict[str, Recipe] = {
 ALL: dict[str, Recipe] = {**SYSTEM, **PLATFORM}
 
 
-def sample(binaries: Path, name: str) -> Image:
-    """Return a sample image: a program that waits, different from every other sample by one file."""
+def sample(binaries: Path, name: str, tag: str = "1.0.0", content: str = "") -> Image:
+    """Return a sample image: a program that waits, and one file whose `content` (default: its name) sets it apart from the others."""
     entries = (
         Entry("pause", 0o755, binaries / "pause"),
-        Entry("sample", 0o644, data=f"{name}\n".encode()),
+        Entry("sample", 0o644, data=f"{content or name}\n".encode()),
     )
-    repository, _, tag = name.partition(":")
-    return Image(f"samples/{repository}", tag or "1.0.0", entries, ("/pause",), NOBODY)
+    return Image(f"samples/{name}", tag, entries, ("/pause",), NOBODY)
 
 
 def _missing(images: Iterable[Image]) -> list[str]:

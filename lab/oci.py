@@ -213,6 +213,17 @@ class Registry:
         if answer.status_code != 201:
             raise PushError(f"{repository}:{tag}: manifest refused with {answer.status_code}: {answer.text[:200]}")
 
+    def forget(self, repository: str, tag: str) -> None:
+        """Delete the manifest that `tag` points to, if there is one.
+
+        Raises:
+            PushError: the registry refuses.
+        """
+        if digest := self.digest(repository, tag):
+            answer = self._call("DELETE", f"{repository}/manifests/{digest}")
+            if answer.status_code not in (202, 404):
+                raise PushError(f"{repository}:{tag}: not deleted ({answer.status_code})")
+
     def copy(self, source: str, reference: str, target: str, tag: str) -> None:
         """Copy the manifest `source:reference` and its blobs within the registry to `target:tag`, byte for byte."""
         manifest = self._call("GET", f"{source}/manifests/{reference}", headers={"Accept": MANIFEST})

@@ -1,0 +1,210 @@
+"""Deploy gitops/ to the running cluster: admission first, then what it must admit; every step waits for the state it wants to see."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from lab import overlay, pki
+from lab.layout import API_HOST, CACHE, HOST, REGISTRY, workers
+from lab.oci import Layout, Registry
+from lab.signing import Signer, samples
+
+
+Manifest = dict[str, Any]
+ADMISSION = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+WEBHOOKS = {
+    "validatingwebhookconfiguration": ("policy.sigstore.dev", "validating.clusterimagepolicy.sigstore.dev"),
+    "mutatingwebhookconfiguration": ("policy.sigstore.dev", "defaulting.clusterimagepolicy.sigstore.dev"),
+}
+GATE = "admission webhook"
+READY_S = 240
+
+
+class NotReady(RuntimeError):
+    """Something deployed does not show the wanted state yet; the text says what was seen."""
+
+
+waiting = retry(
+    retry=retry_if_exception_type(NotReady), stop=stop_after_delay(READY_S), wait=wait_fixed(0.5), reraise=True
+)
+
+
+class Cluster:
+    """kubectl with one kubeconfig."""
+
+    def __init__(self, kubectl: Path, kubeconfig: Path) -> None:
+        """Ask the cluster of `kubeconfig`."""
+        self.argv = [str(kubectl), f"--kubeconfig={kubeconfig}", "--request-timeout=40s"]
+
+    def call(self, *words: str, send: str = "") -> str:
+        """Return what kubectl prints.
+
+        Raises:
+            NotReady: it failed or was silent for a minute; the text is the end of what it said.
+        """
+        try:
+            done = subprocess.run([*self.argv, *words], input=send, capture_output=True, text=True, timeout=60, check=False)
+        except subprocess.TimeoutExpired as late:
+            raise NotReady(f"kubectl {words[0]}: no answer in 60 s") from late
+        if done.returncode:
+            raise NotReady(f"kubectl {words[0]}: {done.stderr.strip()[-500:]}")
+        return done.stdout
+
+    def get(self, *words: str) -> Manifest:
+        """Return one object.
+
+        Raises:
+            NotReady: it is not there, or kubectl failed.
+        """
+        found: Manifest = json.loads(self.call("get", *words, "-o", "json"))
+        return found
+
+    @waiting
+    def apply(self, documents: Iterable[Manifest]) -> None:
+        """Apply documents on the server's side; repeated while the API refuses (a webhook may not answer yet)."""
+        text = yaml.safe_dump_all(documents)
+        self.call("apply", "--server-side", "--force-conflicts", "--field-manager=gitops", "-f", "-", send=text)
+
+    def refusal(self, manifest: Manifest) -> str:
+        """Return why the API refuses to create `manifest` (dry run: nothing is made), empty if it is admitted."""
+        try:
+            self.call("create", "--dry-run=server", "-f", "-", send=yaml.safe_dump(manifest))
+        except NotReady as refused:
+            return str(refused)
+        return ""
+
+
+def pod(namespace: str, image: str) -> Manifest:
+    """Return a pod of one sample image that Pod Security's restricted level admits."""
+    secure = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    return {
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "sample", "namespace": namespace},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{"name": "sample", "image": image, "securityContext": secure}],
+        },
+    }
+
+
+@waiting
+def established(cluster: Cluster) -> None:
+    """Wait until the API serves policy-controller's kinds."""
+    cluster.call("get", "clusterimagepolicies.policy.sigstore.dev,trustroots.policy.sigstore.dev")
+
+
+@waiting
+def rolled_out(cluster: Cluster, namespace: str, name: str) -> None:
+    """Wait until every replica of a Deployment runs its newest template and is ready."""
+    found = cluster.get("deployment", name, "-n", namespace)
+    status, wanted = found.get("status", {}), found["spec"]["replicas"]
+    seen = [status.get(k, 0) for k in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")]
+    if status.get("observedGeneration", 0) < found["metadata"]["generation"] or seen != [wanted] * 4:
+        raise NotReady(f"Deployment {namespace}/{name}: {seen} of {wanted} replicas, updated, ready, available")
+
+
+@waiting
+def webhooks_armed(cluster: Cluster) -> None:
+    """Wait until policy-controller has given every webhook its CA bundle and rules."""
+    for kind, names in WEBHOOKS.items():
+        for name in names:
+            for hook in cluster.get(kind, name)["webhooks"]:
+                if not hook["clientConfig"].get("caBundle") or not hook.get("rules"):
+                    raise NotReady(f"{kind} {name}: no CA bundle or no rules yet")
+
+
+@waiting
+def policy_compiled(cluster: Cluster) -> None:
+    """Wait until policy-controller has taken the release key's policy into the configuration it judges by."""
+    if "release-key" not in cluster.get("configmap", "config-image-policies", "-n", "cosign-system").get("data", {}):
+        raise NotReady("ClusterImagePolicy release-key is not compiled yet")
+
+
+@waiting
+def gate_closed(cluster: Cluster, refs: Mapping[str, str]) -> None:
+    """Wait until the gate is seen working: signed admitted, unsigned refused by it, no namespace without the opt-in label."""
+    if refused := cluster.refusal(pod("shop", refs["signed"])):
+        raise NotReady(f"the signed sample is refused: {refused}")
+    if GATE not in (answer := cluster.refusal(pod("shop", refs["unsigned"]))):
+        raise NotReady(f"the unsigned sample is not refused by the webhook: {answer or 'admitted'}")
+    if not cluster.refusal({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "opted-out"}}):
+        raise NotReady("a namespace without the opt-in label is admitted")
+
+
+def certificate(state: Path) -> Manifest:
+    """Return the gateway's TLS Secret; its certificate is made once, by the lab's CA, in place of cert-manager and a public CA."""
+    folder = state / "gateway"
+    if not (folder / "tls.crt").exists():
+        folder.mkdir(exist_ok=True, mode=0o700)
+        authority = pki.Pair((state / "ca.crt").read_bytes(), (state / "ca.key").read_bytes())
+        names = (API_HOST, HOST, *(n.address for n in workers()))
+        pki.issue(authority, API_HOST, sans=names).write(folder / "tls.crt", folder / "tls.key")
+    data = {name: base64.b64encode((folder / name).read_bytes()).decode() for name in ("tls.crt", "tls.key")}
+    return {
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "data": data,
+        "metadata": {"name": "gateway-tls", "namespace": "edge", "labels": {"app.kubernetes.io/part-of": "edge"}},
+    }
+
+
+def stages(documents: list[Manifest]) -> tuple[list[Manifest], list[Manifest], list[Manifest], list[Manifest]]:
+    """Return the documents in the order they must go: namespaces and kinds, the gate, its policies, everything it guards."""
+    first = [d for d in documents if d["kind"] in {"Namespace", "CustomResourceDefinition"}]
+    rules = [d for d in documents if d["kind"] in {*ADMISSION, "ClusterImagePolicy"}]
+    guarded = [d for d in documents if d["metadata"].get("namespace") in {"shop", "edge", "default"}]
+    gate = [d for d in documents if not any(d is other for group in (first, rules, guarded) for other in group)]
+    return first, gate, rules, guarded
+
+
+def _documents(cluster: Cluster, folder: Path) -> list[Manifest]:
+    return [d for d in yaml.safe_load_all(cluster.call("kustomize", str(folder))) if d]
+
+
+def deploy(state: Path, refs: Mapping[str, str], kubectl: Path, cosign: Path, kubeconfig: Path,
+           say: Callable[[str], None] = lambda _: None) -> dict[str, str]:
+    """Sign the images, generate the overlay in `state/overlay`, apply gitops/ in order and wait until all of it is seen working.
+
+    Args:
+        state: the lab's state folder, with `ca.crt` and `ca.key`.
+        refs: image name -> `host:port/repository@sha256:<hex>`, from `lab.images.build_all`.
+        kubectl: the lab's own kubectl; the other built programs lie beside it.
+        cosign: the lab's own cosign.
+        kubeconfig: an administrator's.
+        say: told what is being done.
+
+    Returns:
+        The sample images by name; see `lab.signing.samples`.
+
+    Raises:
+        NotReady: something did not show its wanted state in four minutes.
+        SigningError: cosign failed.
+    """
+    signer = Signer(cosign, state / "keys", Registry(REGISTRY))
+    cluster = Cluster(kubectl, kubeconfig)
+    say("signing images")
+    signer.sign(sorted(refs.values()))
+    made = samples(kubectl.parent, Layout(CACHE / "images"), signer)
+    overlay.write(state / "overlay", refs, signer.public())
+    first, gate, rules, guarded = stages(_documents(cluster, state / "overlay"))
+    say("signature admission")
+    cluster.apply(first)
+    established(cluster)
+    cluster.apply(gate)
+    rolled_out(cluster, "cosign-system", "webhook")
+    webhooks_armed(cluster)
+    cluster.apply(rules)
+    policy_compiled(cluster)
+    gate_closed(cluster, made)
+    say("workloads")
+    cluster.apply([certificate(state), *guarded])
+    for document in guarded:
+        if document["kind"] == "Deployment":
+            rolled_out(cluster, document["metadata"]["namespace"], document["metadata"]["name"])
+    return made

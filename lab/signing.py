@@ -1,0 +1,103 @@
+"""Signatures of the lab's images: a release key, a foreign key, and five samples that a signature gate must tell apart.
+
+Made with cosign in its older format (a `.sig` tag beside the image), the only one policy-controller's key authorities read.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from lab import images
+from lab.layout import REGISTRY
+from lab.oci import Image, Layout, Registry
+
+
+OFFLINE = (
+    "--new-bundle-format=false", "--use-signing-config=false", "--tlog-upload=false",
+    "--allow-http-registry", "--allow-insecure-registry", "--yes",
+)
+KEYS = ("release", "foreign")
+SIGN_S = 180
+
+
+class SigningError(RuntimeError):
+    """cosign failed; the text is the end of what it said."""
+
+
+def signature_tag(ref: str) -> tuple[str, str]:
+    """Return repository and tag under which cosign keeps the signatures of `host:port/repository@sha256:<hex>`."""
+    name, digest = ref.split("@")
+    return name.split("/", 1)[1], digest.replace(":", "-") + ".sig"
+
+
+class Signer:
+    """cosign with the lab's keys, kept in `folder` (readable by root only)."""
+
+    def __init__(self, cosign: Path, folder: Path, registry: Registry) -> None:
+        """Use (and make, once) the keys in `folder`."""
+        self.cosign, self.folder, self.registry = cosign, folder, registry
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        secret = folder / "password"
+        if not secret.exists():
+            secret.touch(mode=0o600)
+            secret.write_text(secrets.token_urlsafe(24))
+        self.env = {**os.environ, "COSIGN_PASSWORD": secret.read_text(), "HOME": str(folder), "NO_PROXY": "*"}
+        for name in KEYS:
+            if not (folder / f"{name}.pub").exists():
+                self._run("generate-key-pair", "--output-key-prefix", name)
+
+    def _run(self, *words: str) -> None:
+        done = subprocess.run(
+            [str(self.cosign), *words], cwd=self.folder, env=self.env, capture_output=True, text=True,
+            timeout=SIGN_S, check=False,
+        )
+        if done.returncode:
+            raise SigningError(f"cosign {words[0]}: {done.stderr.strip()[-400:]}")
+
+    def public(self, name: str = "release") -> str:
+        """Return a public key, PEM."""
+        return (self.folder / f"{name}.pub").read_text()
+
+    def sign(self, refs: Iterable[str], key: str = "release") -> None:
+        """Sign images by digest with one key; signatures of an earlier lab's keys are thrown away first.
+
+        Raises:
+            SigningError: cosign failed.
+        """
+        done = self.folder / f"{key}.signed"
+        known = set(done.read_text().split()) if done.exists() else set()
+        wanted = [r for r in refs if r not in known or not self.registry.digest(*signature_tag(r))]
+        if not wanted:
+            return
+        for ref in wanted:
+            self.registry.forget(*signature_tag(ref))
+        self._run("sign", "--key", f"{key}.key", *OFFLINE, *wanted)
+        done.write_text("\n".join(sorted({*known, *wanted})))
+
+
+def _push(layout: Layout, registry: Registry, image: Image) -> str:
+    return registry.push(layout, image, layout.build(image))
+
+
+def samples(binaries: Path, layout: Layout, signer: Signer) -> dict[str, str]:
+    """Build, push and sign the samples.
+
+    Returns:
+        `signed`, `unsigned`, `otherkey` (signed by a foreign key), `otherdigest` (its `.sig` tag holds the signature of another image),
+        each by digest; `tagmoved` by tag: the tag pointed to a signed image and was moved to an unsigned one.
+    """
+    registry = signer.registry
+    refs = {n: _push(layout, registry, images.sample(binaries, n)) for n in ("signed", "unsigned", "otherkey", "otherdigest")}
+    before = _push(layout, registry, images.sample(binaries, "tagmoved", "stable", "tagmoved, signed"))
+    signer.sign([refs["signed"], before])
+    signer.sign([refs["otherkey"]], "foreign")
+    for name in ("unsigned", "otherdigest"):
+        registry.forget(*signature_tag(refs[name]))
+    registry.copy(*signature_tag(refs["signed"]), *signature_tag(refs["otherdigest"]))
+    after = images.sample(binaries, "tagmoved", "stable", "tagmoved, unsigned")
+    registry.forget(*signature_tag(_push(layout, registry, after)))
+    return {**refs, "tagmoved": f"{REGISTRY}/samples/tagmoved:stable"}
