@@ -1,4 +1,7 @@
-"""The catalogue: policies read from `policies/`, and for each control the test and the violations that belong to it."""
+"""The catalogue.
+
+Policies read from `policies/`, and for each control the test and the violations that belong to it.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All controls by id, the findings of kind SPEC, and the cases that judge controls. `root` holds `policies/`."""
+    """All controls by id, the findings of kind SPEC, and the cases that judge controls.
+
+    `root` holds `policies/`.
+    """
 
     root: Path
     controls: Mapping[str, Control]
@@ -92,7 +98,9 @@ def load_catalogue(root: Path) -> Catalogue:
 
 
 def check_trios(catalogue: Catalogue, only: Sequence[str] = ()) -> None:
-    """Check that every test has its violations and every violation its test and policy, for all controls or `only` some.
+    """Check that every test has its violations and every violation its test and policy.
+
+    For all controls or `only` some.
 
     Raises:
         CatalogueError: names the first file that is missing.
@@ -184,7 +192,9 @@ def _sources(root: Path, folder: str) -> list[Path]:
 
 def _check_place(path: Path, root: Path, control: Control) -> None:
     if _short(path, root) != names(control.id)[0]:
-        raise CatalogueError(f"{_short(path, root)}: id is {control.id}", f"move it to {names(control.id)[0]}")
+        raise CatalogueError(
+            f"{_short(path, root)}: id is {control.id}", f"move it to {names(control.id)[0]}"
+        )
 
 
 def _tiers(table: Table) -> tuple[Tier, ...]:
@@ -224,8 +234,12 @@ def _cases(path: Path, root: Path, controls: Mapping[str, Control]) -> list[Case
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (SyntaxError, ValueError) as problem:
-        raise CatalogueError(f"{_short(path, root)}: no valid Python: {problem}", "mend the test") from problem
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+        raise CatalogueError(
+            f"{_short(path, root)}: no valid Python: {problem}", "mend the test"
+        ) from problem
+    functions = [
+        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
     if not functions or not path.name.startswith("test_"):
         raise CatalogueError(f"{_short(path, root)}: holds no test", "acceptance/ holds tests only")
     return [_case(function, path, root, controls) for function in functions]
@@ -233,17 +247,25 @@ def _cases(path: Path, root: Path, controls: Mapping[str, Control]) -> list[Case
 
 def _case(function: ast.FunctionDef, path: Path, root: Path, controls: Mapping[str, Control]) -> Case:
     where = f"{_short(path, root)}: {function.name}"
-    marks = [call for call in function.decorator_list if isinstance(call, ast.Call) and ast.unparse(call.func) == "pytest.mark.control"]
+    marks = [
+        call
+        for call in function.decorator_list
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "pytest.mark.control"
+    ]
     if len(marks) != 1:
         raise CatalogueError(f"{where}: names no control", 'write @pytest.mark.control("SEC-27") above it')
     words = [value.value for value in marks[0].args if isinstance(value, ast.Constant)]
     words += [pair.value.value for pair in marks[0].keywords if isinstance(pair.value, ast.Constant)]
     control = controls.get(str(words[0]) if words else "")
     if control is None:
-        raise CatalogueError(f"{where}: no policy for {words[:1]}", "a test needs its policies/<family>/<ID>.toml")
+        raise CatalogueError(
+            f"{where}: no policy for {words[:1]}", "a test needs its policies/<family>/<ID>.toml"
+        )
     if _short(path, root) != names(control.id)[1]:
         raise CatalogueError(f"{where}: judges {control.id}", f"move it to {names(control.id)[1]}")
     tier = str(words[1]) if len(words) > 1 else str(control.tiers[-1])
     if tier not in control.tiers:
-        raise CatalogueError(f"{where}: tier {tier!r} is not among the policy's", "add it to tiers, or mend the mark")
+        raise CatalogueError(
+            f"{where}: tier {tier!r} is not among the policy's", "add it to tiers, or mend the mark"
+        )
     return Case(control.id, Tier(tier), path, function.name)

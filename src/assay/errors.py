@@ -1,4 +1,7 @@
-"""What can go wrong while judging. Only AssertionError means FAIL; everything here means ERROR, or exit 4 before a run."""
+"""What can go wrong while judging.
+
+Only AssertionError means FAIL; everything here means ERROR, or exit 4 before a run.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Evidence: one JSON line per judgement, on disk before the next one starts, each tied to the one before it by its hash."""
+"""Evidence.
+
+One JSON line per judgement, on disk before the next one starts, each tied to the one before it by its hash.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ LONGEST_LIST = 500
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What one test came to. Times are ISO 8601 UTC; offenders are (name, why) pairs; numbers (metric, value, unit)."""
+    """What one test came to.
+
+    Times are ISO 8601 UTC; offenders are (name, why) pairs; numbers (metric, value, unit).
+    """
 
     control: str
     digest: str
@@ -97,9 +103,13 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError) as problem:
-        raise AssayError(f"{path.name}: is no evidence file: {problem}", "name a .jsonl file of reports/") from problem
+        raise AssayError(
+            f"{path.name}: is no evidence file: {problem}", "name a .jsonl file of reports/"
+        ) from problem
     if not all(isinstance(line, dict) for line in lines):
-        raise AssayError(f"{path.name}: a line is no JSON object", "the file was changed after it was written")
+        raise AssayError(
+            f"{path.name}: a line is no JSON object", "the file was changed after it was written"
+        )
     return lines
 
 
@@ -110,7 +120,7 @@ def verify(lines: Iterable[Mapping[str, Any]]) -> tuple[int, str]:
         AssayError: names the first line that does not follow from the one before it.
     """
     head, count = START, 0
-    for count, line in enumerate(lines, 1):  # noqa: B007 - the number of lines is what is returned
+    for count, line in enumerate(lines, 1):
         if line.get("prev") != head or line.get("sequence") != count - 1:
             raise AssayError(f"line {count}: does not follow from the line before it", "the file was changed")
         head = hashlib.sha256(rfc8785.dumps(dict(line))).hexdigest()

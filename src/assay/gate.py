@@ -1,4 +1,7 @@
-"""The gate: judgements of a run -> one verdict per control -> one line and an exit code. Reads our record, never pytest's."""
+"""The gate: judgements of a run -> one verdict per control -> one line and an exit code.
+
+Reads our record, never pytest's.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ WORST = (Verdict.FAIL, Verdict.ERROR, Verdict.NOT_CHECKED, Verdict.PASS, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a run was asked to judge: (control, tier) pairs; `says` tells how it is narrower than the scope, empty if it is not."""
+    """What a run was asked to judge: (control, tier) pairs.
+
+    `says` tells how it is narrower than the scope, empty if it is not.
+    """
 
     pairs: frozenset[tuple[str, Tier]]
     says: str = ""
@@ -53,14 +59,22 @@ class Row:
 
 
 def select(
-    catalogue: Catalogue, profile: Profile, tiers: Sequence[str] = (), controls: Sequence[str] = (),
-) -> Selection:  # fmt: skip
-    """Return what is judged: the cases in scope, narrowed by tiers and controls. A control named outright is judged in any scope."""
+    catalogue: Catalogue,
+    profile: Profile,
+    tiers: Sequence[str] = (),
+    controls: Sequence[str] = (),
+) -> Selection:
+    """Return what is judged: the cases in scope, narrowed by tiers and controls.
+
+    A control named outright is judged in any scope.
+    """
     scope = set(controls) or scope_of(catalogue, profile)
     pairs = {
         (case.control, case.tier)
         for case in catalogue.cases
-        if case.control in scope and case.control not in profile.not_applicable and (not tiers or case.tier in tiers)
+        if case.control in scope
+        and case.control not in profile.not_applicable
+        and (not tiers or case.tier in tiers)
     }
     words = [f"tier {', '.join(tiers)}"] if tiers else []
     words += [f"control {', '.join(controls)}"] if controls else []
@@ -72,33 +86,64 @@ def scope_of(catalogue: Catalogue, profile: Profile) -> set[str]:
     return set(profile.controls if profile.controls is not None else catalogue.controls)
 
 
-def rows(catalogue: Catalogue, profile: Profile, selection: Selection, judged: Iterable[Judgement]) -> list[Row]:
+def rows(
+    catalogue: Catalogue, profile: Profile, selection: Selection, judged: Iterable[Judgement]
+) -> list[Row]:
     """Return one row for every control of the catalogue, in its order."""
     by_control: dict[str, list[Judgement]] = {}
     for one in judged:
         by_control.setdefault(one.control, []).append(one)
-    return [_row(control, catalogue, profile, selection, by_control.get(control.id, [])) for control in catalogue.controls.values()]
+    return [
+        _row(control, catalogue, profile, selection, by_control.get(control.id, []))
+        for control in catalogue.controls.values()
+    ]
 
 
-def _row(control: Control, catalogue: Catalogue, profile: Profile, selection: Selection, judged: list[Judgement]) -> Row:
+def _row(
+    control: Control, catalogue: Catalogue, profile: Profile, selection: Selection, judged: list[Judgement]
+) -> Row:
     in_scope = control.id in scope_of(catalogue, profile)
     if control.id in profile.not_applicable:
-        return Row(control, Verdict.NOT_APPLICABLE, profile.not_applicable[control.id], covered=in_scope, in_scope=in_scope)
+        return Row(
+            control,
+            Verdict.NOT_APPLICABLE,
+            profile.not_applicable[control.id],
+            covered=in_scope,
+            in_scope=in_scope,
+        )
     asked = {tier for name, tier in selection.pairs if name == control.id}
     if not asked:
-        return Row(control, Verdict.NOT_CHECKED, _unasked(control, catalogue, selection, in_scope=in_scope), (), _owed(selection, in_scope), in_scope)
+        return Row(
+            control,
+            Verdict.NOT_CHECKED,
+            _unasked(control, catalogue, selection, in_scope=in_scope),
+            (),
+            _owed(selection, in_scope),
+            in_scope,
+        )
     missing = sorted(asked - {Tier(one.tier) for one in judged})
     verdicts = [Verdict(one.verdict) for one in judged] + [Verdict.ERROR for _ in missing]
     verdict = min(verdicts, key=WORST.index)
     reasons = [one.reason for one in judged if one.verdict == verdict and one.reason]
-    reasons += [f"no verdict was recorded for tier {tier}: the test did not run to its end" for tier in missing]
-    untested = [] if selection.says else sorted(set(control.tiers) - {case.tier for case in catalogue.cases if case.control == control.id})
+    reasons += [
+        f"no verdict was recorded for tier {tier}: the test did not run to its end" for tier in missing
+    ]
+    untested = (
+        []
+        if selection.says
+        else sorted(
+            set(control.tiers) - {case.tier for case in catalogue.cases if case.control == control.id}
+        )
+    )
     note = [f"tier {', '.join(untested)} has no test yet"] if untested else []
     return Row(control, verdict, "; ".join(dict.fromkeys(reasons + note)), tuple(judged), True, in_scope)
 
 
 def _owed(selection: Selection, in_scope: bool) -> bool:
-    """Return True if a control without a selected test counts: it is in scope and nothing narrowed the run."""
+    """Return True if a control without a selected test counts.
+
+    It is in scope and nothing narrowed the run.
+    """
     return in_scope and not selection.says
 
 
@@ -126,7 +171,9 @@ def gate_line(table: Sequence[Row], selection: Selection) -> str:
     unchecked = sum(row.verdict is Verdict.NOT_CHECKED for row in table)
     waived = sum(row.waived for row in covered)
     what = "selected" if selection.says else "in scope"
-    line = f"{colour}: {good} of {len(covered)} {what}, {len(table)} in the catalogue, {unchecked} not checked"
+    line = (
+        f"{colour}: {good} of {len(covered)} {what}, {len(table)} in the catalogue, {unchecked} not checked"
+    )
     line += f", {waived} waived" if waived else ""
     return f"{line} (PARTIAL: {selection.says})" if selection.says else line
 
@@ -144,7 +191,9 @@ def _covers(waiver: Waiver, judged: Judgement) -> bool:
     return waiver.scope == "*" or (bool(offenders) and all(waiver.covers(named) for named in offenders))
 
 
-def waiver_findings(catalogue: Catalogue, profile: Profile, table: Sequence[Row], day: datetime.date) -> list[str]:
+def waiver_findings(
+    catalogue: Catalogue, profile: Profile, table: Sequence[Row], day: datetime.date
+) -> list[str]:
     """Return one line for each waiver that is expired, unused or for a control that does not exist."""
     found = []
     by_id = {row.control.id: row for row in table}

@@ -1,4 +1,7 @@
-"""From how a test ended to a verdict and its reason. Exception texts of strangers are never repeated: they may hold secrets."""
+"""From how a test ended to a verdict and its reason.
+
+Exception texts of strangers are never repeated: they may hold secrets.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,11 @@ def judge(record: Record, problem: BaseException | None) -> tuple[Verdict, str, 
         return Verdict.NOT_CHECKED, _line(problem.message), _line(problem.remedy)
     if isinstance(problem, AssayError):
         return Verdict.ERROR, _line(problem.message), _line(problem.remedy)
-    return Verdict.ERROR, f"{type(problem).__name__}{_where(problem)}", "mend the test or the probe named here"
+    return (
+        Verdict.ERROR,
+        f"{type(problem).__name__}{_where(problem)}",
+        "mend the test or the probe named here",
+    )
 
 
 def _passed(record: Record) -> tuple[Verdict, str, str]:

@@ -1,4 +1,7 @@
-"""Who may use a stack now: many may judge, one may plant. Held by the operating system, so a killed run holds nothing."""
+"""Who may use a stack now: many may judge, one may plant.
+
+Held by the operating system, so a killed run holds nothing.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from assay.profile import Profile
 
 
 class Lease:
-    """A lock on a stack, shared for judging, exclusive for planting; released by `close` or by the end of the process."""
+    """A lock on a stack, shared for judging, exclusive for planting.
+
+    Released by `close` or by the end of the process.
+    """
 
     def __init__(self, profile: Profile) -> None:
         """Name the lock after the cluster, or after the profile's name where the cluster is not known."""
@@ -20,7 +26,10 @@ class Lease:
         self._file = path.open("a")
 
     def alone(self, within: float = 0) -> bool:
-        """Return True once nobody else uses the stack; False if somebody still does after `within` seconds."""
+        """Return True once nobody else uses the stack.
+
+        False if somebody still does after `within` seconds.
+        """
         return self._take(fcntl.LOCK_EX, within)
 
     def shared(self, within: float) -> None:
@@ -30,7 +39,9 @@ class Lease:
             GuardError: somebody still does after `within` seconds.
         """
         if not self._take(fcntl.LOCK_SH, within):
-            raise GuardError("another run is planting violations in this stack", "wait for its end, then judge")
+            raise GuardError(
+                "another run is planting violations in this stack", "wait for its end, then judge"
+            )
 
     def close(self) -> None:
         """Give the stack back."""

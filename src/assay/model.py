@@ -16,7 +16,7 @@ T = TypeVar("T")
 class Verdict(enum.StrEnum):
     """What a control can come to (words of XCCDF 1.2 section 6.6.4.2 where it has them)."""
 
-    PASS = "PASS"
+    PASS = "PASS"  # noqa: S105 - a verdict
     FAIL = "FAIL"
     ERROR = "ERROR"
     NOT_APPLICABLE = "NOT_APPLICABLE"
@@ -24,7 +24,10 @@ class Verdict(enum.StrEnum):
 
 
 class Tier(enum.StrEnum):
-    """Where a control is decided: files, a running stack, under load, or by changing the stack and putting it back."""
+    """Where a control is decided.
+
+    Files, a running stack, under load, or by changing the stack and putting it back.
+    """
 
     STATIC = "static"
     LIVE = "live"
@@ -43,9 +46,12 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One sentence of the specification, as `policies/<family>/<ID>.toml` holds it. `digest` is the SHA-256 of that file.
+    """One sentence of the specification, as `policies/<family>/<ID>.toml` holds it.
 
-    `lists` are the policy's `[lists]`: names that are allowed, exempt or expected, for example `privileged = ["kube-system"]`.
+    `digest` is the SHA-256 of that file.
+
+    `lists` are the policy's `[lists]`: names that are allowed, exempt or expected, for example
+    `privileged = ["kube-system"]`.
     """
 
     id: str
@@ -79,7 +85,10 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A planted number: `metric` must be measured `above` (or `below`) by `at_least` (in the metric's unit)."""
+    """A planted number.
+
+    `metric` must be measured `above` (or `below`) by `at_least` (in the metric's unit).
+    """
 
     metric: str
     direction: str
@@ -100,7 +109,10 @@ class Offender:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request that may be admitted or refused: what was tried, whether it got through, and the words of the answer."""
+    """One request that may be admitted or refused.
+
+    What was tried, whether it got through, and the words of the answer.
+    """
 
     named: str
     admitted: bool
@@ -125,7 +137,10 @@ def offender(thing: object, why: str = "") -> Offender:
 
 @dataclass(slots=True)
 class Record:
-    """What a test talks to; the plugin turns it into one evidence line. Every verb may be called more than once."""
+    """What a test talks to; the plugin turns it into one evidence line.
+
+    Every verb may be called more than once.
+    """
 
     control: Control
     declared: Mapping[str, float] = field(default_factory=dict)
@@ -143,7 +158,10 @@ class Record:
             raise AssumptionError(why)
 
     def ask(self, what: str) -> None:
-        """Note one question put to the platform (method and path, command, file), for the evidence. Never a secret."""
+        """Note one question put to the platform (method and path, command, file), for the evidence.
+
+        Never a secret.
+        """
         self.asked.append(what)
 
     def note(self, key: str, value: object) -> None:
@@ -164,13 +182,20 @@ class Record:
         self.looked_at += len(judged)
         self.expected += len(judged) if of is None else of
         if not judged:
-            raise PopulationError("nothing to judge: the population is empty", "check the selector and the access")
+            raise PopulationError(
+                "nothing to judge: the population is empty", "check the selector and the access"
+            )
         if of is not None and len(judged) != of:
-            raise PopulationError(f"{len(judged)} of {of} looked at", "find out which are missing before judging")
+            raise PopulationError(
+                f"{len(judged)} of {of} looked at", "find out which are missing before judging"
+            )
         return judged
 
     def offenders(self, things: Iterable[object], why: str = "") -> list[Offender]:
-        """Note every thing that breaks the control and return them; `assert not control.offenders(...)` is the judgement."""
+        """Note every thing that breaks the control and return them.
+
+        `assert not control.offenders(...)` is the judgement.
+        """
         new = [offender(thing, why) for thing in things]
         self.found.extend(new)
         return new
@@ -181,7 +206,9 @@ class Record:
         return float(value)
 
     def limit(self, metric: str = "value") -> float:
-        """Return the declared number for `metric`: the policy's limit, else the profile's `[declared]` entry `<ID>.<metric>`.
+        """Return the declared number for `metric`.
+
+        The policy's limit, else the profile's `[declared]` entry `<ID>.<metric>`.
 
         Raises:
             UndeclaredError: neither has it; the control is then NOT_CHECKED.
@@ -192,7 +219,9 @@ class Record:
         key = f"{self.control.id}.{metric}"
         if key in self.declared:
             return self.declared[key]
-        raise UndeclaredError(f"no number is declared for {key}", f'set "{key}" under [declared] in the profile')
+        raise UndeclaredError(
+            f"no number is declared for {key}", f'set "{key}" under [declared] in the profile'
+        )
 
     def listed(self, key: str) -> tuple[str, ...]:
         """Return the policy's list `key` of `[lists]`: names that are allowed, exempt or expected.
@@ -201,20 +230,29 @@ class Record:
             AssumptionError: the policy has no such list.
         """
         if key not in self.control.lists:
-            raise AssumptionError(f"{self.control.id}: the policy has no list {key!r}", "add it under [lists]")
+            raise AssumptionError(
+                f"{self.control.id}: the policy has no list {key!r}", "add it under [lists]"
+            )
         return self.control.lists[key]
 
     def refused(self, attempt: Attempt, twin: Attempt, layer: str) -> bool:
-        """Return True if `attempt` was refused by `layer` while its harmless `twin` got through; an admitted attempt is an offender.
+        """Return True if `attempt` was refused by `layer` while its harmless `twin` got through.
+
+        An admitted attempt is an offender.
 
         Raises:
             PairError: the twin was refused too, or the refusal does not name `layer`.
         """
         if not twin.admitted:
-            raise PairError(f"{twin.named}: the admitted twin was refused too: {twin.reason}", "mend the twin first")
+            raise PairError(
+                f"{twin.named}: the admitted twin was refused too: {twin.reason}", "mend the twin first"
+            )
         if attempt.admitted:
             self.found.append(Offender(attempt.named, "admitted"))
             return False
         if layer.lower() not in attempt.reason.lower():
-            raise PairError(f"{attempt.named}: refused, but not by {layer}: {attempt.reason}", "another layer stands in front")
+            raise PairError(
+                f"{attempt.named}: refused, but not by {layer}: {attempt.reason}",
+                "another layer stands in front",
+            )
         return True

@@ -1,4 +1,7 @@
-"""Write handles for violations. A Plant exists for lab stacks only; everything it makes is labelled and put back."""
+"""Write handles for violations.
+
+A Plant exists for lab stacks only; everything it makes is labelled and put back.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from assay.model import Breach, Named
 from assay.profile import Paths, Profile
 from assay.trees import PlantedTrees
 
+
 if TYPE_CHECKING:
     from assay.probes.kube import KubeWriter
     from assay.probes.talos import TalosWriter
@@ -31,11 +35,9 @@ RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"
 
 
 class Plant:
-    """What a violation may do. Every handle is a context manager: it waits for the observed state and undoes on the way out.
+    """What a violation may do.
 
-    The Kubernetes writer must offer: `apply(manifest) -> dict`, `get(api_version, kind, namespace, name) -> dict | None`,
-    `patch(api_version, kind, namespace, name, patch)` (a merge patch), `delete(api_version, kind, namespace, name)`
-    (background, no grace; gone already is fine), `labelled(selector) -> list[dict]` (every kind that can be listed).
+    Every handle is a context manager: it waits for the observed state and undoes on the way out.
     """
 
     def __init__(self, profile: Profile, run: str = "") -> None:
@@ -45,7 +47,10 @@ class Plant:
             GuardError: the stack is no lab.
         """
         if not profile.is_lab:
-            raise GuardError(f"nothing is planted in a {profile.kind} stack", 'only a profile with kind = "lab" may be proved on')
+            raise GuardError(
+                f"nothing is planted in a {profile.kind} stack",
+                'only a profile with kind = "lab" may be proved on',
+            )
         self.profile = profile
         self.run = run or f"plant-{secrets.token_hex(4)}"
         self.trees = PlantedTrees(profile.paths)
@@ -70,7 +75,10 @@ class Plant:
         return TalosWriter.from_profile(self.profile)
 
     def talos(self, args: list[str]) -> str:
-        """Return what talosctl prints for `args`, run with the admin credential; what it changes the violation must undo."""
+        """Return what talosctl prints for `args`, run with the admin credential.
+
+        What it changes the violation must undo.
+        """
         return str(self.talos_api.run(args))
 
     @property
@@ -78,14 +86,17 @@ class Plant:
         """Return the label that marks what this run planted."""
         return {LABEL: self.run}
 
-    # files ---------------------------------------------------------------------------------------------------------
+    # files ----------------------------------------------------------------------------------------
 
     def copied(self, tree: str) -> AbstractContextManager[Path]:
         """Open a copy of `tree` (infra, talos, gitops, runbook, ...); see PlantedTrees.copied."""
         return self.trees.copied(tree)
 
     def edited(self, tree: str, file: str, old: str, new: str) -> AbstractContextManager[Path]:
-        """Open a copy of `tree` in which the first `old` of `file` became `new`; GuardError if it is not there."""
+        """Open a copy of `tree` in which the first `old` of `file` became `new`.
+
+        GuardError if it is not there.
+        """
         return self.trees.edited(tree, file, old, new)
 
     def added(self, tree: str, file: str, text: str) -> AbstractContextManager[Path]:
@@ -97,14 +108,21 @@ class Plant:
         return self.trees.removed(tree, file)
 
     def committed(self, file: str, text: str, *, then_removed: bool = False) -> AbstractContextManager[Path]:
-        """Open a copy of the repository with `file` committed; `then_removed`: present in the history only."""
+        """Open a copy of the repository with `file` committed.
+
+        `then_removed`: present in the history only.
+        """
         return self.trees.committed(file, text, then_removed=then_removed)
 
-    # Kubernetes ----------------------------------------------------------------------------------------------------
+    # Kubernetes -----------------------------------------------------------------------------------
 
     @contextmanager
-    def apply(self, manifest: Manifest, ready: Callable[[Manifest], bool] | None = None, within: float = 90) -> Iterator[Named]:
-        """Yield the name of an object made from `manifest` once `ready(object)` was observed; it is deleted on the way out.
+    def apply(
+        self, manifest: Manifest, ready: Callable[[Manifest], bool] | None = None, within: float = 90
+    ) -> Iterator[Named]:
+        """Yield the name of an object made from `manifest` once `ready(object)` was observed.
+
+        It is deleted on the way out.
 
         Args:
             manifest: apiVersion, kind, metadata, ... ; a namespace that does not exist is made for the time.
@@ -130,10 +148,19 @@ class Plant:
 
     @contextmanager
     def patched(
-        self, kind: str, namespace: str, name: str, patch: Manifest, *, api_version: str = "v1",
-        ready: Callable[[Manifest], bool] | None = None, within: float = 90,
-    ) -> Iterator[Named]:  # fmt: skip
-        """Yield the name of an existing object after a merge patch; the inverse is kept on the object and applied on the way out.
+        self,
+        kind: str,
+        namespace: str,
+        name: str,
+        patch: Manifest,
+        *,
+        api_version: str = "v1",
+        ready: Callable[[Manifest], bool] | None = None,
+        within: float = 90,
+    ) -> Iterator[Named]:
+        """Yield the name of an existing object after a merge patch.
+
+        The inverse is kept on the object and applied on the way out.
 
         Raises:
             GuardError: the object is not there, the patch changes nothing, or it was not observed in time.
@@ -144,7 +171,9 @@ class Plant:
             raise GuardError(f"{_name(*where[1:])} is not there, nothing planted", "mend the violation")
         back = inverse(found, patch)
         if back == patch:
-            raise GuardError(f"{_name(*where[1:])} looks like that already, nothing planted", "mend the violation")
+            raise GuardError(
+                f"{_name(*where[1:])} looks like that already, nothing planted", "mend the violation"
+            )
         marks = {"labels": self.labels, "annotations": {UNDO: json.dumps(back)}}
         try:
             self.kube.patch(*where, _merged(patch, {"metadata": marks}))
@@ -167,9 +196,16 @@ class Plant:
 
     @contextmanager
     def pod(
-        self, path: str, *, token: bool = False, image: str = "", spec: Manifest | None = None, container: Manifest | None = None,
-        labels: Mapping[str, str] | None = None, ready: Callable[[Manifest], bool] | None = None,
-    ) -> Iterator[Named]:  # fmt: skip
+        self,
+        path: str,
+        *,
+        token: bool = False,
+        image: str = "",
+        spec: Manifest | None = None,
+        container: Manifest | None = None,
+        labels: Mapping[str, str] | None = None,
+        ready: Callable[[Manifest], bool] | None = None,
+    ) -> Iterator[Named]:
         """Yield the name of a pod `namespace/name` that is harmless but for what is asked.
 
         Args:
@@ -182,25 +218,56 @@ class Plant:
             ready: default: the API lists it.
         """
         space, _, name = path.partition("/")
-        body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": space, "name": name, "labels": dict(labels or {})}}
-        with self.apply({**body, "spec": self.pod_spec(image, token=token, spec=spec, container=container)}, ready) as named:
+        body = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"namespace": space, "name": name, "labels": dict(labels or {})},
+        }
+        with self.apply(
+            {**body, "spec": self.pod_spec(image, token=token, spec=spec, container=container)}, ready
+        ) as named:
             yield named
 
-    def pod_spec(self, image: str = "", *, token: bool = False, spec: Manifest | None = None, container: Manifest | None = None) -> Manifest:
-        """Return a pod spec that breaks no control: restricted, Guaranteed, signed image; `spec` and `container` are merged over it."""
+    def pod_spec(
+        self,
+        image: str = "",
+        *,
+        token: bool = False,
+        spec: Manifest | None = None,
+        container: Manifest | None = None,
+    ) -> Manifest:
+        """Return a pod spec that breaks no control: restricted, Guaranteed, signed image.
+
+        `spec` and `container` are merged over it.
+        """
         share = {"cpu": "10m", "memory": "16Mi"}
         only = {
-            "name": "planted", "image": image or self.profile.need_text("samples.signed"), "securityContext": RESTRICTED,
+            "name": "planted",
+            "image": image or self.profile.need_text("samples.signed"),
+            "securityContext": RESTRICTED,
             "resources": {"requests": share, "limits": share},
-        }  # fmt: skip
+        }
         harmless = {
-            "automountServiceAccountToken": token, "terminationGracePeriodSeconds": 0, "containers": [_merged(only, container or {})],
-            "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
-        }  # fmt: skip
+            "automountServiceAccountToken": token,
+            "terminationGracePeriodSeconds": 0,
+            "containers": [_merged(only, container or {})],
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 65532,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+        }
         return _merged(harmless, spec or {})
 
     def await_object(
-        self, api_version: str, kind: str, namespace: str, name: str, *, ready: Callable[[Manifest], bool], within: float = 90
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str,
+        name: str,
+        *,
+        ready: Callable[[Manifest], bool],
+        within: float = 90,
     ) -> Manifest:
         """Return the object once `ready(object)` holds.
 
@@ -213,7 +280,10 @@ class Plant:
             if found is not None and ready(found):
                 return found
             if time.monotonic() > end:
-                raise GuardError(f"{_name(kind, namespace, name)} was planted but not observed in {within:.0f} s", "nothing was proved")
+                raise GuardError(
+                    f"{_name(kind, namespace, name)} was planted but not observed in {within:.0f} s",
+                    "nothing was proved",
+                )
             time.sleep(0.3)
 
     def await_true(self, holds: Callable[[], bool], what: str, within: float = 90) -> None:
@@ -233,10 +303,13 @@ class Plant:
         gone = f"{_name(kind, namespace, name)} going away"
         self.await_true(lambda: self.kube.get(api_version, kind, namespace, name) is None, gone, within)
 
-    # the janitor ---------------------------------------------------------------------------------------------------
+    # the janitor ----------------------------------------------------------------------------------
 
     def sweep(self) -> list[str]:
-        """Put back or delete whatever any run planted and left behind, and return the names; for the holder of the stack only."""
+        """Put back or delete whatever any run planted and left behind, and return the names.
+
+        For the holder of the stack only.
+        """
         left = sorted(self.kube.labelled(LABEL), key=lambda found: found["kind"] == "Namespace")
         for found in left:
             self._sweep_one(found)
@@ -256,10 +329,15 @@ def planted_by(found: Manifest) -> str:
 
 
 def inverse(found: object, patch: Manifest) -> Manifest:
-    """Return the merge patch that undoes `patch` on `found`: the old value of every leaf, None where there was none."""
+    """Return the merge patch that undoes `patch` on `found`.
+
+    The old value of every leaf, None where there was none.
+    """
     before = found if isinstance(found, Mapping) else {}
     return {
-        key: inverse(before[key], value) if isinstance(value, dict) and isinstance(before.get(key), Mapping) else before.get(key)
+        key: inverse(before[key], value)
+        if isinstance(value, dict) and isinstance(before.get(key), Mapping)
+        else before.get(key)
         for key, value in patch.items()
     }
 

@@ -1,4 +1,7 @@
-"""The pytest plugin: options, fixtures, and what pytest tells us turned into records. It sleeps outside `acceptance/`."""
+"""The pytest plugin: options, fixtures, and what pytest tells us turned into records.
+
+It sleeps outside `acceptance/`.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +39,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("assay", "acceptance of a platform")
     group.addoption("--stack", metavar="FILE", help="stack profile; else ASSAY_STACK, else the running lab's")
-    group.addoption("--tier", action="append", default=[], choices=TIERS, help="judge this tier only; repeatable")
-    group.addoption("--control", action="append", default=[], metavar="ID", help="judge this control only; repeatable")
-    group.addoption("--prove", action="store_true", help="plant every violation: its test must go red and name it")
+    group.addoption(
+        "--tier", action="append", default=[], choices=TIERS, help="judge this tier only; repeatable"
+    )
+    group.addoption(
+        "--control", action="append", default=[], metavar="ID", help="judge this control only; repeatable"
+    )
+    group.addoption(
+        "--prove", action="store_true", help="plant every violation: its test must go red and name it"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -79,10 +88,15 @@ def _aimed(config: pytest.Config) -> bool:
 def _wish(config: pytest.Config) -> Wish:
     reports = Path(os.environ.get("ASSAY_REPORTS") or config.rootpath / "reports")
     return Wish(
-        root=config.rootpath, reports=reports, stack=config.getoption("stack"), tiers=tuple(config.getoption("tier")),
-        controls=tuple(config.getoption("control")), prove=config.getoption("prove"),
-        workers=bool(config.getoption("numprocesses", 0)), collect_only=config.option.collectonly,
-    )  # fmt: skip
+        root=config.rootpath,
+        reports=reports,
+        stack=config.getoption("stack"),
+        tiers=tuple(config.getoption("tier")),
+        controls=tuple(config.getoption("control")),
+        prove=config.getoption("prove"),
+        workers=bool(config.getoption("numprocesses", 0)),
+        collect_only=config.option.collectonly,
+    )
 
 
 def _pair(item: pytest.Item) -> tuple[str, Tier]:
@@ -95,13 +109,18 @@ def _pair(item: pytest.Item) -> tuple[str, Tier]:
     mark = item.get_closest_marker("control")
     name = str(mark.args[0]) if mark is not None and mark.args else ""
     if mark is None or name not in session.catalogue.controls:
-        raise pytest.UsageError(f"{item.nodeid}: names no control with a policy - mark it with pytest.mark.control")
+        raise pytest.UsageError(
+            f"{item.nodeid}: names no control with a policy - mark it with pytest.mark.control"
+        )
     tier = mark.args[1] if len(mark.args) > 1 else mark.kwargs.get("tier")
     return name, Tier(tier or session.catalogue.controls[name].tiers[-1])
 
 
 class Judge:
-    """Runs where the tests run: selects, plants, hands out fixtures, turns the end of a test into a judgement."""
+    """Runs where the tests run.
+
+    Selects, plants, hands out fixtures, turns the end of a test into a judgement.
+    """
 
     def __init__(self, config: pytest.Config, session: Session) -> None:
         """Judge for `session`."""
@@ -118,7 +137,9 @@ class Judge:
             control, tier = _pair(item)
             for forbidden in FORBIDDEN:
                 if item.get_closest_marker(forbidden):
-                    raise pytest.UsageError(f"{item.nodeid}: {forbidden} hides a failure - use a waiver in the profile")
+                    raise pytest.UsageError(
+                        f"{item.nodeid}: {forbidden} hides a failure - use a waiver in the profile"
+                    )
             item.add_marker(str(tier))
             item.add_marker(control.split("-")[0].lower())
         items[:] = sorted(chosen, key=lambda item: TIERS.index(_pair(item)[1]))
@@ -169,7 +190,11 @@ class Judge:
         allure.dynamic.parameter("case", item.nodeid)
         allure.dynamic.epic(control.split("-")[0])
         allure.dynamic.feature(control)
-        for label, value in (("control", control), ("tier", str(tier)), ("owner", self._control(control).owner)):
+        for label, value in (
+            ("control", control),
+            ("tier", str(tier)),
+            ("owner", self._control(control).owner),
+        ):
             allure.dynamic.label(label, value)
 
     @pytest.hookimpl(hookwrapper=True)
@@ -188,6 +213,8 @@ class Judge:
             self._prove(outcome, judged)
         elif problem is None and judged.verdict == Verdict.ERROR:
             outcome.force_exception(PopulationError(judged.reason, judged.remedy))
+        elif judged.verdict == Verdict.NOT_CHECKED:
+            outcome.force_exception(pytest.skip.Exception(judged.reason))
 
     def _prove(self, outcome: Any, judged: Judgement) -> None:  # noqa: ANN401 - pluggy's result
         if judged.caught and judged.named:
@@ -219,17 +246,33 @@ class Judge:
         _, planted, violation = item.stash.get(PLANTED, (None, None, ""))
         control, begun, now = record.control, item.stash[STARTED], time.time()
         caught = verdict is Verdict.FAIL and planted is not None
-        return self.session.judge_waiver(Judgement(
-            control=name, digest=control.digest, owner=control.owner, tier=str(tier), test=item.nodeid,
-            verdict=str(verdict), reason=reason, remedy=remedy, start=_iso(begun), end=_iso(now), seconds=round(now - begun, 3),
-            looked_at=record.looked_at, expected=record.expected,
-            offenders=tuple((one.named, one.why) for one in record.found),
-            numbers=tuple((one.metric, one.value, one.unit) for one in record.numbers),
-            limits=tuple((one.metric, one.value, one.unit) for one in control.limits),
-            asked=tuple(record.asked), notes=dict(record.notes), standins=tuple(sorted(record.standins)),
-            violation=violation or _violation(item), planted=says(planted) if planted is not None else "",
-            caught=caught, named=caught and planted is not None and names_it(record, planted),
-        ))  # fmt: skip
+        return self.session.judge_waiver(
+            Judgement(
+                control=name,
+                digest=control.digest,
+                owner=control.owner,
+                tier=str(tier),
+                test=item.nodeid,
+                verdict=str(verdict),
+                reason=reason,
+                remedy=remedy,
+                start=_iso(begun),
+                end=_iso(now),
+                seconds=round(now - begun, 3),
+                looked_at=record.looked_at,
+                expected=record.expected,
+                offenders=tuple((one.named, one.why) for one in record.found),
+                numbers=tuple((one.metric, one.value, one.unit) for one in record.numbers),
+                limits=tuple((one.metric, one.value, one.unit) for one in control.limits),
+                asked=tuple(record.asked),
+                notes=dict(record.notes),
+                standins=tuple(sorted(record.standins)),
+                violation=violation or _violation(item),
+                planted=says(planted) if planted is not None else "",
+                caught=caught,
+                named=caught and planted is not None and names_it(record, planted),
+            )
+        )
 
     def _control(self, name: str) -> Control:
         return self.session.catalogue.controls[name]
@@ -261,7 +304,11 @@ class Keeper:
 
     def pytest_report_header(self) -> list[str]:
         """Return the first lines: which stack, and how much of its scope."""
-        return ["assay: collecting only, no stack is touched"] if self.session.wish.collect_only else self.session.header()
+        return (
+            ["assay: collecting only, no stack is touched"]
+            if self.session.wish.collect_only
+            else self.session.header()
+        )
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Remember that a test could not be read."""
@@ -277,9 +324,14 @@ class Keeper:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Note what the workers will run."""
-        paths = {(self.config.rootpath / Path(name.split("::")[0]), name.split("::")[-1].split("[")[0]) for name in ids}
+        paths = {
+            (self.config.rootpath / Path(name.split("::")[0]), name.split("::")[-1].split("[")[0])
+            for name in ids
+        }
         self.collected = {
-            (case.control, case.tier) for case in self.session.catalogue.cases if (case.path, case.function) in paths
+            (case.control, case.tier)
+            for case in self.session.catalogue.cases
+            if (case.path, case.function) in paths
         }
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -324,7 +376,9 @@ class Keeper:
 def _unprepared(problem: BaseException, when: str) -> BaseException:
     """Return what a failed setup or teardown is: always an ERROR, never a FAIL."""
     if isinstance(problem, AssertionError | pytest.skip.Exception):
-        return AssumptionError(f"the test's {when} ended with {type(problem).__name__}", "only the test itself may judge")
+        return AssumptionError(
+            f"the test's {when} ended with {type(problem).__name__}", "only the test itself may judge"
+        )
     return problem
 
 

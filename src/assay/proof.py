@@ -1,4 +1,7 @@
-"""The proof that a control sees: when a planted violation counts as caught, and the matrix of what was caught."""
+"""The proof that a control sees.
+
+When a planted violation counts as caught, and the matrix of what was caught.
+"""
 
 from __future__ import annotations
 
@@ -45,12 +48,17 @@ def _beyond(value: float, breach: Breach) -> bool:
 
 
 def proof_code(proofs: Sequence[Judgement]) -> int:
-    """Return 0 all caught and named, 1 one was missed or not named, 10 one could not be tried, 4 there was nothing to try."""
+    """Return 0 all caught and named, 1 one was missed or not named, 10 one could not be tried.
+
+    4 there was nothing to try.
+    """
     if not proofs:
         return UNUSABLE
     if any(one.verdict in (Verdict.PASS, Verdict.FAIL) and not (one.caught and one.named) for one in proofs):
         return RED
-    return GREEN if all(one.caught and one.named and one.verdict == Verdict.FAIL for one in proofs) else UNSURE
+    return (
+        GREEN if all(one.caught and one.named and one.verdict == Verdict.FAIL for one in proofs) else UNSURE
+    )
 
 
 def proof_line(proofs: Sequence[Judgement]) -> str:
@@ -65,24 +73,42 @@ def proof_lines(proofs: Iterable[Judgement]) -> list[str]:
     """Return one line per planted violation, the bad ones with what came instead."""
     lines = []
     for one in sorted(proofs, key=lambda row: (row.control, row.tier, row.violation)):
-        word = "caught and named" if one.caught and one.named else "caught, NOT NAMED" if one.caught else "MISSED"
+        word = (
+            "caught and named"
+            if one.caught and one.named
+            else "caught, NOT NAMED"
+            if one.caught
+            else "MISSED"
+        )
         word = word if one.verdict in (Verdict.PASS, Verdict.FAIL) else str(one.verdict)
         lines.append(f"  {one.control:8} {one.violation} ({one.tier}): {word}, {one.seconds:.1f} s")
         if not (one.caught and one.named):
-            lines.append(f"           planted: {one.planted or 'nothing'}; the test said {one.verdict}: {one.reason}")
+            lines.append(
+                f"           planted: {one.planted or 'nothing'}; the test said {one.verdict}: {one.reason}"
+            )
     return lines
 
 
 def row_of(one: Judgement) -> dict[str, Any]:
     """Return a proof as a row of the detection matrix."""
     return {
-        "control": one.control, "violation": one.violation, "tier": one.tier, "test": one.test, "caught": one.caught,
-        "named": one.named, "seconds": round(one.seconds, 1), "planted": one.planted, "says": one.reason,
-    }  # fmt: skip
+        "control": one.control,
+        "violation": one.violation,
+        "tier": one.tier,
+        "test": one.test,
+        "caught": one.caught,
+        "named": one.named,
+        "seconds": round(one.seconds, 1),
+        "planted": one.planted,
+        "says": one.reason,
+    }
 
 
 def write_detections(path: Path, proofs: Iterable[Judgement]) -> None:
-    """Merge proofs into the detection matrix at `path`, sorted; a row stands for (control, violation, tier)."""
+    """Merge proofs into the detection matrix at `path`, sorted.
+
+    A row stands for (control, violation, tier).
+    """
     known = {_key(row): row for row in read_detections(path)}
     known |= {_key(row): row for row in map(row_of, proofs)}
     path.parent.mkdir(parents=True, exist_ok=True)

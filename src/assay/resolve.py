@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from assay.errors import ProbeError, ProfileError
-from assay.profile import Paths, Profile, load_profile
+from assay.profile import Paths, Profile
+from assay.profile_file import load_profile
 from assay.stack import Stack
 
 
@@ -27,15 +28,24 @@ def find_profile(named: str | None) -> Profile:
     lab = Path(os.environ.get("ASSAY_LAB_STATE") or LAB_STATE) / "stack.toml"
     if lab.is_file():
         return load_profile(lab)
-    raise ProfileError("no stack to judge", "name one with --stack FILE or ASSAY_STACK, or start the lab: make lab-up")
+    raise ProfileError(
+        "no stack to judge", "name one with --stack FILE or ASSAY_STACK, or start the lab: make lab-up"
+    )
 
 
 def identity(profile: Profile, *, asked: bool) -> dict[str, Any]:
-    """Return who and what a run's evidence is about; `asked` False leaves out what only a running stack can tell."""
+    """Return who and what a run's evidence is about.
+
+    `asked` False leaves out what only a running stack can tell.
+    """
     facts: dict[str, Any] = {
-        "stack": profile.name, "stack_kind": profile.kind, "cluster_uid": "", "version": "", "actor": "",
+        "stack": profile.name,
+        "stack_kind": profile.kind,
+        "cluster_uid": "",
+        "version": "",
+        "actor": "",
         "revisions": revisions(profile.paths),
-    }  # fmt: skip
+    }
     if asked:
         facts |= _running(profile)
     return facts
@@ -45,9 +55,10 @@ def _running(profile: Profile) -> dict[str, str]:
     try:
         kube = Stack(profile).kube
         return {
-            "cluster_uid": kube.cluster_uid(), "version": kube.version(),
+            "cluster_uid": kube.cluster_uid(),
+            "version": kube.version(),
             "actor": kube.whoami(kube.apiservers[0]).user,
-        }  # fmt: skip
+        }
     except ProbeError as problem:
         return {"cluster_uid": f"unknown: {problem.message}"}
 

@@ -1,4 +1,7 @@
-"""One acceptance run inside pytest: what is selected, on which stack, where the records go, what it comes to."""
+"""One acceptance run inside pytest.
+
+What is selected, on which stack, where the records go, what it comes to.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,17 @@ from typing import Any
 from assay.catalogue import Catalogue, Violation, check_trios, load_catalogue, planted
 from assay.errors import CatalogueError, GuardError, ProbeError, ProfileError
 from assay.evidence import Judgement, Ledger, judgement
-from assay.gate import Row, Selection, exit_code, gate_line, rows, scope_of, select, waiver_findings, waiver_for
+from assay.gate import (
+    Row,
+    Selection,
+    exit_code,
+    gate_line,
+    rows,
+    scope_of,
+    select,
+    waiver_findings,
+    waiver_for,
+)
 from assay.lease import Lease
 from assay.model import Tier, Verdict
 from assay.plant import Plant
@@ -80,7 +93,9 @@ class Session:
         return self.profile
 
     def open(self) -> None:
-        """Take the stack, check that it is the one that is meant, sweep what was left behind, open the ledger.
+        """Take the stack, check that it is the one that is meant, sweep what was left behind.
+
+        Open the ledger.
 
         Raises:
             GuardError: another cluster, another run's plants.
@@ -153,7 +168,8 @@ class Session:
         """Return the first lines of the run: which stack, how much of the scope, under which run id."""
         profile = self.needed()
         scope = len(scope_of(self.catalogue, profile))
-        text = f"assay: stack {profile.name} ({profile.kind}), run {self.run}, {len(self.selection.controls)} controls with a test"
+        text = f"assay: stack {profile.name} ({profile.kind}), run {self.run}, "
+        text += f"{len(self.selection.controls)} controls with a test"
         text += f" of {scope} in scope, {len(self.catalogue.controls)} in the catalogue"
         text += f" (PARTIAL: {self.selection.says})" if self.selection.says else ""
         swept = [f"assay: swept {', '.join(self.swept)}"] if self.swept else []
@@ -185,7 +201,9 @@ def start(wish: Wish) -> Session:
     profile = find_profile(wish.stack)
     _check_known(f"{profile.file.name} [scope]", profile.controls or (), catalogue)
     _check_known(f"{profile.file.name} [[not_applicable]]", tuple(profile.not_applicable), catalogue)
-    session = Session(wish, catalogue, profile, select(catalogue, profile, wish.tiers, wish.controls), run=run)
+    session = Session(
+        wish, catalogue, profile, select(catalogue, profile, wish.tiers, wish.controls), run=run
+    )
     _check_alone(session)
     if wish.prove:
         session.violations = _violations(session, profile)
@@ -195,7 +213,9 @@ def start(wish: Wish) -> Session:
 def _check_known(where: str, controls: Sequence[str], catalogue: Catalogue) -> None:
     unknown = [control for control in controls if control not in catalogue.controls]
     if unknown:
-        raise CatalogueError(f"{where}: no such control: {', '.join(unknown)}", "see docs/coverage.md for the ids")
+        raise CatalogueError(
+            f"{where}: no such control: {', '.join(unknown)}", "see docs/coverage.md for the ids"
+        )
 
 
 def _check_alone(session: Session) -> None:
@@ -216,7 +236,9 @@ def _violations(session: Session, profile: Profile) -> dict[tuple[str, Tier], li
             found.setdefault((control, tier), []).append((name, violation))
     for (control, tier), violations in found.items():
         if not violations and (control, tier) in session.selection.pairs:
-            raise CatalogueError(f"{control}: no violation for its {tier} test", f'set .tier = "{tier}" on one')
+            raise CatalogueError(
+                f"{control}: no violation for its {tier} test", f'set .tier = "{tier}" on one'
+            )
     return found
 
 
@@ -224,13 +246,21 @@ def write_verdicts(reports: Path, run: str, table: Sequence[Row], line: str, lin
     """Write `verdicts.json` and `summary.txt`: what a run came to, for machines and for people."""
     reports.mkdir(parents=True, exist_ok=True)
     document = {
-        "run": run, "gate": line, "exit": exit_code(table),
+        "run": run,
+        "gate": line,
+        "exit": exit_code(table),
         "controls": [
-            {"id": row.control.id, "verdict": str(row.verdict), "owner": row.control.owner, "reason": row.reason,
-             "covered": row.covered, "waived": row.waived}
+            {
+                "id": row.control.id,
+                "verdict": str(row.verdict),
+                "owner": row.control.owner,
+                "reason": row.reason,
+                "covered": row.covered,
+                "waived": row.waived,
+            }
             for row in table
         ],
-    }  # fmt: skip
+    }
     (reports / "verdicts.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     (reports / "summary.txt").write_text("\n".join([*lines, "", line, ""]), encoding="utf-8")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from assay.errors import ProbeError
 from assay.profile import Paths, Profile, Samples
 
+
 if TYPE_CHECKING:
     from assay.drills import Drill
     from assay.probes.etcd import Etcd
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Trees:
-    """The files of the declared platform; asking for one that the profile does not give, or that is not there, is an ERROR."""
+    """The files of the declared platform.
+
+    Asking for one that the profile does not give, or that is not there, is an ERROR.
+    """
 
     declared: Paths
 
@@ -81,7 +85,10 @@ class Trees:
 
 
 class Stack:
-    """The platform under judgement. Making one opens no connection; a probe is made when it is first asked for."""
+    """The platform under judgement.
+
+    Making one opens no connection; a probe is made when it is first asked for.
+    """
 
     def __init__(self, profile: Profile, paths: Paths | None = None) -> None:
         """Look at the stack of `profile`; `paths` replaces its trees, as a planted copy does."""

@@ -1,4 +1,7 @@
-"""The terminal summary: grouped by verdict, then by owner; what is wrong, where, whose, what to do. No tracebacks."""
+"""The terminal summary: grouped by verdict, then by owner; what is wrong, where, whose, what to do.
+
+No tracebacks.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ MOST_OFFENDERS = 10
 
 
 def summary(table: Sequence[Row], findings: Sequence[Finding] = (), remarks: Sequence[str] = ()) -> list[str]:
-    """Return the lines of the summary: what was covered, SPEC findings and remarks (waivers) apart, what was not checked."""
+    """Return the lines of the summary.
+
+    What was covered, SPEC findings and remarks (waivers) apart, what was not checked.
+    """
     covered = [row for row in table if row.covered]
     lines: list[str] = []
     for verdict in ORDER:
@@ -27,7 +33,10 @@ def summary(table: Sequence[Row], findings: Sequence[Finding] = (), remarks: Seq
     if left:
         lines += ["", f"not checked, outside this run ({len(left)})", *_left(left)]
     if findings:
-        lines += ["", f"SPEC findings ({len(findings)}): the specification against itself or the facts; no verdicts"]
+        lines += [
+            "",
+            f"SPEC findings ({len(findings)}): the specification against itself or the facts; no verdicts",
+        ]
         lines += [f"  {one.id:4} {one.control or '-':8} {one.says}" for one in findings]
     lines += ["", *(f"  {remark}" for remark in remarks)] if remarks else []
     return lines
@@ -62,7 +71,9 @@ def _row(row: Row) -> Iterator[str]:
     if len(offenders) > MOST_OFFENDERS:
         yield f"             ... and {len(offenders) - MOST_OFFENDERS} more, all in the evidence"
     yield from (f"             {one.waived}" for one in row.judgements if one.waived)
-    for remedy in dict.fromkeys(one.remedy for one in row.judgements if one.remedy and one.verdict == row.verdict):
+    for remedy in dict.fromkeys(
+        one.remedy for one in row.judgements if one.remedy and one.verdict == row.verdict
+    ):
         yield f"             remedy: {remedy}"
 
 

@@ -1,4 +1,7 @@
-"""Read a TOML table with a closed set of keys. Every complaint is one line: the file, the key, what was expected."""
+"""Read a TOML table with a closed set of keys.
+
+Every complaint is one line: the file, the key, what was expected.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +27,17 @@ def read_toml(path: Path, error: type[AssayError]) -> dict[str, Any]:
     try:
         raw = path.read_bytes()
     except OSError as problem:
-        raise error(f"{path}: cannot be read: {problem.strerror}", "name a TOML file that exists") from problem
+        raise error(
+            f"{path}: cannot be read: {problem.strerror}", "name a TOML file that exists"
+        ) from problem
     if len(raw) > LARGEST:
         raise error(f"{path}: {len(raw)} bytes, more than {LARGEST}", "a policy or a profile is a short file")
     try:
         return tomllib.loads(raw.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise error(f"{path}: no valid TOML: {problem}".replace("\n", " "), "mend the line named here") from problem
+        raise error(
+            f"{path}: no valid TOML: {problem}".replace("\n", " "), "mend the line named here"
+        ) from problem
 
 
 class Table:
@@ -43,7 +50,9 @@ class Table:
         self.base = base
         self.known: set[str] = set()
         if not isinstance(values, Mapping):
-            raise error(f"{where}: must be a table, is {type(values).__name__}", "write it as [section] with keys")
+            raise error(
+                f"{where}: must be a table, is {type(values).__name__}", "write it as [section] with keys"
+            )
         self.values: Mapping[str, Any] = values
 
     def complain(self, key: str, expected: str) -> AssayError:
@@ -111,7 +120,10 @@ class Table:
         return dict(value)
 
     def path(self, key: str, default: str = "") -> Path | None:
-        """Return a path, made absolute from the file's own folder; None where the key is absent and no default is given."""
+        """Return a path, made absolute from the file's own folder.
+
+        None where the key is absent and no default is given.
+        """
         value = self.text(key, default)
         return self.base.joinpath(Path(value).expanduser()).absolute() if value else None
 
@@ -129,7 +141,10 @@ class Table:
         if value is not None and not isinstance(value, list):
             raise self.complain(key, f"a list of tables, written [[{key}]]")
         entries: Iterable[object] = value or []
-        return [Table(f"{self.where} [[{key}]] {n}", entry, self.error, self.base) for n, entry in enumerate(entries, 1)]
+        return [
+            Table(f"{self.where} [[{key}]] {n}", entry, self.error, self.base)
+            for n, entry in enumerate(entries, 1)
+        ]
 
     def close(self) -> None:
         """Refuse every key that nobody asked for, and name the nearest one that exists."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from assay.errors import GuardError, ProbeError
 from assay.profile import Paths
@@ -27,7 +28,9 @@ class PlantedTrees:
 
     @contextmanager
     def copied(self, tree: str) -> Iterator[Path]:
-        """Yield a temporary copy of `tree` (a folder, also for a single file or the list of plans) that the stack looks at while open.
+        """Yield a temporary copy of `tree` that the stack looks at while open.
+
+        It is a folder, also for a single file or the list of plans.
 
         Raises:
             ProbeError: the profile does not give that tree.
@@ -35,7 +38,8 @@ class PlantedTrees:
         before = self.paths
         with tempfile.TemporaryDirectory(prefix="assay-planted-") as folder:
             copy, value = _copy(tree, getattr(before, tree), Path(folder))
-            self.paths = replace(before, **{tree: value})
+            changed: dict[str, Any] = {tree: value}
+            self.paths = replace(before, **changed)
             try:
                 yield copy
             finally:
@@ -52,13 +56,18 @@ class PlantedTrees:
             path = copy / file
             text = path.read_text(encoding="utf-8") if path.is_file() else ""
             if old not in text:
-                raise GuardError(f"{tree}/{file}: the text to replace is not there, nothing planted", "mend the violation")
+                raise GuardError(
+                    f"{tree}/{file}: the text to replace is not there, nothing planted", "mend the violation"
+                )
             path.write_text(text.replace(old, new, 1), encoding="utf-8")
             yield path
 
     @contextmanager
     def added(self, tree: str, file: str, text: str) -> Iterator[Path]:
-        """Yield the path of a new `file` with `text` in a copy of `tree`; an existing file gets `text` at its end."""
+        """Yield the path of a new `file` with `text` in a copy of `tree`.
+
+        An existing file gets `text` at its end.
+        """
         with self.copied(tree) as copy:
             path = copy / file
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +89,10 @@ class PlantedTrees:
 
     @contextmanager
     def committed(self, file: str, text: str, *, then_removed: bool = False) -> Iterator[Path]:
-        """Yield the path of a `file` committed to a copy of the repository; `then_removed` leaves it in the history only."""
+        """Yield the path of a `file` committed to a copy of the repository.
+
+        `then_removed` leaves it in the history only.
+        """
         with self.added("repository", file, text) as path:
             copy = self.paths.repository or path.parent
             git(copy, *AUTHOR, "commit", "-q", "--no-verify", "-m", "planted", "--", file)
@@ -97,13 +109,19 @@ def git(folder: Path, *args: str) -> str:
         GuardError: git is missing or failed.
     """
     try:
-        done = subprocess.run(["git", "-C", str(folder), *args], capture_output=True, text=True, check=True, timeout=60)
+        done = subprocess.run(
+            ["git", "-C", str(folder), *args], capture_output=True, text=True, check=True, timeout=60
+        )
     except (OSError, subprocess.SubprocessError) as problem:
-        raise GuardError(f"git {args[0]} failed in the planted copy: {problem}", "check that git is installed") from problem
+        raise GuardError(
+            f"git {args[0]} failed in the planted copy: {problem}", "check that git is installed"
+        ) from problem
     return done.stdout
 
 
-def _copy(tree: str, source: Path | tuple[Path, ...] | None, folder: Path) -> tuple[Path, Path | tuple[Path, ...]]:
+def _copy(
+    tree: str, source: Path | tuple[Path, ...] | None, folder: Path
+) -> tuple[Path, Path | tuple[Path, ...]]:
     """Return the folder to edit, and what the profile's entry becomes."""
     if not source:
         raise ProbeError(f"the profile does not say where {tree} is", f"set {tree} under [paths]")

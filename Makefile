@@ -1,0 +1,42 @@
+PY := .venv/bin/python
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+LINTED := src acceptance violations tests lab loadtests conftest.py
+
+.PHONY: accept test lab-up lab-down lint prove docs report
+.NOTPARALLEL:
+
+.venv/ready: pyproject.toml requirements-dev.lock  ## the environment; about a minute
+	@python3 -c 'import ensurepip' 2>/dev/null || apt-get install -y --no-install-recommends python3-venv
+	python3 -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+accept: lab-up  ## judge the lab: one verdict per control, one gate line, a report
+	code=0; $(PY) -m assay.cli check || code=$$?; $(MAKE) --no-print-directory report; exit $$code
+
+test: lab-up  ## the suite's own tests: offline first, then on the lab
+	$(PY) -m pytest tests/unit -n 2
+	$(PY) -m pytest tests/lab
+
+prove: lab-up  ## plant every violation on the lab: its test must go red and name it
+	$(PY) -m pytest acceptance/ --prove
+
+lab-up: .venv/ready
+	$(PY) -m lab up
+
+lab-down: .venv/ready
+	$(PY) -m lab down
+
+lint: .venv/ready  ## style, types, architecture, freshness of the generated pages
+	$(PY) -m ruff check $(LINTED)
+	$(PY) -m ruff format --check $(LINTED)
+	$(PY) -m mypy src/assay acceptance violations
+	$(PY) -m pytest -q tests/unit/test_architecture.py
+	$(PY) -m assay.cli docs --check
+
+docs: .venv/ready  ## write the generated pages
+	$(PY) -m assay.cli docs
+
+report: .venv/ready  ## reports/allure-report from the last run's results
+	$(PY) -m assay.cli report

@@ -1,0 +1,206 @@
+"""The command line: `assay check | docs | new | verify`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from assay import docs as generated
+from assay.catalogue import CONTROL_ID, Catalogue, load_catalogue, names
+from assay.errors import AssayError
+from assay.evidence import judgement, read_lines, verify
+from assay.gate import UNUSABLE, exit_code, gate_line, rows, select, waiver_findings
+from assay.model import Tier, Verdict
+from assay.profile import Profile
+from assay.proof import read_detections
+from assay.report import agree, generate
+from assay.resolve import find_profile
+from assay.session import new_run, today, write_verdicts
+from assay.summary import summary
+
+
+POLICY = """id = "{id}"
+statement = "Say in one sentence what must hold."
+source = "Section: the claim of the specification"
+owner = "Whose it is"
+tiers = ["live"]
+remedy = "Say what to do when it does not hold."
+"""
+TEST = '''"""{id}: say what must hold."""
+
+from __future__ import annotations
+
+import pytest
+
+from assay.model import Record
+from assay.stack import Stack
+
+
+@pytest.mark.control("{id}")
+def test_{word}(stack: Stack, control: Record) -> None:
+    """Every thing of the population is as it must be."""
+    things = control.population([stack.profile.name])
+    assert not control.offenders(things, "this test is not written yet")
+'''
+VIOLATION = '''"""{id}: say what is planted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from assay.plant import Named, Plant
+
+
+@contextmanager
+def broken(plant: Plant) -> Iterator[Named]:
+    """Plant one thing that breaks the control."""
+    yield Named(f"{{plant.run}}: nothing is planted yet")
+
+
+PLANTED = [broken]
+'''
+
+
+@click.group()
+def main() -> None:
+    """Accept a platform: judge it, document the controls, add one, verify evidence."""
+
+
+@main.command()
+@click.option("--stack", help="stack profile; else ASSAY_STACK, else the running lab's")
+@click.option("--tier", "tiers", multiple=True, type=click.Choice([str(tier) for tier in Tier]))
+@click.option("--control", "controls", multiple=True, metavar="ID")
+@click.option("--jobs", default=2, show_default=True, help="processes for the tiers static and live")
+def check(stack: str | None, tiers: tuple[str, ...], controls: tuple[str, ...], jobs: int) -> None:
+    """Judge a stack in one run: static and live together, then load, then drills.
+
+    One summary, one verdict.
+    """
+    root = Path.cwd()
+    try:
+        catalogue, profile = load_catalogue(root), find_profile(stack)
+        code = _check(catalogue, profile, tiers, controls, jobs)
+    except AssayError as problem:
+        click.echo(f"ERROR: {problem}", err=True)
+        code = UNUSABLE
+    sys.exit(code)
+
+
+def _check(
+    catalogue: Catalogue, profile: Profile, tiers: tuple[str, ...], controls: tuple[str, ...], jobs: int
+) -> int:
+    run, reports = new_run(), Path(os.environ.get("ASSAY_REPORTS") or catalogue.root / "reports")
+    selection = select(catalogue, profile, tiers, controls)
+    shutil.rmtree(reports / "allure-results", ignore_errors=True)
+    codes = []
+    for name, part in (("read", (Tier.STATIC, Tier.LIVE)), ("load", (Tier.LOAD,)), ("drill", (Tier.DRILL,))):
+        wanted = [tier for tier in part if any(tier == selected for _, selected in selection.pairs)]
+        if wanted:
+            codes.append(_part(name, wanted, profile, controls, run, reports, jobs if name == "read" else 0))
+    if not codes or max(codes) == UNUSABLE:
+        return UNUSABLE
+    path = reports / "evidence" / f"{run}.jsonl"
+    judged = [judgement(line) for line in read_lines(path)] if path.exists() else []
+    table = rows(catalogue, profile, selection, judged)
+    remarks = waiver_findings(catalogue, profile, table, today())
+    remarks += [f"stand-in: {one.part}: {one.reason}" for one in profile.standins]
+    lines, line = summary(table, catalogue.findings, remarks), gate_line(table, selection)
+    write_verdicts(reports, run, table, line, lines)
+    click.echo("\n".join([*lines, "", f"evidence: {path}", "", line]))
+    return exit_code(table)
+
+
+def _part(
+    name: str,
+    tiers: list[Tier],
+    profile: Profile,
+    controls: tuple[str, ...],
+    run: str,
+    reports: Path,
+    jobs: int,
+) -> int:
+    command = [sys.executable, "-m", "pytest", "acceptance", "--stack", str(profile.file)]
+    command += [word for tier in tiers for word in ("--tier", str(tier))]
+    command += [word for control in controls for word in ("--control", control)]
+    command += [f"--alluredir={reports / 'allure-results'}", f"--junitxml={reports / f'junit-{name}.xml'}"]
+    command += ["-n", str(jobs)] if jobs > 1 else []
+    environment = {**os.environ, "ASSAY_RUN": run, "ASSAY_REPORTS": str(reports)}
+    code = subprocess.run(command, env=environment, check=False).returncode
+    return code if code in (0, 1, 10) else UNUSABLE
+
+
+@main.command()
+@click.option("--check", "only_check", is_flag=True, help="write nothing; exit 1 if a page is out of date")
+@click.option(
+    "--record", is_flag=True, help="take over reports/detections.json, the result of the last proof"
+)
+def docs(*, only_check: bool, record: bool) -> None:
+    """Write the generated pages: docs/controls/, docs/coverage.md, docs/detections.md."""
+    root = Path.cwd()
+    try:
+        catalogue = load_catalogue(root)
+        if record and read_detections(root / "reports/detections.json"):
+            shutil.copyfile(root / "reports/detections.json", root / generated.MATRIX)
+        touched = generated.stale(catalogue) if only_check else generated.write(catalogue)
+    except AssayError as problem:
+        raise click.ClickException(str(problem)) from problem
+    for path in touched:
+        click.echo(f"{'out of date' if only_check else 'written'}: {path}")
+    if touched and only_check:
+        raise click.ClickException("run make docs")
+
+
+@main.command()
+@click.argument("control")
+def new(control: str) -> None:
+    """Write the three files of a new CONTROL, red by design."""
+    if not CONTROL_ID.fullmatch(control):
+        raise click.ClickException(f"{control}: is no control id; write it as SEC-12")
+    word = control.lower().replace("-", "_")
+    targets = [Path.cwd() / path for path in names(control)]
+    for target, text in zip(targets, (POLICY, TEST, VIOLATION), strict=True):
+        if target.exists():
+            click.echo(f"is there already: {target.relative_to(Path.cwd())}")
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text.format(id=control, word=word), encoding="utf-8")
+        click.echo(f"written: {target.relative_to(Path.cwd())}")
+
+
+@main.command()
+def report() -> None:
+    """Make reports/allure-report from the last run, and check that it shows what was recorded."""
+    reports = Path(os.environ.get("ASSAY_REPORTS") or Path.cwd() / "reports")
+    try:
+        run = json.loads((reports / "verdicts.json").read_text(encoding="utf-8"))["run"]
+        lines = read_lines(reports / "evidence" / f"{run}.jsonl")
+        page = generate(reports / "allure-results", reports / "allure-report")
+        agree(reports / "allure-report", [(str(line["control"]), Verdict(line["verdict"])) for line in lines])
+    except OSError as problem:
+        raise click.ClickException(f"no run to report: {problem} - run make accept first") from problem
+    except AssayError as problem:
+        raise click.ClickException(str(problem)) from problem
+    click.echo(f"report: {page}")
+
+
+@main.command(name="verify")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+def verify_files(files: tuple[Path, ...]) -> None:
+    """Check the hash chain of evidence FILES and print the hash of the last line."""
+    for path in files:
+        try:
+            count, head = verify(read_lines(path))
+        except AssayError as problem:
+            raise click.ClickException(f"{path.name}: {problem}") from problem
+        click.echo(f"{path.name}: {count} lines, unbroken, head {head}")
+
+
+if __name__ == "__main__":
+    main()
