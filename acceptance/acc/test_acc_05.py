@@ -1,4 +1,7 @@
-"""ACC-05: no image without a valid signature gets in: no kind, no container, no namespace, no API server lets it."""
+"""ACC-05: no image without a valid signature gets in.
+
+No kind, no container, no namespace, no API server lets it.
+"""
 
 import pytest
 
@@ -13,7 +16,10 @@ KINDS, PLACES = ("Pod", "Deployment", "Job"), ("container", "init")
 
 @pytest.mark.control("ACC-05")
 def test_unsigned_images_are_refused(stack: Stack, control: Record) -> None:
-    """Try every way in, each beside its signed twin: kinds, ephemeral containers, namespaces, the opt-in label, a controller."""
+    """Try every way in, each beside its signed twin.
+
+    Ways in: kinds, ephemeral containers, namespaces, the opt-in label, a controller.
+    """
     kube, signed, bad = stack.kube, stack.samples.signed, gate.images(stack.samples)
     (layer,), (label,) = control.listed("layer"), control.listed("opt_in")
     exempt, verdicts = control.listed("exempt"), control.listed("verdicts")
@@ -34,5 +40,7 @@ def test_unsigned_images_are_refused(stack: Stack, control: Record) -> None:
     refused = [control.refused(pair.attempt, pair.twin, layer) for pair in pairs]
     refused += [control.refused(pair.attempt, pair.twin, opt_in_layer) for pair in ways_out]
     for pair in pairs:
-        control.assume(gate.explained(pair.attempt, verdicts), f"not refused for its signature: {pair.attempt.reason}")
+        control.assume(
+            gate.explained(pair.attempt, verdicts), f"not refused for its signature: {pair.attempt.reason}"
+        )
     assert all(refused)

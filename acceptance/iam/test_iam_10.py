@@ -1,4 +1,4 @@
-"""IAM-10: people come to the Kubernetes API by OIDC with their groups, nobody comes unnamed, and admins are on the list."""
+"""IAM-10: people come by OIDC with their groups, nobody comes unnamed, and admins are on the list."""
 
 import pytest
 
@@ -9,26 +9,36 @@ from assay.stack import Stack
 
 @pytest.mark.control("IAM-10")
 def test_only_known_people_and_admins(stack: Stack, control: Record) -> None:
-    """Judge every grant, and what every API server makes of no credential, a good token and three bad ones."""
+    """Judge every grant, and every API server's answer to no credential, a good token and three bad ones."""
     kube, issuer = stack.kube, Oidc.from_profile(stack.profile)
     (prefix,) = control.listed("prefix")
     servers = control.population(kube.apiservers, of=len(stack.profile.talos.controlplanes) or None)
     wrong: list[Offender] = []
     for server in servers:
         open_paths = [p for p in control.listed("anonymous_paths") if kube.anonymous(server, p).status != 401]
-        wrong += control.offenders((f"Apiserver {server}{p}" for p in open_paths), "answers a caller without credentials")
+        wrong += control.offenders(
+            (f"Apiserver {server}{p}" for p in open_paths), "answers a caller without credentials"
+        )
         person = kube.whoami(server, issuer.token("assay-person", ["assay-group", "system:masters"]))
-        control.assume(person.status == 201, f"{server} does not know a person of the stack's own issuer: {person.status}")
+        control.assume(
+            person.status == 201,
+            f"{server} does not know a person of the stack's own issuer: {person.status}",
+        )
         claimed = {g for g in person.groups if g != "system:authenticated"}
-        mapped = person.user == f"{prefix}assay-person" and claimed == {f"{prefix}assay-group", f"{prefix}system:masters"}
-        wrong += control.offenders([] if mapped else [person], f"maps a person to {person.user} in {sorted(person.groups)}")
+        mapped = person.user == f"{prefix}assay-person" and claimed == {
+            f"{prefix}assay-group",
+            f"{prefix}system:masters",
+        }
+        wrong += control.offenders(
+            [] if mapped else [person], f"maps a person to {person.user} in {sorted(person.groups)}"
+        )
         bad = {
             "a foreign key": issuer.token("assay-person", [], foreign=True),
             "an expired token": issuer.token("assay-person", [], late=True),
             "another client's token": issuer.token("assay-person", [], audience="another"),
         }
         taken = [why for why, token in bad.items() if kube.whoami(server, token).status != 401]
-        wrong += control.offenders((Offender(person.named, f"accepts {why}") for why in taken))
+        wrong += control.offenders(Offender(person.named, f"accepts {why}") for why in taken)
     grants = control.population(kube.grants())
     for grant in grants:
         if grant.powers and grant.entry not in control.listed("admins"):

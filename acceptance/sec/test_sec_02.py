@@ -10,7 +10,10 @@ from assay.stack import Stack
 
 @pytest.mark.control("SEC-02")
 def test_every_kind_and_container_is_gated(stack: Stack, control: Record) -> None:
-    """Try the whole matrix as dry runs, and one controller whose own kind the gate does not look into for real."""
+    """Try the whole matrix as dry runs.
+
+    For real: one controller of a kind that the gate does not look into.
+    """
     kube, signed, bad = stack.kube, stack.samples.signed, gate.images(stack.samples)
     (layer,), (label,) = control.listed("layer"), control.listed("opt_in")
     live = gate.place_to_try(kube, control.listed("exempt"))

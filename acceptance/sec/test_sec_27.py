@@ -14,7 +14,9 @@ def test_no_undeclared_api_token(stack: Stack, control: Record) -> None:
     undeclared = (p for p in pods if p.mounts_token and not p.declares_api and p.account not in clients)
     lasting = (p for p in pods if any(token.seconds > longest for token in p.shape.api_tokens))
     stored, grants = stack.kube.stored_tokens(), stack.kube.grants()
-    default = (g for g in grants if g.subject.startswith("ServiceAccount ") and g.subject.endswith("/default"))
+    default = (
+        g for g in grants if g.subject.startswith("ServiceAccount ") and g.subject.endswith("/default")
+    )
     wrong = [
         *control.offenders(undeclared, "mounts an API token nobody declared"),
         *control.offenders(lasting, "its API token lives too long"),

@@ -1,4 +1,7 @@
-"""Holes in the signature gate of a lab, opened for as long as a violation stands and seen open at every API server."""
+"""Holes in the signature gate of a lab.
+
+Opened for as long as a violation stands and seen open at every API server.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,14 @@ from contextlib import contextmanager
 from assay.plant import Manifest, Named, Plant
 from assay.probes.kube import Kube
 from assay.probes.kube_decoy import controller_pod
-from assay.probes.kube_gate import VARIANTS, ephemeral_pairs, images, place_to_try, unlabelled_pairs, workload_pairs
+from assay.probes.kube_gate import (
+    VARIANTS,
+    ephemeral_pairs,
+    images,
+    place_to_try,
+    unlabelled_pairs,
+    workload_pairs,
+)
 from assay.probes.kube_shapes import Trial
 
 
@@ -46,7 +56,10 @@ def first_named(plant: Plant, tried: Trial) -> Named:
 
 @contextmanager
 def unseen(plant: Plant, expression: str, tried: Trial | None = None) -> Iterator[None]:
-    """Make the gate look only at requests for which a CEL `expression` holds; `tried` shows that the hole is open, and closed again."""
+    """Make the gate look only at requests for which a CEL `expression` holds.
+
+    `tried` shows that the hole is open, and closed again.
+    """
     seen = admitted(plant, tried) if tried else None
     found = plant.kube.get(REGISTRATION, "ValidatingWebhookConfiguration", "", GATE) or {"webhooks": []}
     hooks: list[Manifest] = copy.deepcopy(found["webhooks"])
@@ -65,9 +78,15 @@ def unseen(plant: Plant, expression: str, tried: Trial | None = None) -> Iterato
 def lax(plant: Plant, tried: Trial) -> Iterator[Named]:
     """Make every image policy only warn."""
     seen = admitted(plant, tried)
-    names = [item["metadata"]["name"] for item in Kube.from_profile(plant.profile).objects("ClusterImagePolicy")]
+    names = [
+        item["metadata"]["name"] for item in Kube.from_profile(plant.profile).objects("ClusterImagePolicy")
+    ]
     with plant.patched(
-        "ClusterImagePolicy", "", names[0], {"spec": {"mode": "warn"}}, api_version="policy.sigstore.dev/v1beta1"
+        "ClusterImagePolicy",
+        "",
+        names[0],
+        {"spec": {"mode": "warn"}},
+        api_version="policy.sigstore.dev/v1beta1",
     ):
         plant.await_true(seen, "a gate that only warns")
         yield first_named(plant, tried)

@@ -1,4 +1,7 @@
-"""The Kubernetes probe against a small real HTTP(S) server: whole lists or a clear error, never half of one."""
+"""The Kubernetes probe against a small real HTTP(S) server.
+
+Whole lists or a clear error, never half of one.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ from assay.probes.kube_shapes import harmless_pod
 
 Reply = tuple[int, Any]
 Script = Callable[[str, str, dict[str, str], Any], Reply]
-PODS = [{"metadata": {"namespace": "shop", "name": f"p{n}"}, "spec": {"containers": [{"name": "c"}]}} for n in range(5)]
+PODS = [
+    {"metadata": {"namespace": "shop", "name": f"p{n}"}, "spec": {"containers": [{"name": "c"}]}}
+    for n in range(5)
+]
 
 
 def handler(script: Script) -> type[BaseHTTPRequestHandler]:
@@ -39,10 +45,15 @@ def handler(script: Script) -> type[BaseHTTPRequestHandler]:
             sent = json.loads(self.rfile.read(length)) if length else None
             url = urlparse(self.path)
             query = {key: values[0] for key, values in parse_qs(url.query).items()}
-            status, body = script(self.command, url.path, {**query, "auth": self.headers.get("Authorization", "")}, sent)
+            status, body = script(
+                self.command, url.path, {**query, "auth": self.headers.get("Authorization", "")}, sent
+            )
             raw = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
-            self.send_header("Content-Length", str(len(raw) + (100 if isinstance(body, bytes) and body.endswith(b"...") else 0)))
+            self.send_header(
+                "Content-Length",
+                str(len(raw) + (100 if isinstance(body, bytes) and body.endswith(b"...") else 0)),
+            )
             self.end_headers()
             self.wfile.write(raw)
 
@@ -55,7 +66,9 @@ def handler(script: Script) -> type[BaseHTTPRequestHandler]:
 
 
 @contextlib.contextmanager
-def served(tmp_path: Path, script: Script, context: ssl.SSLContext | None = None, ca: Path | None = None) -> Iterator[Kube]:
+def served(
+    tmp_path: Path, script: Script, context: ssl.SSLContext | None = None, ca: Path | None = None
+) -> Iterator[Kube]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler(script))
     server.daemon_threads = True
     if context:
@@ -73,15 +86,19 @@ def served(tmp_path: Path, script: Script, context: ssl.SSLContext | None = None
 def kubeconfig(folder: Path, url: str, ca: Path | None = None) -> Path:
     cluster = {"server": url, **({"certificate-authority": str(ca)} if ca else {})}
     config = {
-        "apiVersion": "v1", "kind": "Config", "current-context": "x", "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
-        "clusters": [{"name": "x", "cluster": cluster}], "users": [{"name": "x", "user": {"token": "canary-token"}}],
-    }  # fmt: skip
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "x",
+        "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+        "clusters": [{"name": "x", "cluster": cluster}],
+        "users": [{"name": "x", "user": {"token": "canary-token"}}],
+    }
     file = folder / "kubeconfig"
     file.write_text(yaml.safe_dump(config))
     return file
 
 
-def listed(items: list[Any], **meta: Any) -> Reply:
+def listed(items: list[Any], **meta: object) -> Reply:
     return 200, {"kind": "PodList", "apiVersion": "v1", "metadata": meta, "items": items}
 
 
@@ -90,7 +107,7 @@ def says(status: int, message: str) -> Reply:
 
 
 def test_reads_every_page_to_the_end(tmp_path: Path) -> None:
-    def pages(_method: str, _path: str, query: dict[str, str], _sent: Any) -> Reply:
+    def pages(_method: str, _path: str, query: dict[str, str], _sent: object) -> Reply:
         at = int(query.get("continue", "0"))
         more = {"continue": str(at + 2), "remainingItemCount": 5 - at - 2} if at + 2 < 5 else {}
         return listed(PODS[at : at + 2], **more)
@@ -102,11 +119,15 @@ def test_reads_every_page_to_the_end(tmp_path: Path) -> None:
 def test_an_expired_list_is_read_anew(tmp_path: Path) -> None:
     asked: list[str] = []
 
-    def expiring(_method: str, _path: str, query: dict[str, str], _sent: Any) -> Reply:
+    def expiring(_method: str, _path: str, query: dict[str, str], _sent: object) -> Reply:
         asked.append(query.get("continue", ""))
         if asked == ["", "2"]:
             return says(410, "The provided continue parameter is too old")
-        return listed(PODS[2:]) if "continue" in query else listed(PODS[:2], **{"continue": "2", "remainingItemCount": 3})
+        return (
+            listed(PODS[2:])
+            if "continue" in query
+            else listed(PODS[:2], **{"continue": "2", "remainingItemCount": 3})
+        )
 
     with served(tmp_path, expiring) as kube:
         assert len(kube.pods()) == 5
@@ -114,7 +135,7 @@ def test_an_expired_list_is_read_anew(tmp_path: Path) -> None:
 
 
 def test_a_list_that_expires_for_ever_is_an_error(tmp_path: Path) -> None:
-    def expired(*_: Any) -> Reply:
+    def expired(*_: object) -> Reply:
         return says(410, "too old")
 
     with served(tmp_path, expired) as kube, pytest.raises(ProbeError, match="run again"):
@@ -122,7 +143,10 @@ def test_a_list_that_expires_for_ever_is_an_error(tmp_path: Path) -> None:
 
 
 SHORT = {
-    "last page shorter than announced": [listed(PODS[:2], **{"continue": "2", "remainingItemCount": 3}), listed(PODS[2:4])],
+    "last page shorter than announced": [
+        listed(PODS[:2], **{"continue": "2", "remainingItemCount": 3}),
+        listed(PODS[2:4]),
+    ],
     "rest announced, no way to it": [listed(PODS[:2], remainingItemCount=3)],
     "no items": [(200, {"kind": "PodList", "metadata": {}})],
     "no metadata": [(200, {"kind": "PodList", "items": []})],
@@ -146,7 +170,7 @@ SHORT = {
 def test_half_an_answer_is_an_error_with_a_remedy(tmp_path: Path, replies: list[Reply]) -> None:
     rest = list(replies)
 
-    def scripted(*_: Any) -> Reply:
+    def scripted(*_: object) -> Reply:
         return rest.pop(0)
 
     with served(tmp_path, scripted) as kube, pytest.raises(ProbeError) as caught:
@@ -157,7 +181,7 @@ def test_half_an_answer_is_an_error_with_a_remedy(tmp_path: Path, replies: list[
 
 
 def test_a_slow_server_is_an_error(tmp_path: Path) -> None:
-    def slow(*_: Any) -> Reply:
+    def slow(*_: object) -> Reply:
         time.sleep(1.0)
         return listed([])
 
@@ -174,7 +198,10 @@ def test_nobody_listening_is_an_error(tmp_path: Path) -> None:
 
 def test_an_expired_certificate_is_named(tmp_path: Path) -> None:
     context, ca = tls(tmp_path, expired=True)
-    with served(tmp_path, lambda *_: listed([]), context, ca) as kube, pytest.raises(ProbeError, match="certificate has expired"):
+    with (
+        served(tmp_path, lambda *_: listed([]), context, ca) as kube,
+        pytest.raises(ProbeError, match="certificate has expired"),
+    ):
         kube.pods()
 
 
@@ -188,7 +215,10 @@ def test_a_foreign_authority_is_refused(tmp_path: Path) -> None:
     context, _ = tls(tmp_path, expired=False)
     (tmp_path / "other").mkdir()
     _, foreign = tls(tmp_path / "other", expired=False)
-    with served(tmp_path, lambda *_: listed([]), context, foreign) as kube, pytest.raises(ProbeError, match="does not verify"):
+    with (
+        served(tmp_path, lambda *_: listed([]), context, foreign) as kube,
+        pytest.raises(ProbeError, match="does not verify"),
+    ):
         kube.pods()
 
 
@@ -201,8 +231,14 @@ def test_an_unusable_kubeconfig_is_an_error(tmp_path: Path) -> None:
 
 ANSWERS = {
     "admitted": ((201, {"kind": "Pod"}), True),
-    "refused by a webhook": (says(400, 'admission webhook "policy.sigstore.dev" denied the request: no signatures found'), False),
-    "refused by Pod Security": (says(403, 'pods "x" is forbidden: violates PodSecurity "restricted:latest"'), False),
+    "refused by a webhook": (
+        says(400, 'admission webhook "policy.sigstore.dev" denied the request: no signatures found'),
+        False,
+    ),
+    "refused by Pod Security": (
+        says(403, 'pods "x" is forbidden: violates PodSecurity "restricted:latest"'),
+        False,
+    ),
     "invalid": (says(422, "Pod is invalid"), False),
     "namespace gone": (says(404, 'namespaces "x" not found'), False),
 }
@@ -212,7 +248,7 @@ ANSWERS = {
 def test_what_admission_says(tmp_path: Path, reply: Reply, admitted: bool) -> None:
     seen: list[str] = []
 
-    def gate(method: str, path: str, query: dict[str, str], _sent: Any) -> Reply:
+    def gate(method: str, path: str, query: dict[str, str], _sent: object) -> Reply:
         seen.append(f"{method} {path} {query.get('dryRun')}")
         return reply
 
@@ -222,12 +258,18 @@ def test_what_admission_says(tmp_path: Path, reply: Reply, admitted: bool) -> No
     assert (attempt.admitted, bool(attempt.reason)) == (admitted, not admitted)
 
 
-@pytest.mark.parametrize("reply", [
-    says(401, "Unauthorized"),
-    says(403, 'pods is forbidden: User "x" cannot create resource "pods" in API group "" in the namespace "shop"'),
-    says(429, "too many"),
-    says(500, 'failed calling webhook "policy.sigstore.dev": connection refused'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "reply",
+    [
+        says(401, "Unauthorized"),
+        says(
+            403,
+            'pods is forbidden: User "x" cannot create resource "pods" in API group "" in namespace "shop"',
+        ),
+        says(429, "too many"),
+        says(500, 'failed calling webhook "policy.sigstore.dev": connection refused'),
+    ],
+)
 def test_what_says_nothing_about_admission_is_an_error(tmp_path: Path, reply: Reply) -> None:
     with served(tmp_path, lambda *_: reply) as kube, pytest.raises(ProbeError):
         kube.dry_run(kube.apiservers[0], harmless_pod("shop", "image"), "Pod")
@@ -236,7 +278,7 @@ def test_what_says_nothing_about_admission_is_an_error(tmp_path: Path, reply: Re
 def test_a_foreign_token_replaces_our_own(tmp_path: Path) -> None:
     seen: list[str] = []
 
-    def who(_method: str, _path: str, query: dict[str, str], _sent: Any) -> Reply:
+    def who(_method: str, _path: str, query: dict[str, str], _sent: object) -> Reply:
         seen.append(query["auth"])
         if not query["auth"]:
             return says(401, "Unauthorized")
@@ -256,13 +298,23 @@ def tls(folder: Path, expired: bool) -> tuple[ssl.SSLContext, Path]:
     now = datetime.datetime.now(datetime.UTC)
     end = now - datetime.timedelta(days=1) if expired else now + datetime.timedelta(days=1)
     made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    made = made.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=2)).not_valid_after(end)
+    made = (
+        made.serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=2))
+        .not_valid_after(end)
+    )
     names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    made = made.add_extension(names, critical=False).add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    made = made.add_extension(names, critical=False).add_extension(
+        x509.BasicConstraints(ca=True, path_length=None), critical=True
+    )
     made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     cert, pem = folder / "tls.crt", folder / "tls.key"
     cert.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    pem.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    pem.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, pem)
     return context, cert

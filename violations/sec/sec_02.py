@@ -78,5 +78,12 @@ def controller_unseen(plant: Plant) -> Iterator[Named]:
 
 
 PLANTED = [
-    ephemeral_unseen, init_unseen, job_unseen, deployment_unseen, other_key, other_digest, moved_tag, controller_unseen,
-]  # fmt: skip
+    ephemeral_unseen,
+    init_unseen,
+    job_unseen,
+    deployment_unseen,
+    other_key,
+    other_digest,
+    moved_tag,
+    controller_unseen,
+]

@@ -31,7 +31,12 @@ def stored_token(plant: Plant) -> Iterator[Named]:
     """A Secret that holds a token without an end; wait until it really holds one."""
     meta = {"namespace": "assay-planted", "name": "forever"}
     meta["annotations"] = {"kubernetes.io/service-account.name": "default"}  # type: ignore[assignment]
-    secret = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token", "metadata": meta}
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/service-account-token",
+        "metadata": meta,
+    }
     with plant.namespace("assay-planted"):
         ready = ("v1", "ServiceAccount", "assay-planted", "default")
         plant.await_object(*ready, ready=bool)

@@ -1,4 +1,7 @@
-"""The Kubernetes API, read, and every API server asked by its own address. The only module that imports the kubernetes client."""
+"""The Kubernetes API, read, and every API server asked by its own address.
+
+The only module that imports the kubernetes client.
+"""
 
 from __future__ import annotations
 
@@ -140,7 +143,7 @@ class Kube:
         uid: str = "",
         timeout: Seconds = (CONNECT, READ),
     ) -> None:
-        """Ask with the credential in `kubeconfig`; `apiservers`: all, by own address; `uid`: the expected cluster."""
+        """Ask with the credential in `kubeconfig`; `uid` is the cluster that must answer."""
         self._kubeconfig, self._apiservers, self._uid, self._timeout = kubeconfig, apiservers, uid, timeout
         self.at = cache(self._at)
 
@@ -225,7 +228,7 @@ class Kube:
         return [StoredToken(str(meta.get("namespace", "")), str(meta["name"])) for meta in metas]
 
     def grants(self) -> list[Grant]:
-        """Return one Grant per subject of every RoleBinding and ClusterRoleBinding, with its rules resolved."""
+        """Return one Grant per subject of every RoleBinding and ClusterRoleBinding, rules resolved."""
         roles = kube_rbac.by_name(
             [*self.wire.items(collection("ClusterRole")), *self.wire.items(collection("Role"))]
         )
@@ -244,25 +247,36 @@ class Kube:
         return self.wire.items(collection(kind, namespace, version), **selectors)
 
     def dry_run(self, apiserver: str, manifest: Mapping[str, Any], named: str) -> Attempt:
-        """Return whether one API server would admit the creation of `manifest`: all of admission runs, nothing is stored."""
+        """Return whether one API server would admit the creation of `manifest`.
+
+        All of admission runs, nothing is stored.
+        """
         return self.at(apiserver).attempt(named, "POST", f"{collection_of(manifest)}{DRY}", manifest)
 
     def dry_run_ephemeral(
         self, apiserver: str, pod: Pod, container: Mapping[str, Any], named: str
     ) -> Attempt:
-        """Return whether one API server would let an ephemeral `container` into a live `pod`: nothing is stored."""
+        """Return whether one API server would let an ephemeral `container` into a live `pod`.
+
+        Nothing is stored.
+        """
         path = f"{one('Pod', pod.namespace, pod.name)}/ephemeralcontainers{DRY}"
         return self.at(apiserver).attempt(
             named, "PATCH", path, {"spec": {"ephemeralContainers": [container]}}, STRATEGIC
         )
 
     def together(self, calls: Iterable[Callable[[], T]]) -> list[T]:
-        """Return the results of several questions asked at once, in their order; the first error is raised."""
+        """Return the results of several questions asked at once, in their order.
+
+        The first error is raised.
+        """
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return [future.result() for future in [pool.submit(call) for call in calls]]
 
     def whoami(self, apiserver: str, token: str = "") -> WhoAmI:
-        """Return what one API server takes us for, or, with `token`, the bearer of it; status 401 where it knows nobody.
+        """Return what one API server takes us for, or, with `token`, the bearer of it.
+
+        Status 401 where it knows nobody.
 
         Raises:
             ProbeError: any other status than 201, 401 and 403.
@@ -287,9 +301,12 @@ class Kube:
 
     @contextmanager
     def decoy(self, labels: Mapping[str, str]) -> Iterator[Decoy]:
-        """Yield a namespace of our own, made for one judgement and deleted after it: the one thing this probe ever makes.
+        """Yield a namespace of our own, made for one judgement and deleted after it.
 
-        Nothing in it can run: its pods ask for a node that does not exist. Left-over decoys of a killed run are deleted first.
+        The one thing this probe ever makes.
+
+        Nothing in it can run: its pods ask for a node that does not exist. Decoys that a killed run left are
+        deleted first.
         """
         with opened(self.wire, labels) as decoy:
             yield decoy

@@ -30,9 +30,12 @@ class Decoy:
     namespace: str
 
     def controller_made(self, variant: str, image: str) -> Attempt:
-        """Return whether a pod that a controller makes got through; its maker is of a kind admission does not look into.
+        """Return whether a pod that a controller makes got through.
 
-        A ReplicationController is really created; its controller asks for the pod in its own name. Nothing runs.
+        Its maker is of a kind admission does not look into.
+
+        A ReplicationController is really created; its controller asks for the pod in its own name, and
+        nothing runs.
         """
         kind, name = "ReplicationController", f"assay-{variant}"
         self.writer.apply(workload(kind, self.namespace, pod_spec("container", image, image), name))
@@ -41,8 +44,16 @@ class Decoy:
 
     def _outcome(self, kind: str, name: str) -> str:
         status = part(self.writer.get("v1", kind, self.namespace, name) or {}, "status")
-        failed = [c for c in rows(status, "conditions") if (c.get("type"), c.get("status")) == ("ReplicaFailure", "True")]
-        return str(failed[0].get("message") or "no reason given") if failed else "made" * bool(status.get("replicas"))
+        failed = [
+            c
+            for c in rows(status, "conditions")
+            if (c.get("type"), c.get("status")) == ("ReplicaFailure", "True")
+        ]
+        return (
+            str(failed[0].get("message") or "no reason given")
+            if failed
+            else "made" * bool(status.get("replicas"))
+        )
 
 
 def controller_pod(variant: str) -> str:

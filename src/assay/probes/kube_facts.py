@@ -1,4 +1,7 @@
-"""What Kubernetes objects say, as frozen facts: pods, workload templates, nodes, namespaces. No client in here."""
+"""What Kubernetes objects say, as frozen facts: pods, workload templates, nodes, namespaces.
+
+No client in here.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One container; `place` is `container`, `init`, `sidecar` (an init container that stays) or `ephemeral`."""
+    """One container at its place.
+
+    `place` is `container`, `init`, `sidecar` (an init container that stays) or `ephemeral`.
+    """
 
     name: str
     place: str
@@ -48,7 +54,10 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class TokenVolume:
-    """A volume that projects a service account token: volume name, audience (empty: the API itself), life in seconds."""
+    """A volume that projects a service account token.
+
+    Its name, the audience (empty: the API itself) and the token's life in seconds.
+    """
 
     volume: str
     audience: str
@@ -73,12 +82,12 @@ class PodShape:
 
     @property
     def sized_places(self) -> tuple[Container, ...]:
-        """Return every container that may carry resources: all but ephemeral ones, which the API allows none."""
+        """Return every container that may carry resources: all but the ephemeral ones."""
         return tuple(container for container in self.containers if container.place != "ephemeral")
 
     @property
     def unsized(self) -> tuple[str, ...]:
-        """Return `container: what is missing` for each container without cpu and memory requests and limits of its own or of the pod's."""
+        """Return `container: what is missing` for each container that neither itself nor its pod sizes."""
         if not self.resources.unsized:
             return ()
         return tuple(
@@ -87,7 +96,10 @@ class PodShape:
 
     @property
     def guaranteed(self) -> bool:
-        """Return True if every container, init and sidecar included, or the pod as a whole, has requests equal to limits."""
+        """Return True if the pod as a whole, or else every container of it, has requests equal to limits.
+
+        Init containers and sidecars count.
+        """
         if self.resources.requests or self.resources.limits:
             return self.resources.guaranteed
         return all(container.resources.guaranteed for container in self.sized_places)
@@ -101,7 +113,10 @@ class PodShape:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """One live pod. `owner` is `Kind name` of its controller, empty for a bare pod; `mirror` marks a static pod's shadow."""
+    """One live pod. `owner` is `Kind name` of its controller, empty for a bare pod.
+
+    `mirror` marks a static pod's shadow.
+    """
 
     namespace: str
     name: str
@@ -142,7 +157,7 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One object that makes pods: Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job, CronJob."""
+    """One object that makes pods, from Deployment to CronJob, with the shape of its pods."""
 
     kind: str
     namespace: str
@@ -223,10 +238,17 @@ def pod(item: Object) -> Pod:
     meta, spec, status = meta_of(item), part(item, "spec"), part(item, "status")
     annotations = texts(meta, "annotations")
     return Pod(
-        namespace=str(meta.get("namespace", "")), name=str(meta.get("name", "")), shape=shape(spec), labels=texts(meta, "labels"),
-        annotations=annotations, node=str(spec.get("nodeName", "")), phase=str(status.get("phase", "")),
-        qos=str(status.get("qosClass", "")), owner=owner(meta), mirror="kubernetes.io/config.mirror" in annotations,
-    )  # fmt: skip
+        namespace=str(meta.get("namespace", "")),
+        name=str(meta.get("name", "")),
+        shape=shape(spec),
+        labels=texts(meta, "labels"),
+        annotations=annotations,
+        node=str(spec.get("nodeName", "")),
+        phase=str(status.get("phase", "")),
+        qos=str(status.get("qosClass", "")),
+        owner=owner(meta),
+        mirror="kubernetes.io/config.mirror" in annotations,
+    )
 
 
 def workload(kind: str, item: Object) -> Workload:
@@ -249,10 +271,15 @@ def node(item: Object) -> Node:
         for t in rows(spec, "taints")
     )
     return Node(
-        name=str(meta.get("name", "")), labels=texts(meta, "labels"), taints=taints, os_image=str(info.get("osImage", "")),
-        kubelet=str(info.get("kubeletVersion", "")), ready=ready, unschedulable=bool(spec.get("unschedulable", False)),
-        addresses=tuple((str(a.get("type", "")), str(a.get("address", ""))) for a in rows(status, "addresses")),
-    )  # fmt: skip
+        name=str(meta.get("name", "")),
+        labels=texts(meta, "labels"),
+        taints=taints,
+        os_image=str(info.get("osImage", "")),
+        kubelet=str(info.get("kubeletVersion", "")),
+        ready=ready,
+        unschedulable=bool(spec.get("unschedulable", False)),
+        addresses=tuple((str(a.get("type")), str(a.get("address"))) for a in rows(status, "addresses")),
+    )
 
 
 def namespace(item: Object) -> Namespace:
@@ -269,14 +296,15 @@ def shape(spec: Object) -> PodShape:
     containers += [container("container", c) for c in rows(spec, "containers")]
     containers += [container("ephemeral", c) for c in rows(spec, "ephemeralContainers")]
     if not any(c.place == "container" for c in containers):
-        raise ProbeError(
-            "a pod specification without containers", "ask the API server again; the answer is not whole"
-        )
+        raise ProbeError("a pod specification without containers", "the answer is not whole; ask again")
     return PodShape(
-        containers=tuple(containers), resources=resources(part(spec, "resources")),
-        service_account=str(spec.get("serviceAccountName", "")), tokens=tuple(_tokens(spec)),
-        node_selector=texts(spec, "nodeSelector"), tolerations=tuple(dict(t) for t in rows(spec, "tolerations")),
-    )  # fmt: skip
+        containers=tuple(containers),
+        resources=resources(part(spec, "resources")),
+        service_account=str(spec.get("serviceAccountName", "")),
+        tokens=tuple(_tokens(spec)),
+        node_selector=texts(spec, "nodeSelector"),
+        tolerations=tuple(dict(t) for t in rows(spec, "tolerations")),
+    )
 
 
 def container(place: str, item: Object) -> Container:
@@ -292,7 +320,10 @@ def container(place: str, item: Object) -> Container:
 
 
 def resources(item: Object) -> Resources:
-    """Return requests and limits; a request that is not given is its limit, as the API server itself fills it in."""
+    """Return requests and limits.
+
+    A request that is not given is its limit, as the API server itself fills it in.
+    """
     limits = {name: quantity(value) for name, value in part(item, "limits").items()}
     requests = {name: quantity(value) for name, value in part(item, "requests").items()}
     return Resources({**limits, **requests}, limits)

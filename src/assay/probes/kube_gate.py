@@ -48,7 +48,9 @@ def workload_pairs(kube: Kube, namespace: str, tried: Iterable[Trial]) -> list[P
     for kind in dict.fromkeys(trial.kind for trial in wanted):
         group = [(trial, server) for trial in wanted if trial.kind == kind for server in kube.apiservers]
         twins = list(dict.fromkeys((trial.twin, server) for trial, server in group))
-        answers = kube.together(partial(_try, kube, namespace, trial, server) for trial, server in [*group, *twins])
+        answers = kube.together(
+            partial(_try, kube, namespace, trial, server) for trial, server in [*group, *twins]
+        )
         known = dict(zip([*group, *twins], answers, strict=True))
         found += [Pair(known[trial, server], known[trial.twin, server]) for trial, server in group]
     return found
@@ -59,9 +61,14 @@ def _try(kube: Kube, namespace: str, trial: Trial, server: str) -> Attempt:
 
 
 def ephemeral_pairs(kube: Kube, pod: Pod, variants: Mapping[str, str], sound: str) -> list[Pair]:
-    """Return one pair per variant and API server: an ephemeral container attached to a live, signed `pod`, as a dry run."""
+    """Return one pair per variant and API server.
+
+    An ephemeral container attached to a live, signed `pod`, as a dry run.
+    """
     asked = [
-        (trial, server) for trial in trials(["Pod"], ["ephemeral"], variants, sound) for server in kube.apiservers
+        (trial, server)
+        for trial in trials(["Pod"], ["ephemeral"], variants, sound)
+        for server in kube.apiservers
     ]
     answers = kube.together(partial(_attach, kube, pod, trial, server) for trial, server in asked)
     twins = {server: _attach(kube, pod, asked[0][0].twin, server) for server in kube.apiservers}
@@ -74,8 +81,13 @@ def _attach(kube: Kube, pod: Pod, trial: Trial, server: str) -> Attempt:
     return kube.dry_run_ephemeral(server, pod, debugger, trial.named(server))
 
 
-def namespace_pairs(kube: Kube, namespaces: Iterable[Namespace], image: str, sound: str) -> list[tuple[Namespace, Pair]]:
-    """Return (namespace, pair) per namespace and API server: a bare pod of `image`, named as the namespace itself."""
+def namespace_pairs(
+    kube: Kube, namespaces: Iterable[Namespace], image: str, sound: str
+) -> list[tuple[Namespace, Pair]]:
+    """Return (namespace, pair) per namespace and API server.
+
+    A bare pod of `image`, named as the namespace itself.
+    """
     asked = [(space, server) for space in namespaces for server in kube.apiservers]
     bad = Trial("Pod", "container", "unsigned", image, sound)
     calls = [
@@ -97,15 +109,22 @@ def unlabelled_pairs(kube: Kube, label: str, live: str) -> list[Pair]:
     found = []
     for server in kube.apiservers:
         sound = kube.dry_run(server, twin, way_out("labelled namespace", server))
-        for how, labels in (("namespace without the label", {}), ("namespace with the label off", {key: "false"})):
-            found.append(Pair(kube.dry_run(server, bare_namespace(THROWAWAY, labels), way_out(how, server)), sound))
+        for how, labels in (
+            ("namespace without the label", {}),
+            ("namespace with the label off", {key: "false"}),
+        ):
+            found.append(
+                Pair(kube.dry_run(server, bare_namespace(THROWAWAY, labels), way_out(how, server)), sound)
+            )
         found.append(_label_taken_off(kube, server, live, key))
     return found
 
 
 def _label_taken_off(kube: Kube, server: str, live: str, key: str) -> Pair:
     path = f"{one('Namespace', '', live)}{DRY}"
-    off, other = ({"metadata": {"labels": {label: value}}} for label, value in ((key, None), ("assay.dev/twin", "true")))
+    off, other = (
+        {"metadata": {"labels": {label: value}}} for label, value in ((key, None), ("assay.dev/twin", "true"))
+    )
     wire = kube.at(server)
     return Pair(
         wire.attempt(way_out(TAKEN_OFF, server), "PATCH", path, off, MERGE),
@@ -135,5 +154,5 @@ def place_to_try(kube: Kube, exempt: Iterable[str]) -> Pod:
 
 
 def explained(attempt: Attempt, verdicts: Iterable[str]) -> bool:
-    """Return True if a refusal is for want of a valid signature, and not, say, because the image could not be fetched."""
+    """Return True if a refusal is for want of a valid signature, and not because of a failed fetch."""
     return attempt.admitted or any(verdict in attempt.reason for verdict in verdicts)

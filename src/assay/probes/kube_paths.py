@@ -8,19 +8,37 @@ from urllib.parse import quote
 
 
 VERSIONS = {
-    "v1": ("Pod", "Namespace", "Node", "Secret", "ConfigMap", "Service", "ServiceAccount", "LimitRange", "ResourceQuota", "Event",
-           "ReplicationController", "PersistentVolume", "PersistentVolumeClaim", "Endpoints"),
+    "v1": (
+        "Pod",
+        "Namespace",
+        "Node",
+        "Secret",
+        "ConfigMap",
+        "Service",
+        "ServiceAccount",
+        "LimitRange",
+        "ResourceQuota",
+        "Event",
+        "ReplicationController",
+        "PersistentVolume",
+        "PersistentVolumeClaim",
+        "Endpoints",
+    ),
     "apps/v1": ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"),
     "batch/v1": ("Job", "CronJob"),
     "rbac.authorization.k8s.io/v1": ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"),
-    "admissionregistration.k8s.io/v1": ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "ValidatingAdmissionPolicy",
-                                        "ValidatingAdmissionPolicyBinding"),
+    "admissionregistration.k8s.io/v1": (
+        "ValidatingWebhookConfiguration",
+        "MutatingWebhookConfiguration",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    ),
     "policy.sigstore.dev/v1beta1": ("ClusterImagePolicy",),
     "policy/v1": ("PodDisruptionBudget",),
     "networking.k8s.io/v1": ("NetworkPolicy", "Ingress"),
     "scheduling.k8s.io/v1": ("PriorityClass",),
     "coordination.k8s.io/v1": ("Lease",),
-}  # fmt: skip
+}
 HOME = {kind: version for version, kinds in VERSIONS.items() for kind in kinds}
 
 
@@ -58,7 +76,10 @@ def collection_of(manifest: Mapping[str, Any]) -> str:
 
 
 def named(manifest: Mapping[str, Any]) -> str:
-    """Return how the suite calls an object: `Kind namespace/name`, or `Kind name` where it has no namespace."""
+    """Return how the suite calls an object.
+
+    `Kind namespace/name`, or `Kind name` where it has no namespace.
+    """
     meta = manifest["metadata"]
     inside = f"{meta['namespace']}/" if meta.get("namespace") else ""
     return f"{manifest['kind']} {inside}{meta['name']}"

@@ -17,7 +17,9 @@ LONGEST = 64
 
 
 def quantity(text: object) -> Fraction:
-    """Return the exact value of a Kubernetes quantity (`0.1`, `100m`, `1Gi`, `1e3`), in the resource's own unit.
+    """Return the exact value of a Kubernetes quantity (`0.1`, `100m`, `1Gi`, `1e3`).
+
+    The unit is the resource's own: cores, bytes.
 
     Raises:
         ProbeError: not a quantity.

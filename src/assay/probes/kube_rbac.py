@@ -1,4 +1,7 @@
-"""Who may do what: bindings with their rules resolved, aggregated ClusterRoles included, and the powers that equal admin."""
+"""Who may do what: bindings with their rules resolved, aggregated ClusterRoles included.
+
+Also which rights equal admin.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ class Rule:
     resources: frozenset[str]
 
     def powers(self) -> Iterator[str]:
-        """Yield every power in this rule that equals admin: everything, or rising (escalate, bind, impersonate)."""
+        """Yield every power in this rule that equals admin.
+
+        Everything, or rising (escalate, bind, impersonate).
+        """
         if "*" in self.verbs and "*" in self.resources and "*" in self.groups:
             yield "every verb on every resource"
             return
@@ -45,7 +51,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A Role (with namespace) or ClusterRole (without): its own rules and, if aggregated, its label selectors."""
+    """A Role (with namespace) or ClusterRole (without).
+
+    Its own rules and, if aggregated, its label selectors.
+    """
 
     namespace: str
     name: str
@@ -56,7 +65,10 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One subject of one binding, with the rules it gets. `namespace` is empty where it holds for the whole cluster."""
+    """One subject of one binding, with the rules it gets.
+
+    `namespace` is empty where it holds for the whole cluster.
+    """
 
     kind: str
     namespace: str
@@ -110,7 +122,10 @@ def _rule(item: Object) -> Rule:
 
 
 def grants(kind: str, item: Object, roles: Roles) -> Iterator[Grant]:
-    """Yield one Grant per subject of a RoleBinding or ClusterRoleBinding object, its role looked up in `roles`."""
+    """Yield one Grant per subject of a RoleBinding or ClusterRoleBinding object.
+
+    Its role looked up in `roles`.
+    """
     meta, reference = meta_of(item), part(item, "roleRef")
     namespace, target = str(meta.get("namespace", "")), str(reference.get("name", ""))
     home = namespace if reference.get("kind") == "Role" else ""
@@ -127,7 +142,10 @@ def _subject(subject: Object, namespace: str) -> str:
 
 
 def resolved(roles: Roles, namespace: str, name: str) -> Iterator[Rule]:
-    """Yield the rules of a role: its own, and those of every ClusterRole that its aggregation selects, at any depth."""
+    """Yield the rules of a role.
+
+    Its own, and those of every ClusterRole that its aggregation selects, at any depth.
+    """
     waiting, seen = [(namespace, name)], set()
     while waiting:
         key = waiting.pop()

@@ -16,7 +16,10 @@ Manifest = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One request to try: an object of `kind` whose container at `place` runs `image`; `sound` is the image of all other containers."""
+    """One request to try: an object of `kind` whose container at `place` runs `image`.
+
+    `sound` is the image of all other containers.
+    """
 
     kind: str
     place: str
@@ -25,7 +28,10 @@ class Trial:
     sound: str
 
     def named(self, server: str) -> str:
-        """Return how this trial at one API server is called, for example `Pod init unsigned at https://10.98.0.11:6443`."""
+        """Return how this trial at one API server is called.
+
+        For example `Pod init unsigned at https://10.98.0.11:6443`.
+        """
         return f"{self.kind} {self.place} {self.variant} at {server}"
 
     @property
@@ -69,12 +75,21 @@ def container(name: str, image: str, **more: object) -> Manifest:
 
 
 def pod_spec(place: str, image: str, sound: str) -> Manifest:
-    """Return a restricted pod specification that no node can take, with `image` at `place` and `sound` elsewhere."""
+    """Return a restricted pod specification that no node can take.
+
+    With `image` at `place` and `sound` elsewhere.
+    """
     spec: Manifest = {
-        "automountServiceAccountToken": False, "nodeSelector": NOWHERE, "terminationGracePeriodSeconds": 0,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "automountServiceAccountToken": False,
+        "nodeSelector": NOWHERE,
+        "terminationGracePeriodSeconds": 0,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
         "containers": [container("main", image if place == "container" else sound)],
-    }  # fmt: skip
+    }
     if place in {"init", "sidecar"}:
         more = {"restartPolicy": "Always"} if place == "sidecar" else {}
         spec["initContainers"] = [container("first", image, **more)]
@@ -103,7 +118,10 @@ def workload(kind: str, namespace: str, spec: Manifest, name: str = NAME) -> Man
 
 
 def privileged_pod(namespace: str, image: str) -> Manifest:
-    """Return the harmless pod with one thing added that Pod Security `baseline` refuses: a privileged container."""
+    """Return the harmless pod with one thing added that Pod Security `baseline` refuses.
+
+    A privileged container.
+    """
     manifest = workload("Pod", namespace, pod_spec("container", image, image))
     manifest["spec"]["containers"][0]["securityContext"] = {"privileged": True}
     return manifest

@@ -1,4 +1,7 @@
-"""Questions to one API server: whole lists, single objects, and requests that may be refused. No client library in here."""
+"""Questions to one API server: whole lists, single objects, and requests that may be refused.
+
+No client library in here.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """One API server, asked through `door`, which sends (method, path, headers, body) and returns (status, bytes)."""
+    """One API server; its `door` takes (method, path, headers, body) and returns (status, bytes)."""
 
     server: str
     door: Door
@@ -117,7 +120,9 @@ class Wire:
         raise kind(f"{self.server}: {method} {path}: {answer.status}: {answer.reason}", remedy)
 
     def items(self, path: str, accept: str = JSON, **selectors: str) -> list[Mapping[str, Any]]:
-        """Return every object of the list at `path`, read page by page to its end; a list that expires meanwhile is read anew.
+        """Return every object of the list at `path`, read page by page to its end.
+
+        A list that expires meanwhile is read anew.
 
         Raises:
             ProbeError: denied, unreachable, malformed, or fewer objects than the server announced.
@@ -171,7 +176,8 @@ class Wire:
         """Return whether a request that admission judges got through, and the words of the refusal.
 
         Raises:
-            ProbeError: the answer says nothing about admission: no valid credential, no right to ask, server error.
+            ProbeError: the answer says nothing about admission: no valid credential, no right to ask, or a
+                server error.
         """
         answer = self.ask(method, path, body, content)
         denied = answer.status == 403 and " cannot " in answer.reason and "in API group" in answer.reason

@@ -1,4 +1,7 @@
-"""The write side of the Kubernetes API: objects of any kind made, changed and deleted, each call one request."""
+"""The write side of the Kubernetes API.
+
+Objects of any kind made, changed and deleted, each call one request.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,10 @@ def wait(what: str, observed: Callable[[], T | None], patience: float = PATIENCE
 
 @dataclass(frozen=True, slots=True)
 class KubeWriter:
-    """Creates, changes and deletes objects through `wire`; whoever calls it labels what is made and undoes what is done."""
+    """Creates, changes and deletes objects through `wire`.
+
+    Whoever calls it labels what is made and undoes what is done.
+    """
 
     wire: Wire
 
@@ -60,7 +66,9 @@ class KubeWriter:
         from assay.probes.kube import Kube
 
         if not profile.is_lab:
-            raise GuardError(f"stack {profile.name} is no lab: nothing is written there", "write to a lab only")
+            raise GuardError(
+                f"stack {profile.name} is no lab: nothing is written there", "write to a lab only"
+            )
         kube = Kube.from_profile(profile)
         kube.check_cluster()
         return cls(kube.wire)
@@ -84,13 +92,18 @@ class KubeWriter:
         return dict(self.wire.need(self.wire.ask("PATCH", path, patch, content), "PATCH", path).body)
 
     def delete(self, api_version: str, kind: str, namespace: str, name: str) -> None:
-        """Ask for one object's deletion, in the background and without grace; one that is not there is no error."""
+        """Ask for one object's deletion, in the background and without grace.
+
+        One that is not there is no error.
+        """
         path = one(kind, namespace, name, api_version)
         answer = self.wire.ask("DELETE", path, DELETE_NOW)
         if answer.status != 404:
             self.wire.need(answer, "DELETE", path)
 
-    def gone(self, api_version: str, kind: str, namespace: str, name: str, patience: float = PATIENCE) -> None:
+    def gone(
+        self, api_version: str, kind: str, namespace: str, name: str, patience: float = PATIENCE
+    ) -> None:
         """Delete one object and return when it is gone.
 
         Raises:

@@ -1,4 +1,7 @@
-"""Tokens as the stack's own identity provider would sign them: for trying how API servers map people and groups."""
+"""Tokens as the stack's own identity provider would sign them.
+
+For trying how API servers map people and groups.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,9 @@ class Oidc:
         path = profile.need_path("oidc.signing_key")
         return cls(profile.need_text("oidc.issuer"), profile.need_text("oidc.client_id"), private_key(path))
 
-    def token(self, user: str, groups: Sequence[str], audience: str = "", late: bool = False, foreign: bool = False) -> str:
+    def token(
+        self, user: str, groups: Sequence[str], audience: str = "", late: bool = False, foreign: bool = False
+    ) -> str:
         """Return a signed identity token.
 
         Args:
@@ -50,9 +55,15 @@ class Oidc:
         now = datetime.datetime.now(datetime.UTC)
         end = now - datetime.timedelta(minutes=1) if late else now + LIFE
         claims = {
-            "iss": self.issuer, "aud": audience or self.client_id, "sub": user, "preferred_username": user, "email": user,
-            "groups": list(groups), "iat": end - LIFE, "exp": end,
-        }  # fmt: skip
+            "iss": self.issuer,
+            "aud": audience or self.client_id,
+            "sub": user,
+            "preferred_username": user,
+            "email": user,
+            "groups": list(groups),
+            "iat": end - LIFE,
+            "exp": end,
+        }
         key = _another(self.key) if foreign else self.key
         return jwt.encode(claims, key, algorithm="RS256" if isinstance(key, rsa.RSAPrivateKey) else "ES256")
 
