@@ -5,8 +5,11 @@ Registry, DNS, web server and issuer, API load balancer.
 
 from __future__ import annotations
 
+import socket
 import sys
 from pathlib import Path
+
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from lab import machineconfig, pki, process, web
 from lab.layout import API_HOST, CACHE, HOST, OIDC_PORT, PROJECT, REGISTRY, STATE, controls, workers
@@ -26,8 +29,8 @@ backend control-planes
   balance roundrobin
   option httpchk GET /readyz
   http-check expect status 200
-  default-server check check-ssl verify required ca-file {folder}/ca.crt crt {folder}/client.pem inter 1s
-  fall 2 rise 1 on-marked-down shutdown-sessions
+  default-server check check-ssl verify required ca-file {folder}/ca.crt crt {folder}/client.pem
+  default-server inter 1s fall 2 rise 1 on-marked-down shutdown-sessions
 {servers}
 """
 REGISTRY_CONFIG = """version: 0.1
@@ -91,5 +94,24 @@ def start_load_balancer() -> None:
     process.start("haproxy", ["/usr/sbin/haproxy", "-db", "-f", str(folder / "haproxy.cfg")])
 
 
-NAMES = ("registry", "dns", "web", "haproxy")
 PORTS = {"registry": 5000, "dns": 53, "web": OIDC_PORT, "haproxy": 6443}
+NAMES = tuple(PORTS)
+
+
+@retry(retry=retry_if_exception_type(OSError), stop=stop_after_delay(20), wait=wait_fixed(0.1), reraise=True)
+def _dial(port: int) -> None:
+    socket.create_connection((HOST, port), timeout=2).close()
+
+
+def listening(*names: str) -> None:
+    """Wait until each named program accepts connections.
+
+    Raises:
+        RuntimeError: one does not; the message has the end of its log.
+    """
+    for name in names:
+        try:
+            _dial(PORTS[name])
+        except OSError as closed:
+            log = (process.LOGS / f"{name}.log").read_text(errors="replace").strip().splitlines()[-3:]
+            raise RuntimeError(f"{name} does not listen: {' | '.join(log)}") from closed

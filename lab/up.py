@@ -130,6 +130,7 @@ class Up:
         services.start_registry(self.binaries)
         services.start_dns(self.binaries)
         services.start_web(authority)
+        services.listening("registry", "dns", "web")
 
     def _images(self) -> None:
         self.refs = images.build_all(self.binaries, CACHE / "images")
@@ -137,6 +138,7 @@ class Up:
     def _configs(self) -> None:
         machineconfig.render(self.binaries, (STATE / "ca.crt").read_bytes())
         services.start_load_balancer()
+        services.listening("haproxy")
 
     def _nodes(self) -> None:
         for node in NODES:
