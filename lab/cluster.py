@@ -71,26 +71,20 @@ def bootstrap(binaries: Path) -> None:
 
 @_waiting(120)
 def credentials(binaries: Path) -> None:
-    """Fetch the admin kubeconfig and make a reader credential of the Talos API."""
+    """Fetch the admin kubeconfig and make day-long credentials of the Talos API, an admin's and a reader's.
+
+    The year-long one that came with the configuration is deleted.
+    """
     first = controls()[0].address
+    for role in ("admin", "reader"):
+        made = machineconfig.CONFIG / f"talosconfig-{role}"
+        new = ("config", "new", "--roles", f"os:{role}", "--crt-ttl", "24h", str(made))
+        made.unlink(missing_ok=True)
+        talosctl(binaries, "-n", first, "-e", first, *new)
+        machineconfig.endpoints(made)
+    (machineconfig.CONFIG / "talosconfig-admin").replace(TALOSCONFIG)
     talosctl(binaries, "-n", first, "-e", first, "kubeconfig", "--force", "--merge=false", str(KUBECONFIG))
     KUBECONFIG.chmod(0o600)
-    reader = machineconfig.CONFIG / "talosconfig-reader"
-    talosctl(
-        binaries,
-        "-n",
-        first,
-        "-e",
-        first,
-        "config",
-        "new",
-        "--roles",
-        "os:reader",
-        "--crt-ttl",
-        "24h",
-        str(reader),
-    )
-    reader.chmod(0o600)
 
 
 @_waiting(240)

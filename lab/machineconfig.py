@@ -144,7 +144,7 @@ def render(binaries: Path, lab_ca: bytes) -> None:
         _write(f"{node.name}.patch.yaml", node_patch(node))
         _render_node(binaries, node)
     _talosctl(binaries, *_generate("talosconfig"), "-o", str(CONFIG / "talosconfig"))
-    _endpoints(CONFIG / "talosconfig")
+    endpoints(CONFIG / "talosconfig")
 
 
 def _generate(kind: str) -> list[str]:
@@ -183,7 +183,8 @@ def _write(name: str, documents: list[dict[str, Any]]) -> None:
     (CONFIG / name).write_text(yaml.safe_dump_all(documents, sort_keys=False))
 
 
-def _endpoints(path: Path) -> None:
+def endpoints(path: Path) -> None:
+    """Point every context of a talosconfig at the control planes; readable by its owner only."""
     config = yaml.safe_load(path.read_text())
     for context in config["contexts"].values():
         context["endpoints"] = [n.address for n in controls()]

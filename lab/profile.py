@@ -33,7 +33,7 @@ def _etcd_client() -> dict[str, str]:
 
 def tables(binaries: Path, samples: dict[str, str], overlay: Path) -> dict[str, dict[str, Any]]:
     """Return what only the running lab knows, table by table."""
-    tools = ("talosctl", "kubectl", "cosign", "etcd", "etcdutl")
+    tools = ("talosctl", "kubectl", "cosign", "etcdutl")
     return {
         "stack": {"name": "lab", "kind": "lab", "cluster_uid": cluster.uid(binaries)},
         "paths": {
