@@ -21,7 +21,7 @@ def test_unsigned_images_are_refused(stack: Stack, control: Record) -> None:
     Ways in: kinds, ephemeral containers, namespaces, the opt-in label, a controller.
     """
     kube, signed, bad = stack.kube, stack.samples.signed, gate.images(stack.samples)
-    (layer,), (label,) = control.listed("layer"), control.listed("opt_in")
+    layers, (label,) = control.listed("layers"), control.listed("opt_in")
     exempt, verdicts = control.listed("exempt"), control.listed("verdicts")
     live = gate.place_to_try(kube, exempt)
     pairs = gate.workload_pairs(kube, live.namespace, trials(KINDS, PLACES, bad, signed))
@@ -37,7 +37,7 @@ def test_unsigned_images_are_refused(stack: Stack, control: Record) -> None:
     ways_out = gate.unlabelled_pairs(kube, label, live.namespace)
     (opt_in_layer,) = control.listed("opt_in_layer")
     control.population([*pairs, *ways_out])
-    refused = [control.refused(pair.attempt, pair.twin, layer) for pair in pairs]
+    refused = [control.refused(pair.attempt, pair.twin, pair.layer(layers)) for pair in pairs]
     refused += [control.refused(pair.attempt, pair.twin, opt_in_layer) for pair in ways_out]
     for pair in pairs:
         control.assume(

@@ -15,7 +15,7 @@ def test_every_kind_and_container_is_gated(stack: Stack, control: Record) -> Non
     For real: one controller of a kind that the gate does not look into.
     """
     kube, signed, bad = stack.kube, stack.samples.signed, gate.images(stack.samples)
-    (layer,), (label,) = control.listed("layer"), control.listed("opt_in")
+    layers, (label,) = control.listed("layers"), control.listed("opt_in")
     live = gate.place_to_try(kube, control.listed("exempt"))
     pairs = gate.workload_pairs(kube, live.namespace, trials(KINDS, PLACES, bad, signed))
     pairs += gate.ephemeral_pairs(kube, live, bad, signed)
@@ -24,7 +24,7 @@ def test_every_kind_and_container_is_gated(stack: Stack, control: Record) -> Non
         twin = decoy.controller_made("signed", signed)
         pairs += [gate.Pair(decoy.controller_made(variant, image), twin) for variant, image in bad.items()]
     control.population(pairs)
-    refused = [control.refused(pair.attempt, pair.twin, layer) for pair in pairs]
+    refused = [control.refused(pair.attempt, pair.twin, pair.layer(layers)) for pair in pairs]
     for pair in pairs:
         words = f"not refused for its signature: {pair.attempt.reason}"
         control.assume(gate.explained(pair.attempt, control.listed("verdicts")), words)

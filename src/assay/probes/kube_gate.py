@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,6 +27,10 @@ class Pair:
 
     attempt: Attempt
     twin: Attempt
+
+    def layer(self, layers: Sequence[str]) -> str:
+        """Return which of the gate's `layers` refused; the first of them where none did."""
+        return next((layer for layer in layers if layer in self.attempt.reason), layers[0])
 
 
 def images(samples: Samples) -> dict[str, str]:
