@@ -1,4 +1,7 @@
-"""Deploy gitops/ to the running cluster: admission first, then what it must admit; every step waits for the state it wants to see."""
+"""Deploy gitops/ to the running cluster: admission first, then what it must admit.
+
+Every step waits until the state it wants is seen.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +31,15 @@ GATE = "admission webhook"
 READY_S = 240
 
 
-class NotReady(RuntimeError):
+class NotReadyError(RuntimeError):
     """Something deployed does not show the wanted state yet; the text says what was seen."""
 
 
 waiting = retry(
-    retry=retry_if_exception_type(NotReady), stop=stop_after_delay(READY_S), wait=wait_fixed(0.5), reraise=True
+    retry=retry_if_exception_type(NotReadyError),
+    stop=stop_after_delay(READY_S),
+    wait=wait_fixed(0.5),
+    reraise=True,
 )
 
 
@@ -48,36 +54,40 @@ class Cluster:
         """Return what kubectl prints.
 
         Raises:
-            NotReady: it failed or was silent for a minute; the text is the end of what it said.
+            NotReadyError: it failed or was silent for a minute; the text is the end of what it said.
         """
         try:
-            done = subprocess.run([*self.argv, *words], input=send, capture_output=True, text=True, timeout=60, check=False)
+            done = subprocess.run(
+                [*self.argv, *words], input=send, capture_output=True, text=True, timeout=60, check=False
+            )
         except subprocess.TimeoutExpired as late:
-            raise NotReady(f"kubectl {words[0]}: no answer in 60 s") from late
+            raise NotReadyError(f"kubectl {words[0]}: no answer in 60 s") from late
         if done.returncode:
-            raise NotReady(f"kubectl {words[0]}: {done.stderr.strip()[-500:]}")
+            raise NotReadyError(f"kubectl {words[0]}: {done.stderr.strip()[-500:]}")
         return done.stdout
 
     def get(self, *words: str) -> Manifest:
         """Return one object.
 
         Raises:
-            NotReady: it is not there, or kubectl failed.
+            NotReadyError: it is not there, or kubectl failed.
         """
         found: Manifest = json.loads(self.call("get", *words, "-o", "json"))
         return found
 
     @waiting
     def apply(self, documents: Iterable[Manifest]) -> None:
-        """Apply documents on the server's side; repeated while the API refuses (a webhook may not answer yet)."""
+        """Apply documents on the server's side; repeated while the API or a webhook does not answer."""
         text = yaml.safe_dump_all(documents)
-        self.call("apply", "--server-side", "--force-conflicts", "--field-manager=gitops", "-f", "-", send=text)
+        self.call(
+            "apply", "--server-side", "--force-conflicts", "--field-manager=gitops", "-f", "-", send=text
+        )
 
     def refusal(self, manifest: Manifest) -> str:
-        """Return why the API refuses to create `manifest` (dry run: nothing is made), empty if it is admitted."""
+        """Return why the API refuses to create `manifest` (in a dry run), empty if it is admitted."""
         try:
             self.call("create", "--dry-run=server", "-f", "-", send=yaml.safe_dump(manifest))
-        except NotReady as refused:
+        except NotReadyError as refused:
             return str(refused)
         return ""
 
@@ -86,10 +96,16 @@ def pod(namespace: str, image: str) -> Manifest:
     """Return a pod of one sample image that Pod Security's restricted level admits."""
     secure = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     return {
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "sample", "namespace": namespace},
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "sample", "namespace": namespace},
         "spec": {
             "automountServiceAccountToken": False,
-            "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 65532,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
             "containers": [{"name": "sample", "image": image, "securityContext": secure}],
         },
     }
@@ -108,7 +124,9 @@ def rolled_out(cluster: Cluster, namespace: str, name: str) -> None:
     status, wanted = found.get("status", {}), found["spec"]["replicas"]
     seen = [status.get(k, 0) for k in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")]
     if status.get("observedGeneration", 0) < found["metadata"]["generation"] or seen != [wanted] * 4:
-        raise NotReady(f"Deployment {namespace}/{name}: {seen} of {wanted} replicas, updated, ready, available")
+        raise NotReadyError(
+            f"Deployment {namespace}/{name}: {seen} of {wanted} replicas, updated, ready, available"
+        )
 
 
 @waiting
@@ -118,29 +136,34 @@ def webhooks_armed(cluster: Cluster) -> None:
         for name in names:
             for hook in cluster.get(kind, name)["webhooks"]:
                 if not hook["clientConfig"].get("caBundle") or not hook.get("rules"):
-                    raise NotReady(f"{kind} {name}: no CA bundle or no rules yet")
+                    raise NotReadyError(f"{kind} {name}: no CA bundle or no rules yet")
 
 
 @waiting
 def policy_compiled(cluster: Cluster) -> None:
-    """Wait until policy-controller has taken the release key's policy into the configuration it judges by."""
-    if "release-key" not in cluster.get("configmap", "config-image-policies", "-n", "cosign-system").get("data", {}):
-        raise NotReady("ClusterImagePolicy release-key is not compiled yet")
+    """Wait until policy-controller has compiled the release key's policy."""
+    if "release-key" not in cluster.get("configmap", "config-image-policies", "-n", "cosign-system").get(
+        "data", {}
+    ):
+        raise NotReadyError("ClusterImagePolicy release-key is not compiled yet")
 
 
 @waiting
 def gate_closed(cluster: Cluster, refs: Mapping[str, str]) -> None:
-    """Wait until the gate is seen working: signed admitted, unsigned refused by it, no namespace without the opt-in label."""
+    """Wait until the gate is seen working.
+
+    Signed is admitted, unsigned refused by the webhook, a namespace without the opt-in label refused.
+    """
     if refused := cluster.refusal(pod("shop", refs["signed"])):
-        raise NotReady(f"the signed sample is refused: {refused}")
+        raise NotReadyError(f"the signed sample is refused: {refused}")
     if GATE not in (answer := cluster.refusal(pod("shop", refs["unsigned"]))):
-        raise NotReady(f"the unsigned sample is not refused by the webhook: {answer or 'admitted'}")
+        raise NotReadyError(f"the unsigned sample is not refused by the webhook: {answer or 'admitted'}")
     if not cluster.refusal({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "opted-out"}}):
-        raise NotReady("a namespace without the opt-in label is admitted")
+        raise NotReadyError("a namespace without the opt-in label is admitted")
 
 
 def certificate(state: Path) -> Manifest:
-    """Return the gateway's TLS Secret; its certificate is made once, by the lab's CA, in place of cert-manager and a public CA."""
+    """Return the gateway's TLS Secret; the lab's CA issues its certificate once, in place of cert-manager."""
     folder = state / "gateway"
     if not (folder / "tls.crt").exists():
         folder.mkdir(exist_ok=True, mode=0o700)
@@ -149,17 +172,28 @@ def certificate(state: Path) -> Manifest:
         pki.issue(authority, API_HOST, sans=names).write(folder / "tls.crt", folder / "tls.key")
     data = {name: base64.b64encode((folder / name).read_bytes()).decode() for name in ("tls.crt", "tls.key")}
     return {
-        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "data": data,
-        "metadata": {"name": "gateway-tls", "namespace": "edge", "labels": {"app.kubernetes.io/part-of": "edge"}},
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/tls",
+        "data": data,
+        "metadata": {
+            "name": "gateway-tls",
+            "namespace": "edge",
+            "labels": {"app.kubernetes.io/part-of": "edge"},
+        },
     }
 
 
-def stages(documents: list[Manifest]) -> tuple[list[Manifest], list[Manifest], list[Manifest], list[Manifest]]:
-    """Return the documents in the order they must go: namespaces and kinds, the gate, its policies, everything it guards."""
+def stages(
+    documents: list[Manifest],
+) -> tuple[list[Manifest], list[Manifest], list[Manifest], list[Manifest]]:
+    """Return the documents in order: namespaces and kinds, the gate, its policies, what it guards."""
     first = [d for d in documents if d["kind"] in {"Namespace", "CustomResourceDefinition"}]
     rules = [d for d in documents if d["kind"] in {*ADMISSION, "ClusterImagePolicy"}]
     guarded = [d for d in documents if d["metadata"].get("namespace") in {"shop", "edge", "default"}]
-    gate = [d for d in documents if not any(d is other for group in (first, rules, guarded) for other in group)]
+    gate = [
+        d for d in documents if not any(d is other for group in (first, rules, guarded) for other in group)
+    ]
     return first, gate, rules, guarded
 
 
@@ -167,9 +201,15 @@ def _documents(cluster: Cluster, folder: Path) -> list[Manifest]:
     return [d for d in yaml.safe_load_all(cluster.call("kustomize", str(folder))) if d]
 
 
-def deploy(state: Path, refs: Mapping[str, str], kubectl: Path, cosign: Path, kubeconfig: Path,
-           say: Callable[[str], None] = lambda _: None) -> dict[str, str]:
-    """Sign the images, generate the overlay in `state/overlay`, apply gitops/ in order and wait until all of it is seen working.
+def deploy(
+    state: Path,
+    refs: Mapping[str, str],
+    kubectl: Path,
+    cosign: Path,
+    kubeconfig: Path,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, str]:
+    """Sign the images, generate `state/overlay`, apply gitops/ in order, wait until all is seen working.
 
     Args:
         state: the lab's state folder, with `ca.crt` and `ca.key`.
@@ -183,7 +223,7 @@ def deploy(state: Path, refs: Mapping[str, str], kubectl: Path, cosign: Path, ku
         The sample images by name; see `lab.signing.samples`.
 
     Raises:
-        NotReady: something did not show its wanted state in four minutes.
+        NotReadyError: something did not show its wanted state in four minutes.
         SigningError: cosign failed.
     """
     signer = Signer(cosign, state / "keys", Registry(REGISTRY))

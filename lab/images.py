@@ -1,6 +1,6 @@
-"""The images of the lab's platform: each one a recipe over the built binaries and a few Debian packages, pushed to the lab's registry.
+"""The images of the lab's platform: recipes over built programs and a few Debian packages.
 
-Repository names follow the names the platform's manifests use, because nodes reach them through a mirror of the original registry.
+Repository names are those of the platform's manifests: nodes reach them through a mirror.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lab.layout import KUBERNETES, REGISTRY
 from lab.oci import Entry, Image, Layout, Registry
+
 
 ETCD = "v3.6.10"
 COREDNS = "v1.14.2"
@@ -28,21 +29,21 @@ BUSYBOX = Path("/bin/busybox")
 Recipe = Callable[[Path], Image]
 
 
-class MissingBinary(RuntimeError):
+class MissingBinaryError(RuntimeError):
     """A file that an image is made of is not there; the text names all of them."""
 
 
 def libraries(programs: Iterable[Path]) -> list[Entry]:
-    """Return the shared libraries (and the loader) that `programs` need, as entries at the paths the loader looks in.
+    """Return the shared libraries and the loader that `programs` need, at the paths the loader looks in.
 
     Raises:
-        MissingBinary: a library is not installed, by `ldd`.
+        MissingBinaryError: a library is not installed, by `ldd`.
     """
     found: dict[str, Entry] = {}
     for program in programs:
         listed = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=True).stdout
         if "not found" in listed:
-            raise MissingBinary(f"{program}: a shared library is not installed")
+            raise MissingBinaryError(f"{program}: a shared library is not installed")
         for line in listed.splitlines():
             word = next((w for w in line.split() if w.startswith("/")), None)
             if word:
@@ -62,7 +63,9 @@ def _program(name: str, repository: str, tag: str, user: str = "", binary: str =
 
 def _accounts() -> tuple[Entry, ...]:
     return (
-        Entry("etc/passwd", 0o644, data=PASSWD), Entry("etc/group", 0o644, data=GROUP), Entry("tmp", 0o1777),
+        Entry("etc/passwd", 0o644, data=PASSWD),
+        Entry("etc/group", 0o644, data=GROUP),
+        Entry("tmp", 0o1777),
         Entry("etc/nsswitch.conf", 0o644, data=b"hosts: files dns\n"),
     )
 
@@ -71,7 +74,9 @@ def _kube_proxy(binaries: Path) -> Image:
     tools = [Entry(f"usr/sbin/{p.name}", 0o755, p) for p in DEBIAN_PROXY_TOOLS]
     links = [Entry(f"usr/sbin/{name}", link="xtables-nft-multi") for name in XTABLES]
     plugins = Path("/usr/lib/x86_64-linux-gnu/xtables")
-    modules = [Entry(str(p).lstrip("/"), 0o644, p) for p in sorted(plugins.glob("*.so")) if not p.is_symlink()]
+    modules = [
+        Entry(str(p).lstrip("/"), 0o644, p) for p in sorted(plugins.glob("*.so")) if not p.is_symlink()
+    ]
     own = Entry(f"{LOCAL}/kube-proxy", 0o755, binaries / "kube-proxy")
     entries = (own, *tools, *links, *modules, *libraries(DEBIAN_PROXY_TOOLS), *_accounts())
     return Image("kube-proxy", KUBERNETES, entries, (f"/{LOCAL}/kube-proxy",))
@@ -81,9 +86,15 @@ def _kubelet(binaries: Path) -> Image:
     """Talos binds the node's /run at /var/run; containerd's socket must be found at /run as well."""
     links = [Entry(f"bin/{name}", link="busybox") for name in ("mount", "umount", "sh")]
     entries = (
-        Entry(f"{LOCAL}/kubelet", 0o755, binaries / "kubelet"), Entry("bin/busybox", 0o755, BUSYBOX), *links,
-        Entry("run", link="var/run"), Entry("var/run"), Entry("usr/bin/mount", link="/bin/busybox"),
-        Entry("usr/bin/umount", link="/bin/busybox"), Entry("etc/ssl/certs"), *_accounts(),
+        Entry(f"{LOCAL}/kubelet", 0o755, binaries / "kubelet"),
+        Entry("bin/busybox", 0o755, BUSYBOX),
+        *links,
+        Entry("run", link="var/run"),
+        Entry("var/run"),
+        Entry("usr/bin/mount", link="/bin/busybox"),
+        Entry("usr/bin/umount", link="/bin/busybox"),
+        Entry("etc/ssl/certs"),
+        *_accounts(),
     )
     return Image("siderolabs/kubelet", KUBERNETES, entries, (f"/{LOCAL}/kubelet",))
 
@@ -111,7 +122,7 @@ ALL: dict[str, Recipe] = {**SYSTEM, **PLATFORM}
 
 
 def sample(binaries: Path, name: str, tag: str = "1.0.0", content: str = "") -> Image:
-    """Return a sample image: a program that waits, and one file whose `content` (default: its name) sets it apart from the others."""
+    """Return a sample image: a program that waits, and a file whose `content` sets it apart."""
     entries = (
         Entry("pause", 0o755, binaries / "pause"),
         Entry("sample", 0o644, data=f"{content or name}\n".encode()),
@@ -136,12 +147,14 @@ def build(bin: Path, work: Path, names: Iterable[str] = ALL, address: str = REGI
         name -> `host:port/repository@sha256:<hex>`.
 
     Raises:
-        MissingBinary: some files are not there.
+        MissingBinaryError: some files are not there.
         PushError: the registry refused something.
     """
     images = {name: ALL[name](bin) for name in names}
     if gone := _missing(images.values()):
-        raise MissingBinary(f"not there: {', '.join(gone)}; build the components, install the Debian packages first")
+        raise MissingBinaryError(
+            f"not there: {', '.join(gone)}; build the components, install the packages first"
+        )
     layout, registry = Layout(work), Registry(address)
     return {name: registry.push(layout, image, layout.build(image)) for name, image in images.items()}
 

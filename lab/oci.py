@@ -1,6 +1,6 @@
-"""Container images without an engine: a deterministic OCI layout on disk (image-spec v1.1) and its push over HTTP (distribution-spec v1.1).
+"""Container images without an engine: an OCI layout on disk, pushed over HTTP.
 
-The same files give the same digests: entries are sorted, times are zero, owners are root, layers are not compressed.
+Same files, same digests: entries are sorted, times are zero, owners are root, layers are not compressed.
 """
 
 from __future__ import annotations
@@ -12,9 +12,13 @@ import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import requests
+
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -78,12 +82,15 @@ class _Hashing(io.RawIOBase):
     def __init__(self, out: IO[bytes]) -> None:
         self.out, self.sha, self.size = out, hashlib.sha256(), 0
 
-    def write(self, data: Any) -> int:
-        self.sha.update(data)
-        self.size += len(data)
-        return self.out.write(data)
+    def write(self, data: ReadableBuffer) -> int:
+        """Pass `data` on and return its length in bytes."""
+        view = memoryview(data)
+        self.sha.update(view)
+        self.size += view.nbytes
+        return self.out.write(view)
 
     def tell(self) -> int:
+        """Return the bytes written so far."""
         return self.size
 
 
@@ -149,16 +156,26 @@ class Layout:
         """Write `image` and return its manifest digest, `sha256:<hex>`."""
         layer, size = self._layer(image.entries)
         config: dict[str, Any] = {
-            "architecture": "amd64", "os": "linux", "created": "1970-01-01T00:00:00Z",
-            "config": {"Entrypoint": list(image.entrypoint), "Env": list(image.env), "User": image.user, "WorkingDir": "/"},
+            "architecture": "amd64",
+            "os": "linux",
+            "created": "1970-01-01T00:00:00Z",
+            "config": {
+                "Entrypoint": list(image.entrypoint),
+                "Env": list(image.env),
+                "User": image.user,
+                "WorkingDir": "/",
+            },
             "rootfs": {"type": "layers", "diff_ids": [layer]},
         }
         config_digest, config_size = self._put(config)
-        digest, length = self._put({
-            "schemaVersion": 2, "mediaType": MANIFEST,
-            "config": {"mediaType": CONFIG, "digest": config_digest, "size": config_size},
-            "layers": [{"mediaType": LAYER, "digest": layer, "size": size}],
-        })
+        digest, length = self._put(
+            {
+                "schemaVersion": 2,
+                "mediaType": MANIFEST,
+                "config": {"mediaType": CONFIG, "digest": config_digest, "size": config_size},
+                "layers": [{"mediaType": LAYER, "digest": layer, "size": size}],
+            }
+        )
         self._index(f"{image.repository}:{image.tag}", digest, length)
         return digest
 
@@ -182,9 +199,16 @@ class Registry:
         self.session = requests.Session()
         self.session.trust_env = False
 
-    def _call(self, method: str, path: str, **more: Any) -> requests.Response:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        data: bytes | IO[bytes] | None = None,
+        params: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> requests.Response:
         url = path if path.startswith("http") else f"http://{self.address}/v2/{path}"
-        return self.session.request(method, url, timeout=TIMEOUT_S, **more)
+        return self.session.request(method, url, timeout=TIMEOUT_S, data=data, params=params, headers=headers)
 
     def _blob(self, repository: str, layout: Layout, digest: str) -> None:
         if self._call("HEAD", f"{repository}/blobs/{digest}").status_code == 200:
@@ -193,8 +217,13 @@ class Registry:
         if opened.status_code != 202:
             raise PushError(f"{repository}: upload refused with {opened.status_code}")
         with layout.blob(digest).open("rb") as stream:
-            done = self._call("PUT", opened.headers["Location"], params={"digest": digest}, data=stream,
-                              headers={"Content-Type": "application/octet-stream"})
+            done = self._call(
+                "PUT",
+                opened.headers["Location"],
+                params={"digest": digest},
+                data=stream,
+                headers={"Content-Type": "application/octet-stream"},
+            )
         if done.status_code != 201:
             raise PushError(f"{repository}: blob {digest} refused with {done.status_code}")
 
@@ -209,9 +238,13 @@ class Registry:
         Raises:
             PushError: the registry refuses.
         """
-        answer = self._call("PUT", f"{repository}/manifests/{tag}", data=manifest, headers={"Content-Type": MANIFEST})
+        answer = self._call(
+            "PUT", f"{repository}/manifests/{tag}", data=manifest, headers={"Content-Type": MANIFEST}
+        )
         if answer.status_code != 201:
-            raise PushError(f"{repository}:{tag}: manifest refused with {answer.status_code}: {answer.text[:200]}")
+            raise PushError(
+                f"{repository}:{tag}: manifest refused with {answer.status_code}: {answer.text[:200]}"
+            )
 
     def forget(self, repository: str, tag: str) -> None:
         """Delete the manifest that `tag` points to, if there is one.
@@ -225,19 +258,21 @@ class Registry:
                 raise PushError(f"{repository}:{tag}: not deleted ({answer.status_code})")
 
     def copy(self, source: str, reference: str, target: str, tag: str) -> None:
-        """Copy the manifest `source:reference` and its blobs within the registry to `target:tag`, byte for byte."""
+        """Copy the manifest `source:reference` and its blobs to `target:tag`, byte for byte."""
         manifest = self._call("GET", f"{source}/manifests/{reference}", headers={"Accept": MANIFEST})
         if manifest.status_code != 200:
             raise PushError(f"{source}:{reference}: not there ({manifest.status_code})")
         document = manifest.json()
         for blob in [document["config"], *document["layers"]]:
-            mounted = self._call("POST", f"{target}/blobs/uploads/", params={"mount": blob["digest"], "from": source})
+            mounted = self._call(
+                "POST", f"{target}/blobs/uploads/", params={"mount": blob["digest"], "from": source}
+            )
             if mounted.status_code != 201:
                 raise PushError(f"{target}: blob {blob['digest']} not mounted ({mounted.status_code})")
         self.tag(target, tag, manifest.content)
 
     def push(self, layout: Layout, image: Image, digest: str) -> str:
-        """Send what the registry lacks of `image` and return its reference, `host:port/repository@sha256:<hex>`."""
+        """Send what the registry lacks of `image` and return `host:port/repository@sha256:<hex>`."""
         raw = layout.blob(digest).read_bytes()
         if self.digest(image.repository, image.tag) != digest:
             manifest = json.loads(raw)

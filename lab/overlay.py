@@ -1,4 +1,4 @@
-"""The generated kustomize overlay of the running lab: digests of its registry and its release key, on top of gitops/overlays/lab."""
+"""The lab's generated kustomize overlay: image digests and release key, upon gitops/overlays/lab."""
 
 from __future__ import annotations
 
@@ -28,16 +28,25 @@ def _image(name: str, ref: str) -> dict[str, str]:
 def _release_key(public: str) -> dict[str, Any]:
     key = {"hashAlgorithm": "sha256", "data": public}
     return {
-        "apiVersion": "policy.sigstore.dev/v1beta1", "kind": "ClusterImagePolicy", "metadata": {"name": "release-key"},
+        "apiVersion": "policy.sigstore.dev/v1beta1",
+        "kind": "ClusterImagePolicy",
+        "metadata": {"name": "release-key"},
         "spec": {"authorities": [{"name": "release", "key": key}]},
     }
 
 
 def write(folder: Path, refs: Mapping[str, str], public: str) -> None:
-    """Write the overlay into `folder`; `refs` are `host:port/repository@sha256:<hex>` by image name, `public` is the release key, PEM."""
+    """Write the overlay into `folder`.
+
+    Args:
+        folder: where `kustomization.yaml` goes.
+        refs: `host:port/repository@sha256:<hex>` by image name.
+        public: the release key, PEM.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     document = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
         "resources": [os.path.relpath(BASE.resolve(), folder.resolve())],
         "images": [_image(name, refs[name]) for name in sorted(NAMES)],
         "patches": [{"patch": yaml.safe_dump(_release_key(public))}],

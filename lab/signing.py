@@ -1,6 +1,6 @@
-"""Signatures of the lab's images: a release key, a foreign key, and five samples that a signature gate must tell apart.
+"""Signatures of the lab's images: a release key, a foreign key, five samples for a signature gate.
 
-Made with cosign in its older format (a `.sig` tag beside the image), the only one policy-controller's key authorities read.
+Made with cosign in its older format (`.sig` tags), the only one policy-controller reads for keys.
 """
 
 from __future__ import annotations
@@ -17,8 +17,12 @@ from lab.oci import Image, Layout, Registry
 
 
 OFFLINE = (
-    "--new-bundle-format=false", "--use-signing-config=false", "--tlog-upload=false",
-    "--allow-http-registry", "--allow-insecure-registry", "--yes",
+    "--new-bundle-format=false",
+    "--use-signing-config=false",
+    "--tlog-upload=false",
+    "--allow-http-registry",
+    "--allow-insecure-registry",
+    "--yes",
 )
 KEYS = ("release", "foreign")
 SIGN_S = 180
@@ -29,7 +33,7 @@ class SigningError(RuntimeError):
 
 
 def signature_tag(ref: str) -> tuple[str, str]:
-    """Return repository and tag under which cosign keeps the signatures of `host:port/repository@sha256:<hex>`."""
+    """Return repository and tag under which cosign keeps the signatures of `host/repository@sha256:<hex>`."""
     name, digest = ref.split("@")
     return name.split("/", 1)[1], digest.replace(":", "-") + ".sig"
 
@@ -52,8 +56,13 @@ class Signer:
 
     def _run(self, *words: str) -> None:
         done = subprocess.run(
-            [str(self.cosign), *words], cwd=self.folder, env=self.env, capture_output=True, text=True,
-            timeout=SIGN_S, check=False,
+            [str(self.cosign), *words],
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=SIGN_S,
+            check=False,
         )
         if done.returncode:
             raise SigningError(f"cosign {words[0]}: {done.stderr.strip()[-400:]}")
@@ -87,11 +96,12 @@ def samples(binaries: Path, layout: Layout, signer: Signer) -> dict[str, str]:
     """Build, push and sign the samples.
 
     Returns:
-        `signed`, `unsigned`, `otherkey` (signed by a foreign key), `otherdigest` (its `.sig` tag holds the signature of another image),
-        each by digest; `tagmoved` by tag: the tag pointed to a signed image and was moved to an unsigned one.
+        By digest: `signed`, `unsigned`, `otherkey` (signed by a foreign key), `otherdigest` (its `.sig`
+        holds another image's signature). By tag: `tagmoved`, moved from a signed image to an unsigned one.
     """
     registry = signer.registry
-    refs = {n: _push(layout, registry, images.sample(binaries, n)) for n in ("signed", "unsigned", "otherkey", "otherdigest")}
+    names = ("signed", "unsigned", "otherkey", "otherdigest")
+    refs = {n: _push(layout, registry, images.sample(binaries, n)) for n in names}
     before = _push(layout, registry, images.sample(binaries, "tagmoved", "stable", "tagmoved, signed"))
     signer.sign([refs["signed"], before])
     signer.sign([refs["otherkey"]], "foreign")
