@@ -19,7 +19,13 @@ from assay.profile_file import load_profile
 ROOT = Path(__file__).parents[2]
 ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "docs" / "design.md", *ADRS]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "docs" / "design.md",
+    *ADRS,
+]
 
 
 def text(*parts: str) -> str:
@@ -30,7 +36,12 @@ def text(*parts: str) -> str:
 def commands(page: str) -> set[str]:
     """Return the commands of the page's console blocks, without comments."""
     blocks = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
-    return {line[2:].split("#")[0].strip() for block in blocks for line in block.splitlines() if line.startswith("$ ")}
+    return {
+        line[2:].split("#")[0].strip()
+        for block in blocks
+        for line in block.splitlines()
+        if line.startswith("$ ")
+    }
 
 
 def test_contributing_is_short_and_starts_with_adding_a_control() -> None:
@@ -61,7 +72,11 @@ def test_workflows_pin_actions_and_hold_no_rights_they_do_not_use(path: Path) ->
     assert workflow["permissions"] == {"contents": "read"}
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
     assert all(re.search(r"@[0-9a-f]{40}$", step["uses"]) for step in steps if "uses" in step)
-    assert all(re.fullmatch(r"make [a-z./-]+|\.ci/run|\.venv/bin/assay check.*", step["run"]) for step in steps if "run" in step)
+    assert all(
+        re.fullmatch(r"make [a-z./-]+|\.ci/run|\.venv/bin/assay check.*", step["run"])
+        for step in steps
+        if "run" in step
+    )
     assert "continue-on-error" not in path.read_text(encoding="utf-8")
 
 
@@ -86,7 +101,10 @@ def test_the_readme_counts_what_is_there() -> None:
     """Controls, those with a test, and the contradictions."""
     catalogue, page = load_catalogue(ROOT), text("README.md")
     total, judged = len(catalogue.controls), len(catalogue.judged)
-    assert f"`GREEN: {judged} of {judged} in scope, {total} in the catalogue, {total - judged} not checked`" in page
+    assert (
+        f"`GREEN: {judged} of {judged} in scope, {total} in the catalogue, {total - judged} not checked`"
+        in page
+    )
     assert f"all {total} controls" in page
     assert f"{judged} are judged today; the other {total - judged}" in page
     assert f"In {len(catalogue.findings)} places" in page
@@ -111,9 +129,15 @@ def test_the_example_profile_loads_and_explains_every_key() -> None:
         part = getattr(profile, section.name)
         if is_dataclass(part):
             inner = {field.name for field in fields(part)}
-            missing = {key for key in inner if not re.search(rf"^(# )?{key} = |\.{key}\]|^# {key} ", example, re.MULTILINE)}
+            missing = {
+                key
+                for key in inner
+                if not re.search(rf"^(# )?{key} = |\.{key}\]|^# {key} ", example, re.MULTILINE)
+            }
             assert missing == set(), section.name
-    assert all(section in example for section in ("[[waivers]]", "[[not_applicable]]", "[[standins]]", "[scope]"))
+    assert all(
+        section in example for section in ("[[waivers]]", "[[not_applicable]]", "[[standins]]", "[scope]")
+    )
 
 
 def declarable() -> set[str]:
