@@ -45,13 +45,29 @@ class Rule:
         return isinstance(self.ports, Unresolved) or any(port in self.ports for port in ports)
 
     def unknown(self) -> Unresolved | None:
-        """Return what keeps the rule from being judged, or None. A rule that may be harmless is no offender yet."""
-        if isinstance(self.sources, Unresolved):
-            return self.sources
-        for value in (*self.sources, self.direction, self.protocol, self.ports):
+        """Return what keeps the rule from being judged, or None."""
+        for value in (self.direction, self.protocol, self.ports, *self._sources()):
             if isinstance(value, Unresolved):
                 return value
         return None
+
+    def open_to_strangers(self, allowed: Sequence[Network]) -> list[str]:
+        """Return the sources outside of `allowed` if the rule is known to be about the admin ports."""
+        if not self.inbound() or not self.reaches():
+            return []
+        if any(isinstance(value, Unresolved) for value in (self.direction, self.protocol, self.ports)):
+            return []
+        return self.strangers(allowed)
+
+    def undecided(self, allowed: Sequence[Network]) -> bool:
+        """Return True if the rule may let strangers in for all that is known, and may not."""
+        if not self.inbound() or not self.reaches() or self.open_to_strangers(allowed):
+            return False
+        unknown_source = any(isinstance(source, Unresolved) for source in self._sources())
+        return unknown_source or (self.unknown() is not None and bool(self.strangers(allowed)))
+
+    def _sources(self) -> tuple[Value, ...]:
+        return (self.sources,) if isinstance(self.sources, Unresolved) else self.sources
 
     def strangers(self, allowed: Sequence[Network]) -> list[str]:
         """Return the known sources that are not within `allowed`; `(no source_ips)` where a rule names none.
@@ -77,6 +93,11 @@ class Server:
     control_plane: bool | None
     user_data: bool
     unknown: Unresolved | None
+
+    @property
+    def unclear(self) -> bool:
+        """Return True if the files do not decide how many control planes this stands for."""
+        return self.control_plane is None or (self.unknown is not None and self.control_plane)
 
 
 def network(text: str) -> Network:
@@ -151,6 +172,23 @@ def rules(resources: Iterable[Resource]) -> list[Rule]:
     return [rule for one in resources if one.type == "hcloud_firewall" for rule in _rules_of(one)]
 
 
+def left_open(
+    written: Sequence[Rule], planned: Sequence[Rule], modules: Sequence[str], allowed: Sequence[Network]
+) -> list[str]:
+    """Return what neither the sources nor the plans decide: rules, and modules nobody looked into.
+
+    Raises:
+        AssumptionError: there are plans, and a firewall of the sources is in none of them: they are of other sources.
+    """
+    covered = {rule.named for rule in planned}
+    missing = sorted({rule.named for rule in written} - covered) if planned else []
+    if missing:
+        raise AssumptionError(f"{missing[0]} is in no plan", "make the plans from these sources")
+    open_rules = [rule for rule in (*written, *planned) if rule.undecided(allowed)]
+    undecided = [rule for rule in open_rules if rule in planned or rule.named not in covered]
+    return [f"{rule.named}: {rule.unknown()}" for rule in undecided] + ([] if planned else list(modules))
+
+
 def _rules_of(firewall: Resource) -> Iterator[Rule]:
     blocks = firewall.blocks("rule")
     for block in [*blocks, firewall.unresolved] if firewall.unresolved else blocks:
@@ -177,6 +215,13 @@ def _rule(firewall: Resource, block: Mapping[str, Value]) -> Rule:
 def servers(resources: Iterable[Resource]) -> list[Server]:
     """Return every hcloud_server. A server is a control plane if a label says so, or its name does."""
     return [_server(one) for one in resources if one.type == "hcloud_server"]
+
+
+def miscounted(control_planes: Sequence[Server], wanted: int) -> list[str]:
+    """Return `type.name: why` of what makes the number of control planes wrong; nothing where it is right."""
+    if len(control_planes) == wanted:
+        return []
+    return sorted({one.named for one in control_planes})
 
 
 def _server(one: Resource) -> Server:

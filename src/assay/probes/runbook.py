@@ -16,7 +16,45 @@ from assay.probes.cobra import CommandTree
 LARGEST = 1024 * 1024
 SHELL_FENCES = frozenset({"", "bash", "sh", "shell", "console", "shell-session", "zsh"})
 SHELL_WORDS = frozenset(
-    ["awk", "cat", "cd", "chmod", "cp", "cut", "date", "diff", "echo", "export", "false", "grep", "head", "install", "jq", "ls", "mkdir", "mktemp", "mv", "printf", "read", "rm", "sed", "set", "sha256sum", "shred", "sleep", "sort", "stat", "tail", "tee", "test", "tr", "true", "umask", "unset", "wc"]
+    [
+        "awk",
+        "cat",
+        "cd",
+        "chmod",
+        "cp",
+        "cut",
+        "date",
+        "diff",
+        "echo",
+        "export",
+        "false",
+        "grep",
+        "head",
+        "install",
+        "jq",
+        "ls",
+        "mkdir",
+        "mktemp",
+        "mv",
+        "printf",
+        "read",
+        "rm",
+        "sed",
+        "set",
+        "sha256sum",
+        "shred",
+        "sleep",
+        "sort",
+        "stat",
+        "tail",
+        "tee",
+        "test",
+        "tr",
+        "true",
+        "umask",
+        "unset",
+        "wc",
+    ]
 )
 COBRA_TOOLS = ("talosctl", "kubectl", "etcdutl")
 PLACEHOLDER = re.compile(r"<[A-Z][A-Z0-9]*(_[A-Z0-9]+)*>")
@@ -29,7 +67,21 @@ DANGEROUS = ("apply-config", "bootstrap", "edit", "etcd defrag", "etcd forfeit-l
              "patch", "reboot", "reset", "restart", "rollback", "service", "shutdown", "upgrade", "wipe")  # fmt: skip
 # Services of Talos; the control plane's parts are static pods and none of them. Only the kubelet and extensions restart.
 TALOS_SERVICES = frozenset(
-    ["apid", "auditd", "containerd", "cri", "dashboard", "etcd", "kubelet", "machined", "registryd", "sandboxd", "syslogd", "trustd", "udevd"]
+    [
+        "apid",
+        "auditd",
+        "containerd",
+        "cri",
+        "dashboard",
+        "etcd",
+        "kubelet",
+        "machined",
+        "registryd",
+        "sandboxd",
+        "syslogd",
+        "trustd",
+        "udevd",
+    ]
 )
 
 

@@ -68,6 +68,8 @@ def documents(written: str, where: str, first_line: int = 1) -> list[Document]:
         raise ProbeError(f"{where}: starts with a byte order mark", "save it as UTF-8 without one")
     try:
         roots = list(_roots(written))
+    except RecursionError as error:
+        raise ProbeError(f"{where}: is nested deeper than {DEEPEST}", "flatten the file") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + first_line if mark else "?"
@@ -78,7 +80,9 @@ def documents(written: str, where: str, first_line: int = 1) -> list[Document]:
     for root in roots:
         leaves = tuple(itertools.islice(_leaves(root, where, first_line, ()), MOST_LEAVES + 1))
         if len(leaves) > MOST_LEAVES:
-            raise ProbeError(f"{where}: more than {MOST_LEAVES} values once aliases are expanded", "write fewer aliases")
+            raise ProbeError(
+                f"{where}: more than {MOST_LEAVES} values once aliases are expanded", "write fewer aliases"
+            )
         found.append(Document(leaves, root.start_mark.line + first_line))
     return found
 

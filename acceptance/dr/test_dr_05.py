@@ -1,0 +1,23 @@
+"""DR-05: every command of the runbook exists in the pinned version of its tool."""
+
+import pytest
+
+from assay.model import Record
+from assay.probes.runbook import Runbook
+from assay.stack import Stack
+
+
+@pytest.mark.control("DR-05")
+def test_runbook_commands_exist(stack: Stack, control: Record) -> None:
+    """Judge every command by the command tree of the binary that the platform pins."""
+    tools = stack.profile.tools
+    runbook = Runbook(
+        stack.paths.runbook, talosctl=tools.talosctl, kubectl=tools.kubectl, etcdutl=tools.etcdutl
+    )
+    commands = control.population(runbook.commands)
+    mistakes = runbook.mistakes()
+    if any(command.tool == "talosctl" for command in commands):
+        found, pinned = runbook.version("talosctl"), stack.profile.talos.version
+        control.note("talosctl", found)
+        control.assume(pinned in ("", found), f"talosctl is {found}, the platform pins {pinned}")
+    assert not control.offenders(mistakes)

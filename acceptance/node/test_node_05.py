@@ -1,0 +1,20 @@
+"""NODE-05: no machine secret in Git, its history, or a state in clear."""
+
+import pytest
+
+from assay.model import Record
+from assay.probes.state import leaks
+from assay.stack import Stack
+
+
+@pytest.mark.control("NODE-05")
+def test_git_and_state_hold_no_machine_secret(stack: Stack, control: Record) -> None:
+    """Judge every version of every file, by name and by content, and what would put secrets into the state."""
+    blobs = control.population(stack.git.blobs)
+    control.note("versions in the history only", sum(not blob.current for blob in blobs))
+    resources = control.population(stack.hcl.resources())
+    wrong = [
+        *control.offenders(stack.git.exposures()),
+        *control.offenders(leaks(stack.hcl.settings(), resources)),
+    ]
+    assert not wrong

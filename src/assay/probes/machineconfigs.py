@@ -1,0 +1,38 @@
+"""Rendered machine configurations, as files: what each node is. Nothing else of them is kept; they hold secrets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from assay.errors import ProbeError
+from assay.probes.yaml_text import documents
+
+
+@dataclass(frozen=True, slots=True)
+class MachineType:
+    """One rendered configuration: `File name`, and `controlplane` or `worker`."""
+
+    named: str
+    type: str
+
+
+def machine_types(folder: Path) -> list[MachineType]:
+    """Return the machine type of every `*.yaml` in a folder, by name.
+
+    Raises:
+        ProbeError: a file cannot be read, or does not say what its machine is.
+    """
+    return [_of(file) for file in sorted(folder.glob("*.yaml"))]
+
+
+def _of(file: Path) -> MachineType:
+    try:
+        found = documents(file.read_text(encoding="utf-8"), file.name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProbeError(f"{file.name}: cannot be read", "check machineconfigs under [paths]") from error
+    types = {document.get("machine", "type") for document in found} - {""}
+    if len(types) != 1:
+        raise ProbeError(f"{file.name}: does not say one machine.type", "render it again")
+    kind = types.pop()
+    return MachineType(f"File {file.name}", "controlplane" if kind == "init" else kind)
