@@ -48,7 +48,10 @@ def toy(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Toy:
     monkeypatch.delenv("ASSAY_RUN", raising=False)
     monkeypatch.delenv("ASSAY_REPORTS", raising=False)
     monkeypatch.setenv("ASSAY_LAB_STATE", str(pytester.path / "nowhere"))
-    pytester.makefile(".ini", pytest="[pytest]\naddopts = --import-mode=importlib -p no:cacheprovider\n")
+    pytester.makefile(
+        ".ini",
+        pytest="[pytest]\naddopts = --import-mode=importlib -p no:cacheprovider -p no:hypothesispytest -p no:locust -p no:testinfra\n",
+    )
     return Toy(pytester.path)
 
 
@@ -78,7 +81,15 @@ def test_a_failure_is_red_exit_1_and_names_offender_and_remedy(pytester: pytest.
     result = run(pytester)
     assert result.ret == 1
     assert last(result).startswith("RED: 0 of 1 in scope")
-    result.stdout.fnmatch_lines(["FAIL (1)", "  Infra", "*NET-01*3 of 3*", "*- Thing bad-two: is bad", "*remedy: The remedy of NET-01."])
+    result.stdout.fnmatch_lines(
+        [
+            "FAIL (1)",
+            "  Infra",
+            "*NET-01*3 of 3*",
+            "*- Thing bad-two: is bad",
+            "*remedy: The remedy of NET-01.",
+        ]
+    )
     assert "Traceback" not in result.stdout.str()
     (line,) = evidence(pytester)
     assert line["verdict"] == "FAIL"
@@ -94,15 +105,21 @@ def test_a_failure_is_red_exit_1_and_names_offender_and_remedy(pytester: pytest.
         pytest.param(UNDECLARED, "NOT_CHECKED", "no number is declared for NET-01.rpo", id="undeclared"),
     ],
 )
-def test_what_cannot_be_judged_is_exit_10(pytester: pytest.Pytester, toy: Toy, test: str, verdict: str, reason: str) -> None:
+def test_what_cannot_be_judged_is_exit_10(
+    pytester: pytest.Pytester, toy: Toy, test: str, verdict: str, reason: str
+) -> None:
     toy.trio("NET-01", test)
     assert run(pytester).ret == 10
     (line,) = evidence(pytester)
     assert (line["verdict"], line["reason"]) == (verdict, reason)
 
 
-@pytest.mark.parametrize("test", [pytest.param(CRASH, id="exception"), pytest.param(SECRET_COMPARED, id="assert")])
-def test_texts_of_strangers_reach_neither_evidence_nor_terminal(pytester: pytest.Pytester, toy: Toy, test: str) -> None:
+@pytest.mark.parametrize(
+    "test", [pytest.param(CRASH, id="exception"), pytest.param(SECRET_COMPARED, id="assert")]
+)
+def test_texts_of_strangers_reach_neither_evidence_nor_terminal(
+    pytester: pytest.Pytester, toy: Toy, test: str
+) -> None:
     toy.trio("NET-01", test)
     result = run(pytester)
     assert "s3cr3t-canary" not in result.stdout.str()
@@ -110,7 +127,9 @@ def test_texts_of_strangers_reach_neither_evidence_nor_terminal(pytester: pytest
         assert not path.is_file() or "s3cr3t-canary" not in path.read_text()
 
 
-def test_controls_without_a_test_are_rows_and_narrow_the_gate_only_in_scope(pytester: pytest.Pytester, toy: Toy) -> None:
+def test_controls_without_a_test_are_rows_and_narrow_the_gate_only_in_scope(
+    pytester: pytest.Pytester, toy: Toy
+) -> None:
     toy.trio("NET-01")
     toy.policy("NET-02")
     assert run(pytester).ret == 10
@@ -127,7 +146,10 @@ def test_a_partial_selection_says_so_first_and_last(pytester: pytest.Pytester, t
     result.stdout.fnmatch_lines(["assay: *(PARTIAL: control NET-02)"])
     assert last(result).endswith("(PARTIAL: control NET-02)")
     result = run(pytester, "-k", "net_01")
-    assert last(result) == "GREEN: 1 of 1 selected, 2 in the catalogue, 1 not checked (PARTIAL: what the command line names)"
+    assert (
+        last(result)
+        == "GREEN: 1 of 1 selected, 2 in the catalogue, 1 not checked (PARTIAL: what the command line names)"
+    )
 
 
 def test_a_waiver_shows_and_an_expired_one_does_not_help(pytester: pytest.Pytester, toy: Toy) -> None:
@@ -194,7 +216,9 @@ def test_load_and_drill_refuse_workers(pytester: pytest.Pytester, toy: Toy) -> N
     result.stderr.fnmatch_lines(["ERROR: load and drill run alone*"])
 
 
-def test_several_invocations_share_one_chain(pytester: pytest.Pytester, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_invocations_share_one_chain(
+    pytester: pytest.Pytester, toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     toy.trio("NET-01")
     toy.trio("NET-02")
     monkeypatch.setenv("ASSAY_RUN", "one-run")
@@ -211,7 +235,12 @@ def test_a_proof_plants_catches_and_names(pytester: pytest.Pytester, toy: Toy) -
     assert result.ret == 0
     assert last(result) == "PROVED: 1 of 1 planted violations caught and named, 1 controls"
     (row,) = json.loads((pytester.path / "reports/detections.json").read_text())
-    assert (row["control"], row["violation"], row["caught"], row["named"]) == ("NET-01", "bad_thing", True, True)
+    assert (row["control"], row["violation"], row["caught"], row["named"]) == (
+        "NET-01",
+        "bad_thing",
+        True,
+        True,
+    )
     assert evidence(pytester, "proof")[0]["kind"] == "proof"
     assert not (pytester.path / "reports/evidence").exists()
     assert (pytester.path / "infra/list").read_text() == "one two three"
@@ -223,10 +252,18 @@ def test_a_proof_plants_catches_and_names(pytester: pytest.Pytester, toy: Toy) -
         pytest.param('" bad-one"', '" good-one"', 1, "*MISSED*", id="missed"),
         pytest.param("Thing bad-one", "Thing bad-other", 1, "*caught, NOT NAMED*", id="not-named"),
         pytest.param('Named("Thing bad-one")', "None", 10, "*nothing was planted*", id="nothing"),
-        pytest.param('plant.added("infra", "list", " bad-one")', 'plant.edited("infra", "list", "nine", "x")', 10, "*nothing planted*", id="no-text"),
+        pytest.param(
+            'plant.added("infra", "list", " bad-one")',
+            'plant.edited("infra", "list", "nine", "x")',
+            10,
+            "*nothing planted*",
+            id="no-text",
+        ),
     ],
-)  # fmt: skip
-def test_a_blind_control_is_seen(pytester: pytest.Pytester, toy: Toy, old: str, new: str, code: int, says: str) -> None:
+)
+def test_a_blind_control_is_seen(
+    pytester: pytest.Pytester, toy: Toy, old: str, new: str, code: int, says: str
+) -> None:
     toy.trio("NET-01", plants=PLANTS.replace(old, new))
     result = run(pytester, "--prove")
     assert result.ret == code
@@ -257,7 +294,12 @@ def test_length(stack, control):
     toy.trio("NET-01", test, plants, more='limits = [{metric="length", value=3, unit="words"}]\n')
     assert run(pytester).ret == 0
     assert run(pytester, "--prove").ret == 0
-    toy.trio("NET-01", test, plants.replace("4)", "5)"), more='limits = [{metric="length", value=3, unit="words"}]\n')
+    toy.trio(
+        "NET-01",
+        test,
+        plants.replace("4)", "5)"),
+        more='limits = [{metric="length", value=3, unit="words"}]\n',
+    )
     assert run(pytester, "--prove").ret == 1
 
 

@@ -60,7 +60,14 @@ class Toy:
         self.write(f"policies/{name.split('-')[0].lower()}/{name}.toml", text)
 
     def trio(
-        self, name: str, test: str = GOOD, plants: str = PLANTS, *, tiers: str = '["static"]', owner: str = "Infra", more: str = ""
+        self,
+        name: str,
+        test: str = GOOD,
+        plants: str = PLANTS,
+        *,
+        tiers: str = '["static"]',
+        owner: str = "Infra",
+        more: str = "",
     ) -> None:
         family, word = name.split("-")[0].lower(), name.lower().replace("-", "_")
         self.policy(name, owner, tiers, more)

@@ -1,0 +1,190 @@
+"""Rules about the source itself: who imports whom, one client per probe, nothing swallowed, sizes, trios."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from assay.catalogue import check_trios, load_catalogue
+
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "assay"
+ROWS = [
+    {"errors"},
+    {"model", "table"},
+    {"profile"},
+    {"profile_file", "catalogue", "evidence", "judge", "loadplan", "loadverdict", "report"},
+    {"gate"},
+    {"proof", "summary"},
+    {"docs", "lease"},
+    {"probes"},
+    {"drills"},
+    {"stack", "trees"},
+    {"plant", "resolve"},
+    {"session", "holes"},
+    {"plugin", "cli"},
+]
+CLIENTS = {
+    "kubernetes": {"probes/kube.py"},
+    "hcl2": {"probes/hcl.py"},
+    "requests": {"probes/http.py"},
+    "ruamel": {"probes/yaml_text.py"},
+    "hvac": {"probes/vault.py"},
+    "testinfra": {"probes/pod.py"},
+    "boto3": {"probes/s3.py"},
+    "allure": {"plugin.py"},
+    "pytest": {"plugin.py"},
+    "click": {"cli.py"},
+    "rfc8785": {"evidence.py"},
+    "locust": set(),
+    "gevent": set(),
+    "lab": set(),
+}
+FORBIDDEN = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
+FOLDERS = ("src", "acceptance", "violations", "lab", "loadtests", "tests")
+SKIPPED = {"components", "node_modules"}
+
+
+def sources(*folders: str) -> list[Path]:
+    found = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [path for path in found if not SKIPPED & set(path.relative_to(ROOT).parts)]
+
+
+def ident(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(path: Path) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{ident(path)}:{node.lineno}: relative import"
+            yield str(node.module), node.lineno
+            if node.module == "assay":
+                yield from ((f"assay.{alias.name}", node.lineno) for alias in node.names)
+
+
+def row(word: str) -> int:
+    found = [number for number, names in enumerate(ROWS) if word in names]
+    assert found, f"assay.{word} is in no row: add it to ROWS where it belongs"
+    return found[0]
+
+
+@pytest.mark.parametrize("path", sources("src/assay"), ids=ident)
+def test_a_module_imports_only_from_lower_rows(path: Path) -> None:
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    if parts[0] == "__init__":
+        return
+    for name, line in imports(path):
+        word = name.split(".")[1] if name.startswith("assay.") else ""
+        if word and word != parts[0]:
+            assert row(word) <= row(parts[0]), f"{ident(path)}:{line}: imports {name}, which is not lower"
+
+
+def test_imports_within_a_row_have_no_circle() -> None:
+    graph = {
+        path.stem: {name.split(".")[1] for name, _ in imports(path) if name.startswith("assay.")}
+        for path in SOURCE.glob("*.py")
+    }
+    for first, targets in graph.items():
+        for second in targets:
+            assert first not in graph.get(second, set()), f"{first} and {second} import each other"
+
+
+@pytest.mark.parametrize("path", sources("src/assay"), ids=ident)
+def test_a_client_library_is_imported_in_one_place(path: Path) -> None:
+    inside = path.relative_to(SOURCE).as_posix()
+    for name, line in imports(path):
+        homes = CLIENTS.get(name.split(".")[0])
+        assert homes is None or inside in homes, (
+            f"{ident(path)}:{line}: {name} belongs in {homes or 'no module'}"
+        )
+
+
+@pytest.mark.parametrize("path", sources("acceptance"), ids=ident)
+def test_acceptance_imports_assay_and_pytest_only(path: Path) -> None:
+    for name, line in imports(path):
+        known = (
+            name.split(".")[0] in {"assay", "pytest", "__future__"}
+            or name.split(".")[0] in sys.stdlib_module_names
+        )
+        assert known, f"{ident(path)}:{line}: imports {name}"
+        assert not name.startswith(("assay.plant", "subprocess", "socket")), (
+            f"{ident(path)}:{line}: imports {name}"
+        )
+
+
+@pytest.mark.parametrize("path", sources("violations"), ids=ident)
+def test_violations_plant_through_the_plant_only(path: Path) -> None:
+    for name, line in imports(path):
+        above = name.startswith(("assay.plugin", "assay.session", "assay.cli", "assay.gate", "assay.stack"))
+        outside = name.split(".")[0] not in sys.stdlib_module_names | {"assay"}
+        around = name.split(".")[0] in {"subprocess", "socket", "urllib", "http", "os", "shutil"}
+        allowed = not (above or outside or around)
+        assert allowed, f"{ident(path)}:{line}: imports {name}"
+
+
+@pytest.mark.parametrize("path", sources("lab"), ids=ident)
+def test_the_lab_stands_alone(path: Path) -> None:
+    for name, line in imports(path):
+        assert name.split(".")[0] != "assay", f"{ident(path)}:{line}: the lab imports nothing of the suite"
+
+
+@pytest.mark.parametrize("path", sources(*FOLDERS), ids=ident)
+def test_no_broad_exception_is_swallowed(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ExceptHandler) and broad(node.type):
+            assert ends_in_raise(node), f"{ident(path)}:{node.lineno}: a broad except must end in raise"
+
+
+def broad(kind: ast.expr | None) -> bool:
+    if isinstance(kind, ast.Tuple):
+        return any(broad(one) for one in kind.elts)
+    return kind is None or ast.unparse(kind) in {"Exception", "BaseException"}
+
+
+def ends_in_raise(handler: ast.ExceptHandler) -> bool:
+    return isinstance(handler.body[-1], ast.Raise) or ast.unparse(handler.body[-1]).startswith("os._exit(")
+
+
+@pytest.mark.parametrize(("text", "swallowed"), [
+    ("try:\n    f()\nexcept Exception:\n    pass", True),
+    ("try:\n    f()\nexcept (OSError, Exception):\n    x = 1", True),
+    ("try:\n    f()\nexcept:\n    raise", False),
+])  # fmt: skip
+def test_the_rule_about_exceptions_sees(text: str, swallowed: bool) -> None:
+    (handler,) = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ExceptHandler)]
+    assert (broad(handler.type) and not ends_in_raise(handler)) is swallowed
+
+
+@pytest.mark.parametrize("path", sources(*FOLDERS), ids=ident)
+def test_files_are_short_and_named_for_what_they_hold(path: Path) -> None:
+    assert path.stem not in FORBIDDEN
+    length = len(path.read_text(encoding="utf-8").splitlines())
+    assert length <= 400, f"{ident(path)}: {length} lines, more than 400"
+
+
+def test_functions_are_mostly_short() -> None:
+    lengths = [
+        int(node.end_lineno or 0) - (node.body[1] if len(node.body) > 1 else node.body[0]).lineno + 1
+        for path in sources("src/assay")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    ]
+    longer = sum(length > 15 for length in lengths)
+    assert longer <= len(lengths) * 0.1, f"{longer} of {len(lengths)} functions are longer than 15 lines"
+
+
+def test_every_test_has_its_policy_and_its_violation() -> None:
+    check_trios(load_catalogue(ROOT))
+
+
+def test_acceptance_holds_nothing_but_tests() -> None:
+    other = [path for path in sources("acceptance") if not path.name.startswith("test_")]
+    assert not other, "no nested conftest, no modules of its own"
