@@ -15,8 +15,11 @@ def test_any_control_plane_may_be_lost(stack: Stack, control: Record) -> None:
     control.note("acknowledged writes", finding.acked)
     lost = control.measured(len(finding.lost), "count", "lost_writes")
     gap = control.measured(finding.write_gap, "s", "write_gap")
-    control.offenders((Offender(f"ConfigMap {key}", "acknowledged, then gone") for key in finding.lost))
-    control.offenders((one for one in finding.losses if one.write_gap > control.limit("write_gap")), "writes stopped for longer than declared")
+    control.offenders(Offender(f"ConfigMap {key}", "acknowledged, then gone") for key in finding.lost)
+    control.offenders(
+        (one for one in finding.losses if one.write_gap > control.limit("write_gap")),
+        "writes stopped for longer than declared",
+    )
     assert lost <= control.limit("lost_writes")
     assert gap <= control.limit("write_gap")
     control.population(finding.losses, of=len(stack.talos.controlplanes))

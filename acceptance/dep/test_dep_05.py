@@ -7,6 +7,7 @@ from assay.probes.talos_diff import differences
 from assay.probes.talos_facts import yaml_documents
 from assay.stack import Stack
 
+
 TOLD = 5
 
 
@@ -15,10 +16,18 @@ def test_every_node_runs_its_rendered_configuration(stack: Stack, control: Recor
     """Compare leaf by leaf, secrets by keyed digest, both the running and the stored configuration of all nodes."""
     folder, talos = stack.paths.machineconfigs, stack.talos
     rendered = {file.stem: file for file in folder.glob("*.yaml")}
-    control.assume(rendered.keys() == {machine.name for machine in talos.machines}, "the rendered files are not those of the nodes")
+    control.assume(
+        rendered.keys() == {machine.name for machine in talos.machines},
+        "the rendered files are not those of the nodes",
+    )
     for machine in control.population(talos.machines, of=len(stack.kube.nodes())):
         wanted = yaml_documents(rendered[machine.name].read_text(), f"{machine.name}.yaml")
-        for what, found in (("runs", talos.machineconfig(machine)), ("has stored", talos.stored_machineconfig(machine))):
+        for what, found in (
+            ("runs", talos.machineconfig(machine)),
+            ("has stored", talos.stored_machineconfig(machine)),
+        ):
             paths = differences(wanted, found)
-            control.offenders([machine] if paths else [], f"{what} another configuration: {', '.join(paths[:TOLD])}")
+            control.offenders(
+                [machine] if paths else [], f"{what} another configuration: {', '.join(paths[:TOLD])}"
+            )
     assert not control.found

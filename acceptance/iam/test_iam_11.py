@@ -5,6 +5,7 @@ import pytest
 from assay.model import Record
 from assay.stack import Stack
 
+
 LAYER = "PermissionDenied"
 HARMLESS = (
     ("restart", "assay-no-such-process"),
@@ -27,9 +28,13 @@ def test_reader_reads_and_admins_are_short_lived(stack: Stack, control: Record) 
             tried = talos.try_roles(machine, *words)
             control.refused(tried.reader, tried.admin, LAYER)
         control.offenders([] if talos.version(machine).rbac else [machine], "Talos RBAC is off")
-        control.offenders([machine] if talos.pod_roles(machine) & MIGHTY else [], "pods may get an all-powerful Talos role")
+        control.offenders(
+            [machine] if talos.pod_roles(machine) & MIGHTY else [], "pods may get an all-powerful Talos role"
+        )
     admin, reader = talos.credentials()
     control.offenders([reader] if reader.mighty else [], "the reader credential is all-powerful")
     lifetime = control.measured(admin.days * HOURS, "h", "admin_lifetime")
-    control.offenders([admin] if lifetime > control.limit("admin_lifetime") else [], "it lives longer than declared")
+    control.offenders(
+        [admin] if lifetime > control.limit("admin_lifetime") else [], "it lives longer than declared"
+    )
     assert not control.found

@@ -6,6 +6,7 @@ from assay.model import Record
 from assay.probes.talos_shipped import EXTENSIONS, SERVICES
 from assay.stack import Stack
 
+
 SSH = 22
 
 
@@ -17,14 +18,21 @@ def test_no_way_in_but_the_api(stack: Stack, control: Record) -> None:
         addresses = control.population(talos.addresses(machine))
         for address in addresses:
             twin = talos.without_certificate(address)
-            control.assume(twin.demands, f"{address}:{twin.port} did not demand a certificate, so its silence elsewhere means nothing")
-            control.offenders([machine] if talos.knock(address, SSH).state == "open" else [], f"{address}:{SSH} is open")
+            control.assume(
+                twin.demands,
+                f"{address}:{twin.port} did not demand a certificate, so its silence elsewhere means nothing",
+            )
+            control.offenders(
+                [machine] if talos.knock(address, SSH).state == "open" else [], f"{address}:{SSH} is open"
+            )
         listening = [socket for socket in talos.listeners(machine) if socket.port == SSH]
         control.offenders([machine] if listening else [], f"something listens on port {SSH}")
         control.offenders(
-            [machine for service in talos.services(machine) if service.name not in SERVICES], "a service off the allow list"
+            [machine for service in talos.services(machine) if service.name not in SERVICES],
+            "a service off the allow list",
         )
         control.offenders(
-            [machine for extension in talos.extensions(machine) if extension.name not in EXTENSIONS], "an extension off the allow list"
+            [machine for extension in talos.extensions(machine) if extension.name not in EXTENSIONS],
+            "an extension off the allow list",
         )
     assert not control.found

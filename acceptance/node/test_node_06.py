@@ -7,6 +7,7 @@ from assay.probes import snapshot
 from assay.probes.kube_wire import NAMES_ONLY
 from assay.stack import Stack
 
+
 PREFIX = "/registry/secrets/"
 PROVIDER = "secretbox"
 
@@ -17,13 +18,19 @@ def test_every_stored_secret_is_ciphertext(stack: Stack, control: Record) -> Non
     talos, before = stack.talos, names(stack)
     with talos.snapshot(talos.controlplanes[0]) as path:
         content = snapshot.read(path)
-        control.assume(len(content.keys) == snapshot.counted(stack.profile.need_path("tools.etcdutl"), path), "the snapshot was not read whole")
+        control.assume(
+            len(content.keys) == snapshot.counted(stack.profile.need_path("tools.etcdutl"), path),
+            "the snapshot was not read whole",
+        )
     control.note("older revisions beside the living keys", content.superseded)
     stored = control.population(content.under(PREFIX))
     missing = before & names(stack) - {one.key.removeprefix(PREFIX) for one in stored}
     control.assume(not missing, f"{len(missing)} Secrets of the API are not in the snapshot under {PREFIX}")
     clear = [one for one in stored if one.provider != PROVIDER]
-    assert not control.offenders(Offender(f"Secret {one.key.removeprefix(PREFIX)}", f"stored with: {one.provider or 'nothing'}") for one in clear)
+    assert not control.offenders(
+        Offender(f"Secret {one.key.removeprefix(PREFIX)}", f"stored with: {one.provider or 'nothing'}")
+        for one in clear
+    )
 
 
 def names(stack: Stack) -> set[str]:

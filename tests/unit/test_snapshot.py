@@ -12,6 +12,7 @@ from assay.errors import ProbeError
 from assay.probes import snapshot
 from assay.probes.bolt import DIGEST, Bolt
 
+
 RECORDED = gzip.decompress((Path(__file__).parent / "data/etcd-snapshot.db.gz").read_bytes())
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from assay.errors import ProbeError
 from assay.probes import talos_facts as facts
 
+
 MEMBERS = """\
 NODE         ID                 HOSTNAME   PEER URLS                 CLIENT URLS               LEARNER
 10.98.0.11   75743fbb031d2570   cp-2       https://10.98.0.12:2380   https://10.98.0.12:2379   false
@@ -61,13 +62,18 @@ def test_status_as_recorded() -> None:
 
 def test_status_of_a_lost_quorum() -> None:
     """Leader zero and the error are both seen."""
-    text = STATUS.replace("(100.00%)   d6e0297320720072", "(100.00%)   0000000000000000").rstrip("\n") + "     no leader\n"
+    text = (
+        STATUS.replace("(100.00%)   d6e0297320720072", "(100.00%)   0000000000000000").rstrip("\n")
+        + "     no leader\n"
+    )
     (row,) = facts.statuses(text, "t")
     assert not row.led
     assert row.errors == "no leader"
 
 
-@pytest.mark.parametrize("text", [MEMBERS.replace("LEARNER", "ROLE"), MEMBERS.replace("false", "maybe"), "ID   HOSTNAME\n1   a\n"])
+@pytest.mark.parametrize(
+    "text", [MEMBERS.replace("LEARNER", "ROLE"), MEMBERS.replace("false", "maybe"), "ID   HOSTNAME\n1   a\n"]
+)
 def test_other_tables_are_refused(text: str) -> None:
     """An unknown shape is an error."""
     with pytest.raises(ProbeError):
@@ -103,7 +109,10 @@ def test_mounts_as_recorded() -> None:
 def test_machineconfig_of_several_documents() -> None:
     """The spec is YAML text with many documents."""
     text = "version: v1alpha1\nmachine: {type: worker}\n---\nkind: HostnameConfig\nhostname: a\n"
-    assert [sorted(d) for d in facts.machineconfig({"spec": text}, "t")] == [["machine", "version"], ["hostname", "kind"]]
+    assert [sorted(d) for d in facts.machineconfig({"spec": text}, "t")] == [
+        ["machine", "version"],
+        ["hostname", "kind"],
+    ]
     for bad in ({"spec": {}}, {"spec": ""}, {"spec": "a: [\n"}, {"spec": "- 1\n"}):
         with pytest.raises(ProbeError):
             facts.machineconfig(bad, "t")
@@ -111,12 +120,19 @@ def test_machineconfig_of_several_documents() -> None:
 
 def test_pod_roles_of_both_shapes() -> None:
     """The old field and the document that replaces it."""
-    old = {"machine": {"features": {"kubernetesTalosAPIAccess": {"enabled": False, "allowedRoles": ["os:admin"]}}}}
+    old = {
+        "machine": {
+            "features": {"kubernetesTalosAPIAccess": {"enabled": False, "allowedRoles": ["os:admin"]}}
+        }
+    }
     new = {"kind": facts.POD_ACCESS, "allowedRoles": ["os:reader"]}
     assert facts.pod_roles([old, new, {"machine": None}]) == {"os:admin", "os:reader"}
 
 
-@given(st.lists(st.dictionaries(st.text(max_size=5), st.integers(), max_size=3), max_size=5), st.sampled_from(["", "\n", "  \n"]))
+@given(
+    st.lists(st.dictionaries(st.text(max_size=5), st.integers(), max_size=3), max_size=5),
+    st.sampled_from(["", "\n", "  \n"]),
+)
 def test_documents_come_back(objects: list[dict[str, int]], between: str) -> None:
     """Whatever objects are printed one after the other are read one after the other."""
     assert facts.documents(between.join(json.dumps(o, indent=4) for o in objects), "t") == objects
@@ -125,7 +141,15 @@ def test_documents_come_back(objects: list[dict[str, int]], between: str) -> Non
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
     """No parser ever ends in anything but rows or a ProbeError."""
-    for parse in (facts.members, facts.statuses, facts.alarms, facts.listeners, facts.mounts, facts.version, facts.documents):
+    for parse in (
+        facts.members,
+        facts.statuses,
+        facts.alarms,
+        facts.listeners,
+        facts.mounts,
+        facts.version,
+        facts.documents,
+    ):
         try:
             parse(text, "t")
         except ProbeError:
@@ -140,6 +164,8 @@ def test_tables_come_back(rows: list[tuple[str, str, str]]) -> None:
     """What Go's tabwriter lays out is cut apart again, empty cells included."""
     header = ("ONE", "TWO WORDS", "LAST")
     widths = [max(len(h), *(len(row[i]) for row in rows)) + 3 for i, h in enumerate(header)]
-    lines = ["".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (header, *rows)]
+    lines = [
+        "".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (header, *rows)
+    ]
     kept = [row for row in rows if any(row)]
     assert [tuple(row.values()) for row in facts.table("\n".join(lines), header, "t")] == kept

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from assay.plant import Named, Plant
 
+
 PATCH = {"machine": {"nodeAnnotations": {"assay.dev/planted": "by-hand"}}}
 
 

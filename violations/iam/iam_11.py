@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from assay.plant import Breach, Named, Plant
 
+
 YEARS_10 = 10 * 365 * 24
 
 
@@ -29,7 +30,9 @@ def pods_as_admin(plant: Plant) -> Iterator[Named]:
     """Let pods ask for os:admin by one control plane's configuration; the switch itself stays off."""
     name = list(plant.profile.talos.controlplanes)[-1]
     access = {"enabled": False, "allowedRoles": ["os:admin"], "allowedKubernetesNamespaces": ["kube-system"]}
-    with plant.talos_api.patched(name, {"machine": {"features": {"kubernetesTalosAPIAccess": access}}}) as machine:
+    with plant.talos_api.patched(
+        name, {"machine": {"features": {"kubernetesTalosAPIAccess": access}}}
+    ) as machine:
         yield Named(machine.named)
 
 

@@ -10,7 +10,12 @@ from assay.plant import Named, Plant
 def foreign_node(plant: Plant) -> Iterator[Named]:
     """Register a node that nobody declared, as a hand-installed Ubuntu server would register itself."""
     spec = {"unschedulable": True, "taints": [{"key": "assay.dev/planted", "effect": "NoExecute"}]}
-    manifest = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "assay-planted-ubuntu"}, "spec": spec}
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": "assay-planted-ubuntu"},
+        "spec": spec,
+    }
     with plant.apply(manifest) as named:
         yield named
 

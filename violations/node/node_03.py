@@ -10,7 +10,12 @@ from assay.plant import Named, Plant
 def writable_kubelet_mount(plant: Plant) -> Iterator[Named]:
     """Give one worker's kubelet a writable bind mount of a host folder."""
     name = list(plant.profile.talos.workers)[-1]
-    mount = {"destination": "/var/lib/assay-planted", "type": "bind", "source": "/var/lib/assay-planted", "options": ["bind", "rshared", "rw"]}
+    mount = {
+        "destination": "/var/lib/assay-planted",
+        "type": "bind",
+        "source": "/var/lib/assay-planted",
+        "options": ["bind", "rshared", "rw"],
+    }
     with plant.talos_api.patched(name, {"machine": {"kubelet": {"extraMounts": [mount]}}}) as machine:
         yield Named(machine.named)
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from assay.plant import Named, Plant
 from assay.probes.etcd import EtcdWriter
 
+
 NAME = "default/assay-planted-clear"
 
 
@@ -14,8 +15,19 @@ NAME = "default/assay-planted-clear"
 def secret_in_clear(plant: Plant) -> Iterator[Named]:
     """Write a well-formed Secret past the API servers, so that they can read it and none of them has encrypted it."""
     space, _, name = NAME.partition("/")
-    meta = {"namespace": space, "name": name, "uid": "00000000-0000-4000-8000-000000000022", "creationTimestamp": "2026-01-01T00:00:00Z"}
-    body = {"kind": "Secret", "apiVersion": "v1", "metadata": {**meta, "labels": plant.labels}, "data": {"decoy": "bm90aGluZw=="}, "type": "Opaque"}
+    meta = {
+        "namespace": space,
+        "name": name,
+        "uid": "00000000-0000-4000-8000-000000000022",
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+    }
+    body = {
+        "kind": "Secret",
+        "apiVersion": "v1",
+        "metadata": {**meta, "labels": plant.labels},
+        "data": {"decoy": "bm90aGluZw=="},
+        "type": "Opaque",
+    }
     etcd = EtcdWriter.from_profile(plant.profile)
     endpoint, key = etcd.endpoints[0], f"/registry/secrets/{NAME}"
     try:

@@ -22,6 +22,8 @@ def await_true(holds: Callable[[], bool], what: str, within: float, every: float
     begin = now()
     while not holds():
         if now() - begin > within:
-            raise GuardError(f"{what}: not seen within {within:.0f} s", "look at the stack before the next drill")
+            raise GuardError(
+                f"{what}: not seen within {within:.0f} s", "look at the stack before the next drill"
+            )
         time.sleep(every)
     return now() - begin

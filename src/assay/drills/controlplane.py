@@ -21,6 +21,7 @@ from assay.probes.etcd import Etcd
 from assay.probes.talos import Talos
 from assay.probes.talos_facts import Machine
 
+
 if TYPE_CHECKING:
     from assay.profile import Profile
 
@@ -65,7 +66,12 @@ class Drill:
         """
         guard_kind(profile)
         driver = Launcher(profile.need_text("drill.launcher"))
-        return cls(profile, Quorum(Talos.from_profile(profile), Etcd.from_profile(profile)), Scene.from_profile(profile), driver)
+        return cls(
+            profile,
+            Quorum(Talos.from_profile(profile), Etcd.from_profile(profile)),
+            Scene.from_profile(profile),
+            driver,
+        )
 
     def control_planes_lost(self) -> Report:
         """Return the report on losing every control plane once; one run serves every control of a session.
@@ -94,7 +100,11 @@ class Drill:
             ledger.start()
             stack.callback(ledger.stop)
             begun = now()
-            await_true(lambda: ledger.acked_since(begun) >= STEADY, f"{STEADY} acknowledged writes before the first loss", 60)
+            await_true(
+                lambda: ledger.acked_since(begun) >= STEADY,
+                f"{STEADY} acknowledged writes before the first loss",
+                60,
+            )
             losses = self._losses(journal, ledger)
             ops, after = ledger.stop(), self._await_quorum("after the drill")
             finding = judge(ops, losses, self._scene.final_reads(run), before, after)
@@ -166,6 +176,10 @@ def guard_kind(profile: Profile) -> None:
         GuardError: the stack is no lab, or the profile does not say which cluster it is.
     """
     if profile.kind != "lab":
-        raise GuardError(f"no drill on a {profile.kind} stack", 'only a profile with kind = "lab" may be drilled')
+        raise GuardError(
+            f"no drill on a {profile.kind} stack", 'only a profile with kind = "lab" may be drilled'
+        )
     if not profile.cluster_uid:
-        raise GuardError("the profile does not say which cluster may be drilled", "set cluster_uid under [stack]")
+        raise GuardError(
+            "the profile does not say which cluster may be drilled", "set cluster_uid under [stack]"
+        )

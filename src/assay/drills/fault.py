@@ -56,10 +56,14 @@ class Launcher:
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired) as why:
-            raise GuardError(f"the launcher did not {verb} {node}: {type(why).__name__}", "check launcher under [drill]") from why
+            raise GuardError(
+                f"the launcher did not {verb} {node}: {type(why).__name__}", "check launcher under [drill]"
+            ) from why
         if done.returncode:
             words = (done.stderr or done.stdout).strip().splitlines()[-1:]
-            raise GuardError(f"the launcher did not {verb} {node}: {' '.join(words)[:200]}", "start the node by hand")
+            raise GuardError(
+                f"the launcher did not {verb} {node}: {' '.join(words)[:200]}", "start the node by hand"
+            )
 
 
 @contextmanager
@@ -78,7 +82,14 @@ def lost(journal: Journal, driver: Driver, node: str, observed_on: Callable[[str
             put_back(journal, driver, number, Undo(node), observed_on)
 
 
-def put_back(journal: Journal, driver: Driver, number: int, undo: Undo, observed_on: Callable[[str], bool], tries: int = 3) -> None:
+def put_back(
+    journal: Journal,
+    driver: Driver,
+    number: int,
+    undo: Undo,
+    observed_on: Callable[[str], bool],
+    tries: int = 3,
+) -> None:
     """Do one undo, observe that it worked, and only then strike it off the journal.
 
     Raises:
@@ -110,7 +121,9 @@ def resume(journal: Journal, driver: Driver, observed_on: Callable[[str], bool])
         except GuardError as why:
             failed.append(str(why))
     if failed:
-        raise GuardError(f"an earlier drill is not undone: {'; '.join(failed)}", "a person must look at the nodes")
+        raise GuardError(
+            f"an earlier drill is not undone: {'; '.join(failed)}", "a person must look at the nodes"
+        )
     return done
 
 

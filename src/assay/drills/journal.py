@@ -45,7 +45,10 @@ class Journal:
             self._file = path.open("a+b")
             _sync_folder(path.parent)
         except OSError as why:
-            raise GuardError(f"the drill's journal cannot be written: {why.strerror}", "without a way back nothing is broken") from why
+            raise GuardError(
+                f"the drill's journal cannot be written: {why.strerror}",
+                "without a way back nothing is broken",
+            ) from why
         _lock(self._file)
         self._sequence, self._previous, self._open = 0, BEGIN, dict[int, Undo]()
         self._load()
@@ -86,7 +89,10 @@ class Journal:
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as why:
-            raise GuardError(f"the drill's journal cannot be written: {why.strerror}", "without a way back nothing is broken") from why
+            raise GuardError(
+                f"the drill's journal cannot be written: {why.strerror}",
+                "without a way back nothing is broken",
+            ) from why
         self._sequence, self._previous = self._sequence + 1, _digest(line)
         return self._sequence
 

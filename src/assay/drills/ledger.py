@@ -34,11 +34,15 @@ class Ledger:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("w")
         except OSError as why:
-            raise GuardError(f"the ledger cannot be written: {why.strerror}", "free space where the profile lies") from why
+            raise GuardError(
+                f"the ledger cannot be written: {why.strerror}", "free space where the profile lies"
+            ) from why
         self._every, self._stop, self._lock = every, threading.Event(), threading.Lock()
         self._ops: list[Op] = []
         self._broken: list[Exception] = []
-        self._threads = [threading.Thread(target=self._write_on, args=(i, w), daemon=True) for i, w in enumerate(writers)]
+        self._threads = [
+            threading.Thread(target=self._write_on, args=(i, w), daemon=True) for i, w in enumerate(writers)
+        ]
 
     def start(self) -> None:
         """Begin to write."""
@@ -57,7 +61,9 @@ class Ledger:
                 thread.join(timeout=30)
         self._file.close()
         if self._broken or any(thread.is_alive() for thread in self._threads):
-            raise GuardError(f"a ledger writer died: {self._broken[:1]}", "the record is not whole: run the drill again")
+            raise GuardError(
+                f"a ledger writer died: {self._broken[:1]}", "the record is not whole: run the drill again"
+            )
         return sorted(self._ops, key=lambda op: op.end)
 
     def acked_since(self, moment: float) -> int:

@@ -107,14 +107,20 @@ def judge_members(lists: dict[str, list[EtcdMember]], count: int) -> list[str]:
 
 def judge_status(rows: list[EtcdStatus], count: int) -> list[str]:
     """Return what is wrong with the status rows: one for each of `count` members, one leader, no error, no member far behind."""
-    wrong = [] if len({row.member for row in rows}) == count else [f"{len({row.member for row in rows})} status rows, not {count}"]
+    wrong = (
+        []
+        if len({row.member for row in rows}) == count
+        else [f"{len({row.member for row in rows})} status rows, not {count}"]
+    )
     leaders = {row.leader for row in rows}
     if len(leaders) != 1 or 0 in leaders or not leaders <= {row.member for row in rows}:
         wrong.append("the members do not follow one leader among them")
     wrong += [f"{row.named}: {error}" for row in rows for error in row.errors]
     wrong += [f"{row.named} answers as a learner" for row in rows if row.learner]
     newest = max((row.index for row in rows), default=0)
-    wrong += [f"{row.named} is {newest - row.applied} entries behind" for row in rows if newest - row.applied > LAG]
+    wrong += [
+        f"{row.named} is {newest - row.applied} entries behind" for row in rows if newest - row.applied > LAG
+    ]
     if len({row.version for row in rows}) > 1:
         wrong.append("the members run different versions")
     return wrong

@@ -13,6 +13,7 @@ from assay.drills.verdict import FAIL, INFO
 from assay.errors import ProbeError
 from assay.probes.kube import Kube, door
 
+
 if TYPE_CHECKING:
     from assay.profile import Profile
 
@@ -85,7 +86,9 @@ class Scene:
         path = f"/api/v1/namespaces/{name}/configmaps"
 
         def write(key: str) -> str:
-            body = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": key}, "data": {"key": key}}).encode()
+            body = json.dumps(
+                {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": key}, "data": {"key": key}}
+            ).encode()
             try:
                 return outcome_of(send("POST", path, JSON, body)[0])
             except ProbeError as why:
@@ -101,7 +104,11 @@ class Scene:
         """
         path = f"/api/v1/namespaces/{space(run)}/configmaps"
         return {
-            server: [str(found["metadata"]["name"]) for found in self._kube.at(server).items(path) if str(found["metadata"]["name"]).startswith("w")]
+            server: [
+                str(found["metadata"]["name"])
+                for found in self._kube.at(server).items(path)
+                if str(found["metadata"]["name"]).startswith("w")
+            ]
             for server in self._kube.apiservers
         }
 

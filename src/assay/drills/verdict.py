@@ -65,7 +65,13 @@ class Finding:
         return max((loss.write_gap for loss in self.losses), default=0.0)
 
 
-def judge(ops: Sequence[Op], losses: Sequence[Loss], reads: Mapping[str, Iterable[str]], before: Iterable[int], after: Iterable[int]) -> Finding:
+def judge(
+    ops: Sequence[Op],
+    losses: Sequence[Loss],
+    reads: Mapping[str, Iterable[str]],
+    before: Iterable[int],
+    after: Iterable[int],
+) -> Finding:
     """Return what the record shows.
 
     Args:
@@ -83,11 +89,18 @@ def judge(ops: Sequence[Op], losses: Sequence[Loss], reads: Mapping[str, Iterabl
     ends = sorted(op.end for op in ops if op.outcome == OK)
     until = [*(loss.killed for loss in losses[1:]), max((op.end for op in ops), default=0.0)]
     found = tuple(
-        LossFinding(loss.node, loss.leader, write_gap(ends, loss.killed, end), None if loss.rejoined is None else loss.rejoined - loss.returned)
+        LossFinding(
+            loss.node,
+            loss.leader,
+            write_gap(ends, loss.killed, end),
+            None if loss.rejoined is None else loss.rejoined - loss.returned,
+        )
         for loss, end in zip(losses, until, strict=True)
     )
     unknown = sum(op.outcome == INFO for op in ops)
-    return Finding(len(acked), unknown, tuple(sorted(missing)), tuple(sorted(phantom)), found, set(before) == set(after))
+    return Finding(
+        len(acked), unknown, tuple(sorted(missing)), tuple(sorted(phantom)), found, set(before) == set(after)
+    )
 
 
 def write_gap(acks: Sequence[float], killed: float, until: float) -> float:

@@ -55,7 +55,9 @@ class Bolt:
             if key == name and flags & IS_BUCKET:
                 yield from self._entries(value)
                 return
-        raise ProbeError(f"the snapshot has no bucket {name.decode(errors='replace')!r}", "is it a snapshot of etcd v3?")
+        raise ProbeError(
+            f"the snapshot has no bucket {name.decode(errors='replace')!r}", "is it a snapshot of etcd v3?"
+        )
 
     def _entries(self, value: memoryview) -> Iterator[tuple[bytes, bytes]]:
         root, _ = _unpack(BUCKET, value, 0)
@@ -89,7 +91,9 @@ class Bolt:
     def _meta(self) -> tuple[int, int]:
         found = []
         for offset in (0, *self._second_meta()):
-            magic, version, size, _, root, _, _, _, txid = _unpack(HEAD, memoryview(self._data), offset + PAGE.size)
+            magic, version, size, _, root, _, _, _, txid = _unpack(
+                HEAD, memoryview(self._data), offset + PAGE.size
+            )
             (checksum,) = _unpack(struct.Struct("<Q"), memoryview(self._data), offset + PAGE.size + HEAD.size)
             body = self._data[offset + PAGE.size : offset + PAGE.size + HEAD.size]
             if magic == MAGIC and version == VERSION and checksum == _fnv64a(body):
@@ -122,7 +126,10 @@ def _unpack(shape: struct.Struct, data: memoryview, at: int) -> tuple[int, ...]:
 
 def _check_digest(data: bytes) -> None:
     if len(data) % SECTOR != DIGEST:
-        raise ProbeError("the snapshot lacks the checksum that etcd's API puts at its end", "take it by the API, not by copying the file")
+        raise ProbeError(
+            "the snapshot lacks the checksum that etcd's API puts at its end",
+            "take it by the API, not by copying the file",
+        )
     if hashlib.sha256(data[:-DIGEST]).digest() != data[-DIGEST:]:
         raise ProbeError("the snapshot's checksum is wrong", BROKEN)
 

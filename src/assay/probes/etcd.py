@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from assay.errors import ProbeError
 
+
 if TYPE_CHECKING:
     from assay.profile import Profile
 
@@ -82,7 +83,10 @@ class Etcd:
             context = ssl.create_default_context(cafile=paths["ca"])
             context.load_cert_chain(paths["cert"], paths["key"])
         except (ssl.SSLError, OSError) as why:
-            raise ProbeError(f"the etcd client certificate cannot be used: {type(why).__name__}", "check ca, cert and key under [etcd]") from why
+            raise ProbeError(
+                f"the etcd client certificate cannot be used: {type(why).__name__}",
+                "check ca, cert and key under [etcd]",
+            ) from why
         return cls(profile.etcd.endpoints, context)
 
     def members(self, endpoint: str) -> list[EtcdMember]:
@@ -120,14 +124,21 @@ class Etcd:
         return [f"{row.get('memberID', '?')} {row.get('alarm', 'NONE')}" for row in got]
 
     def _ask(self, endpoint: str, path: str, body: Mapping[str, object]) -> dict[str, Any]:
-        request = urllib.request.Request(endpoint + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST")
+        request = urllib.request.Request(
+            endpoint + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
+        )
         try:
             with urllib.request.urlopen(request, timeout=self._seconds, context=self._context) as reply:
                 parsed = json.loads(reply.read())
         except urllib.error.HTTPError as why:
-            raise ProbeError(f"{endpoint}: {path}: HTTP {why.code}: {_words(why)}", "look at this etcd member") from why
+            raise ProbeError(
+                f"{endpoint}: {path}: HTTP {why.code}: {_words(why)}", "look at this etcd member"
+            ) from why
         except (OSError, ValueError) as why:
-            raise ProbeError(f"{endpoint}: {path}: no usable answer: {_reason(why)}", "is this member up and reachable from here?") from why
+            raise ProbeError(
+                f"{endpoint}: {path}: no usable answer: {_reason(why)}",
+                "is this member up and reachable from here?",
+            ) from why
         if not isinstance(parsed, dict):
             raise ProbeError(f"{endpoint}: {path}: the answer is no object", "is this an etcd?")
         return parsed

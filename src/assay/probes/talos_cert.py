@@ -49,6 +49,10 @@ def credential(purpose: str, config: Path) -> Credential:
         parsed = yaml.safe_load(config.read_text())
         found = x509.load_pem_x509_certificate(base64.b64decode(parsed["contexts"][parsed["context"]]["crt"]))
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as why:
-        raise ProbeError(f"{config.name}: no client certificate in its current context", "check that it is a talosconfig") from why
-    roles = frozenset(str(name.value) for name in found.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME))
+        raise ProbeError(
+            f"{config.name}: no client certificate in its current context", "check that it is a talosconfig"
+        ) from why
+    roles = frozenset(
+        str(name.value) for name in found.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    )
     return Credential(purpose, roles, found.not_valid_before_utc, found.not_valid_after_utc)

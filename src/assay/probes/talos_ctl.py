@@ -12,8 +12,21 @@ from assay.model import Attempt
 from assay.probes.talos_facts import Machine
 
 
-SILENT = ("code = Unavailable", "code = DeadlineExceeded", "connection refused", "i/o timeout", "no route to host", "connection error")
-CREDENTIAL = ("code = Unauthenticated", "x509:", "tls:", "certificate has expired", "authentication handshake failed")
+SILENT = (
+    "code = Unavailable",
+    "code = DeadlineExceeded",
+    "connection refused",
+    "i/o timeout",
+    "no route to host",
+    "connection error",
+)
+CREDENTIAL = (
+    "code = Unauthenticated",
+    "x509:",
+    "tls:",
+    "certificate has expired",
+    "authentication handshake failed",
+)
 REFUSED = "code = PermissionDenied"
 
 
@@ -64,13 +77,30 @@ class Talosctl:
         Raises:
             ProbeError: talosctl is not there, or did not end in time.
         """
-        argv = [str(self.binary), "--talosconfig", str(self.config), "-e", node.address, "-n", node.address, *words]
+        argv = [
+            str(self.binary),
+            "--talosconfig",
+            str(self.config),
+            "-e",
+            node.address,
+            "-n",
+            node.address,
+            *words,
+        ]
         try:
             done = subprocess.run(
-                argv, capture_output=True, text=True, timeout=self.seconds, check=False, stdin=subprocess.DEVNULL, env=_environment()
+                argv,
+                capture_output=True,
+                text=True,
+                timeout=self.seconds,
+                check=False,
+                stdin=subprocess.DEVNULL,
+                env=_environment(),
             )
         except subprocess.TimeoutExpired as late:
-            raise ProbeError(f"{node.named}: no answer to {words[0]} in {self.seconds:.0f} s", "is its apid running?") from late
+            raise ProbeError(
+                f"{node.named}: no answer to {words[0]} in {self.seconds:.0f} s", "is its apid running?"
+            ) from late
         except OSError as why:
             raise ProbeError(f"talosctl: {why.strerror}", "set talosctl under [tools]") from why
         return Answer(done.returncode, done.stdout, done.stderr)
@@ -84,7 +114,10 @@ class Talosctl:
             remedy = f"renew {self.config.name}"
         elif any(mark in answer.err for mark in SILENT):
             remedy = f"is {node.address}:50000 reachable from here?"
-        return ProbeError(f"{node.named}: talosctl {' '.join(words[:2])}: {_last(answer.err) or f'exit {answer.code}'}", remedy)
+        return ProbeError(
+            f"{node.named}: talosctl {' '.join(words[:2])}: {_last(answer.err) or f'exit {answer.code}'}",
+            remedy,
+        )
 
 
 def _environment() -> dict[str, str]:

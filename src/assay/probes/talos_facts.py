@@ -200,7 +200,13 @@ def members(text: str, what: str) -> list[Member]:
         ProbeError: another shape.
     """
     return [
-        Member(row["ID"], row["HOSTNAME"], _list(row["PEER URLS"]), _list(row["CLIENT URLS"]), truth(row["LEARNER"], what))
+        Member(
+            row["ID"],
+            row["HOSTNAME"],
+            _list(row["PEER URLS"]),
+            _list(row["CLIENT URLS"]),
+            truth(row["LEARNER"], what),
+        )
         for row in table(text, MEMBERS, what)
     ]
 
@@ -247,7 +253,9 @@ def pod_roles(documents: Iterable[Document]) -> frozenset[str]:
     found: set[str] = set()
     for document in documents:
         features = (document.get("machine") or {}).get("features") or {}
-        place = document if document.get("kind") == POD_ACCESS else features.get("kubernetesTalosAPIAccess") or {}
+        place = (
+            document if document.get("kind") == POD_ACCESS else features.get("kubernetesTalosAPIAccess") or {}
+        )
         found.update(map(str, place.get("allowedRoles") or ()))
     return frozenset(found)
 

@@ -19,7 +19,18 @@ from assay.probes import talos_facts as facts
 from assay.probes import tls
 from assay.probes.talos_cert import Credential, credential
 from assay.probes.talos_ctl import Talosctl
-from assay.probes.talos_facts import Document, Extension, Listener, Machine, Member, Mount, Service, Status, Version
+from assay.probes.talos_facts import (
+    Document,
+    Extension,
+    Listener,
+    Machine,
+    Member,
+    Mount,
+    Service,
+    Status,
+    Version,
+)
+
 
 if TYPE_CHECKING:
     from assay.profile import Profile
@@ -39,7 +50,9 @@ class Refusable:
 class Talos:
     """Every declared node's own account of itself. `admin` and `reader` are the two credentials of the profile."""
 
-    def __init__(self, admin: Talosctl, reader: Talosctl | None, machines: tuple[Machine, ...], pinned: str) -> None:
+    def __init__(
+        self, admin: Talosctl, reader: Talosctl | None, machines: tuple[Machine, ...], pinned: str
+    ) -> None:
         """Ask `machines` with `admin`, and with `reader` where a small role is enough; `pinned` is the declared version."""
         self.admin = admin
         self._reader = reader
@@ -92,7 +105,9 @@ class Talos:
         Raises:
             ProbeError: no answer, unknown kind, or another shape.
         """
-        return facts.documents(self.admin.ask(node, "get", kind, *words, "-o", "json"), f"{node.named}: {kind}")
+        return facts.documents(
+            self.admin.ask(node, "get", kind, *words, "-o", "json"), f"{node.named}: {kind}"
+        )
 
     def services(self, node: Machine) -> list[Service]:
         """Return the Talos services of the node; never none.
@@ -104,7 +119,9 @@ class Talos:
         found = []
         for one in self.resources(node, "services"):
             spec = facts.spec(one, what)
-            found.append(Service(facts.identity(one, what), bool(spec.get("running")), bool(spec.get("healthy"))))
+            found.append(
+                Service(facts.identity(one, what), bool(spec.get("running")), bool(spec.get("healthy")))
+            )
         if not found:
             raise ProbeError(f"{what}: none at all", "a Talos node always runs some: look at the credential")
         return found
@@ -143,10 +160,16 @@ class Talos:
             ProbeError: no answer, or none at all.
         """
         what = f"{node.named}: addresses"
-        found = [str(facts.spec(one, what).get("address", "")).split("/")[0] for one in self.resources(node, "addresses")]
+        found = [
+            str(facts.spec(one, what).get("address", "")).split("/")[0]
+            for one in self.resources(node, "addresses")
+        ]
         routable = [a for a in found if a and not a.startswith(("127.", "169.254.", "::1", "fe80:"))]
         if node.address not in routable:
-            raise ProbeError(f"{what}: {node.address} is not among them", "is the address in the profile that of this node?")
+            raise ProbeError(
+                f"{what}: {node.address} is not among them",
+                "is the address in the profile that of this node?",
+            )
         return sorted(set(routable))
 
     def mounts(self, node: Machine) -> list[Mount]:
@@ -275,7 +298,9 @@ class Talos:
             ProbeError: no answer, none, or another shape.
         """
         what = f"{node.named}: sockets"
-        found = facts.listeners(self.admin.ask(node, "netstat", "--listening", "--tcp", "--ipv4", "--ipv6"), what)
+        found = facts.listeners(
+            self.admin.ask(node, "netstat", "--listening", "--tcp", "--ipv4", "--ipv6"), what
+        )
         if API_PORT not in {one.port for one in found}:
             raise ProbeError(f"{what}: the Talos API is not among them", "the list is not whole")
         return found
@@ -301,7 +326,10 @@ class Talos:
 
 
 def _machines(profile: Profile) -> tuple[Machine, ...]:
-    controls = [Machine(name, address, "controlplane") for name, address in sorted(profile.talos.controlplanes.items())]
+    controls = [
+        Machine(name, address, "controlplane")
+        for name, address in sorted(profile.talos.controlplanes.items())
+    ]
     workers = [Machine(name, address, "worker") for name, address in sorted(profile.talos.workers.items())]
     return (*controls, *workers)
 
@@ -311,4 +339,6 @@ def _authority(config: Path) -> bytes:
         parsed = yaml.safe_load(config.read_text())
         return base64.b64decode(parsed["contexts"][parsed["context"]]["ca"])
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as why:
-        raise ProbeError(f"{config.name}: no CA of its current context", "check that it is a talosconfig") from why
+        raise ProbeError(
+            f"{config.name}: no CA of its current context", "check that it is a talosconfig"
+        ) from why

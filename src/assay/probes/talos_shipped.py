@@ -14,13 +14,35 @@ SERVICES = frozenset({
     "apid", "auditd", "containerd", "cri", "dashboard", "etcd", "kubelet", "machined", "registryd", "sandboxd", "syslogd", "trustd", "udevd",
     "ext-iscsid",
 })  # fmt: skip
-EXTENSIONS = frozenset({"iscsi-tools", "util-linux-tools", "schematic", "amd-ucode", "intel-ucode", "qemu-guest-agent", "modules.dep"})
+EXTENSIONS = frozenset(
+    {
+        "iscsi-tools",
+        "util-linux-tools",
+        "schematic",
+        "amd-ucode",
+        "intel-ucode",
+        "qemu-guest-agent",
+        "modules.dep",
+    }
+)
 ROOT_KINDS = frozenset({"squashfs", "erofs"})
 KERNEL = frozenset({
     "proc", "sysfs", "cgroup", "cgroup2", "devtmpfs", "devpts", "mqueue", "securityfs", "bpf", "debugfs", "tracefs", "configfs", "pstore",
     "hugetlbfs", "efivarfs", "selinuxfs", "binfmt_misc", "fusectl", "autofs", "nsfs",
 })  # fmt: skip
-WRITABLE = ("/var", "/run", "/system", "/tmp", "/dev", "/proc", "/sys", "/etc/cni", "/etc/kubernetes", "/usr/libexec/kubernetes", "/opt")
+WRITABLE = (
+    "/var",
+    "/run",
+    "/system",
+    "/tmp",
+    "/dev",
+    "/proc",
+    "/sys",
+    "/etc/cni",
+    "/etc/kubernetes",
+    "/usr/libexec/kubernetes",
+    "/opt",
+)
 NODE_FILES = frozenset({"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"})
 KUBELET_WRITABLE = ("/var/lib/longhorn",)
 RUNTIME_PART = "/etc/cri/conf.d/20-customization.part"
@@ -36,7 +58,10 @@ def unexpected_mounts(node: Machine, mounts: Iterable[Mount]) -> Iterator[Offend
     table = effective(mounts)
     root = table.get("/")
     if root is None or root.writable:
-        yield Offender(node.named, "the root file system is writable" if root else "no root file system in the mount table")
+        yield Offender(
+            node.named,
+            "the root file system is writable" if root else "no root file system in the mount table",
+        )
     for mount in table.values():
         odd = mount.writable and mount.filesystem not in KERNEL and mount.point not in NODE_FILES
         if odd and mount.point != "/" and not below(mount.point, WRITABLE):

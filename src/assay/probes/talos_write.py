@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from assay.errors import GuardError, ProbeError
 from assay.probes import tls
-from assay.probes.talos_read import Talos
 from assay.probes.talos_facts import Machine
+from assay.probes.talos_read import Talos
+
 
 if TYPE_CHECKING:
     from assay.profile import Profile
@@ -47,7 +48,9 @@ class TalosWriter:
             ProbeError: the profile lacks talosctl, the admin credential or the nodes.
         """
         if not profile.is_lab:
-            raise GuardError(f"stack {profile.name} is no lab: no node is changed there", "plant on a lab only")
+            raise GuardError(
+                f"stack {profile.name} is no lab: no node is changed there", "plant on a lab only"
+            )
         return cls(Talos.from_profile(profile), profile.file.parent / "planted-talos")
 
     def machine(self, name: str) -> Machine:
@@ -82,7 +85,9 @@ class TalosWriter:
         way_back = self._folder / f"{node}.yaml"
         _write_durably(way_back, before)
         try:
-            self._talos.admin.ask(machine, "patch", "machineconfig", "--mode", mode, "--patch", json.dumps(patch))
+            self._talos.admin.ask(
+                machine, "patch", "machineconfig", "--mode", mode, "--patch", json.dumps(patch)
+            )
             self._await(lambda: self._stored(machine) != before, f"{machine.named} taking the patch")
             yield machine
         finally:
@@ -119,11 +124,17 @@ class TalosWriter:
         machine = self.machine(node)
         space = next((p for p in (NETNS / node, NETNS / f"assay-{node}") if p.exists()), None)
         if space is None:
-            raise GuardError(f"{machine.named} has no network namespace on this machine", "plant this on a lab run here")
+            raise GuardError(
+                f"{machine.named} has no network namespace on this machine", "plant this on a lab run here"
+            )
         argv = ["nsenter", f"--net={space}", sys.executable, "-c", LISTEN, str(port)]
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             try:
-                self._await(lambda: tls.knock(machine.address, port).state == "open", f"{machine.address}:{port} opening", 20)
+                self._await(
+                    lambda: tls.knock(machine.address, port).state == "open",
+                    f"{machine.address}:{port} opening",
+                    20,
+                )
                 yield machine
             finally:
                 process.kill()

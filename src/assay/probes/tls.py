@@ -52,7 +52,9 @@ def knock(address: str, port: int, seconds: float = 3.0) -> Door:
     except TimeoutError:
         return Door(address, port, "silent")
     except OSError as why:
-        raise ProbeError(f"{address}:{port}: {why.strerror or why}", "is there a route to the node from here?") from why
+        raise ProbeError(
+            f"{address}:{port}: {why.strerror or why}", "is there a route to the node from here?"
+        ) from why
 
 
 def ask_without_certificate(address: str, port: int, ca: Path, seconds: float = 5.0) -> Guarded:
@@ -67,16 +69,23 @@ def ask_without_certificate(address: str, port: int, ca: Path, seconds: float = 
     context.check_hostname = False
     context.set_alpn_protocols(["h2"])
     try:
-        with socket.create_connection((address, port), timeout=seconds) as plain, context.wrap_socket(plain) as secured:
+        with (
+            socket.create_connection((address, port), timeout=seconds) as plain,
+            context.wrap_socket(plain) as secured,
+        ):
             secured.sendall(HELLO)
             got = secured.recv(64)
             return Guarded(address, port, False, f"answered {len(got)} bytes without a certificate")
     except ssl.SSLCertVerificationError as why:
-        raise ProbeError(f"{address}:{port}: its certificate is not of the expected CA", "is this the right cluster?") from why
+        raise ProbeError(
+            f"{address}:{port}: its certificate is not of the expected CA", "is this the right cluster?"
+        ) from why
     except ssl.SSLError as why:
         words = str(why.reason or why).lower().replace("_", " ")
         if any(mark.replace("_", " ") in words for mark in DEMANDS):
             return Guarded(address, port, True, words)
         raise ProbeError(f"{address}:{port}: TLS failed: {words}", "is this the Talos API?") from why
     except OSError as why:
-        raise ProbeError(f"{address}:{port}: {why.strerror or why}", "is the Talos API running and reachable?") from why
+        raise ProbeError(
+            f"{address}:{port}: {why.strerror or why}", "is the Talos API running and reachable?"
+        ) from why
