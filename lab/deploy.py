@@ -226,7 +226,7 @@ def deploy(
         NotReadyError: something did not show its wanted state in four minutes.
         SigningError: cosign failed.
     """
-    signer = Signer(cosign, state / "keys", Registry(REGISTRY))
+    signer = Signer(cosign, CACHE / "keys", Registry(REGISTRY))
     cluster = Cluster(kubectl, kubeconfig)
     say("signing images")
     signer.sign(sorted(refs.values()))

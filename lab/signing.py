@@ -39,7 +39,10 @@ def signature_tag(ref: str) -> tuple[str, str]:
 
 
 class Signer:
-    """cosign with the lab's keys, kept in `folder` (readable by root only)."""
+    """cosign with the lab's keys, kept in `folder` (readable by root only).
+
+    The folder belongs beside the registry's blobs: signatures live as long as the images, and labs share them.
+    """
 
     def __init__(self, cosign: Path, folder: Path, registry: Registry) -> None:
         """Use (and make, once) the keys in `folder`."""
@@ -72,20 +75,25 @@ class Signer:
         return (self.folder / f"{name}.pub").read_text()
 
     def sign(self, refs: Iterable[str], key: str = "release") -> None:
-        """Sign images by digest with one key; signatures of an earlier lab's keys are thrown away first.
+        """Sign images by digest with one key; signatures by keys no longer here are thrown away first.
 
         Raises:
             SigningError: cosign failed.
         """
         done = self.folder / f"{key}.signed"
         known = set(done.read_text().split()) if done.exists() else set()
-        wanted = [r for r in refs if r not in known or not self.registry.digest(*signature_tag(r))]
+        places = {ref: ":".join(signature_tag(ref)) for ref in refs}
+        wanted = [
+            ref
+            for ref, place in places.items()
+            if place not in known or not self.registry.digest(*signature_tag(ref))
+        ]
         if not wanted:
             return
         for ref in wanted:
             self.registry.forget(*signature_tag(ref))
         self._run("sign", "--key", f"{key}.key", *OFFLINE, *wanted)
-        done.write_text("\n".join(sorted({*known, *wanted})))
+        done.write_text("\n".join(sorted({*known, *(places[ref] for ref in wanted)})))
 
 
 def _push(layout: Layout, registry: Registry, image: Image) -> str:

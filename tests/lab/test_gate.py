@@ -1,4 +1,4 @@
-"""The platform of the running lab: the gate is closed on every API server, deploying again changes nothing."""
+"""The platform of the running lab: the gate is closed on every API server, a second deploy changes nothing."""
 
 from __future__ import annotations
 
