@@ -2,6 +2,7 @@
 
 import pytest
 
+from assay.drills.quorum import judge_members, judge_status
 from assay.model import Record
 from assay.probes.hetzner import miscounted, servers
 from assay.probes.machineconfigs import machine_types
@@ -33,3 +34,34 @@ def test_three_control_planes_are_declared(stack: Stack, control: Record) -> Non
     assert not wrong
     control.assume(not unclear, f"not decided by the sources, nor by a plan: {', '.join(unclear)}")
     control.assume(bool(plans) or not stack.hcl.modules, f"no plan shows what {stack.hcl.modules} make")
+
+
+@pytest.mark.control("ARCH-01", tier="live")
+def test_etcd_has_three_voters(stack: Stack, control: Record) -> None:
+    """Ask every member by its own address, etcd itself and Talos beside it, and let nobody speak for another."""
+    talos, etcd, voters = stack.talos, stack.etcd, int(control.limit("voters"))
+    planes = control.population(talos.controlplanes, of=int(control.limit("control_planes")))
+    labelled = [node for node in stack.kube.nodes() if "node-role.kubernetes.io/control-plane" in node.labels]
+    control.offenders(
+        [node for node in labelled if node.name not in {p.name for p in planes}],
+        "not a declared control plane",
+    )
+    rows = control.population([etcd.status(endpoint) for endpoint in etcd.endpoints], of=len(planes))
+    for endpoint in etcd.endpoints:
+        members = etcd.members(endpoint)
+        control.offenders([m for m in members if m.learner], "a learner, not a voter")
+        control.offenders([m for m in members if not m.started], "listed, but never started")
+        control.measured(len([m for m in members if m.started and not m.learner]), "count", "voters")
+    for plane in planes:
+        control.offenders([m for m in talos.etcd_members(plane) if m.learner], "a learner by Talos")
+        status = talos.etcd_status(plane)
+        control.offenders(
+            [plane] if status.errors or status.learner or not status.led else [],
+            "its etcd is not a healthy voter by Talos",
+        )
+        control.offenders([plane] if talos.etcd_alarms(plane) else [], "etcd has raised an alarm")
+    control.offenders(
+        judge_members({endpoint: etcd.members(endpoint) for endpoint in etcd.endpoints}, voters)
+    )
+    control.offenders(judge_status(rows, voters))
+    assert not control.found

@@ -1,12 +1,14 @@
-"""ARCH-01: two control planes, four, and a count that a tfvars file changes."""
+"""ARCH-01: two control planes, four, a count that a tfvars file changes, a member that never votes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from assay.plant import Named, Plant
+from assay.probes.etcd import EtcdWriter
 
 
 NAMED = Named("hcloud_server.control_plane")
+NOBODY = "https://192.0.2.99:2380"
 
 
 @contextmanager
@@ -36,7 +38,29 @@ def count_by_tfvars(plant: Plant) -> Iterator[Named]:
         yield NAMED
 
 
+@contextmanager
+def learner_as_fourth(plant: Plant) -> Iterator[Named]:
+    """A fourth member that never starts and never votes, in the list of etcd itself."""
+    etcd = EtcdWriter.from_profile(plant.profile)
+    for left in etcd.members(etcd.endpoints[0]):
+        if left.peers == (NOBODY,):
+            etcd.remove_member(etcd.endpoints[0], left.id)
+    member = etcd.add_learner(etcd.endpoints[0], NOBODY)
+    try:
+        everywhere = "the learner in every member's list"
+        plant.await_true(lambda: all(member in ids(etcd, one) for one in etcd.endpoints), everywhere, 20)
+        yield Named(f"EtcdMember {member:016x}")
+    finally:
+        etcd.remove_member(etcd.endpoints[0], member)
+
+
+def ids(etcd: EtcdWriter, endpoint: str) -> set[int]:
+    """Return the ids of the members as one of them lists them."""
+    return {one.id for one in etcd.members(endpoint)}
+
+
 two_control_planes.tier = "static"  # type: ignore[attr-defined]
 four_control_planes.tier = "static"  # type: ignore[attr-defined]
 count_by_tfvars.tier = "static"  # type: ignore[attr-defined]
-PLANTED = [two_control_planes, four_control_planes, count_by_tfvars]
+learner_as_fourth.tier = "live"  # type: ignore[attr-defined]
+PLANTED = [two_control_planes, four_control_planes, count_by_tfvars, learner_as_fourth]
