@@ -101,7 +101,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         AssayError: not readable, or a line is no JSON object.
     """
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [json.loads(line) for line in path.read_bytes().split(b"\n") if line]
     except (OSError, ValueError) as problem:
         raise AssayError(
             f"{path.name}: is no evidence file: {problem}", "name a .jsonl file of reports/"

@@ -9,6 +9,7 @@ import datetime
 import json
 import os
 import secrets
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -109,7 +110,10 @@ class Session:
 
     def _take(self, profile: Profile) -> None:
         self.lease = Lease(profile)
-        alone = self.lease.alone(PATIENCE if self.wish.prove else 0)
+        alone = self.lease.alone()
+        if self.wish.prove and not alone:
+            say(f"another run uses stack {profile.name}; waiting up to {PATIENCE / 60:.0f} min for its end")
+            alone = self.lease.alone(PATIENCE)
         if self.wish.prove and not alone:
             raise GuardError("another run uses this stack", "wait for its end, then prove")
         try:
@@ -119,6 +123,10 @@ class Session:
         except ProbeError:
             self.swept = ["nothing: the Kubernetes API does not answer, so every live control will be ERROR"]
         if not self.wish.prove:
+            if not alone:
+                say(
+                    f"another run may be planting in stack {profile.name}; waiting up to {PATIENCE / 60:.0f} min"
+                )
             self.lease.shared(PATIENCE)
 
     def keep(self, row: Mapping[str, Any]) -> None:
@@ -263,6 +271,12 @@ def write_verdicts(reports: Path, run: str, table: Sequence[Row], line: str, lin
     }
     (reports / "verdicts.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     (reports / "summary.txt").write_text("\n".join([*lines, "", line, ""]), encoding="utf-8")
+
+
+def say(text: str) -> None:
+    """Tell the person who waits why, at once."""
+    sys.stderr.write(f"assay: {text}\n")
+    sys.stderr.flush()
 
 
 def new_run() -> str:

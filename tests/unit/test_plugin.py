@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def toy(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Toy:
     monkeypatch.setenv("ASSAY_LAB_STATE", str(pytester.path / "nowhere"))
     pytester.makefile(
         ".ini",
-        pytest="[pytest]\naddopts = --import-mode=importlib -p no:cacheprovider -p no:hypothesispytest -p no:locust -p no:testinfra\n",
+        pytest="[pytest]\naddopts = --import-mode=importlib -p no:cacheprovider "
+        "-p no:hypothesispytest -p no:locust -p no:testinfra\n",
     )
     return Toy(pytester.path)
 
@@ -155,12 +157,19 @@ def test_a_partial_selection_says_so_first_and_last(pytester: pytest.Pytester, t
 def test_a_waiver_shows_and_an_expired_one_does_not_help(pytester: pytest.Pytester, toy: Toy) -> None:
     toy.trio("NET-01")
     toy.write("infra/list", BAD)
-    waiver = '\n[[waivers]]\ncontrol="NET-01"\nscope="Thing bad-*"\nreason="known"\napprover="Ann"\ncreated={}\nexpires={}\n'
+    waiver = '\n[[waivers]]\ncontrol="NET-01"\nscope="Thing bad-*"\nreason="known"\napprover="Ann"\n'
+    waiver += "created={}\nexpires={}\n"
     profile = (toy.root / "toy.toml").read_text()
     toy.write("toy.toml", profile + waiver.format("2020-01-01", "2020-02-01"))
     result = run(pytester)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*waiver for NET-01*not in force*"])
+    day = datetime.datetime.now(datetime.UTC).date()
+    toy.write("toy.toml", profile + waiver.format(day, day + datetime.timedelta(days=30)))
+    result = run(pytester)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["FAIL (1)", "*NET-01*WAIVED*", "*waived by Ann until*"])
+    assert last(result).endswith("1 waived")
 
 
 def test_not_applicable_is_green_and_gives_its_reason(pytester: pytest.Pytester, toy: Toy) -> None:
