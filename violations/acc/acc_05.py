@@ -1,7 +1,7 @@
 """ACC-05: a gate that only warns, overlooks something, or can be walked around by a namespace."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from assay.holes import first_named, lax, opt_in_lifted, trial, unseen
 from assay.plant import Named, Plant
@@ -43,18 +43,11 @@ def namespace_outside(plant: Plant) -> Iterator[Named]:
     """A namespace without the opt-in label, left over from a time when nobody forced it."""
     manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "assay-planted-outside"}}
     account = ("v1", "ServiceAccount", "assay-planted-outside", "default")
-    lifted = opt_in_lifted(plant)
-    lifted.__enter__()
-    try:
-        made = plant.apply(manifest)
-        named = made.__enter__()
-    finally:
-        lifted.__exit__(None, None, None)
-    try:
+    with ExitStack() as undo:
+        with opt_in_lifted(plant):
+            named = undo.enter_context(plant.apply(manifest))
         plant.await_object(*account, ready=bool)
         yield named
-    finally:
-        made.__exit__(None, None, None)
 
 
 PLANTED = [only_warns, ephemeral_unseen, init_unseen, label_not_forced, namespace_outside]
