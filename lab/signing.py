@@ -41,7 +41,7 @@ def signature_tag(ref: str) -> tuple[str, str]:
 class Signer:
     """cosign with the lab's keys, kept in `folder` (readable by root only).
 
-    The folder belongs beside the registry's blobs: signatures live as long as the images, and labs share them.
+    The folder belongs beside the registry's blobs: both are shared by labs.
     """
 
     def __init__(self, cosign: Path, folder: Path, registry: Registry) -> None:

@@ -1,4 +1,4 @@
-"""The platform of the running lab: the gate is closed on every API server, a second deploy changes nothing."""
+"""The running lab: the gate is closed on every API server, a second deploy changes nothing."""
 
 from __future__ import annotations
 
