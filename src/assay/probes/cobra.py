@@ -6,6 +6,7 @@ subcommand it prints the parent's help and exits 0.
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 import tempfile
@@ -186,28 +187,32 @@ class CommandTree:
         return [line for line in lines if line and not DIRECTIVE.fullmatch(line)]
 
     def _ask(self, *words: str) -> str:
-        """Return what the binary prints, run without any credential and far from any configuration."""
-        with tempfile.TemporaryDirectory(prefix="assay-cli-") as home:
-            bare = {
-                "HOME": home,
-                "KUBECONFIG": "/dev/null",
-                "TALOSCONFIG": "/dev/null",
-                "PATH": "/usr/bin:/bin",
-            }
-            try:
-                done = subprocess.run(
-                    [str(self.binary), *words], env=bare, capture_output=True, text=True, check=False, timeout=30,
-                    stdin=subprocess.DEVNULL, cwd=home,
-                )  # fmt: skip
-            except OSError as error:
-                raise ProbeError(
-                    f"{self.tool}: cannot be run: {error.strerror}", f"check {self.tool} under [tools]"
-                ) from error
-            except subprocess.TimeoutExpired as error:
-                raise ProbeError(
-                    f"{self.tool} {' '.join(words)}: no answer in 30 s", "check the binary"
-                ) from error
-        return done.stdout
+        """Return what the binary prints; the same file is asked the same thing once."""
+        try:
+            changed = self.binary.stat().st_mtime_ns
+        except OSError as error:
+            raise ProbeError(
+                f"{self.tool}: cannot be run: {error.strerror}", f"check {self.tool} under [tools]"
+            ) from error
+        return _answer(self.binary, changed, words)
+
+
+@functools.lru_cache(maxsize=4096)
+def _answer(binary: Path, _changed: int, words: tuple[str, ...]) -> str:
+    """Return what a binary prints, run without any credential and far from any configuration."""
+    with tempfile.TemporaryDirectory(prefix="assay-cli-") as home:
+        bare = {"HOME": home, "KUBECONFIG": "/dev/null", "TALOSCONFIG": "/dev/null", "PATH": "/usr/bin:/bin"}
+        try:
+            done = subprocess.run(
+                [str(binary), *words], env=bare, capture_output=True, text=True, check=False, timeout=30,
+                stdin=subprocess.DEVNULL, cwd=home,
+            )  # fmt: skip
+        except OSError as error:
+            raise ProbeError(f"{binary.name}: cannot be run: {error.strerror}", "check [tools]") from error
+        except subprocess.TimeoutExpired as error:
+            said = f"{binary.name} {' '.join(words)}: no answer in 30 s"
+            raise ProbeError(said, "check the binary") from error
+    return done.stdout
 
 
 def arguments_fit(usage: str, arguments: Sequence[str]) -> list[str]:
