@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+
 IDLE = 2.0
 CACHE_HEADERS = ("cf-cache-status", "x-cache")
 

@@ -26,6 +26,7 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.exception import StopUser
 
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 from client import Client, Reply
@@ -33,14 +34,19 @@ from pulse import Pulse
 
 from assay.loadplan import Plan, due_times, read_plan
 
+
 LEAD = 0.5
 SPARE_FILES = 200
 
 
 @events.init_command_line_parser.add_listener
 def _arguments(parser: LocustArgumentParser) -> None:
-    parser.add_argument("--plan", type=Path, required=True, help="what to send: a plan as assay.loadplan.Plan writes it")
-    parser.add_argument("--record", type=Path, required=True, help="where to write one JSON line per request; must not exist")
+    parser.add_argument(
+        "--plan", type=Path, required=True, help="what to send: a plan as assay.loadplan.Plan writes it"
+    )
+    parser.add_argument(
+        "--record", type=Path, required=True, help="where to write one JSON line per request; must not exist"
+    )
 
 
 @events.init.add_listener
@@ -71,7 +77,13 @@ class Arrivals:
             group.start(gevent.Greenlet(self._arrive, seq, moment))
         group.join()
         pulse.stop()
-        end = {"end": True, "arrivals": self.made, "gap": pulse.gap, "busiest": pulse.busiest, "echo": pulse.echo}
+        end = {
+            "end": True,
+            "arrivals": self.made,
+            "gap": pulse.gap,
+            "busiest": pulse.busiest,
+            "echo": pulse.echo,
+        }
         self.record.write(json.dumps(end) + "\n")
 
     def _arrive(self, seq: int, due: float) -> None:
@@ -82,7 +94,15 @@ class Arrivals:
         ok = reply is not None and reply.whole and 200 <= status < 300
         if reply and not ok:
             why = f"status {status}" if reply.whole else "empty body"
-        line = {"seq": seq, "due": due, "sent": max(sent, due), "done": done, "status": status, "ok": ok, "why": why}
+        line = {
+            "seq": seq,
+            "due": due,
+            "sent": max(sent, due),
+            "done": done,
+            "status": status,
+            "ok": ok,
+            "why": why,
+        }
         self.record.write(json.dumps({**line, "cached": reply is not None and reply.cached}) + "\n")
         self._tell_locust(((done or due + self.plan.deadline) - due) * 1000, why)
 

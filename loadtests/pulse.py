@@ -8,6 +8,7 @@ import gevent
 from gevent import socket
 from gevent.server import StreamServer
 
+
 BEAT = 0.1
 WINDOW = 1.0
 

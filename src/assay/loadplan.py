@@ -1,8 +1,12 @@
-"""What a load run will do, fixed before it starts, and the raw record of what it did. Read strictly: half a record is an error."""
+"""What a load run will do, fixed before it starts, and the raw record of what it did.
+
+Read strictly: half a record is an error.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -10,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.errors import ProbeError
+
 
 MAX_ARRIVALS = 200_000
 MAX_SECONDS = 3600.0
@@ -20,8 +25,9 @@ RERUN = "run the load again; a record is never mended"
 class Plan:
     """One run with open arrivals against one address. Times in seconds, `rate` in arrivals per second.
 
-    The first `warm` arrivals are sent and recorded but never judged; the `judged` ones after them are. `name` is the host
-    name the certificate must carry and the Host header sends, which may differ from the host in `url`.
+    The first `warm` arrivals are sent and recorded but never judged; the `judged` ones after them are.
+    `name` is the host name the certificate must carry and the Host header sends, which may differ from
+    the host in `url`.
     """
 
     url: str
@@ -41,9 +47,13 @@ class Plan:
             ProbeError: a number is out of its bounds.
         """
         if not (0 < self.rate <= 10_000 and self.warm >= 0 and self.judged >= 1 and 0 < self.deadline <= 120):
-            raise ProbeError(f"load plan out of bounds: rate {self.rate}, judged {self.judged}", "declare a sane peak rate")
+            raise ProbeError(
+                f"load plan out of bounds: rate {self.rate}, judged {self.judged}", "declare a sane peak rate"
+            )
         if self.arrivals > MAX_ARRIVALS or self.arrivals / self.rate > MAX_SECONDS:
-            raise ProbeError(f"load plan too long: {self.arrivals} arrivals at {self.rate}/s", "plan fewer arrivals")
+            raise ProbeError(
+                f"load plan too long: {self.arrivals} arrivals at {self.rate}/s", "plan fewer arrivals"
+            )
 
     @property
     def arrivals(self) -> int:
@@ -52,7 +62,7 @@ class Plan:
 
     @property
     def longest(self) -> float:
-        """Return after how many seconds the run is over at the latest: the last arrival's due moment and the drain."""
+        """Return the seconds after which the run is over at the latest: last due moment and drain."""
         return due_times(self)[-1] + self.deadline
 
     def write(self, path: Path) -> None:
@@ -78,8 +88,11 @@ def read_plan(path: Path) -> Plan:
 
 
 def due_times(plan: Plan) -> list[float]:
-    """Return the moment every arrival becomes due, in seconds after the start: a Poisson stream that depends on the seed alone."""
-    source = random.Random(plan.seed)  # noqa: S311  reproducible arrivals, no secret
+    """Return the moment every arrival becomes due, in seconds after the start.
+
+    A Poisson stream that depends on rate, count and seed alone.
+    """
+    source = random.Random(plan.seed)  # noqa: S311 - reproducible arrivals, no secret
     now, moments = 0.0, []
     for _ in range(plan.arrivals):
         now += source.expovariate(plan.rate)
@@ -89,9 +102,10 @@ def due_times(plan: Plan) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One arrival: when it was due, sent and fully answered (seconds after the start), and what came back.
+    """One arrival: when it was due, sent, fully answered (seconds after the start), and the answer.
 
-    `sent` is None if it never left, `done` is None if no full answer came before the deadline; `why` says what went wrong.
+    `sent` is None if it never left, `done` is None if no full answer came before the deadline; `why` says
+    what went wrong.
     """
 
     seq: int
@@ -105,12 +119,12 @@ class Sample:
 
     @property
     def latency(self) -> float:
-        """Return seconds from the due moment to the full answer; infinite for anything but a good answer."""
+        """Return seconds from the due moment to the full answer; infinite for all but a good one."""
         return self.done - self.due if self.ok and self.done is not None else float("inf")
 
     @property
     def lag(self) -> float:
-        """Return seconds the request left after its due moment: the generator's own lateness. Infinite if it never left."""
+        """Return seconds the request left after its due moment, the generator's own lateness."""
         return self.sent - self.due if self.sent is not None else float("inf")
 
 
@@ -118,8 +132,8 @@ class Sample:
 class Generator:
     """What the load generator knew about itself at the end. Seconds and shares of one core.
 
-    `gap` is the longest silence between two of its heartbeats, `busiest` the highest share of CPU time in a one-second window,
-    `echo` the round trips of its own loopback probe.
+    `gap` is the longest silence between two of its heartbeats, `busiest` the highest share of CPU time in
+    a one-second window, `echo` the round trips of its own loopback probe.
     """
 
     arrivals: int
@@ -183,7 +197,7 @@ def _sample(path: Path, line: dict[str, Any]) -> Sample:
         raise ProbeError(f"{path.name}: a line is not a request record: {sorted(line)}", RERUN)
     sample = Sample(**line)
     times = [time for time in (sample.due, sample.sent, sample.done) if time is not None]
-    backwards = times != sorted(times) or any(time != time or time in (float("inf"), -float("inf")) for time in times)
+    backwards = times != sorted(times) or not all(map(math.isfinite, times))
     if backwards or (sample.ok and (sample.sent is None or sample.done is None)):
         raise ProbeError(f"{path.name}: request {sample.seq} contradicts itself", RERUN)
     return sample
@@ -194,12 +208,16 @@ def _generator(path: Path, line: dict[str, Any]) -> Generator:
         echo = tuple(float(value) for value in line["echo"])
         return Generator(int(line["arrivals"]), float(line["gap"]), float(line["busiest"]), echo)
     except (KeyError, TypeError, ValueError) as error:
-        raise ProbeError(f"{path.name}: the last line is not the generator's summary: {error}", RERUN) from error
+        raise ProbeError(
+            f"{path.name}: the last line is not the generator's summary: {error}", RERUN
+        ) from error
 
 
 def _complete(plan: Plan, samples: list[Sample]) -> None:
     if [sample.seq for sample in samples] != list(range(plan.arrivals)):
-        raise ProbeError(f"{len(samples)} requests on record, {plan.arrivals} were due: some are lost or doubled", RERUN)
+        raise ProbeError(
+            f"{len(samples)} requests on record, {plan.arrivals} were due: some are lost or doubled", RERUN
+        )
     for sample, due in zip(samples, due_times(plan), strict=True):
         if abs(sample.due - due) > 1e-6:
             raise ProbeError(f"request {sample.seq} was due at another moment than planned", RERUN)

@@ -1,8 +1,9 @@
-"""From raw request records to a verdict on "P95 below the limit". Pure functions; the reasons stand in loadtests/README.md.
+"""From raw request records to a verdict on "P95 below the limit". Pure functions; why: loadtests/README.md.
 
-The claim is read as a proportion: fewer than `share` of all arrivals take `limit` seconds or longer, counted from the moment they
-were due. Errors, lost and unanswered arrivals are exceedances. A number alone is no verdict: PASS needs both upper bounds below the
-share, FAIL needs both lower bounds above it, what lies between is inconclusive, and a run the generator itself spoiled is invalid.
+The claim is read as a proportion: fewer than `share` of all arrivals take `limit` seconds or longer, counted
+from the moment they were due. Errors, lost and unanswered arrivals are exceedances. A number alone is no
+verdict: PASS needs both upper bounds below the share, FAIL needs both lower bounds above it, what lies between
+is inconclusive, and a run that the generator itself spoiled is invalid.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from scipy.special import betaincinv, stdtrit
 from assay.errors import AssumptionError
 from assay.loadplan import Run, Sample
 from assay.model import Verdict
+
 
 CONFIDENCE = 0.95
 MIN_BLOCKS = 30
@@ -37,10 +39,14 @@ class Bounds:
     lower: float
     upper: float
 
+    def __str__(self) -> str:
+        """Return both in percent."""
+        return f"{self.lower:.2%} to {self.upper:.2%}, each 95 % sure"
+
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Exceedance shares of equal time blocks, and how much neighbours resemble each other (lag-1 autocorrelation)."""
+    """Exceedance shares of equal time blocks, and their lag-1 autocorrelation."""
 
     shares: tuple[float, ...]
     autocorrelation: float
@@ -48,7 +54,7 @@ class Blocks:
 
 @dataclass(frozen=True, slots=True)
 class Quantile:
-    """A quantile in seconds with its 95 % confidence interval; infinite where unanswered requests reach that far."""
+    """A quantile in seconds with its 95 % interval; infinite where unanswered requests reach that far."""
 
     value: float
     low: float
@@ -57,7 +63,7 @@ class Quantile:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The verdict on a run and everything it rests on. ERROR stands for invalid and for inconclusive; `reason` says which."""
+    """The verdict on a run and what it rests on; `reason` tells an invalid ERROR from an inconclusive one."""
 
     verdict: Verdict
     reason: str
@@ -80,16 +86,16 @@ class Judgement:
         return self.verdict is Verdict.PASS
 
     def facts(self) -> dict[str, str]:
-        """Return what belongs in the evidence, in words: bounds, P95 with interval, and how sound the run was."""
+        """Return what belongs in the evidence, in words: bounds, P95, and how sound the run was."""
         p95, lag = self.p95, self.lag_p99 * 1000
         return {
             "over the limit": f"{self.over} of {self.n}, {self.share:.2%}",
-            "bounds, requests independent": f"{self.independent.lower:.2%} to {self.independent.upper:.2%}, each 95 %",
-            "bounds, requests clustered": f"{self.clustered.lower:.2%} to {self.clustered.upper:.2%}, each 95 %",
-            "P95": f"{p95.value * 1000:.0f} ms, 95 % interval {p95.low * 1000:.0f} to {p95.high * 1000:.0f} ms",
+            "bounds, requests independent": str(self.independent),
+            "bounds, requests clustered": str(self.clustered),
+            "P95": f"{p95.value * 1000:.0f} ms, interval {p95.low * 1000:.0f} to {p95.high * 1000:.0f} ms",
             "blocks": f"{self.blocks}, autocorrelation {self.autocorrelation:.2f}",
             "unanswered, errors": f"{self.undelivered}, {self.errors}",
-            "generator": f"99 % sent within {lag:.1f} ms of due; {self.flips} over the limit by its own lateness",
+            "generator": f"99 % sent within {lag:.1f} ms of due; {self.flips} late by its own fault",
             "judgement": f"{self.verdict}: {self.reason}",
         }
 
@@ -104,7 +110,7 @@ def clopper_pearson(over: int, n: int, confidence: float = CONFIDENCE) -> Bounds
 
 
 def allowed(n: int, share: float = 0.05) -> int:
-    """Return how many of `n` may exceed while the exact upper bound still lies below `share`; -1 if not even none."""
+    """Return how many of `n` may exceed with the exact upper bound below `share`; -1 if not even none."""
     over = -1
     while over + 1 <= n and clopper_pearson(over + 1, n).upper < share:
         over += 1
@@ -112,9 +118,10 @@ def allowed(n: int, share: float = 0.05) -> int:
 
 
 def johnson(shares: Sequence[float], confidence: float = CONFIDENCE) -> Bounds:
-    """Return the one-sided bounds on the mean of block shares by Johnson's t, which corrects for skewness.
+    """Return one-sided bounds on the mean of block shares by Johnson's t, which corrects for skewness.
 
-    Independent requests are too kind an assumption: a stall exceeds in clusters. Blocks longer than a stall are nearly independent.
+    Independent requests are too kind an assumption: a stall exceeds in clusters. Blocks longer than a stall
+    are nearly independent.
     """
     count = len(shares)
     mean, spread = statistics.fmean(shares), statistics.stdev(shares)
@@ -136,7 +143,7 @@ def autocorrelation(values: Sequence[float]) -> float:
 
 
 def block_shares(over: Sequence[bool], due: Sequence[float], count: int) -> tuple[float, ...]:
-    """Return the share of exceedances in each of `count` equal time blocks that hold an arrival."""
+    """Return the share of exceedances in each of `count` equal time blocks; empty blocks are left out."""
     first, length = due[0], (due[-1] - due[0]) / count or 1.0
     sums, sizes = [0] * count, [0] * count
     for exceeded, moment in zip(over, due, strict=True):
@@ -149,7 +156,8 @@ def block_shares(over: Sequence[bool], due: Sequence[float], count: int) -> tupl
 def blocks(over: Sequence[bool], due: Sequence[float]) -> Blocks | None:
     """Return the finest blocks whose neighbours are not too alike; None if fewer than 30 would be left.
 
-    Starts with blocks of 20 arrivals on average and doubles their length while the autocorrelation is above 0.3.
+    Starts with 60 blocks, or blocks of 20 arrivals, and doubles their length while the autocorrelation is
+    above 0.3.
     """
     count = min(len(over) // MIN_IN_BLOCK, 2 * MIN_BLOCKS)
     while count >= MIN_BLOCKS:
@@ -162,7 +170,10 @@ def blocks(over: Sequence[bool], due: Sequence[float]) -> Blocks | None:
 
 
 def quantile(values: Sequence[float], p: float = 0.95) -> Quantile:
-    """Return the `p` quantile of `values` with a distribution-free interval from order statistics (requests taken as independent)."""
+    """Return the `p` quantile of `values` with a distribution-free interval from order statistics.
+
+    Requests are taken as independent: good enough for a report, never judged.
+    """
     ordered, n = sorted(values), len(values)
     half = 1.959964 * math.sqrt(n * p * (1 - p))
 
@@ -192,11 +203,14 @@ def invalid(run: Run) -> str:
 
 
 def own_fault(run: Run, limit: float) -> str:
-    """Return why exceedances may be the generator's own doing, or an empty string. Lag only inflates, so it never spoils a PASS."""
+    """Return why exceedances may be the generator's own doing, or an empty string.
+
+    Lag only makes latencies longer, so this never spoils a PASS.
+    """
     judged, echo = run.judged, run.generator.echo
     flips = _flips(judged, limit)
     if flips > MAX_FLIPS * len(judged):
-        return f"{flips} of {len(judged)} requests are over the limit only because the generator sent them late"
+        return f"{flips} of {len(judged)} requests are over the limit only because they were sent late"
     if (lag := _lag_p99(judged)) > MAX_LAG_P99:
         return f"the generator sent late: 99 % within {lag * 1000:.0f} ms"
     if run.generator.busiest > MAX_CPU:
@@ -207,31 +221,36 @@ def own_fault(run: Run, limit: float) -> str:
 
 
 def _flips(judged: Sequence[Sample], limit: float) -> int:
-    return sum(1 for s in judged if s.sent is not None and s.done is not None and s.ok and s.done - s.sent < limit <= s.latency)
+    answered = [(s, s.done - s.sent) for s in judged if s.ok and s.sent is not None and s.done is not None]
+    return sum(1 for sample, from_sent in answered if from_sent < limit <= sample.latency)
 
 
 def _lag_p99(judged: Sequence[Sample]) -> float:
     return quantile([sample.lag for sample in judged], 0.99).value
 
 
-def _verdict(run: Run, limit: float, share: float, independent: Bounds, clustered: Bounds | None) -> tuple[Verdict, str]:
+def _verdict(
+    run: Run, limit: float, share: float, independent: Bounds, clustered: Bounds | None
+) -> tuple[Verdict, str]:
     if why := invalid(run):
         return Verdict.ERROR, f"invalid run: {why}"
     if clustered is None:
         return Verdict.ERROR, "inconclusive: exceedances come in bursts too long for this run; run longer"
-    if max(independent.upper, clustered.upper) < share:
-        return Verdict.PASS, f"at most {max(independent.upper, clustered.upper):.2%} over the limit (95 % sure)"
-    lowest = min(independent.lower, clustered.lower)
+    lowest, top = min(independent.lower, clustered.lower), max(independent.upper, clustered.upper)
+    if top < share:
+        return Verdict.PASS, f"at most {top:.2%} over the limit (95 % sure)"
     if lowest > share:
         if why := own_fault(run, limit):
             return Verdict.ERROR, f"invalid run: {why}"
         return Verdict.FAIL, f"at least {lowest:.2%} over the limit (95 % sure)"
-    top = max(independent.upper, clustered.upper)
-    return Verdict.ERROR, f"inconclusive: between {lowest:.2%} and {top:.2%} over the limit, {share:.0%} lies inside; run longer"
+    return (
+        Verdict.ERROR,
+        f"inconclusive: {lowest:.2%} to {top:.2%} over the limit, {share:.0%} lies inside; run longer",
+    )
 
 
 def judge(run: Run, limit: float, share: float) -> Judgement:
-    """Return the judgement that fewer than `share` of the judged arrivals take `limit` seconds or longer."""
+    """Return the judgement that fewer than `share` of the arrivals take `limit` seconds or longer."""
     judged = run.judged
     latencies = [sample.latency for sample in judged]
     over = [latency >= limit for latency in latencies]
@@ -265,5 +284,7 @@ def decided(judgement: Judgement) -> Judgement:
         AssumptionError: the run was invalid or inconclusive, which is never a pass.
     """
     if judgement.verdict is Verdict.ERROR:
-        raise AssumptionError(judgement.reason, "see the run's record; repeat it on a quieter generator or for longer")
+        raise AssumptionError(
+            judgement.reason, "see the run's record; repeat it on a quieter generator or for longer"
+        )
     return judgement

@@ -46,7 +46,13 @@ def generate(results: Path, out: Path) -> Path:
     tool = installed()
     with tempfile.TemporaryDirectory(prefix="assay-report-") as made:
         fresh = Path(made) / "report"
-        command = ["node", str(tool / "node_modules/allure/cli.js"), "generate", "--config", str(tool / FILES[2])]
+        command = [
+            "node",
+            str(tool / "node_modules/allure/cli.js"),
+            "generate",
+            "--config",
+            str(tool / FILES[2]),
+        ]
         _run([*command, "--output", str(fresh), str(results.resolve())], tool, "generate the report")
         _replace(fresh, out)
     return out / "index.html"
@@ -90,14 +96,18 @@ def _install(folder: Path) -> None:
 
 def _run(command: list[str], folder: Path, what: str) -> None:
     if shutil.which(command[0]) is None:
-        raise ReportError(f"cannot {what}: {command[0]} is not installed", "install Node.js 20 or later with npm")
+        raise ReportError(
+            f"cannot {what}: {command[0]} is not installed", "install Node.js 20 or later with npm"
+        )
     settings = {**os.environ, "ALLURE_NO_ANALYTICS": "true"}
     try:
         done = subprocess.run(
             command, cwd=folder, env=settings, capture_output=True, text=True, timeout=600, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise ReportError(f"cannot {what}: no end after 600 s", "check the way to the package registry") from error
+        raise ReportError(
+            f"cannot {what}: no end after 600 s", "check the way to the package registry"
+        ) from error
     if done.returncode != 0:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
         raise ReportError(f"cannot {what}: {' '.join(last)[:200]}", "check the way to the package registry")
@@ -110,12 +120,16 @@ def shown(out: Path) -> Counter[tuple[str, str]]:
         ReportError: the pages' data cannot be read, or its own total differs from its rows.
     """
     try:
-        cases = [json.loads(path.read_text(encoding="utf-8")) for path in (out / "data/test-cases").glob("*.json")]
+        cases = [
+            json.loads(path.read_text(encoding="utf-8")) for path in (out / "data/test-cases").glob("*.json")
+        ]
         total = json.loads((out / "widgets/summary.json").read_text(encoding="utf-8"))["statistic"]["total"]
         rows = [case for case in cases if not case.get("retry")]
         pairs = Counter((_control(case), str(case["status"])) for case in rows)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReportError(f"{out.name}: the report's data cannot be read: {error}", "generate it again") from error
+        raise ReportError(
+            f"{out.name}: the report's data cannot be read: {error}", "generate it again"
+        ) from error
     if total != len(rows):
         raise ReportError(f"the report counts {total} cases and lists {len(rows)}", "generate it again")
     return pairs

@@ -23,6 +23,7 @@ from assay.loadverdict import invalid
 from assay.probes.http import Http
 from assay.probes.load import Load
 
+
 NAME = "api.test.example"
 
 
@@ -100,7 +101,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"[1]")
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:
         """Stay quiet."""
 
 

@@ -23,7 +23,7 @@ from assay.model import Verdict
 from assay.report import ReportError, agree, generate, shown
 
 
-CONFTEST = '''
+CONFTEST = """
 import os, allure, pytest
 
 @pytest.fixture(autouse=True)
@@ -31,8 +31,8 @@ def labels(request):
     allure.dynamic.label("control", "SEC-01")
     if os.environ.get("UNIQUE"):
         allure.dynamic.parameter("case", request.node.nodeid)
-'''
-CASES = '''
+"""
+CASES = """
 import pytest
 
 @pytest.mark.parametrize("replicas", [1, 1], ids=["primary", "standby"])
@@ -44,7 +44,7 @@ def test_unreachable():
 
 def test_fine():
     pass
-'''
+"""
 RECORDED = [("SEC-01", verdict) for verdict in (Verdict.FAIL, Verdict.PASS, Verdict.ERROR, Verdict.PASS)]
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromedriver")
 FLAGS = (
@@ -57,7 +57,18 @@ def results(folder: Path, unique: str) -> Path:
     """Return the Allure results of a run with four cases, two of which have equal parameter values."""
     (folder / "conftest.py").write_text(CONFTEST)
     (folder / "test_cases.py").write_text(CASES)
-    command = [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", "--rootdir", str(folder), "-p", "no:assay"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-c",
+        "/dev/null",
+        "--rootdir",
+        str(folder),
+        "-p",
+        "no:assay",
+    ]
     done = subprocess.run(
         [*command, "--alluredir", str(folder / "results"), str(folder / "test_cases.py")],
         env={"UNIQUE": unique, "PATH": "/usr/bin:/bin"}, cwd=folder, capture_output=True, text=True, timeout=120, check=False,
@@ -69,7 +80,7 @@ def results(folder: Path, unique: str) -> Path:
 class Quiet(http.server.SimpleHTTPRequestHandler):
     """Serves files without a word."""
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
 
@@ -103,7 +114,11 @@ def hosts(driver: webdriver.Chrome) -> set[str]:
     messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
     asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
     asked += [m["params"]["url"] for m in messages if m["method"] == "Network.webSocketCreated"]
-    return {urlsplit(url).hostname or "" for url in asked if urlsplit(url).scheme not in ("data", "blob", "chrome")}
+    return {
+        urlsplit(url).hostname or ""
+        for url in asked
+        if urlsplit(url).scheme not in ("data", "blob", "chrome")
+    }
 
 
 def body(driver: webdriver.Chrome, url: str, *words: str) -> str:

@@ -36,7 +36,16 @@ PLAN = Plan("https://api.test.example", "/items", "api.test.example", "", 20.0, 
 def made(latency: list[float], plan: Plan = PLAN, lag: float = 0.001, **generator: object) -> Run:
     """Return a run whose arrivals took `latency`; infinite means unanswered."""
     samples = [
-        Sample(i, due, due + lag, due + took if took < 1e9 else None, 200 if took < 1e9 else 0, took < 1e9, "", False)
+        Sample(
+            i,
+            due,
+            due + lag,
+            due + took if took < 1e9 else None,
+            200 if took < 1e9 else 0,
+            took < 1e9,
+            "",
+            False,
+        )
         for i, (due, took) in enumerate(zip(due_times(plan), latency, strict=True))
     ]
     return Run(plan, tuple(samples), replace(CALM, arrivals=plan.arrivals, **generator))  # type: ignore[arg-type]
@@ -132,7 +141,9 @@ def test_unanswered_arrivals_are_exceedances_and_p95_says_so() -> None:
 
 def test_fast_errors_are_exceedances() -> None:
     run = made(spread(0))
-    refused = tuple(replace(s, ok=False, status=503, why="status 503") if s.seq % 8 == 0 else s for s in run.samples)
+    refused = tuple(
+        replace(s, ok=False, status=503, why="status 503") if s.seq % 8 == 0 else s for s in run.samples
+    )
     judgement = judge(replace(run, samples=refused), LIMIT, SHARE)
     assert judgement.verdict is Verdict.FAIL
     assert judgement.errors > 150
@@ -170,7 +181,9 @@ def test_false_pass_rate_at_the_limit_is_far_below_the_binomial_one() -> None:
 
 def test_our_own_lateness_is_no_failure_of_the_platform() -> None:
     run = made(spread(0))
-    late = tuple(replace(s, sent=s.due + 0.3, done=s.due + 0.32) if s.seq % 8 == 0 else s for s in run.samples)
+    late = tuple(
+        replace(s, sent=s.due + 0.3, done=s.due + 0.32) if s.seq % 8 == 0 else s for s in run.samples
+    )
     judgement = judge(replace(run, samples=late), LIMIT, SHARE)
     assert judgement.verdict is Verdict.ERROR
     assert "late" in judgement.reason
@@ -229,7 +242,8 @@ def test_due_times_depend_on_the_seed_alone_and_keep_the_rate() -> None:
 
 
 @pytest.mark.parametrize(
-    "numbers", [{"rate": 0.0}, {"rate": -1.0}, {"judged": 0}, {"deadline": 0.0}, {"judged": 10**7}, {"rate": 0.001}]
+    "numbers",
+    [{"rate": 0.0}, {"rate": -1.0}, {"judged": 0}, {"deadline": 0.0}, {"judged": 10**7}, {"rate": 0.001}],
 )
 def test_a_plan_without_bounds_is_refused(numbers: dict[str, float]) -> None:
     with pytest.raises(ProbeError):
@@ -241,7 +255,15 @@ def record(path: Path, run: Run) -> list[dict[str, object]]:
     keys = ("seq", "due", "sent", "done", "status", "ok", "why", "cached")
     lines: list[dict[str, object]] = [{key: getattr(s, key) for key in keys} for s in run.samples]
     last = run.generator
-    lines.append({"end": True, "arrivals": last.arrivals, "gap": last.gap, "busiest": last.busiest, "echo": list(last.echo)})
+    lines.append(
+        {
+            "end": True,
+            "arrivals": last.arrivals,
+            "gap": last.gap,
+            "busiest": last.busiest,
+            "echo": list(last.echo),
+        }
+    )
     rewrite(path, lines)
     return lines
 
@@ -310,7 +332,13 @@ def test_any_text_is_refused_in_one_line(tmp_path_factory: pytest.TempPathFactor
         assert "\n" not in error.value.message
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=5), lambda x: st.lists(x) | st.dictionaries(st.text(max_size=5), x), max_leaves=5))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+        lambda x: st.lists(x) | st.dictionaries(st.text(max_size=5), x),
+        max_leaves=5,
+    )
+)
 def test_any_json_is_refused(tmp_path_factory: pytest.TempPathFactory, value: object) -> None:
     path = tmp_path_factory.getbasetemp() / "any.json"
     path.write_text(json.dumps(value) + "\n")

@@ -16,7 +16,9 @@ def rolled_out(found: Mapping[str, Any]) -> bool:
     """Return True if every replica is of the newest revision, available, and no older one is left."""
     status, wanted = found.get("status", {}), found["spec"].get("replicas", 1)
     counts = [status.get(key, 0) for key in ("replicas", "updatedReplicas", "availableReplicas")]
-    return bool(status.get("observedGeneration", 0) >= found["metadata"]["generation"] and counts == [wanted] * 3)
+    return bool(
+        status.get("observedGeneration", 0) >= found["metadata"]["generation"] and counts == [wanted] * 3
+    )
 
 
 @contextmanager

@@ -1,10 +1,9 @@
-"""The public API as its users reach it: one small GET, certificate verified, no redirect followed, no retry."""
+"""The public API as its users reach it: one small GET, certificate verified, no redirect, no retry."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -12,12 +11,13 @@ from requests.adapters import HTTPAdapter
 from assay.errors import ProbeError
 from assay.profile import Profile
 
+
 TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: the URL asked, the status, the body's size in bytes, and the seconds from sending to the whole body."""
+    """An answer: the URL asked, the status, the body's size in bytes, seconds until the whole body was there."""
 
     url: str
     status: int
@@ -37,9 +37,12 @@ class _NamedAdapter(HTTPAdapter):
         self.name = name
         super().__init__(max_retries=0)
 
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+    def init_poolmanager(
+        self, connections: int, maxsize: int, block: bool = False, **options: object
+    ) -> None:
         """Make the pool with the expected name."""
-        super().init_poolmanager(*arguments, server_hostname=self.name, assert_hostname=self.name, **options)
+        named = {**options, "server_hostname": self.name, "assert_hostname": self.name}
+        super().init_poolmanager(connections, maxsize, block, **named)
 
 
 class Http:
@@ -75,12 +78,18 @@ class Http:
             return Reply(url, reply.status_code, len(reply.content), time.monotonic() - begin)
 
     def _send(self, session: requests.Session, url: str) -> requests.Response:
+        asked = f"GET {url}"
         headers = {"Host": self.name} if self.name else {}
         try:
-            return session.get(url, headers=headers, verify=self.ca or True, timeout=TIMEOUT, allow_redirects=False)
+            return session.get(
+                url, headers=headers, verify=self.ca or True, timeout=TIMEOUT, allow_redirects=False
+            )
         except requests.exceptions.SSLError as error:
-            raise ProbeError(f"GET {url}: the certificate is not accepted", "check [api] ca and host, and its expiry") from error
+            raise ProbeError(
+                f"{asked}: the certificate is not accepted", "check [api] ca and host"
+            ) from error
         except requests.exceptions.Timeout as error:
-            raise ProbeError(f"GET {url}: no answer within {TIMEOUT:.0f} s", "is the platform serving?") from error
+            raise ProbeError(f"{asked}: no answer in {TIMEOUT:.0f} s", "is the platform serving?") from error
         except (requests.exceptions.RequestException, OSError) as error:
-            raise ProbeError(f"GET {url}: {type(error).__name__}", "check [api] url; is the platform serving?") from error
+            remedy = "check [api] url; is the platform serving?"
+            raise ProbeError(f"{asked}: {type(error).__name__}", remedy) from error

@@ -1,4 +1,4 @@
-"""The load generator: Locust in a process of its own (gevent's patching stays there), and the raw record it leaves."""
+"""The load generator: Locust in a process of its own (gevent patches stay there), and its raw record."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from assay.errors import ProbeError
 from assay.loadplan import Plan, Run, read_run
 from assay.profile import Profile
 
+
 SECONDS = 75.0
 LEAST = 1500
 WARM_SECONDS = 5.0
@@ -22,7 +23,7 @@ LOCUSTFILE = "loadtests/locustfile.py"
 
 
 def locustfile() -> Path:
-    """Return the path of the Locust project: below the working directory, else beside this checkout.
+    """Return the path of the Locust project: below the working directory, else in this checkout.
 
     Raises:
         ProbeError: neither holds it.
@@ -37,7 +38,7 @@ class Load:
     """Runs against the public API's address with open arrivals."""
 
     def __init__(self, url: str, path: str, name: str, ca: str) -> None:
-        """Aim at `path` of `url`; `name` is the host name in certificate and Host header, `ca` a PEM file."""
+        """Aim at `path` of `url`; `name` is the host in certificate and Host header, `ca` a PEM file."""
         self.url, self.path, self.name, self.ca = url, path, name, ca
 
     @classmethod
@@ -50,7 +51,9 @@ class Load:
         ca = str(profile.need_path("api.ca")) if profile.api.ca else ""
         return cls(profile.need_text("api.url"), profile.api.path, profile.api.host, ca)
 
-    def plan(self, rate: float, seconds: float = SECONDS, least: int = LEAST, seed: int | None = None) -> Plan:
+    def plan(
+        self, rate: float, seconds: float = SECONDS, least: int = LEAST, seed: int | None = None
+    ) -> Plan:
         """Return the plan of a run at `rate` arrivals per second, fixed before it starts.
 
         Args:
@@ -61,7 +64,16 @@ class Load:
         """
         judged = max(least, math.ceil(rate * seconds))
         drawn = random.SystemRandom().getrandbits(32) if seed is None else seed
-        return Plan(self.url, self.path, self.name, self.ca, float(rate), math.ceil(rate * WARM_SECONDS), judged, drawn)
+        return Plan(
+            self.url,
+            self.path,
+            self.name,
+            self.ca,
+            float(rate),
+            math.ceil(rate * WARM_SECONDS),
+            judged,
+            drawn,
+        )
 
     def run(self, plan: Plan, folder: Path | None = None) -> Run:
         """Return the complete record of one run of `plan`; takes as long as the plan says.
@@ -80,19 +92,37 @@ class Load:
 
     def _run(self, plan: Plan, folder: Path) -> Run:
         plan.write(folder / "plan.json")
-        command = [sys.executable, "-m", "locust", "-f", str(locustfile()), "--headless", "--users", "1", "--only-summary"]
-        command += ["--plan", str(folder / "plan.json"), "--record", str(folder / "requests.jsonl")]
+        command = [sys.executable, "-m", "locust", "-f", str(locustfile()), "--headless", "--users", "1"]
+        command += [
+            "--only-summary",
+            "--plan",
+            str(folder / "plan.json"),
+            "--record",
+            str(folder / "requests.jsonl"),
+        ]
         ended = self._wait(command, folder / "locust.log", plan.longest + GRACE)
         if ended != 0:
-            last = (folder / "locust.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-            raise ProbeError(f"the load generator ended with {ended}: {' '.join(last)[:200]}", "run it by hand: loadtests/README.md")
+            last = (
+                (folder / "locust.log")
+                .read_text(encoding="utf-8", errors="replace")
+                .strip()
+                .splitlines()[-1:]
+            )
+            said = " ".join(last)[:200]
+            raise ProbeError(f"the load generator ended with {ended}: {said}", "by hand: loadtests/README.md")
         return read_run(plan, folder / "requests.jsonl")
 
     def _wait(self, command: list[str], log: Path, seconds: float) -> int:
-        quiet = {key: value for key, value in os.environ.items() if not key.startswith(("LOCUST_", "PYTEST_"))}
+        quiet = {
+            key: value for key, value in os.environ.items() if not key.startswith(("LOCUST_", "PYTEST_"))
+        }
         with log.open("wb") as output:
             try:
-                done = subprocess.run(command, stdout=output, stderr=output, env=quiet, timeout=seconds, check=False)
+                done = subprocess.run(
+                    command, stdout=output, stderr=output, env=quiet, timeout=seconds, check=False
+                )
             except subprocess.TimeoutExpired as error:
-                raise ProbeError(f"the load generator was not done after {seconds:.0f} s", "see its log") from error
+                raise ProbeError(
+                    f"the load generator was not done after {seconds:.0f} s", "see its log"
+                ) from error
         return done.returncode
