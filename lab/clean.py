@@ -27,10 +27,12 @@ def groups() -> list[Path]:
 
 def clear() -> None:
     """End the lab: kill its processes, remove its cgroups, namespaces, links. Volumes and caches stay."""
-    for record in sorted(process.RUN.glob("*.json")) if process.RUN.exists() else []:
-        process.stop(record.stem)
+    names = [record.stem for record in process.RUN.glob("*.json")]
+    process.kill_all([found.pid for found in map(process.process, names) if found])
+    for name in names:
+        process.stop(name)
     for _ in range(20):
-        pids = {pid for group in groups() for pid in process.members(group) if pid in psutil.pids()}
+        pids = {pid for group in groups() for pid in process.members(group) if psutil.pid_exists(pid)}
         if not pids:
             break
         process.kill_all(sorted(pids))

@@ -6,10 +6,12 @@ that `lab down` cannot find.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import psutil
@@ -75,19 +77,22 @@ def stop(name: str) -> None:
     (RUN / f"{name}.json").unlink(missing_ok=True)
 
 
-def kill_all(pids: list[int]) -> None:
-    """Kill these processes and wait until they are gone; the caller's own is left out."""
-    targets = []
-    for pid in pids:
-        if pid == os.getpid():
-            continue
-        try:
-            target = psutil.Process(pid)
+def kill_all(pids: list[int], patience: float = 10.0) -> None:
+    """Kill these processes at once and wait until they are gone or zombies; the caller's own is left out."""
+    targets = [psutil.Process(pid) for pid in pids if pid != os.getpid() and psutil.pid_exists(pid)]
+    for target in targets:
+        with contextlib.suppress(psutil.NoSuchProcess):
             target.send_signal(signal.SIGKILL)
-            targets.append(target)
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(targets, timeout=10)
+    deadline = time.monotonic() + patience
+    while any(_alive(target) for target in targets) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _alive(target: psutil.Process) -> bool:
+    try:
+        return bool(target.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def members(group: Path) -> list[int]:
