@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,10 @@ def test_values(tmp_path: Path, expression: str, value: object) -> None:
     assert one.attributes["x"] == value
 
 
-@pytest.mark.parametrize("expression", ["var.none", "data.x.y.z", 'file("x")', "a[*].id", 'cidrhost("10.0.0.0/8", 1)', "local.circle"])
+@pytest.mark.parametrize(
+    "expression",
+    ["var.none", "data.x.y.z", 'file("x")', "a[*].id", 'cidrhost("10.0.0.0/8", 1)', "local.circle"],
+)
 def test_what_files_do_not_decide_stays_open(tmp_path: Path, expression: str) -> None:
     text = f'locals {{\n  circle = local.circle\n}}\nresource "a" "b" {{\n  x = {expression}\n}}\n'
     assert not known(module(tmp_path, text).resources("a")[0].attributes["x"])
@@ -67,6 +71,7 @@ def test_an_unknown_dynamic_block_is_said(tmp_path: Path) -> None:
         ("a.tf", b'resource "a" "b" {}\nresource "a" "b" {}\n'), ("x.tf.json", b"{}"), ("a_override.tf", b"locals {}\n"),
         ("terraform.tfvars.json", b"{"), ("a.tf", b"x = " + b"[" * 400 + b"]" * 400 + b"\n"), ("note.md", b"nothing"),
     ],
+    ids=itertools.count(),
 )  # fmt: skip
 def test_bad_input_is_an_error_with_a_remedy(tmp_path: Path, name: str, raw: bytes) -> None:
     if "tfvars" in name or name == "x.tf.json":
@@ -97,4 +102,11 @@ def test_any_text_is_read_or_refused(tmp_path: Path, text: str) -> None:
 def test_the_reference_platform() -> None:
     servers = Hcl(INFRA).resources("hcloud_server")
     assert len([one for one in servers if one.name == "control_plane"]) == 3
-    assert sorted(str(one.key) for one in servers if one.name == "worker") == ["ai-1", "app-1", "app-2", "db-1", "db-2", "db-3"]
+    assert sorted(str(one.key) for one in servers if one.name == "worker") == [
+        "ai-1",
+        "app-1",
+        "app-2",
+        "db-1",
+        "db-2",
+        "db-3",
+    ]

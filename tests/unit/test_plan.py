@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ ALLOWED = ["192.0.2.0/24", "100.64.0.0/10", "2001:db8::/32"]
 
 
 def firewall(**rule: Any) -> Resource:
-    return Resource("hcloud_firewall", "x", {"rule": [{"direction": "in", "protocol": "tcp", **rule}]}, "a.tf:1")
+    return Resource(
+        "hcloud_firewall", "x", {"rule": [{"direction": "in", "protocol": "tcp", **rule}]}, "a.tf:1"
+    )
 
 
 def written_plan(folder: Path, **changed: Any) -> Plan:
@@ -56,7 +59,11 @@ def test_half_a_plan_is_an_error(tmp_path: Path, changed: dict[str, Any]) -> Non
     assert caught.value.remedy
 
 
-@pytest.mark.parametrize("raw", [b"", b"[]", b"{", b'{"a": 1, "a": 2}', b"\xff\xfe", b"\xef\xbb\xbf{}", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"[]", b"{", b'{"a": 1, "a": 2}', b"\xff\xfe", b"\xef\xbb\xbf{}", b"[" * 100_000],
+    ids=itertools.count(),
+)
 def test_what_is_no_plan_is_an_error(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / "plan.json").write_bytes(raw)
     with pytest.raises(ProbeError) as caught:
@@ -65,7 +72,12 @@ def test_what_is_no_plan_is_an_error(tmp_path: Path, raw: bytes) -> None:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.recursive(st.none() | st.booleans() | st.text(max_size=5), lambda v: st.lists(v) | st.dictionaries(st.text(max_size=5), v)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.text(max_size=5),
+        lambda v: st.lists(v) | st.dictionaries(st.text(max_size=5), v),
+    )
+)
 def test_any_json_is_read_or_refused(tmp_path: Path, value: object) -> None:
     (tmp_path / "plan.json").write_text(json.dumps(value), encoding="utf-8")
     with pytest.raises(ProbeError):
@@ -129,5 +141,7 @@ def test_secrets_in_the_state() -> None:
     assert [leak.named for leak in leaks([], [])] == ["terraform.backend"]
     assert leaks([Resource("backend", "s3", {"encrypt": True, "use_lockfile": True}, "v")], []) == []
     given_data = Resource("hcloud_server", "a", {"user_data": Unresolved("x")}, "s")
-    assert [leak.named for leak in leaks([Resource("cloud", "", {}, "v")], [given_data])] == ["hcloud_server.a"]
+    assert [leak.named for leak in leaks([Resource("cloud", "", {}, "v")], [given_data])] == [
+        "hcloud_server.a"
+    ]
     assert not leaks(Hcl(HAND_MADE.parents[1]).settings(), [])

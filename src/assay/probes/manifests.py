@@ -181,11 +181,7 @@ def _of_leaf(leaf: Leaf) -> Iterator[tuple[int, str, str]]:
         elif KEY.fullmatch(leaf.path[-1]) and value.lower() not in NOT_AN_IMAGE:
             yield leaf.line, value, "image field"
     for match in SHAPE.finditer(leaf.text):
-        yield leaf.line + _lines_before(leaf.text, match.start()), match.group(), "text"
-
-
-def _lines_before(text: str, at: int) -> int:
-    return text.count("\n", 0, at) + 1 if "\n" in text.strip("\n") else 0
+        yield leaf.first + leaf.text.count("\n", 0, match.start()), match.group(), "text"
 
 
 def _embedded(leaf: Leaf) -> Iterator[tuple[int, str, str]]:
@@ -194,7 +190,7 @@ def _embedded(leaf: Leaf) -> Iterator[tuple[int, str, str]]:
     if "\n" not in leaf.text and not leaf.text.lstrip().startswith("{"):
         return
     try:
-        inner = documents(leaf.text, f"line {leaf.line}, {key}", leaf.line + 1)
+        inner = documents(leaf.text, f"line {leaf.line}, {key}", leaf.first)
     except ProbeError:
         if key in VALUES_KEYS:
             raise

@@ -19,11 +19,15 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One scalar: where it is in its document, its text (as written, never turned into a number), and its line."""
+    """One scalar: its place in the document, its text (never turned into a number), the line it starts at.
+
+    `first` is the line its text starts at: the next one for a block scalar.
+    """
 
     path: Path
     text: str
     line: int
+    first: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,8 @@ def _leaves(node: yaml.Node, where: str, first_line: int, path: Path) -> Iterato
     if len(path) > DEEPEST:
         raise ProbeError(f"{where}: is nested deeper than {DEEPEST}, or holds itself", "flatten the file")
     if isinstance(node, yaml.ScalarNode):
-        yield Leaf(path, node.value, node.start_mark.line + first_line)
+        line = node.start_mark.line + first_line
+        yield Leaf(path, node.value, line, line + (node.style in ("|", ">")))
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
             yield from _leaves(item, where, first_line, (*path, number))
