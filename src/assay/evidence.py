@@ -101,7 +101,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         AssayError: not readable, or a line is no JSON object.
     """
     try:
-        lines = [json.loads(line) for line in path.read_bytes().split(b"\n") if line]
+        lines = [json.loads(line, parse_int=_number) for line in path.read_bytes().split(b"\n") if line]
     except (OSError, ValueError) as problem:
         raise AssayError(
             f"{path.name}: is no evidence file: {problem}", "name a .jsonl file of reports/"
@@ -125,6 +125,12 @@ def verify(lines: Iterable[Mapping[str, Any]]) -> tuple[int, str]:
             raise AssayError(f"line {count}: does not follow from the line before it", "the file was changed")
         head = hashlib.sha256(rfc8785.dumps(dict(line))).hexdigest()
     return count, head
+
+
+def _number(text: str) -> int | float:
+    """Return a number as canonical JSON holds it: beyond 2**53 there are floats only."""
+    number = int(text)
+    return number if abs(number) < 2**53 else float(text)
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401 - JSON
