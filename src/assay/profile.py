@@ -92,6 +92,14 @@ class Registry:
 
 
 @dataclass(frozen=True, slots=True)
+class AllowList:
+    """Who and what is let in: `admin` address ranges for the admin ports, `registries` for images (`host[:port]`)."""
+
+    admin: tuple[str, ...] = ()
+    registries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Samples:
     """Image references made for trying: by digest, `tagmoved` by tag. Empty: not there."""
 
@@ -179,6 +187,7 @@ class Profile:
     etcd: EtcdAccess = EtcdAccess()
     tools: Tools = Tools()
     registry: Registry = Registry()
+    allowlist: AllowList = AllowList()
     samples: Samples = Samples()
     api: ApiAccess = ApiAccess()
     oidc: Oidc = Oidc()

@@ -12,6 +12,7 @@ from assay.profile import (
     CONTROL_ID,
     KINDS,
     LONGEST_WAIVER,
+    AllowList,
     ApiAccess,
     DrillAccess,
     EtcdAccess,
@@ -50,6 +51,7 @@ def load_profile(path: Path) -> Profile:
         etcd=_etcd(top),
         tools=_tools(top),
         registry=_registry(top),
+        allowlist=_allowlist(top),
         samples=_samples(top),
         api=_api(top),
         oidc=_oidc(top),
@@ -148,6 +150,13 @@ def _registry(top: Table) -> Registry:
     registry = Registry(table.text("address"), table.flag("plain_http"))
     table.close()
     return registry
+
+
+def _allowlist(top: Table) -> AllowList:
+    table = top.table("allowlist")
+    allowed = AllowList(table.texts("admin"), table.texts("registries"))
+    table.close()
+    return allowed
 
 
 def _samples(top: Table) -> Samples:

@@ -124,9 +124,7 @@ class Session:
             self.swept = ["nothing: the Kubernetes API does not answer, so every live control will be ERROR"]
         if not self.wish.prove:
             if not alone:
-                say(
-                    f"another run may be planting in stack {profile.name}; waiting up to {PATIENCE / 60:.0f} min"
-                )
+                say(f"another run uses stack {profile.name}; waiting only if it plants")
             self.lease.shared(PATIENCE)
 
     def keep(self, row: Mapping[str, Any]) -> None:
