@@ -93,7 +93,7 @@ class Registry:
 
 @dataclass(frozen=True, slots=True)
 class AllowList:
-    """Who and what is let in: `admin` address ranges for the admin ports, `registries` for images (`host[:port]`)."""
+    """Who is let in: `admin` address ranges for the admin ports, `registries` (`host[:port]`) for images."""
 
     admin: tuple[str, ...] = ()
     registries: tuple[str, ...] = ()
