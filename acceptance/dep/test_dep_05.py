@@ -13,7 +13,7 @@ TOLD = 5
 
 @pytest.mark.control("DEP-05")
 def test_every_node_runs_its_rendered_configuration(stack: Stack, control: Record) -> None:
-    """Compare leaf by leaf, secrets by keyed digest, both the running and the stored configuration of all nodes."""
+    """Compare leaf by leaf, by keyed digest, the running and the stored configuration of all nodes."""
     folder, talos = stack.paths.machineconfigs, stack.talos
     rendered = {file.stem: file for file in folder.glob("*.yaml")}
     control.assume(

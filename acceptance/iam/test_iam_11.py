@@ -1,4 +1,7 @@
-"""IAM-11: the Talos API gives a reader its reads and nothing else, and an admin certificate does not live long."""
+"""IAM-11.
+
+The Talos API gives a reader its reads and nothing else, and an admin certificate does not live long.
+"""
 
 import pytest
 
@@ -19,7 +22,10 @@ HOURS = 24.0
 
 @pytest.mark.control("IAM-11")
 def test_reader_reads_and_admins_are_short_lived(stack: Stack, control: Record) -> None:
-    """Try calls that change nothing even if admitted, on every node, each beside the admin's twin; then read the certificates."""
+    """Try calls that change nothing even if admitted, on every node, each beside the admin's twin.
+
+    Then read the certificates.
+    """
     talos = stack.talos
     for machine in control.population(talos.machines, of=len(stack.kube.nodes())):
         reads = talos.reader.attempt(machine, "version")

@@ -1,4 +1,7 @@
-"""NODE-01: every node is a Talos node of the pinned version, and its API knows nobody without a certificate."""
+"""NODE-01.
+
+Every node is a Talos node of the pinned version, and its API knows nobody without a certificate.
+"""
 
 import pytest
 

@@ -12,7 +12,7 @@ SSH = 22
 
 @pytest.mark.control("NODE-02")
 def test_no_way_in_but_the_api(stack: Stack, control: Record) -> None:
-    """Knock at every address from outside, list every listener from inside, and read services and extensions."""
+    """Knock at every address, list every listener from inside, read services and extensions."""
     talos = stack.talos
     for machine in control.population(talos.machines, of=len(stack.kube.nodes())):
         addresses = control.population(talos.addresses(machine))

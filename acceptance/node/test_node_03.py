@@ -9,7 +9,7 @@ from assay.stack import Stack
 
 @pytest.mark.control("NODE-03")
 def test_only_expected_places_are_writable(stack: Stack, control: Record) -> None:
-    """Judge the mount table of pid 1, the kubelet's own extra mounts, and the files the configuration writes."""
+    """Judge the mount table of pid 1, the kubelet's extra mounts, and the files that are written."""
     talos = stack.talos
     for machine in control.population(talos.machines, of=len(stack.kube.nodes())):
         control.offenders(unexpected_mounts(machine, talos.mounts(machine)))

@@ -14,7 +14,7 @@ PROVIDER = "secretbox"
 
 @pytest.mark.control("NODE-06")
 def test_every_stored_secret_is_ciphertext(stack: Stack, control: Record) -> None:
-    """Read a raw snapshot whole, check the reader against etcd's own count, and judge every Secret in it, old ones too."""
+    """Read a raw snapshot whole, checked against etcd's own count, and judge every Secret in it."""
     talos, before = stack.talos, names(stack)
     with talos.snapshot(talos.controlplanes[0]) as path:
         content = snapshot.read(path)

@@ -1,4 +1,7 @@
-"""The way back of a drill: on disk before the act, taken on every exit, and after kill -9 at every boundary."""
+"""The way back of a drill.
+
+On disk before the act, taken on every exit, and after kill -9 at every boundary.
+"""
 
 import os
 import signal
@@ -105,7 +108,7 @@ def test_nothing_is_broken_without_a_journal(nodes: Path) -> None:
     """A full disk: the intent cannot be written, so the act never happens."""
     driver, journal = FakeDriver(nodes), Journal(nodes.parent / "journal.jsonl")
     journal._file.close()
-    journal._file = open("/dev/full", "ab", buffering=0)  # noqa: SIM115
+    journal._file = Path("/dev/full").open("ab", buffering=0)  # noqa: SIM115
     with (
         pytest.raises(GuardError, match="cannot be written"),
         fault.lost(journal, driver, "cp-1", driver.is_on),

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -48,7 +49,10 @@ def test_every_planted_loss_is_found(seed: int) -> None:
 
 
 def test_unknown_writes_are_no_loss_and_no_phantom() -> None:
-    """A time-out may or may not have been written: both are fine. A refused one that is there is a phantom."""
+    """A time-out may or may not have been written: both are fine.
+
+    A refused one that is there is a phantom.
+    """
     assert verdict(history(), extra=frozenset({"w11"})).phantom == ()
     ops = [replace(op, outcome=FAIL) if op.key == "w12" else op for op in history()]
     assert verdict(ops, extra=frozenset({"w12"})).phantom == ("w12",)
@@ -76,10 +80,13 @@ def test_gap_counts_to_the_end() -> None:
 
 @given(st.lists(st.floats(0, 100), max_size=30), st.floats(0, 50), st.floats(50, 100))
 def test_gap_is_never_shorter_than_any_silence(acks: list[float], killed: float, until: float) -> None:
-    """Against the definition: no acknowledgement lies strictly inside the reported gap's length anywhere longer."""
+    """Against the definition.
+
+    No acknowledgement lies strictly inside the reported gap's length anywhere longer.
+    """
     gap = write_gap(sorted(acks), killed, until)
     points = sorted([killed, until, *(a for a in acks if killed < a <= until)])
-    assert gap >= max(b - a for a, b in zip(points, points[1:], strict=False)) - 1e-9
+    assert gap >= max(b - a for a, b in pairwise(points)) - 1e-9
 
 
 @pytest.mark.parametrize(
@@ -134,21 +141,38 @@ def test_a_good_quorum() -> None:
     assert judge_status(ROWS, 3) == []
 
 
-@pytest.mark.parametrize("members", [
-    GOOD[:2], [*GOOD, member(4)], [*GOOD[:2], member(3, learner=True)], [*GOOD[:2], member(3, name="")],
-    [*GOOD[:2], member(3, peers=GOOD[0].peers)],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "members",
+    [
+        GOOD[:2],
+        [*GOOD, member(4)],
+        [*GOOD[:2], member(3, learner=True)],
+        [*GOOD[:2], member(3, name="")],
+        [*GOOD[:2], member(3, peers=GOOD[0].peers)],
+    ],
+)
 def test_bad_member_lists(members: list[EtcdMember]) -> None:
     """Two, four, a learner, one that never started, a shared peer address, and members that disagree."""
     assert judge_members({"a": members}, 3)
     assert judge_members({"a": GOOD, "b": members}, 3)
 
 
-@pytest.mark.parametrize("rows", [
-    ROWS[:2], [*ROWS[:2], row(2)], [*ROWS[:2], row(3, leader=0)], [row(i, leader=0) for i in (1, 2, 3)], [row(i, leader=9) for i in (1, 2, 3)],
-    [*ROWS[:2], row(3, errors=("no leader",))], [*ROWS[:2], row(3, learner=True)], [*ROWS[:2], row(3, applied=0, index=5000)],
-    [*ROWS[:2], row(3, version="3.5.9")], [*ROWS[:2], row(3, leader=2)], [],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ROWS[:2],
+        [*ROWS[:2], row(2)],
+        [*ROWS[:2], row(3, leader=0)],
+        [row(i, leader=0) for i in (1, 2, 3)],
+        [row(i, leader=9) for i in (1, 2, 3)],
+        [*ROWS[:2], row(3, errors=("no leader",))],
+        [*ROWS[:2], row(3, learner=True)],
+        [*ROWS[:2], row(3, applied=0, index=5000)],
+        [*ROWS[:2], row(3, version="3.5.9")],
+        [*ROWS[:2], row(3, leader=2)],
+        [],
+    ],
+)
 def test_bad_status_rows(rows: list[EtcdStatus]) -> None:
-    """A row missing or twice, no leader, a foreign leader, an error, a learner, a laggard, a version skew, nothing at all."""
+    """A row missing or twice, no or a foreign leader, an error, a learner, a laggard, a skew, nothing."""
     assert judge_status(rows, 3)

@@ -13,7 +13,10 @@ from assay.probes.etcd import Etcd
 
 @contextmanager
 def one_address_only(plant: Plant) -> Iterator[Breach]:
-    """Point the kubeconfig past the load balancer, at the API server beside the etcd leader: the first to be lost."""
+    """Point the kubeconfig past the load balancer, at the API server beside the etcd leader.
+
+    The first to be lost.
+    """
     etcd, kubeconfig = Etcd.from_profile(plant.profile), plant.profile.need_path("kube.kubeconfig")
     rows = [etcd.status(endpoint) for endpoint in etcd.endpoints]
     leader = next(row.endpoint for row in rows if row.member == row.leader)

@@ -1,4 +1,7 @@
-"""IAM-11: credentials of the Talos API that are too mighty or live too long, and pods that may ask for too much."""
+"""IAM-11.
+
+Credentials of the Talos API that are too mighty or live too long, and pods that may ask for too much.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

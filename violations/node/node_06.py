@@ -13,7 +13,7 @@ NAME = "default/assay-planted-clear"
 
 @contextmanager
 def secret_in_clear(plant: Plant) -> Iterator[Named]:
-    """Write a well-formed Secret past the API servers, so that they can read it and none of them has encrypted it."""
+    """Write a well-formed Secret past the API servers: they can read it, none has encrypted it."""
     space, _, name = NAME.partition("/")
     meta = {
         "namespace": space,

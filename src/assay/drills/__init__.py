@@ -1,4 +1,7 @@
-"""Drills: faults on a running stack, with a journalled way back, judged by what a client outside was promised."""
+"""Drills.
+
+Faults on a running stack, with a journalled way back, judged by what a client outside was promised.
+"""
 
 from assay.drills.controlplane import Drill, Report, forget
 

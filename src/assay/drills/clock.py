@@ -9,7 +9,7 @@ from assay.errors import GuardError
 
 
 def now() -> float:
-    """Return the monotonic time, in seconds, that kills, acknowledgements and returns are all stamped with."""
+    """Return the monotonic time, in seconds, that kills, answers and returns are stamped with."""
     return time.monotonic()
 
 

@@ -1,8 +1,12 @@
-"""The drill of the control plane: every one of its nodes is lost once, the etcd leader's first, under acknowledged writes."""
+"""The drill of the control plane.
+
+Every one of its nodes is lost once, the etcd leader's first, under acknowledged writes.
+"""
 
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -36,7 +40,10 @@ _runs: dict[Path, Report] = {}
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the drill found, and in which order the nodes were lost; `resumed` names what an earlier, killed drill had left."""
+    """What the drill found, and in which order the nodes were lost.
+
+    `resumed` names what an earlier, killed drill had left.
+    """
 
     finding: Finding
     order: tuple[str, ...]
@@ -76,7 +83,8 @@ class Drill:
     def control_planes_lost(self) -> Report:
         """Return the report on losing every control plane once; one run serves every control of a session.
 
-        A breach ends the run after the node at hand is back: what follows would be drilled on a stack known to be unsafe.
+        A breach ends the run after the node at hand is back: what follows would be drilled on a stack known
+        to be unsafe.
 
         Raises:
             GuardError: a guard refused, the undo failed, or the steady state is not proven again.
@@ -138,8 +146,7 @@ class Drill:
 
     def _hold(self, ledger: Ledger, killed: float) -> None:
         while now() - killed < LONGEST_HOLD:
-            recovering = now()
-            self._awaited(lambda: now() - recovering > 1.0, 2.0)
+            time.sleep(1.0)
             if now() - killed > HOLD and ledger.acked_since(killed + HOLD / 2) >= RECOVERED:
                 return
 

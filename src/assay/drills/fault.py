@@ -1,4 +1,7 @@
-"""Losing a node and getting it back: undo on disk before the act, undo on every way out, undo confirmed by observation."""
+"""Losing a node and getting it back.
+
+Undo on disk before the act, undo on every way out, undo confirmed by observation.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ class Driver(Protocol):
 
 
 class Launcher:
-    """The driver that runs the profile's launcher: `<launcher> node kill NAME` and `<launcher> node start NAME`."""
+    """The driver that runs the profile's launcher.
+
+    `<launcher> node kill NAME` and `<launcher> node start NAME`.
+    """
 
     def __init__(self, command: str, seconds: float = 90.0) -> None:
         """Drive `command`, split as a shell would; `seconds` is the time limit of one call."""
@@ -52,9 +58,14 @@ class Launcher:
     def _run(self, verb: str, node: str) -> None:
         try:
             done = subprocess.run(
-                [*self._command, "node", verb, node], capture_output=True, text=True, timeout=self._seconds, check=False,
-                stdin=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
+                [*self._command, "node", verb, node],
+                capture_output=True,
+                text=True,
+                timeout=self._seconds,
+                check=False,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
         except (OSError, subprocess.TimeoutExpired) as why:
             raise GuardError(
                 f"the launcher did not {verb} {node}: {type(why).__name__}", "check launcher under [drill]"

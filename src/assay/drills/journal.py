@@ -1,7 +1,9 @@
 """The journal of a drill: what must be put back, on disk before anything is broken.
 
-JSON lines, appended and synced one by one. Each line carries a running number, the digest of the line before it, and its own
-checksum, so a torn last line (a crash while writing) is told from a damaged file. An undo is data (a target and the state it must
+JSON lines, appended and synced one by one. Each line carries a running number, the digest of the line before
+it, and its own
+checksum, so a torn last line (a crash while writing) is told from a damaged file. An undo is data (a target
+and the state it must
 be in), never code, and is safe to repeat.
 """
 
@@ -59,7 +61,9 @@ class Journal:
         return sorted(self._open.items(), reverse=True)
 
     def intend(self, undo: Undo) -> int:
-        """Write down how to undo what comes next, durably, and return its number; only then may the fault be made.
+        """Write down how to undo what comes next, durably, and return its number.
+
+        Only then may the fault be made.
 
         Raises:
             GuardError: it could not be written.

@@ -1,6 +1,7 @@
 """A client outside that writes all the time and keeps a record of what it was promised.
 
-Each write makes one small ConfigMap of its own name through the API's public address. The record of a write is on disk before
+Each write makes one small ConfigMap of its own name through the API's public address. The record of a write
+is on disk before
 it is sent and after its answer came: a time-out is `info` (unknown), never `fail`.
 """
 
@@ -25,7 +26,9 @@ class Ledger:
     """Writers on threads, each its own series of keys; the record lies in one file."""
 
     def __init__(self, path: Path, writers: list[Write], every: float = 0.3) -> None:
-        """Record into `path`; each of `writers` writes one key and returns its outcome, once in `every` seconds.
+        """Record into `path`.
+
+        Each of `writers` writes one key and returns its outcome, once in `every` seconds.
 
         Raises:
             GuardError: the record cannot be written.
@@ -104,9 +107,11 @@ class Ledger:
 
 
 def outcome_of(status: int) -> str:
-    """Return what an HTTP status says about a write: 2xx acknowledged, 4xx surely not written, all else unknown.
+    """Return what an HTTP status says about a write.
 
-    408 and 429 are 4xx that a proxy may send after the write went through, and 409 may be our own earlier try: unknown.
+    2xx acknowledged, 4xx surely not written, all else unknown.
+
+    A proxy may send 408 and 429 after the write went through, and 409 may be our own earlier try: unknown.
     """
     if 200 <= status < 300:
         return OK

@@ -1,6 +1,9 @@
-"""Whether etcd has a quorum with nothing to spare lost: three rows, one leader, no learner, no error, and all of them agree.
+"""Whether etcd has a quorum with nothing to spare lost.
 
-Exit codes and one member's word prove nothing: talosctl leaves a dead member's row out and exits 0, and a member list names the
+Three rows, one leader, no learner, no error, and all of them agree.
+
+Exit codes and one member's word prove nothing: talosctl leaves a dead member's row out and exits 0, and a
+member list names the
 dead as well. So every member is asked for itself, by etcd and by Talos, and the answers must fit together.
 """
 
@@ -64,9 +67,12 @@ class Quorum:
         alarms = self._etcd.alarms(self._etcd.endpoints[0])
         own = [self._talos.etcd_status(node) for node in self.machines]
         return [
-            *judge_members(lists, len(self.machines)), *judge_status(rows, len(self.machines)), *(f"alarm {alarm}" for alarm in alarms),
-            *(f"etcd says by Talos: {row.errors}" for row in own if row.errors), *("no leader by Talos" for row in own if not row.led),
-        ]  # fmt: skip
+            *judge_members(lists, len(self.machines)),
+            *judge_status(rows, len(self.machines)),
+            *(f"alarm {alarm}" for alarm in alarms),
+            *(f"etcd says by Talos: {row.errors}" for row in own if row.errors),
+            *("no leader by Talos" for row in own if not row.led),
+        ]
 
     def voters(self) -> frozenset[int]:
         """Return the ids of the voting members as the first endpoint lists them.
@@ -91,7 +97,10 @@ class Quorum:
 
 
 def judge_members(lists: dict[str, list[EtcdMember]], count: int) -> list[str]:
-    """Return what is wrong with the member lists: `count` started voters, no learner, own peer addresses, the same everywhere."""
+    """Return what is wrong with the member lists.
+
+    `count` started voters, no learner, own peer addresses, the same everywhere.
+    """
     wrong = []
     for endpoint, members in lists.items():
         if len(members) != count:
@@ -106,7 +115,10 @@ def judge_members(lists: dict[str, list[EtcdMember]], count: int) -> list[str]:
 
 
 def judge_status(rows: list[EtcdStatus], count: int) -> list[str]:
-    """Return what is wrong with the status rows: one for each of `count` members, one leader, no error, no member far behind."""
+    """Return what is wrong with the status rows.
+
+    One for each of `count` members, one leader, no error, no member far behind.
+    """
     wrong = (
         []
         if len({row.member for row in rows}) == count

@@ -1,4 +1,7 @@
-"""The place of a drill in the Kubernetes API: a namespace of its own, writers through the public address, final reads from each server."""
+"""The place of a drill in the Kubernetes API.
+
+A namespace of its own, writers through the public address, final reads from each server.
+"""
 
 from __future__ import annotations
 
@@ -59,9 +62,10 @@ class Scene:
 
     @contextmanager
     def opened(self, run: str, writers: int) -> Iterator[list[Write]]:
-        """Yield `writers` functions, each with a connection of its own, that write one key and return its outcome.
+        """Yield `writers` functions that write one key and return its outcome, each on its own connection.
 
-        The namespace `assay-drill-<run>` is made for the time; those of earlier, killed drills are deleted first.
+        The namespace `assay-drill-<run>` is made for the time; those of earlier, killed drills are deleted
+        first.
 
         Raises:
             ProbeError: it could not be made.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 OK, FAIL, INFO = "ok", "fail", "info"
@@ -13,7 +14,8 @@ OK, FAIL, INFO = "ok", "fail", "info"
 class Op:
     """One write as its client saw it: when it was sent, when the answer came, and what it was.
 
-    `ok`: acknowledged. `fail`: surely not written. `info`: unknown (no answer, or an answer that leaves it open).
+    `ok`: acknowledged. `fail`: surely not written. `info`: unknown (no answer, or an answer that leaves it
+    open).
     """
 
     key: str
@@ -24,7 +26,10 @@ class Op:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One node lost and returned: when (monotonic seconds), and whether it held the etcd leader. `rejoined` is None if it never did."""
+    """One node lost and returned: when (monotonic seconds), and whether it held the etcd leader.
+
+    `rejoined` is None if it never did.
+    """
 
     node: str
     leader: bool
@@ -35,7 +40,10 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class LossFinding:
-    """What one loss came to: the longest time without an acknowledgement, and from return to full membership, in seconds."""
+    """What one loss came to.
+
+    The longest time without an acknowledgement, and from return to full membership, in seconds.
+    """
 
     node: str
     leader: bool
@@ -50,7 +58,10 @@ class LossFinding:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The whole drill: acknowledged writes, those lost (absent in a final read of any server), written ones that had failed."""
+    """The whole drill.
+
+    Acknowledged writes, those lost (absent in a final read of any server), written ones that had failed.
+    """
 
     acked: int
     unknown: int
@@ -104,7 +115,7 @@ def judge(
 
 
 def write_gap(acks: Sequence[float], killed: float, until: float) -> float:
-    """Return the longest time without an acknowledgement between `killed` and `until`, both edges counted, in seconds.
+    """Return the longest time without an acknowledgement in that window, both edges counted, in seconds.
 
     Args:
         acks: times of acknowledgements, ascending.
@@ -114,4 +125,4 @@ def write_gap(acks: Sequence[float], killed: float, until: float) -> float:
     earlier = [ack for ack in acks if ack <= killed]
     within = [ack for ack in acks if killed < ack <= until]
     edges = [earlier[-1] if earlier else killed, *within, max(until, killed)]
-    return max(late - early for early, late in zip(edges, edges[1:], strict=False))
+    return max(late - early for early, late in pairwise(edges))

@@ -1,4 +1,7 @@
-"""etcd itself, each member asked at its own address over mutual TLS by the JSON gateway. Standard library only."""
+"""etcd itself, each member asked at its own address over mutual TLS by the JSON gateway.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,10 @@ class Etcd:
     """The etcd members of the profile, read-only."""
 
     def __init__(self, endpoints: tuple[str, ...], context: ssl.SSLContext, seconds: float = 5.0) -> None:
-        """Ask `endpoints` (`https://host:2379`) with `context`; `seconds` is the time limit of one question."""
+        """Ask `endpoints` (`https://host:2379`) with `context`.
+
+        `seconds` is the time limit of one question.
+        """
         self.endpoints = endpoints
         self._context = context
         self._seconds = seconds
@@ -109,10 +115,16 @@ class Etcd:
         got = self._ask(endpoint, "/v3/maintenance/status", {})
         header = got.get("header", {})
         return EtcdStatus(
-            endpoint, _int(header.get("member_id"), endpoint), _int(got.get("leader", "0"), endpoint), str(got.get("version", "")),
-            _int(got.get("raftIndex", "0"), endpoint), _int(got.get("raftAppliedIndex", "0"), endpoint),
-            _int(got.get("raftTerm", "0"), endpoint), bool(got.get("isLearner", False)), tuple(map(str, got.get("errors", ()))),
-        )  # fmt: skip
+            endpoint,
+            _int(header.get("member_id"), endpoint),
+            _int(got.get("leader", "0"), endpoint),
+            str(got.get("version", "")),
+            _int(got.get("raftIndex", "0"), endpoint),
+            _int(got.get("raftAppliedIndex", "0"), endpoint),
+            _int(got.get("raftTerm", "0"), endpoint),
+            bool(got.get("isLearner", False)),
+            tuple(map(str, got.get("errors", ()))),
+        )
 
     def alarms(self, endpoint: str) -> list[str]:
         """Return the raised alarms, `member kind` each.
@@ -187,9 +199,12 @@ def _b64(raw: bytes) -> str:
 
 def _member(row: Mapping[str, Any], endpoint: str) -> EtcdMember:
     return EtcdMember(
-        _int(row.get("ID"), endpoint), str(row.get("name", "")), tuple(row.get("peerURLs", ())), tuple(row.get("clientURLs", ())),
+        _int(row.get("ID"), endpoint),
+        str(row.get("name", "")),
+        tuple(row.get("peerURLs", ())),
+        tuple(row.get("clientURLs", ())),
         bool(row.get("isLearner", False)),
-    )  # fmt: skip
+    )
 
 
 def _int(value: object, endpoint: str) -> int:

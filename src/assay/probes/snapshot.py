@@ -1,4 +1,7 @@
-"""What an etcd snapshot holds: the living keys, and how each value begins. Values never leave this module whole."""
+"""What an etcd snapshot holds: the living keys, and how each value begins.
+
+Values never leave this module whole.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ ENCRYPTED = "k8s:enc:"
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A living key of etcd: its name, and the first 24 bytes of its value as text with other bytes as dots."""
+    """A living key of etcd.
+
+    Its name, and the first 24 bytes of its value as text with other bytes as dots.
+    """
 
     key: str
     head: str

@@ -16,7 +16,10 @@ from assay.errors import ProbeError
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A Talos client certificate: `purpose` in the profile (`admin`, `reader`), its roles, its two dates (UTC)."""
+    """A Talos client certificate.
+
+    `purpose` in the profile (`admin`, `reader`), its roles, its two dates (UTC).
+    """
 
     purpose: str
     roles: frozenset[str]

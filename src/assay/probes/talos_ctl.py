@@ -1,4 +1,7 @@
-"""One question to one Talos node through talosctl: explicit credential, endpoint, node and time limit, nothing from the environment."""
+"""One question to one Talos node through talosctl.
+
+Explicit credential, endpoint, node and time limit, nothing from the environment.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,9 @@ class Talosctl:
         return answer.out
 
     def attempt(self, node: Machine, *words: str) -> Attempt:
-        """Return whether the node's role check let `talosctl words` through: any answer other than PermissionDenied did.
+        """Return whether the node's role check let `talosctl words` through.
+
+        Any answer other than PermissionDenied did.
 
         Raises:
             ProbeError: no answer of the machine API at all: unreachable, bad certificate, time over.

@@ -1,4 +1,7 @@
-"""How two machine configurations differ, without their secrets: leaves are compared as keyed digests, and only paths are told."""
+"""How two machine configurations differ, without their secrets.
+
+Leaves are compared as keyed digests, and only paths are told.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,12 @@ KEY = secrets.token_bytes(32)
 
 
 def fingerprints(documents: Iterable[Document]) -> dict[str, str]:
-    """Return path -> digest of every leaf; the digests are keyed for this process only and mean nothing outside it.
+    """Return path -> digest of every leaf.
 
-    Documents are told apart by kind and name, not by their order. An empty list, mapping or null counts as absent, as Talos
+    The digests are keyed for this process only and mean nothing outside it.
+
+    Documents are told apart by kind and name, not by their order. An empty list, mapping or null counts as
+    absent, as Talos
     itself drops them when it writes a configuration.
     """
     found: dict[str, str] = {}
@@ -26,7 +32,10 @@ def fingerprints(documents: Iterable[Document]) -> dict[str, str]:
 
 
 def differences(wanted: Iterable[Document], found: Iterable[Document]) -> list[str]:
-    """Return the paths at which two configurations differ, sorted, each with what is the matter; values are never told."""
+    """Return the paths at which two configurations differ, sorted, each with what is the matter.
+
+    Values are never told.
+    """
     mine, theirs = fingerprints(wanted), fingerprints(found)
     words = [f"{path} is missing" for path in mine.keys() - theirs.keys()]
     words += [f"{path} is not in the rendered one" for path in theirs.keys() - mine.keys()]

@@ -1,4 +1,7 @@
-"""What talosctl prints, as frozen facts. Every parser is strict: an unknown shape is a ProbeError, never an empty answer."""
+"""What talosctl prints, as frozen facts. Every parser is strict.
+
+An unknown shape is a ProbeError, never an empty answer.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,18 @@ from assay.errors import ProbeError
 UPDATE = "compare the talosctl version with the cluster's, then teach the parser this shape"
 MEMBERS = ("ID", "HOSTNAME", "PEER URLS", "CLIENT URLS", "LEARNER")
 STATUS = (
-    "MEMBER", "DB SIZE", "IN USE", "LEADER", "RAFT INDEX", "RAFT TERM", "RAFT APPLIED INDEX", "LEARNER", "PROTOCOL", "STORAGE", "ERRORS",
-)  # fmt: skip
+    "MEMBER",
+    "DB SIZE",
+    "IN USE",
+    "LEADER",
+    "RAFT INDEX",
+    "RAFT TERM",
+    "RAFT APPLIED INDEX",
+    "LEARNER",
+    "PROTOCOL",
+    "STORAGE",
+    "ERRORS",
+)
 ALARMS = ("MEMBER", "ALARM")
 SOCKETS = ("Proto", "Recv-Q", "Send-Q", "Local Address", "Foreign Address", "State")
 POD_ACCESS = "KubeTalosAPIAccessConfig"
@@ -98,7 +111,10 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A row of `etcd status`: one member about itself. `leader` is the id of the leader it follows, all zeros for none."""
+    """A row of `etcd status`: one member about itself.
+
+    `leader` is the id of the leader it follows, all zeros for none.
+    """
 
     member: str
     leader: str
@@ -137,7 +153,8 @@ def documents(text: str, what: str) -> list[Document]:
 def table(text: str, header: Sequence[str], what: str) -> list[dict[str, str]]:
     """Return the rows under exactly `header` (a leading NODE column is allowed), one dict a row.
 
-    Columns are cut where the header's words begin, as Go's tabwriter lays them out, so empty cells stay empty.
+    Columns are cut where the header's words begin, as Go's tabwriter lays them out, so empty cells stay
+    empty.
 
     Raises:
         ProbeError: another header, or a row that does not keep the columns.
@@ -227,7 +244,9 @@ def statuses(text: str, what: str) -> list[Status]:
 
 
 def alarms(text: str, what: str) -> list[str]:
-    """Return the alarms of `talosctl etcd alarm list`, `member alarm` each; it prints nothing at all where there is none.
+    """Return the alarms of `talosctl etcd alarm list`, `member alarm` each.
+
+    It prints nothing at all where there is none.
 
     Raises:
         ProbeError: another shape.
@@ -249,7 +268,7 @@ def listeners(text: str, what: str) -> list[Listener]:
 
 
 def pod_roles(documents: Iterable[Document]) -> frozenset[str]:
-    """Return the Talos roles that pods may ask for, from `kubernetesTalosAPIAccess` or the document that replaces it in 1.14."""
+    """Return the Talos roles that pods may ask for, in the shape of 1.13 or that of 1.14."""
     found: set[str] = set()
     for document in documents:
         features = (document.get("machine") or {}).get("features") or {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -48,12 +47,18 @@ class Refusable:
 
 
 class Talos:
-    """Every declared node's own account of itself. `admin` and `reader` are the two credentials of the profile."""
+    """Every declared node's own account of itself.
+
+    `admin` and `reader` are the two credentials of the profile.
+    """
 
     def __init__(
         self, admin: Talosctl, reader: Talosctl | None, machines: tuple[Machine, ...], pinned: str
     ) -> None:
-        """Ask `machines` with `admin`, and with `reader` where a small role is enough; `pinned` is the declared version."""
+        """Ask `machines` with `admin`, and with `reader` where a small role is enough.
+
+        `pinned` is the declared version.
+        """
         self.admin = admin
         self._reader = reader
         self.machines = machines
@@ -154,7 +159,9 @@ class Talos:
         return found[0]
 
     def addresses(self, node: Machine) -> list[str]:
-        """Return every routable address of the node, by its own account, without prefix lengths; loopback left out.
+        """Return every routable address of the node, by its own account, without prefix lengths.
+
+        Loopback left out.
 
         Raises:
             ProbeError: no answer, or none at all.
@@ -189,7 +196,9 @@ class Talos:
         return self._config(node, ACTIVE)
 
     def stored_machineconfig(self, node: Machine) -> list[Document]:
-        """Return the documents of the configuration the node will boot with: differs while a change is staged or tried.
+        """Return the documents of the configuration the node will boot with.
+
+        Differs while a change is staged or tried.
 
         Raises:
             ProbeError: no answer, or another shape.
@@ -252,7 +261,7 @@ class Talos:
             self.admin.ask(node, "etcd", "snapshot", str(path))
             if not path.is_file() or path.stat().st_size == 0:
                 raise ProbeError(f"{node.named}: talosctl wrote no snapshot", "look at the node's etcd")
-            os.chmod(path, 0o600)
+            path.chmod(0o600)
             yield path
 
     def try_roles(self, node: Machine, *words: str) -> Refusable:
@@ -272,7 +281,9 @@ class Talos:
         return [credential("admin", self.admin.config), credential("reader", self.reader.config)]
 
     def kubelet(self, node: Machine) -> Mapping[str, Any]:
-        """Return the specification the node's kubelet runs with (KubeletSpec): args, config, extraMounts, image.
+        """Return the specification the node's kubelet runs with (KubeletSpec).
+
+        Args, config, extraMounts, image.
 
         Raises:
             ProbeError: no answer, or not exactly one.
@@ -284,7 +295,7 @@ class Talos:
         return facts.spec(found[0], what)
 
     def pod_roles(self, node: Machine) -> frozenset[str]:
-        """Return the Talos roles that pods may ask for by the node's configuration, whether or not that is switched on.
+        """Return the Talos roles that pods may ask for by the node's configuration, switched on or not.
 
         Raises:
             ProbeError: no answer, or another shape.
@@ -292,7 +303,9 @@ class Talos:
         return facts.pod_roles(self.machineconfig(node))
 
     def listeners(self, node: Machine) -> list[Listener]:
-        """Return every listening TCP socket of the node's host network; never none, as the Talos API itself listens.
+        """Return every listening TCP socket of the node's host network.
+
+        Never none, as the Talos API itself listens.
 
         Raises:
             ProbeError: no answer, none, or another shape.

@@ -1,4 +1,7 @@
-"""What a Talos node has by itself: services, writable mounts, harmless extensions. Facts of the product, version 1.13."""
+"""What a Talos node has by itself: services, writable mounts, harmless extensions.
+
+Facts of the product, version 1.13.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,24 @@ from assay.model import Offender
 from assay.probes.talos_facts import Document, Machine, Mount
 
 
-SERVICES = frozenset({
-    "apid", "auditd", "containerd", "cri", "dashboard", "etcd", "kubelet", "machined", "registryd", "sandboxd", "syslogd", "trustd", "udevd",
-    "ext-iscsid",
-})  # fmt: skip
+SERVICES = frozenset(
+    {
+        "apid",
+        "auditd",
+        "containerd",
+        "cri",
+        "dashboard",
+        "etcd",
+        "kubelet",
+        "machined",
+        "registryd",
+        "sandboxd",
+        "syslogd",
+        "trustd",
+        "udevd",
+        "ext-iscsid",
+    }
+)
 EXTENSIONS = frozenset(
     {
         "iscsi-tools",
@@ -26,10 +43,30 @@ EXTENSIONS = frozenset(
     }
 )
 ROOT_KINDS = frozenset({"squashfs", "erofs"})
-KERNEL = frozenset({
-    "proc", "sysfs", "cgroup", "cgroup2", "devtmpfs", "devpts", "mqueue", "securityfs", "bpf", "debugfs", "tracefs", "configfs", "pstore",
-    "hugetlbfs", "efivarfs", "selinuxfs", "binfmt_misc", "fusectl", "autofs", "nsfs",
-})  # fmt: skip
+KERNEL = frozenset(
+    {
+        "proc",
+        "sysfs",
+        "cgroup",
+        "cgroup2",
+        "devtmpfs",
+        "devpts",
+        "mqueue",
+        "securityfs",
+        "bpf",
+        "debugfs",
+        "tracefs",
+        "configfs",
+        "pstore",
+        "hugetlbfs",
+        "efivarfs",
+        "selinuxfs",
+        "binfmt_misc",
+        "fusectl",
+        "autofs",
+        "nsfs",
+    }
+)
 WRITABLE = (
     "/var",
     "/run",
@@ -54,7 +91,7 @@ def effective(mounts: Iterable[Mount]) -> dict[str, Mount]:
 
 
 def unexpected_mounts(node: Machine, mounts: Iterable[Mount]) -> Iterator[Offender]:
-    """Yield each mount of the node that is writable where Talos has none, and a root that is writable or not there."""
+    """Yield each mount that is writable where Talos has none, and a root that is writable or not there."""
     table = effective(mounts)
     root = table.get("/")
     if root is None or root.writable:
@@ -69,7 +106,7 @@ def unexpected_mounts(node: Machine, mounts: Iterable[Mount]) -> Iterator[Offend
 
 
 def unexpected_kubelet_mounts(node: Machine, spec: Mapping[str, Any]) -> Iterator[Offender]:
-    """Yield each writable extra mount of the node's kubelet (KubeletSpec) that lies outside the allow list."""
+    """Yield each writable extra mount of the kubelet (KubeletSpec) outside the allow list."""
     for mount in spec.get("extraMounts") or []:
         target, options = str(mount.get("destination", "")), mount.get("options") or []
         if "ro" not in options and not below(target, KUBELET_WRITABLE):
@@ -77,7 +114,7 @@ def unexpected_kubelet_mounts(node: Machine, spec: Mapping[str, Any]) -> Iterato
 
 
 def unexpected_files(node: Machine, documents: Iterable[Document]) -> Iterator[Offender]:
-    """Yield each `machine.files` entry that does more than create a file below /var, or the runtime's customization part."""
+    """Yield each `machine.files` entry but new files below /var and the runtime's customization part."""
     for document in documents:
         for file in (document.get("machine") or {}).get("files") or []:
             path, operation = str(file.get("path", "")), file.get("op", "")

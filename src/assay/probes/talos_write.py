@@ -1,4 +1,7 @@
-"""The Talos machine API, written to: for violations on a lab. Every change has its way back on disk before it is made."""
+"""The Talos machine API, written to: for violations on a lab.
+
+Every change has its way back on disk before it is made.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,19 @@ if TYPE_CHECKING:
 
 SAVED, NOTE = ".before-plant", ".replaced"
 NETNS = Path("/run/netns")
-LISTEN = "import socket,sys; s=socket.create_server(('0.0.0.0',int(sys.argv[1]))); print('up',flush=True); sys.stdin.read()"
+LISTEN = "import socket,sys; s=socket.create_server(('',int(sys.argv[1]))); sys.stdin.read()"
 
 
 class TalosWriter:
-    """What a violation may do to the nodes of a lab; each handle is a context manager that undoes on the way out."""
+    """What a violation may do to the nodes of a lab.
+
+    Each handle is a context manager that undoes on the way out.
+    """
 
     def __init__(self, talos: Talos, folder: Path) -> None:
-        """Write through the admin credential of `talos`; ways back are kept in `folder`, and left-over ones are taken first.
+        """Write through the admin credential of `talos`.
+
+        Ways back are kept in `folder`, and left-over ones are taken first.
 
         Raises:
             GuardError: what an earlier, killed run left could not be put back.
@@ -65,12 +73,14 @@ class TalosWriter:
         raise ProbeError(f"{name} is no node of the profile", "check [talos]")
 
     def run(self, args: list[str]) -> str:
-        """Return what talosctl prints for `args`, asked about the first control plane unless they name another node."""
+        """Return what talosctl prints for `args`, about the first control plane unless they say otherwise."""
         return self._talos.admin.ask(self._talos.controlplanes[0], *args)
 
     @contextmanager
     def patched(self, node: str, patch: dict[str, Any], mode: str = "no-reboot") -> Iterator[Machine]:
-        """Yield the node after a strategic patch of its machine configuration; the whole old one is applied on the way out.
+        """Yield the node after a strategic patch of its machine configuration.
+
+        The whole old one is applied on the way out.
 
         Args:
             node: its name.
@@ -95,7 +105,10 @@ class TalosWriter:
 
     @contextmanager
     def credential(self, path: Path, roles: str, hours: int) -> Iterator[Path]:
-        """Yield `path`, a talosconfig, holding another certificate: these Talos roles for so many hours. The old file comes back."""
+        """Yield `path`, a talosconfig, holding another certificate: these Talos roles for so many hours.
+
+        The old file comes back.
+        """
         fresh = self._folder / "talosconfig"
         fresh.unlink(missing_ok=True)
         node = self._talos.controlplanes[0]
@@ -112,15 +125,18 @@ class TalosWriter:
         _write_durably(note, str(path))
         try:
             _write_durably(path.with_name(path.name + ".new"), text)
-            os.replace(path.with_name(path.name + ".new"), path)
+            path.with_name(path.name + ".new").replace(path)
             yield path
         finally:
-            os.replace(saved, path)
+            saved.replace(path)
             note.unlink(missing_ok=True)
 
     @contextmanager
     def listening(self, node: str, port: int) -> Iterator[Machine]:
-        """Yield the node while a process in its network namespace listens on `port`; it ends with us, whatever happens."""
+        """Yield the node while a process in its network namespace listens on `port`.
+
+        It ends with us, whatever happens.
+        """
         machine = self.machine(node)
         space = next((p for p in (NETNS / node, NETNS / f"assay-{node}") if p.exists()), None)
         if space is None:
@@ -165,7 +181,7 @@ class TalosWriter:
             path = Path(note.read_text())
             saved = path.with_name(path.name + SAVED)
             if saved.exists():
-                os.replace(saved, path)
+                saved.replace(path)
             note.unlink()
 
     def _await(self, holds: Callable[[], bool], what: str, within: float = 30) -> None:

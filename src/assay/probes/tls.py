@@ -1,4 +1,7 @@
-"""Doors: what a TCP port answers, and whether a TLS server lets a client without a certificate in. Standard library only."""
+"""Doors: what a TCP port answers, and whether a TLS server lets a client without a certificate in.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ DEMANDS = ("certificate required", "certificate_required", "bad certificate", "h
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One port of one address: `open`, `closed` (refused) or `silent` (no answer in time, so filtered or unreachable)."""
+    """One port of one address.
+
+    `open`, `closed` (refused) or `silent` (no answer in time, so filtered or unreachable).
+    """
 
     address: str
     port: int
@@ -60,7 +66,8 @@ def knock(address: str, port: int, seconds: float = 3.0) -> Door:
 def ask_without_certificate(address: str, port: int, ca: Path, seconds: float = 5.0) -> Guarded:
     """Return whether the TLS server, known by `ca`, demands a client certificate.
 
-    In TLS 1.3 the client's handshake ends before the server has judged it, so bytes are sent and the answer is read.
+    In TLS 1.3 the client's handshake ends before the server has judged it, so bytes are sent and the answer
+    is read.
 
     Raises:
         ProbeError: nothing listens, it speaks no TLS, or `ca` did not sign its certificate.
