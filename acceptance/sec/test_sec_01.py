@@ -9,7 +9,10 @@ from assay.stack import Stack
 
 @pytest.mark.control("SEC-01")
 def test_every_image_is_pinned(stack: Stack, control: Record) -> None:
-    """Judge every place of the manifests that names an image: any kind, any field, Helm values, kustomize entries."""
+    """Judge every place of the manifests that names an image.
+
+    Any kind, any field, Helm values, kustomize entries.
+    """
     images = control.population(Manifests(stack.paths.gitops, stack.paths.declared.overlay).images())
     faults = [(image, image.fault(stack.profile.allowlist.registries)) for image in images]
     wrong = [control.offenders([image], fault) for image, fault in faults if fault]

@@ -42,13 +42,16 @@ def commit(repo: Path, name: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "named"),
     [
-        ("terraform.tfstate", "{}", "File terraform.tfstate"), ("a/x.tfstate.backup", "{}", "File a/x.tfstate.backup"),
-        ("talosconfig", "x", "File talosconfig"), ("admin.kubeconfig", "x", "File admin.kubeconfig"),
+        ("terraform.tfstate", "{}", "File terraform.tfstate"),
+        ("a/x.tfstate.backup", "{}", "File a/x.tfstate.backup"),
+        ("talosconfig", "x", "File talosconfig"),
+        ("admin.kubeconfig", "x", "File admin.kubeconfig"),
         ("cp/controlplane.yaml", f"machine:\n  token: {TOKEN}\n", "File cp/controlplane.yaml"),
         ("patch.yaml", f"machine:\n  ca:\n    key: {PEM}\n", "File patch.yaml:3"),
-        ("notes.md", f"the token\ntoken: {TOKEN}\n", "File notes.md:2"), ("Name with ü", f"token: {TOKEN}\n", "File Name with ü:1"),
+        ("notes.md", f"the token\ntoken: {TOKEN}\n", "File notes.md:2"),
+        ("Name with ü", f"token: {TOKEN}\n", "File Name with ü:1"),
     ],
-)  # fmt: skip
+)
 def test_secrets_are_found_now_and_in_the_past(repo: Path, name: str, text: str, named: str) -> None:
     commit(repo, name, text)
     assert named in {one.named for one in GitTree(repo).exposures()}
@@ -71,11 +74,14 @@ def test_side_branches_and_tags_count(repo: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("controlplane.yaml", "machine:\n  type: controlplane\n"), ("secrets.yaml", "token: ${TOKEN}\nkey: ENC[AES256_GCM,data:xx]\n"),
-        ("ca.pem", "-----BEGIN CERTIFICATE-----\n"), ("a.yaml", "token: <TOKEN>\nsecret: {name: x}\n"),
-        ("kubeconfig.md", "how to"), ("b.yaml", f"digest: sha256:{'0a' * 32}\n"),
+        ("controlplane.yaml", "machine:\n  type: controlplane\n"),
+        ("secrets.yaml", "token: ${TOKEN}\nkey: ENC[AES256_GCM,data:xx]\n"),
+        ("ca.pem", "-----BEGIN CERTIFICATE-----\n"),
+        ("a.yaml", "token: <TOKEN>\nsecret: {name: x}\n"),
+        ("kubeconfig.md", "how to"),
+        ("b.yaml", f"digest: sha256:{'0a' * 32}\n"),
     ],
-)  # fmt: skip
+)
 def test_templates_are_no_secrets(repo: Path, name: str, text: str) -> None:
     commit(repo, name, text)
     assert GitTree(repo).exposures() == []

@@ -26,12 +26,23 @@ def module(folder: Path, text: str, name: str = "main.tf") -> Hcl:
 @pytest.mark.parametrize(
     ("expression", "value"),
     [
-        ('"a"', "a"), ("[1, 2]", [1, 2]), ('"x-${1 + 2}"', "x-3"), ('concat(["a"], ["b"])', ["a", "b"]), ("-4", -4),
-        ("true ? 1 : 2", 1), ('[for n in range(2) : "v${n}"]', ["v0", "v1"]), ("{ a = 1 }.a", 1), ("!true", False),
-        ('{ for k, v in { a = 1 } : "k${k}" => v if v == 1 }', {"ka": 1}), ('merge([{ a = 1 }, { b = 2 }]...)', {"a": 1, "b": 2}),
-        ('toset(["b", "a", "b"])', ["a", "b"]), (r'"q\"\n$${x}"', 'q"\n${x}'), ("null", None), ("[[1], [2]][1][0]", 2),
+        ('"a"', "a"),
+        ("[1, 2]", [1, 2]),
+        ('"x-${1 + 2}"', "x-3"),
+        ('concat(["a"], ["b"])', ["a", "b"]),
+        ("-4", -4),
+        ("true ? 1 : 2", 1),
+        ('[for n in range(2) : "v${n}"]', ["v0", "v1"]),
+        ("{ a = 1 }.a", 1),
+        ("!true", False),
+        ('{ for k, v in { a = 1 } : "k${k}" => v if v == 1 }', {"ka": 1}),
+        ("merge([{ a = 1 }, { b = 2 }]...)", {"a": 1, "b": 2}),
+        ('toset(["b", "a", "b"])', ["a", "b"]),
+        (r'"q\"\n$${x}"', 'q"\n${x}'),
+        ("null", None),
+        ("[[1], [2]][1][0]", 2),
     ],
-)  # fmt: skip
+)
 def test_values(tmp_path: Path, expression: str, value: object) -> None:
     (one,) = module(tmp_path, f'resource "a" "b" {{\n  x = {expression}\n}}\n').resources("a")
     assert one.attributes["x"] == value
@@ -58,7 +69,8 @@ def test_an_unknown_count_is_said(tmp_path: Path) -> None:
 
 
 def test_an_unknown_dynamic_block_is_said(tmp_path: Path) -> None:
-    text = 'resource "a" "b" {\n  dynamic "rule" {\n    for_each = var.x\n    content {}\n  }\n}\nvariable "x" {}\n'
+    text = 'resource "a" "b" {\n  dynamic "rule" {\n    for_each = var.x\n    content {}\n  }\n}\n'
+    text += 'variable "x" {}\n'
     (block,) = module(tmp_path, text).resources()[0].blocks("rule")
     assert isinstance(block, Unresolved)
 
@@ -66,13 +78,22 @@ def test_an_unknown_dynamic_block_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "raw"),
     [
-        ("a.tf", b'\xef\xbb\xbflocals {}\n'), ("a.tf", b"locals {\n  a = \n"), ("a.tf", b"locals {\n  a = 1\n  a = 2\n}\n"),
-        ("a.tf", b"\xff\xfe"), ("a.tf", b"#" * (10 * 1024 * 1024)), ("a.tf", b"a = 1\n"), ("a.tf", b'resource "x" {}\n'),
-        ("a.tf", b'resource "a" "b" {}\nresource "a" "b" {}\n'), ("x.tf.json", b"{}"), ("a_override.tf", b"locals {}\n"),
-        ("terraform.tfvars.json", b"{"), ("a.tf", b"x = " + b"[" * 400 + b"]" * 400 + b"\n"), ("note.md", b"nothing"),
+        ("a.tf", b"\xef\xbb\xbflocals {}\n"),
+        ("a.tf", b"locals {\n  a = \n"),
+        ("a.tf", b"locals {\n  a = 1\n  a = 2\n}\n"),
+        ("a.tf", b"\xff\xfe"),
+        ("a.tf", b"#" * (10 * 1024 * 1024)),
+        ("a.tf", b"a = 1\n"),
+        ("a.tf", b'resource "x" {}\n'),
+        ("a.tf", b'resource "a" "b" {}\nresource "a" "b" {}\n'),
+        ("x.tf.json", b"{}"),
+        ("a_override.tf", b"locals {}\n"),
+        ("terraform.tfvars.json", b"{"),
+        ("a.tf", b"x = " + b"[" * 400 + b"]" * 400 + b"\n"),
+        ("note.md", b"nothing"),
     ],
     ids=itertools.count(),
-)  # fmt: skip
+)
 def test_bad_input_is_an_error_with_a_remedy(tmp_path: Path, name: str, raw: bytes) -> None:
     if "tfvars" in name or name == "x.tf.json":
         module(tmp_path, 'variable "a" {}\n')
@@ -96,7 +117,8 @@ def test_any_text_is_read_or_refused(tmp_path: Path, text: str) -> None:
     try:
         Hcl(tmp_path).resources()
     except ProbeError as error:
-        assert error.remedy
+        if not error.remedy:
+            raise
 
 
 def test_the_reference_platform() -> None:

@@ -24,13 +24,13 @@ HAND_MADE = Path(__file__).parents[2] / "infra" / "testdata" / "plan.hand-made.j
 ALLOWED = ["192.0.2.0/24", "100.64.0.0/10", "2001:db8::/32"]
 
 
-def firewall(**rule: Any) -> Resource:
+def firewall(**rule: object) -> Resource:
     return Resource(
         "hcloud_firewall", "x", {"rule": [{"direction": "in", "protocol": "tcp", **rule}]}, "a.tf:1"
     )
 
 
-def written_plan(folder: Path, **changed: Any) -> Plan:
+def written_plan(folder: Path, **changed: object) -> Plan:
     document = {**json.loads(HAND_MADE.read_text(encoding="utf-8")), **changed}
     (folder / "plan.json").write_text(json.dumps(document), encoding="utf-8")
     return Plan(folder / "plan.json")
@@ -47,10 +47,16 @@ def test_the_hand_made_plan() -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"format_version": "9.0"}, {"errored": True}, {"complete": False}, {"resource_changes": None}, {"planned_values": None},
-        {"planned_values": {"root_module": {}}}, {"resource_changes": []}, {"planned_values": {"root_module": []}},
+        {"format_version": "9.0"},
+        {"errored": True},
+        {"complete": False},
+        {"resource_changes": None},
+        {"planned_values": None},
+        {"planned_values": {"root_module": {}}},
+        {"resource_changes": []},
+        {"planned_values": {"root_module": []}},
     ],
-)  # fmt: skip
+)
 def test_half_a_plan_is_an_error(tmp_path: Path, changed: dict[str, Any]) -> None:
     if changed == {"planned_values": {"root_module": []}}:
         changed = {"planned_values": {"root_module": {"child_modules": ["x"]}}}
@@ -87,14 +93,20 @@ def test_any_json_is_read_or_refused(tmp_path: Path, value: object) -> None:
 @pytest.mark.parametrize(
     ("rule", "opened"),
     [
-        ({"port": "6443", "source_ips": ["192.0.2.7/32"]}, False), ({"port": "6443", "source_ips": ["0.0.0.0/0"]}, True),
-        ({"port": "443", "source_ips": ["0.0.0.0/0"]}, False), ({"port": "6000-7000", "source_ips": ["::/0"]}, True),
-        ({"port": None, "source_ips": ["8.8.8.8/32"]}, True), ({"port": "any", "protocol": "icmp", "source_ips": ["::/0"]}, False),
-        ({"port": "50000", "source_ips": []}, True), ({"port": "50000"}, True), ({"port": "6443", "source_ips": ["192.0.2.1/8"]}, True),
-        ({"port": "6443", "source_ips": ["::ffff:192.0.2.1/128"]}, False), ({"port": "6443", "source_ips": ["::ffff:0:0/96"]}, True),
+        ({"port": "6443", "source_ips": ["192.0.2.7/32"]}, False),
+        ({"port": "6443", "source_ips": ["0.0.0.0/0"]}, True),
+        ({"port": "443", "source_ips": ["0.0.0.0/0"]}, False),
+        ({"port": "6000-7000", "source_ips": ["::/0"]}, True),
+        ({"port": None, "source_ips": ["8.8.8.8/32"]}, True),
+        ({"port": "any", "protocol": "icmp", "source_ips": ["::/0"]}, False),
+        ({"port": "50000", "source_ips": []}, True),
+        ({"port": "50000"}, True),
+        ({"port": "6443", "source_ips": ["192.0.2.1/8"]}, True),
+        ({"port": "6443", "source_ips": ["::ffff:192.0.2.1/128"]}, False),
+        ({"port": "6443", "source_ips": ["::ffff:0:0/96"]}, True),
         ({"port": "6443", "direction": "out", "source_ips": ["0.0.0.0/0"]}, False),
     ],
-)  # fmt: skip
+)
 def test_who_is_let_in(rule: dict[str, Any], opened: bool) -> None:
     (one,) = rules([firewall(**rule)])
     assert bool(one.open_to_strangers(allow_list(ALLOWED))) is opened
@@ -134,7 +146,8 @@ def test_any_port_or_address_is_read_or_refused(text: str) -> None:
         try:
             read(text)
         except ProbeError as error:
-            assert error.remedy
+            if not error.remedy:
+                raise
 
 
 def test_secrets_in_the_state() -> None:

@@ -52,16 +52,28 @@ def fenced(line: str) -> str:
 @pytest.mark.parametrize(
     ("line", "wrong"),
     [
-        ("talosctl -n <CP_IP> etcd status", ""), ("talosctl etcd health", "no such command"), ("talosctl etcd restore", "no such command"),
-        ("talosctl etcd status --frob", "unknown flag"), ("talosctl -n <CP_IP> etcd snapshot", "at least 1"), ("talosctl etcd", "no such"),
-        ("talosctl -n <CP_IP> etcd snapshot a b", "at most 1"), ("talosctl -n <CP_IP> service restart kube-apiserver", "none of start"),
-        ("talosctl -n <CP_IP> service kube-apiserver restart", "no such service"), ("talosctl -n <CP_IP> service kubelet restart", ""),
-        ("talosctl -n <CP_IP> service etcd restart", "refuses"), ("talosctl -n <CP_IP> services", ""), ("talosctl reset", "with -n"),
-        ("talosctl -n <cp> etcd status", "placeholder"), ("talosctl -n $(cat ip) etcd status", "command inside"),
-        ("argocd app sync x", "no pinned binary"), ("umask 077 && export A=b; ls | grep x > out 2>&1", ""), ("A=b talosctl etcd health", "no such"),
-        ("# talosctl etcd health", ""), ("talosctl etcd \\\n  health", "no such command"),
+        ("talosctl -n <CP_IP> etcd status", ""),
+        ("talosctl etcd health", "no such command"),
+        ("talosctl etcd restore", "no such command"),
+        ("talosctl etcd status --frob", "unknown flag"),
+        ("talosctl -n <CP_IP> etcd snapshot", "at least 1"),
+        ("talosctl etcd", "no such"),
+        ("talosctl -n <CP_IP> etcd snapshot a b", "at most 1"),
+        ("talosctl -n <CP_IP> service restart kube-apiserver", "none of start"),
+        ("talosctl -n <CP_IP> service kube-apiserver restart", "no such service"),
+        ("talosctl -n <CP_IP> service kubelet restart", ""),
+        ("talosctl -n <CP_IP> service etcd restart", "refuses"),
+        ("talosctl -n <CP_IP> services", ""),
+        ("talosctl reset", "with -n"),
+        ("talosctl -n <cp> etcd status", "placeholder"),
+        ("talosctl -n $(cat ip) etcd status", "command inside"),
+        ("argocd app sync x", "no pinned binary"),
+        ("umask 077 && export A=b; ls | grep x > out 2>&1", ""),
+        ("A=b talosctl etcd health", "no such"),
+        ("# talosctl etcd health", ""),
+        ("talosctl etcd \\\n  health", "no such command"),
     ],
-)  # fmt: skip
+)
 def test_commands_are_judged(tmp_path: Path, tool: Path, line: str, wrong: str) -> None:
     found = runbook(tmp_path, fenced(line), tool).mistakes()
     assert wrong in " ".join(one.why for one in found)
@@ -105,17 +117,24 @@ def test_any_line_is_read_or_refused(tmp_path: Path, line: str) -> None:
     try:
         assert all(one.words for one in Runbook(tmp_path / "r.md").commands)
     except ProbeError as error:
-        assert error.remedy
+        if not error.remedy:
+            raise
 
 
 @pytest.mark.parametrize(
     ("usage", "arguments", "fits"),
     [
-        ("[flags]", [], True), ("[flags]", ["x"], False), ("<id> [flags]", [], False), ("<member ID> [flags]", ["1"], True),
-        ("[<id> [start|stop]] [flags]", ["a", "stop"], True), ("[<id> [start|stop]] [flags]", ["a", "b"], False),
-        ("[<id> [start|stop]] [flags]", ["a", "<ACTION>"], True), ("TYPE/NAME [options] PORT [...PORT_N]", ["a", "b", "c"], True),
-        ("NODE [options]", ["a", "b"], False), ("-f FILENAME [options]", [], True),
+        ("[flags]", [], True),
+        ("[flags]", ["x"], False),
+        ("<id> [flags]", [], False),
+        ("<member ID> [flags]", ["1"], True),
+        ("[<id> [start|stop]] [flags]", ["a", "stop"], True),
+        ("[<id> [start|stop]] [flags]", ["a", "b"], False),
+        ("[<id> [start|stop]] [flags]", ["a", "<ACTION>"], True),
+        ("TYPE/NAME [options] PORT [...PORT_N]", ["a", "b", "c"], True),
+        ("NODE [options]", ["a", "b"], False),
+        ("-f FILENAME [options]", [], True),
     ],
-)  # fmt: skip
+)
 def test_usage_lines(usage: str, arguments: list[str], fits: bool) -> None:
     assert (not arguments_fit(usage, arguments)) is fits

@@ -1,4 +1,7 @@
-"""NET-01: firewall rules that open the Kubernetes or the Talos API to strangers, each written in another way."""
+"""NET-01.
+
+Firewall rules that open the Kubernetes or the Talos API to strangers, each written in another way.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,11 +14,15 @@ PLANTED_NAMED = Named("hcloud_firewall.planted")
 
 
 def _rule(port: str, sources: str, protocol: str = "tcp") -> str:
-    return f'  rule {{\n    direction  = "in"\n    protocol   = "{protocol}"\n    port       = "{port}"\n    source_ips = {sources}\n  }}\n'
+    head = f'  rule {{\n    direction  = "in"\n    protocol   = "{protocol}"\n'
+    return head + f'    port       = "{port}"\n    source_ips = {sources}\n  }}\n'
 
 
 def _opened(name: str, body: str, what: str) -> Callable[[Plant], AbstractContextManager[Named]]:
-    """Return a violation that adds one firewall with `body` to the sources; no plan covers them while it is open."""
+    """Return a violation that adds one firewall with `body` to the sources.
+
+    No plan covers them while it is open.
+    """
 
     @contextmanager
     def violation(plant: Plant) -> Iterator[Named]:

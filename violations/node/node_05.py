@@ -1,4 +1,7 @@
-"""NODE-05: machine secrets in Git, in its history, and on their way into a readable state. All of them are made up."""
+"""NODE-05.
+
+Machine secrets in Git, in its history, and on their way into a readable state. All of them are made up.
+"""
 
 import base64
 from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""SEC-01: images that are named by no digest, or come from anywhere, in every place where one can be named."""
+"""SEC-01.
+
+Images that are named by no digest, or come from anywhere, in every place where one can be named.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,6 +13,7 @@ FILE = "planted/planted.yaml"
 HERE = "<HERE>"
 WRONG = "registry.platform.example/shop/planted:latest"
 DIGEST = "0123456789abcdef" * 4
+ONE = "  containers:\n    - name: a\n"
 
 
 def _manifest(name: str, what: str, text: str) -> Callable[[Plant], AbstractContextManager[Named]]:
@@ -31,34 +35,89 @@ def _pod(inner: str) -> str:
 
 
 PLANTED = [
-    _manifest("latest_tag", "A moving tag.", _pod(f"  containers:\n    - name: a\n      image: {WRONG}{HERE}\n")),
-    _manifest("no_tag", "Neither tag nor digest.", _pod(f"  containers:\n    - name: a\n      image: {HERE}registry.platform.example/a\n")),
-    _manifest("half_a_digest", "Tag and something that only looks like a digest.", _pod(
-        f"  containers:\n    - name: a\n      image: {HERE}registry.platform.example/a:v1@sha256:{DIGEST[:40]}\n")),
-    _manifest("made_up_digest", "A digest of zeros.", _pod(
-        f"  containers:\n    - name: a\n      image: {HERE}registry.platform.example/a@sha256:{'0' * 64}\n")),
-    _manifest("foreign_registry", "Pinned, from a registry that nobody declared.", _pod(
-        f"  containers:\n    - name: a\n      image: {HERE}docker.io/library/nginx@sha256:{DIGEST}\n")),
-    _manifest("look_alike_registry", "A host name that begins like a declared one.", _pod(
-        f"  containers:\n    - name: a\n      image: {HERE}registry.platform.example.evil.example/a@sha256:{DIGEST}\n")),
-    _manifest("init_container", "Only the init container.", _pod(f"  initContainers:\n    - name: a\n      image: {WRONG}{HERE}\n")),
-    _manifest("ephemeral_container", "An ephemeral container.", _pod(f"  ephemeralContainers:\n    - name: a\n      image: {WRONG}{HERE}\n")),
-    _manifest("image_volume", "A volume that is an image.", _pod(f"  volumes:\n    - name: a\n      image:\n        reference: {WRONG}{HERE}\n")),
-    _manifest("cron_job", "Deep inside of a CronJob.", "apiVersion: batch/v1\nkind: CronJob\nspec:\n  jobTemplate:\n    spec:\n"
-              f"      template:\n        spec:\n          containers:\n            - image: {WRONG}{HERE}\n"),
-    _manifest("custom_resource", "A field of a custom resource.",
-              f"apiVersion: postgresql.cnpg.io/v1\nkind: Cluster\nspec:\n  instances: 3\n  imageName: {WRONG}{HERE}\n"),
-    _manifest("operand_in_environment", "An operator's operand, in an environment variable.", _pod(
-        f"  containers:\n    - name: a\n      env:\n        - name: RELATED_IMAGE_AGENT\n          value: {WRONG}{HERE}\n")),
-    _manifest("operand_in_argument", "An operand in an argument.", _pod(
-        f"  containers:\n    - name: a\n      args:\n        - --reloader={HERE}quay.io/example/reloader:v1\n")),
-    _manifest("helm_values", "Helm values in parts.", f"app:\n  image:\n    repository: {HERE}registry.platform.example/shop/api\n    tag: v1.2.3\n"),
-    _manifest("values_of_an_application", "Helm values as a text inside of an Application.",
-              "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec:\n  source:\n    helm:\n      values: |\n"
-              f"        image: {WRONG}{HERE}\n"),
-    _manifest("helm_parameter", "A tag as a Helm parameter.", "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec:\n"
-              f"  source:\n    helm:\n      parameters:\n        - name: image.tag\n          value: {HERE}v1.2.3\n"),
-]  # fmt: skip
+    _manifest(
+        "latest_tag", "A moving tag.", _pod(f"  containers:\n    - name: a\n      image: {WRONG}{HERE}\n")
+    ),
+    _manifest(
+        "no_tag",
+        "Neither tag nor digest.",
+        _pod(f"{ONE}      image: {HERE}registry.platform.example/a\n"),
+    ),
+    _manifest(
+        "half_a_digest",
+        "Tag and something that only looks like a digest.",
+        _pod(f"{ONE}      image: {HERE}registry.platform.example/a:v1@sha256:{DIGEST[:40]}\n"),
+    ),
+    _manifest(
+        "made_up_digest",
+        "A digest of zeros.",
+        _pod(f"{ONE}      image: {HERE}registry.platform.example/a@sha256:{'0' * 64}\n"),
+    ),
+    _manifest(
+        "foreign_registry",
+        "Pinned, from a registry that nobody declared.",
+        _pod(f"{ONE}      image: {HERE}docker.io/library/nginx@sha256:{DIGEST}\n"),
+    ),
+    _manifest(
+        "look_alike_registry",
+        "A host name that begins like a declared one.",
+        _pod(f"{ONE}      image: {HERE}registry.platform.example.evil.example/a@sha256:{DIGEST}\n"),
+    ),
+    _manifest(
+        "init_container",
+        "Only the init container.",
+        _pod(f"  initContainers:\n    - name: a\n      image: {WRONG}{HERE}\n"),
+    ),
+    _manifest(
+        "ephemeral_container",
+        "An ephemeral container.",
+        _pod(f"  ephemeralContainers:\n    - name: a\n      image: {WRONG}{HERE}\n"),
+    ),
+    _manifest(
+        "image_volume",
+        "A volume that is an image.",
+        _pod(f"  volumes:\n    - name: a\n      image:\n        reference: {WRONG}{HERE}\n"),
+    ),
+    _manifest(
+        "cron_job",
+        "Deep inside of a CronJob.",
+        "apiVersion: batch/v1\nkind: CronJob\nspec:\n  jobTemplate:\n    spec:\n"
+        f"      template:\n        spec:\n          containers:\n            - image: {WRONG}{HERE}\n",
+    ),
+    _manifest(
+        "custom_resource",
+        "A field of a custom resource.",
+        f"apiVersion: postgresql.cnpg.io/v1\nkind: Cluster\nspec:\n  imageName: {WRONG}{HERE}\n",
+    ),
+    _manifest(
+        "operand_in_environment",
+        "An operator's operand, in an environment variable.",
+        _pod(f"{ONE}      env:\n        - name: RELATED_IMAGE_AGENT\n          value: {WRONG}{HERE}\n"),
+    ),
+    _manifest(
+        "operand_in_argument",
+        "An operand in an argument.",
+        _pod(f"{ONE}      args:\n        - --reloader={HERE}quay.io/example/reloader:v1\n"),
+    ),
+    _manifest(
+        "helm_values",
+        "Helm values in parts.",
+        f"app:\n  image:\n    repository: {HERE}registry.platform.example/shop/api\n    tag: v1.2.3\n",
+    ),
+    _manifest(
+        "values_of_an_application",
+        "Helm values as a text inside of an Application.",
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec:\n  source:\n    helm:\n      values: |\n"
+        f"        image: {WRONG}{HERE}\n",
+    ),
+    _manifest(
+        "helm_parameter",
+        "A tag as a Helm parameter.",
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec:\n"
+        "  source:\n    helm:\n      parameters:\n"
+        f"        - name: image.tag\n          value: {HERE}v1.2.3\n",
+    ),
+]
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""The command tree of a command line tool built with cobra, asked of the binary itself; nothing is ever carried out.
+"""The command tree of a tool built with cobra, asked of the binary itself; nothing is ever carried out.
 
-Cobra's hidden `__complete` lists the real children and flags of a command. `--help` alone would not do: of an unknown
-subcommand it prints the parent's help and exits 0.
+Cobra's hidden `__complete` lists the real children and flags of a command. `--help` alone would not do: of an
+unknown subcommand it prints the parent's help and exits 0.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ OPTIONAL_VALUE = {"kubectl": frozenset({"--dry-run", "--validate", "--cascade"})
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A command line read against the tree: subcommands, arguments, flags with their values, and what is wrong with it."""
+    """A command line read against the tree.
+
+    Subcommands, arguments, flags with their values, and what is wrong with it.
+    """
 
     path: tuple[str, ...]
     arguments: tuple[str, ...] = ()
@@ -36,7 +39,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One command of the tree: its children, its flags (name -> takes a value), its usage line's arguments if it can be run."""
+    """One command of the tree.
+
+    Its children, its flags (name -> takes a value), its usage line's arguments if it can be run.
+    """
 
     children: frozenset[str]
     flags: dict[str, bool]
@@ -118,7 +124,10 @@ class CommandTree:
         return names[0] if word in names and names[0] in here.children else ""
 
     def _flag(self, path: tuple[str, ...], word: str, rest: list[str], flags: dict[str, str]) -> list[str]:
-        """Take one flag, and its value out of `rest`; before its subcommand cobra takes it for one that has a value."""
+        """Take one flag, and its value out of `rest`.
+
+        Before its subcommand cobra takes it for one that has a value.
+        """
         name, equals, value = word.partition("=")
         if not word.startswith("--") and len(name) > 2:
             name, equals, value = word[:2], "=", word[2:].removeprefix("=")
@@ -148,7 +157,10 @@ class CommandTree:
         return " ".join((self.tool, *path))
 
     def _usage(self, path: tuple[str, ...], help_text: str) -> str | None:
-        """Return what the usage line says behind the full path, or None if the command cannot be run by itself."""
+        """Return what the usage line says behind the full path.
+
+        Or None if the command cannot be run by itself.
+        """
         block = re.search(r"^Usage:\n((?:[ \t]+\S.*\n?)+)", help_text, re.MULTILINE)
         lines = [line.strip() for line in block.group(1).splitlines()] if block else []
         called = self._called(path)
@@ -204,9 +216,15 @@ def _answer(binary: Path, _changed: int, words: tuple[str, ...]) -> str:
         bare = {"HOME": home, "KUBECONFIG": "/dev/null", "TALOSCONFIG": "/dev/null", "PATH": "/usr/bin:/bin"}
         try:
             done = subprocess.run(
-                [str(binary), *words], env=bare, capture_output=True, text=True, check=False, timeout=30,
-                stdin=subprocess.DEVNULL, cwd=home,
-            )  # fmt: skip
+                [str(binary), *words],
+                env=bare,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=30,
+                stdin=subprocess.DEVNULL,
+                cwd=home,
+            )
         except OSError as error:
             raise ProbeError(f"{binary.name}: cannot be run: {error.strerror}", "check [tools]") from error
         except subprocess.TimeoutExpired as error:
@@ -218,7 +236,8 @@ def _answer(binary: Path, _changed: int, words: tuple[str, ...]) -> str:
 def arguments_fit(usage: str, arguments: Sequence[str]) -> list[str]:
     """Return what is wrong with a command's arguments, by its usage line.
 
-    Understood are `<name>`, `[name]`, nesting, choices such as `[start|stop]`, and `...` for more of the same; a usage line
+    Understood are `<name>`, `[name]`, nesting, choices such as `[start|stop]`, and `...` for more of the
+    same; a usage line
     that says nothing about arguments allows none only where it is pflag's own (`[flags]` and nothing else).
     """
     least, most, choices = _shape(usage)

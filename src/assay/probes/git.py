@@ -1,4 +1,7 @@
-"""A Git repository: what it tracks now and what any commit of it ever held. Driven through the git command."""
+"""A Git repository.
+
+What it tracks now and what any commit of it ever held. Driven through the git command.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,8 @@ class GitTree:
     """A work tree and its whole history, all branches and tags.
 
     Raises:
-        ProbeError: no repository, a shallow or partial clone (history that is not there cannot be judged), or git failed.
+        ProbeError: no repository, a shallow or partial clone (history that is not there cannot be judged),
+        or git failed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -83,7 +87,10 @@ class GitTree:
         return (*current, *past)
 
     def exposures(self) -> list[Exposure]:
-        """Return the machine secrets among `blobs`: files that should never be in Git by name, and secrets by shape."""
+        """Return the machine secrets among `blobs`.
+
+        Files that should never be in Git by name, and secrets by shape.
+        """
         return [*self._by_name(), *self._by_content()]
 
     def _by_name(self) -> list[Exposure]:

@@ -50,11 +50,13 @@ class _Locals(Mapping[str, Value]):
 
 
 class Hcl:
-    """A root module: the `*.tf` files of one folder with `terraform.tfvars` and `*.auto.tfvars`, as Terraform takes them.
+    """A root module: the `*.tf` files of one folder with `terraform.tfvars` and `*.auto.tfvars`.
 
     Raises:
-        ProbeError: a file cannot be read or parsed, a name is defined twice, or a kind of file is there that this reader
-            does not know (`.tf.json`, `.tofu`, overrides): judging half a module would be worse than not judging.
+        ProbeError: a file cannot be read or parsed, a name is defined twice, or a kind of file is there
+        that this reader
+            does not know (`.tf.json`, `.tofu`, overrides): judging half a module would be worse than not
+            judging.
     """
 
     def __init__(self, path: Path) -> None:
@@ -107,7 +109,10 @@ class Hcl:
 
     @cached_property
     def modules(self) -> tuple[str, ...]:
-        """Return the module calls, `module.name`. What they make is not in `resources`: only a plan knows it."""
+        """Return the module calls, `module.name`.
+
+        What they make is not in `resources`: only a plan knows it.
+        """
         return tuple(f"module.{block.labels[0]}" for block in self._of("module"))
 
     def resources(self, kind: str = "") -> list[Resource]:
@@ -130,7 +135,10 @@ class Hcl:
         return found
 
     def settings(self) -> list[Resource]:
-        """Return the `terraform` blocks' nested blocks (backend, encryption, required_providers), labels as names."""
+        """Return the `terraform` blocks' nested blocks (backend, encryption, required_providers).
+
+        Labels as names.
+        """
         return [
             Resource(
                 str(text(inner.children[0])),

@@ -1,4 +1,7 @@
-"""Values of HCL expressions, as far as files alone decide them; everything else stays `Unresolved` and says so."""
+"""Values of HCL expressions, as far as files alone decide them.
+
+Everything else stays `Unresolved` and says so.
+"""
 
 from __future__ import annotations
 
@@ -237,7 +240,10 @@ def _rounds(node: Node, scope: Scope) -> Iterator[dict[str, Value]] | None:
 
 
 def pairs(collection: Value) -> list[tuple[Value, Value]] | None:
-    """Return (key, value) of a mapping or (index, value) of a list, in Terraform's order; None for anything else."""
+    """Return (key, value) of a mapping or (index, value) of a list, in Terraform's order.
+
+    None for anything else.
+    """
     if isinstance(collection, Mapping):
         return sorted(collection.items())
     return list(enumerate(collection)) if isinstance(collection, list) else None
@@ -296,24 +302,64 @@ def _concat(*lists: list[Value]) -> list[Value]:
 
 
 FUNCTIONS: dict[str, Callable[..., Value]] = {
-    "concat": _concat, "merge": _merge, "flatten": _flatten, "distinct": _distinct, "toset": _toset, "tolist": list, "tomap": dict,
-    "range": lambda *ends: list(range(*ends)), "length": len, "keys": sorted, "values": lambda m: [m[key] for key in sorted(m)],
-    "tostring": _as_text, "tonumber": int, "lower": str.lower, "upper": str.upper, "compact": lambda v: [x for x in v if x],
-    "split": lambda sep, s: s.split(sep), "join": lambda sep, v: sep.join(map(_as_text, v)), "sort": sorted,
-    "contains": lambda values, value: value in values, "min": min, "max": max,
-}  # fmt: skip
+    "concat": _concat,
+    "merge": _merge,
+    "flatten": _flatten,
+    "distinct": _distinct,
+    "toset": _toset,
+    "tolist": list,
+    "tomap": dict,
+    "range": lambda *ends: list(range(*ends)),
+    "length": len,
+    "keys": sorted,
+    "values": lambda m: [m[key] for key in sorted(m)],
+    "tostring": _as_text,
+    "tonumber": int,
+    "lower": str.lower,
+    "upper": str.upper,
+    "compact": lambda v: [x for x in v if x],
+    "split": lambda sep, s: s.split(sep),
+    "join": lambda sep, v: sep.join(map(_as_text, v)),
+    "sort": sorted,
+    "contains": lambda values, value: value in values,
+    "min": min,
+    "max": max,
+}
 OPERATORS: dict[str, Callable[[Value, Value], Value]] = {
-    "==": lambda a, b: a == b, "!=": lambda a, b: a != b, "<": lambda a, b: a < b, ">": lambda a, b: a > b,
-    "<=": lambda a, b: a <= b, ">=": lambda a, b: a >= b, "+": lambda a, b: a + b, "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b, "/": lambda a, b: a / b, "%": lambda a, b: a % b,
-    "&&": lambda a, b: a and b, "||": lambda a, b: a or b,
-}  # fmt: skip
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    "<": lambda a, b: a < b,
+    ">": lambda a, b: a > b,
+    "<=": lambda a, b: a <= b,
+    ">=": lambda a, b: a >= b,
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "%": lambda a, b: a % b,
+    "&&": lambda a, b: a and b,
+    "||": lambda a, b: a or b,
+}
 RULES: dict[str, Callable[[Node, Scope], Value]] = {
-    "expr_term": _only, "int_lit": _number, "float_lit": _number, "literal_value": _literal, "identifier": _identifier,
-    "string": _string, "heredoc_template": _heredoc, "heredoc_template_trim": _heredoc, "tuple": _tuple, "object": _object,
-    "get_attr_expr_term": _attribute_of, "index_expr_term": _indexed, "conditional": _conditional, "unary_op": _unary,
-    "binary_op": _binary, "function_call": _call, "for_tuple_expr": _for_tuple, "for_object_expr": _for_object,
-}  # fmt: skip
+    "expr_term": _only,
+    "int_lit": _number,
+    "float_lit": _number,
+    "literal_value": _literal,
+    "identifier": _identifier,
+    "string": _string,
+    "heredoc_template": _heredoc,
+    "heredoc_template_trim": _heredoc,
+    "tuple": _tuple,
+    "object": _object,
+    "get_attr_expr_term": _attribute_of,
+    "index_expr_term": _indexed,
+    "conditional": _conditional,
+    "unary_op": _unary,
+    "binary_op": _binary,
+    "function_call": _call,
+    "for_tuple_expr": _for_tuple,
+    "for_object_expr": _for_object,
+}
 
 
 def as_node(thing: Value) -> Node:

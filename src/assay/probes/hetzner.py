@@ -1,4 +1,7 @@
-"""Facts about a platform on Hetzner Cloud, from its Terraform resources: what its firewalls let in, what its servers are."""
+"""Facts about a platform on Hetzner Cloud, from its Terraform resources.
+
+What its firewalls let in, what its servers are.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One firewall rule: `source` is the plan or the sources, `ports` a range, `sources` the texts as written.
+    """One firewall rule: `ports` is a range, `sources` the texts as written, `where` its place.
 
     An attribute that the files do not decide is `Unresolved`.
     """
@@ -39,7 +42,10 @@ class Rule:
         return bool(self.direction != "out")
 
     def reaches(self, ports: Iterable[int] = ADMIN_PORTS) -> bool:
-        """Return True if the rule is, or for all that is known may be, about one of these TCP or UDP ports."""
+        """Return True if the rule is, or for all that is known may be.
+
+        About one of these TCP or UDP ports.
+        """
         if isinstance(self.protocol, str) and self.protocol.lower() not in ("tcp", "udp"):
             return False
         return isinstance(self.ports, Unresolved) or any(port in self.ports for port in ports)
@@ -85,7 +91,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One server as declared: whether it is a control plane (None: not decided by the files), and why it cannot be counted."""
+    """One server as declared.
+
+    Whether it is a control plane (None: not decided by the files), and why it cannot be counted.
+    """
 
     named: str
     address: str
@@ -178,7 +187,8 @@ def left_open(
     """Return what neither the sources nor the plans decide: rules, and modules nobody looked into.
 
     Raises:
-        AssumptionError: there are plans, and a firewall of the sources is in none of them: they are of other sources.
+        AssumptionError: there are plans, and a firewall of the sources is in none of them: they are of
+        other sources.
     """
     covered = {rule.named for rule in planned}
     missing = sorted({rule.named for rule in written} - covered) if planned else []

@@ -1,4 +1,7 @@
-"""What kustomize does to images: which file belongs to which overlay, and which names an `images` entry replaces."""
+"""What kustomize does to images.
+
+Which file belongs to which overlay, and which names an `images` entry replaces.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ class Kustomizations:
         self._folders = {file.parent.resolve(): file for file in self._files}
 
     def uses(self, file: Path) -> Iterator[tuple[int, str, str]]:
-        """Return (line, reference, form) of the `images` entries and the remote bases of one kustomization."""
+        """Return (line, reference.
+
+        Form) of the `images` entries and the remote bases of one kustomization.
+        """
         if file not in self._files:
             return
         for keys in self._entries(file):
@@ -36,7 +42,10 @@ class Kustomizations:
                 yield leaf.line, leaf.text, "remote base"
 
     def pins(self, file: Path, reference: str) -> bool:
-        """Return True if every overlay that uses `file` replaces this image by a digest; False if none uses it."""
+        """Return True if every overlay that uses `file` replaces this image by a digest.
+
+        False if none uses it.
+        """
         name = reference.partition("@")[0]
         name = name if ":" not in name.rpartition("/")[2] else name.rpartition(":")[0]
         target = file.resolve()

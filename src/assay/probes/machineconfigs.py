@@ -1,4 +1,7 @@
-"""Rendered machine configurations, as files: what each node is. Nothing else of them is kept; they hold secrets."""
+"""Rendered machine configurations, as files.
+
+What each node is. Nothing else of them is kept; they hold secrets.
+"""
 
 from __future__ import annotations
 

@@ -30,7 +30,8 @@ NOT_AN_IMAGE = ("", "true", "false", "null", "~")
 class ImageUse:
     """One place that names an image: `File path:line`, the reference, and how it is written there.
 
-    `covered` is True if a kustomize `images` entry with a digest replaces it in every overlay that uses the file.
+    `covered` is True if a kustomize `images` entry with a digest replaces it in every overlay that uses the
+    file.
     """
 
     named: str

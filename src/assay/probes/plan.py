@@ -1,4 +1,7 @@
-"""A Terraform plan as `terraform show -json` writes it: what would be there afterwards, and what nobody knows yet."""
+"""A Terraform plan as `terraform show -json` writes it.
+
+What would be there afterwards, and what nobody knows yet.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ class Plan:
     """One plan file. Child modules are walked, `after_unknown` turns values into `Unresolved`.
 
     Raises:
-        ProbeError: the file cannot be read, is no plan, of an unknown format version, errored, or only part of the platform
+        ProbeError: the file cannot be read, is no plan, of an unknown format version, errored, or only part
+        of the platform
             (made with -target, or deferred changes): half a plan is not judged.
     """
 
@@ -53,7 +57,8 @@ class Plan:
         """Return every managed resource as it will be, in the plan's order.
 
         Raises:
-            ProbeError: a resource is in `planned_values` and not in `resource_changes`, or the plan holds none at all.
+            ProbeError: a resource is in `planned_values` and not in `resource_changes`, or the plan holds
+            none at all.
         """
         changes = {
             change.get("address"): change.get("change") or {} for change in self.document["resource_changes"]

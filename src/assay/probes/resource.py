@@ -1,4 +1,7 @@
-"""What the Terraform sources and a plan have in common: resources with attributes, some of which nobody knows yet."""
+"""What the Terraform sources and a plan have in common.
+
+Resources with attributes, some of which nobody knows yet.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ Value: TypeAlias = Any
 
 @dataclass(frozen=True, slots=True)
 class Unresolved:
-    """A value that cannot be computed from the files: the expression, and why not. It equals nothing but itself."""
+    """A value that cannot be computed from the files.
+
+    The expression, and why not. It equals nothing but itself.
+    """
 
     expression: str
     why: str = "not computable from the files"
@@ -27,9 +33,10 @@ class Unresolved:
 class Resource:
     """One instance of a managed resource.
 
-    `attributes` holds text, numbers, booleans, None, lists, mappings and `Unresolved`; nested blocks are lists
-    of mappings under their type. `key` is the instance's index or for_each key. `unresolved` says why the number
-    of instances is not known; there is then one Resource that stands for all of them.
+    `attributes` holds text, numbers, booleans, None, lists, mappings and `Unresolved`; nested blocks are
+    lists
+    of mappings under their type. `key` is the instance's index or for_each key. `unresolved` says why the
+    number     of instances is not known; there is then one Resource that stands for all of them.
     """
 
     type: str

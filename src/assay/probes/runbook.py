@@ -63,9 +63,11 @@ SEPARATORS = re.compile(r"[;&|()]+")
 REDIRECT = re.compile(r"\d?(>>?|<)")
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 # What takes a node down, wipes it or changes who votes must say which node it means.
-DANGEROUS = ("apply-config", "bootstrap", "edit", "etcd defrag", "etcd forfeit-leadership", "etcd leave", "etcd remove-member",
-             "patch", "reboot", "reset", "restart", "rollback", "service", "shutdown", "upgrade", "wipe")  # fmt: skip
-# Services of Talos; the control plane's parts are static pods and none of them. Only the kubelet and extensions restart.
+DANGEROUS = ("apply-config", "bootstrap", "edit", "etcd defrag", "etcd forfeit-leadership", "etcd leave",
+             "etcd remove-member", "patch", "reboot", "reset", "restart", "rollback", "service", "shutdown", "upgrade",
+             "wipe")  # fmt: skip
+# Services of Talos; the control plane's parts are static pods and none of them. Only the kubelet and
+# extensions restart.
 TALOS_SERVICES = frozenset(
     [
         "apid",
@@ -111,7 +113,8 @@ class Runbook:
 
     Args:
         path: the file.
-        talosctl: the pinned release's binary; the same for `kubectl` and `etcdutl`. A command of a tool without a binary
+        talosctl: the pinned release's binary; the same for `kubectl` and `etcdutl`. A command of a tool
+            without a binary
             cannot be judged.
     """
 
@@ -132,7 +135,8 @@ class Runbook:
         """Return every simple command, in order; pipelines and lists are taken apart.
 
         Raises:
-            ProbeError: the file cannot be read, a fence is not closed, or a line cannot be split as a shell would.
+            ProbeError: the file cannot be read, a fence is not closed, or a line cannot be split as a shell
+            would.
         """
         written = self._read()
         return tuple(
@@ -140,7 +144,7 @@ class Runbook:
         )
 
     def mistakes(self) -> list[Mistake]:
-        """Return every command that names an unknown tool, subcommand or flag, has the wrong arguments, or is careless.
+        """Return every command that names an unknown tool, subcommand or flag, has wrong arguments, or is careless.
 
         Raises:
             ProbeError: the binary of a tool is not declared or does not answer.
@@ -187,7 +191,7 @@ class Runbook:
     def _judge(self, command: Command) -> Iterator[str]:
         untyped = [word for word in command.words if UNTYPED.search(PLACEHOLDER.sub("", word))]
         if untyped:
-            yield f"{' '.join(untyped)}: a placeholder is written <LIKE_THIS>, so that one sees what belongs there"
+            yield f"{' '.join(untyped)}: a placeholder is written <LIKE_THIS>"
         if any("$(" in word or "`" in word or word.endswith("$") for word in command.words):
             yield "a command inside of a command: write it as a line of its own"
         if command.tool in COBRA_TOOLS:
@@ -247,7 +251,10 @@ def _without_redirects(words: list[str]) -> list[str]:
 
 
 def _code(written: str, name: str) -> Iterator[tuple[int, str]]:
-    """Return (line, command line) of every shell fence and every inline command; continued lines are joined."""
+    """Return (line, command line) of every shell fence and every inline command.
+
+    Continued lines are joined.
+    """
     fence, shell, pending, start = "", False, "", 0
     for number, line in enumerate(written.splitlines(), 1):
         opened = re.match(r"\s*(`{3,}|~{3,})\s*([\w-]*)", line)

@@ -1,4 +1,7 @@
-"""YAML documents with the line of every value, read strictly: what two readers could take differently is refused."""
+"""YAML documents with the line of every value, read strictly.
+
+What two readers could take differently is refused.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,8 @@ def documents(written: str, where: str, first_line: int = 1) -> list[Document]:
         first_line: the line its first line has in the file it is part of.
 
     Raises:
-        ProbeError: larger than 4 MiB, does not parse, a key is written twice, the nesting is deeper than 100, or
+        ProbeError: larger than 4 MiB, does not parse, a key is written twice, the nesting is deeper than
+        100, or
             aliases make more than 200,000 values of it.
     """
     if len(written) > LARGEST:
