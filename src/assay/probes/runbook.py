@@ -63,9 +63,10 @@ SEPARATORS = re.compile(r"[;&|()]+")
 REDIRECT = re.compile(r"\d?(>>?|<)")
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 # What takes a node down, wipes it or changes who votes must say which node it means.
-DANGEROUS = ("apply-config", "bootstrap", "edit", "etcd defrag", "etcd forfeit-leadership", "etcd leave",
-             "etcd remove-member", "patch", "reboot", "reset", "restart", "rollback", "service", "shutdown", "upgrade",
-             "wipe")  # fmt: skip
+DANGEROUS = tuple(
+    "apply-config,bootstrap,edit,etcd defrag,etcd forfeit-leadership,etcd leave,etcd remove-member,patch,reboot,"
+    "reset,restart,rollback,service,shutdown,upgrade,wipe".split(",")
+)
 # Services of Talos; the control plane's parts are static pods and none of them. Only the kubelet and
 # extensions restart.
 TALOS_SERVICES = frozenset(
@@ -144,7 +145,7 @@ class Runbook:
         )
 
     def mistakes(self) -> list[Mistake]:
-        """Return every command that names an unknown tool, subcommand or flag, has wrong arguments, or is careless.
+        """Return every command that is unknown, has wrong flags or arguments, or is careless.
 
         Raises:
             ProbeError: the binary of a tool is not declared or does not answer.
