@@ -1,7 +1,7 @@
-"""A keep-alive HTTP/1.1 client for measured requests: no queue, no retry, no redirect, certificate always verified.
+"""A keep-alive HTTP/1.1 client for measured requests: no queue, retry or redirect, certificate verified.
 
-Runs on gevent through the standard library's patched sockets. A pool of connections without an upper bound: a request never waits
-for another one's connection, which would hide a slow server inside the client.
+Runs on gevent through the standard library's patched sockets. A pool of connections without an upper bound:
+a request never waits for another one's connection, which would hide a slow server inside the client.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CACHE_HEADERS = ("cf-cache-status", "x-cache")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back: the status, whether the whole body arrived and was not empty, whether a cache gave it."""
+    """What came back: the status, whether a body arrived whole, whether a cache gave it."""
 
     status: int
     whole: bool
@@ -46,7 +46,7 @@ class Client:
     """Sends GET requests to one URL over as many connections as are needed at the same time."""
 
     def __init__(self, url: str, name: str, ca: str, timeout: float) -> None:
-        """Aim at the host and port of `url`; `name` is the Host header and the name in the certificate, `ca` a PEM file."""
+        """Aim at host and port of `url`; `name` is the host in header and certificate, `ca` a PEM file."""
         parts = urlsplit(url)
         if parts.scheme not in ("https", "http") or not parts.hostname:
             raise ValueError(f"not a URL to send to: {url}")
@@ -58,7 +58,7 @@ class Client:
         self.idle: list[tuple[float, http.client.HTTPConnection]] = []
 
     def get(self, path: str) -> Reply:
-        """Return the reply to one GET, read to its end. Raises OSError or http.client.HTTPException if there is none."""
+        """Return the reply to one GET, read to its end; OSError or HTTPException if there is none."""
         connection = self._take()
         try:
             connection.request("GET", path, headers=self._headers())

@@ -2,8 +2,9 @@
 
 locust -f loadtests/locustfile.py --headless -u 1 --plan plan.json --record requests.jsonl
 
-One Locust user drives the whole plan: it starts one greenlet per planned arrival and measures from the moment that arrival was due.
-Every arrival becomes one line of the record; the last line, with the generator's view of itself, proves that the record is whole.
+One Locust user drives the whole plan: it starts one greenlet per planned arrival and measures from the moment
+that arrival was due. Every arrival becomes one line of the record; the last line, with the generator's view
+of itself, proves that the record is whole.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import time
 from argparse import Namespace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import gevent
 from gevent.pool import Group
@@ -50,7 +51,7 @@ def _arguments(parser: LocustArgumentParser) -> None:
 
 
 @events.init.add_listener
-def _one_process(environment: Environment, **_others: Any) -> None:
+def _one_process(environment: Environment, **_others: object) -> None:
     options = environment.parsed_options
     if options is not None and (getattr(options, "master", False) or getattr(options, "worker", False)):
         raise SystemExit("this plan runs in one process: leave --master, --worker and --processes out")
@@ -67,7 +68,7 @@ class Arrivals:
         self.made = 0
 
     def run(self, pulse: Pulse) -> None:
-        """Send every arrival at its due moment, wait for the last reply or its deadline, and close the record."""
+        """Send every arrival at its due moment, wait for the last reply or deadline, end the record."""
         due, group = due_times(self.plan), Group()
         self.start = time.monotonic() + LEAD
         pulse.start()
@@ -144,7 +145,7 @@ class OpenArrivals(User):
 
     @task
     def drive(self) -> None:
-        """Run the plan once, then end Locust. Its exit code says only whether the record is whole: the verdict is made elsewhere."""
+        """Run the plan once, then end Locust; its exit code says only whether the record is whole."""
         options: Namespace = self.environment.parsed_options
         self.environment.process_exit_code = 3
         plan = read_plan(options.plan)

@@ -1,4 +1,4 @@
-"""What the load generator observes of itself while it works: silences, CPU use, its own loopback round trip."""
+"""What the load generator observes of itself: silences, CPU use, its own loopback round trip."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def _echo(connection: socket.socket, _address: object) -> None:
 class Pulse:
     """Beats ten times a second from `start` to `stop`. Seconds, and shares of one core.
 
-    `gap` is the longest silence between two beats, `busiest` the highest share of CPU time in a window of one second, `echo` the round
-    trips of one byte through this process, one per window.
+    `gap` is the longest silence between two beats, `busiest` the highest share of CPU time in a window of one
+    second, `echo` the round trips of one byte through this process, one per window.
     """
 
     def __init__(self) -> None:

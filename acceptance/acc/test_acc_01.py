@@ -9,7 +9,7 @@ from assay.stack import Stack
 
 @pytest.mark.control("ACC-01")
 def test_public_api_answers_in_time_at_peak(stack: Stack, control: Record) -> None:
-    """Arrivals come at the peak rate whether or not earlier ones were answered; the share over the limit is judged."""
+    """Arrivals come at the peak rate whether or not earlier ones were answered."""
     limit, share = control.limit("threshold") / 1000, control.limit("share_over")
     reply = stack.http.get()
     control.assume(reply.status == 200, f"{reply.named} answers {reply.status} before any load")

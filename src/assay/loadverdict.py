@@ -2,8 +2,8 @@
 
 The claim is read as a proportion: fewer than `share` of all arrivals take `limit` seconds or longer, counted
 from the moment they were due. Errors, lost and unanswered arrivals are exceedances. A number alone is no
-verdict: PASS needs both upper bounds below the share, FAIL needs both lower bounds above it, what lies between
-is inconclusive, and a run that the generator itself spoiled is invalid.
+verdict: PASS needs both upper bounds below the share, FAIL needs both lower bounds above it, what lies
+between is inconclusive, and a run that the generator itself spoiled is invalid.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MIN_BLOCKS = 30
 MIN_IN_BLOCK = 20
 MAX_AUTOCORRELATION = 0.3
 MAX_FLIPS = 0.0025
-MAX_LAG_P99 = 0.025
+MAX_LAG_P99 = 0.050
 MAX_CPU = 0.70
 MAX_GAP = 1.0
 MAX_ECHO_P95 = 0.020

@@ -70,7 +70,7 @@ def _replace(fresh: Path, out: Path) -> None:
 
 
 def installed() -> Path:
-    """Return the folder of the pinned Allure below the user's cache, one per lock file; installs it the first time (15 s).
+    """Return the folder of the pinned Allure below the user's cache; installs it the first time (15 s).
 
     Raises:
         ReportError: Node.js or npm is missing, or the packages cannot be fetched.
@@ -114,7 +114,7 @@ def _run(command: list[str], folder: Path, what: str) -> None:
 
 
 def shown(out: Path) -> Counter[tuple[str, str]]:
-    """Return how often the report in `out` shows each control with each status, as it counts them on its first page.
+    """Return how often the report in `out` shows each control with each status.
 
     Raises:
         ReportError: the pages' data cannot be read, or its own total differs from its rows.

@@ -33,7 +33,7 @@ CALM = Generator(arrivals=0, gap=0.11, busiest=0.2, echo=(0.001,) * 30)
 PLAN = Plan("https://api.test.example", "/items", "api.test.example", "", 20.0, 20, 1500, 1)
 
 
-def made(latency: list[float], plan: Plan = PLAN, lag: float = 0.001, **generator: object) -> Run:
+def made(latency: list[float], plan: Plan = PLAN, generator: Generator = CALM, lag: float = 0.001) -> Run:
     """Return a run whose arrivals took `latency`; infinite means unanswered."""
     samples = [
         Sample(
@@ -48,7 +48,7 @@ def made(latency: list[float], plan: Plan = PLAN, lag: float = 0.001, **generato
         )
         for i, (due, took) in enumerate(zip(due_times(plan), latency, strict=True))
     ]
-    return Run(plan, tuple(samples), replace(CALM, arrivals=plan.arrivals, **generator))  # type: ignore[arg-type]
+    return Run(plan, tuple(samples), replace(generator, arrivals=plan.arrivals))
 
 
 def spread(count: int, slow: float = 0.25, n: int = PLAN.judged) -> list[float]:
@@ -165,7 +165,7 @@ def test_one_long_stall_leaves_no_usable_blocks() -> None:
 
 
 def test_false_pass_rate_at_the_limit_is_far_below_the_binomial_one() -> None:
-    """Random stalls of 1 s with a true share of 5 %: the pair of bounds passes rarely, the binomial alone often."""
+    """Random stalls of 1 s, true share 5 %: both bounds pass rarely, the binomial alone often."""
     source, both, alone, runs = random.Random(5), 0, 0, 150
     for _ in range(runs):
         due = [i / 20 for i in range(1500)]
@@ -192,24 +192,24 @@ def test_our_own_lateness_is_no_failure_of_the_platform() -> None:
 @pytest.mark.parametrize(
     ("generator", "words"),
     [
-        ({"busiest": 0.9}, "90% of a core"),
-        ({"echo": (0.05,) * 30}, "loopback"),
-        ({"echo": ()}, "loopback"),
+        (replace(CALM, busiest=0.9), "90% of a core"),
+        (replace(CALM, echo=(0.05,) * 30), "loopback"),
+        (replace(CALM, echo=()), "loopback"),
     ],
 )
-def test_a_busy_generator_cannot_blame_the_platform(generator: dict[str, object], words: str) -> None:
-    run = made(spread(180), **generator)
+def test_a_busy_generator_cannot_blame_the_platform(generator: Generator, words: str) -> None:
+    run = made(spread(180), generator=generator)
     assert words in own_fault(run, LIMIT)
     assert judge(run, LIMIT, SHARE).verdict is Verdict.ERROR
 
 
 def test_a_busy_generator_may_still_pass_the_platform() -> None:
-    assert judge(made(spread(0), busiest=0.9), LIMIT, SHARE).passed
+    assert judge(made(spread(0), generator=replace(CALM, busiest=0.9)), LIMIT, SHARE).passed
 
 
 def test_a_generator_that_stood_still_says_nothing() -> None:
-    assert "stood still" in invalid(made(spread(0), gap=3.0))
-    assert judge(made(spread(0), gap=3.0), LIMIT, SHARE).verdict is Verdict.ERROR
+    assert "stood still" in invalid(made(spread(0), generator=replace(CALM, gap=3.0)))
+    assert judge(made(spread(0), generator=replace(CALM, gap=3.0)), LIMIT, SHARE).verdict is Verdict.ERROR
 
 
 def test_nothing_answered_is_an_error_not_a_fail() -> None:
@@ -242,12 +242,19 @@ def test_due_times_depend_on_the_seed_alone_and_keep_the_rate() -> None:
 
 
 @pytest.mark.parametrize(
-    "numbers",
-    [{"rate": 0.0}, {"rate": -1.0}, {"judged": 0}, {"deadline": 0.0}, {"judged": 10**7}, {"rate": 0.001}],
+    ("rate", "judged", "deadline"),
+    [
+        (0.0, 1500, 10.0),
+        (-1.0, 1500, 10.0),
+        (20.0, 0, 10.0),
+        (20.0, 1500, 0.0),
+        (20.0, 10**7, 10.0),
+        (0.001, 9, 1.0),
+    ],
 )
-def test_a_plan_without_bounds_is_refused(numbers: dict[str, float]) -> None:
+def test_a_plan_without_bounds_is_refused(rate: float, judged: int, deadline: float) -> None:
     with pytest.raises(ProbeError):
-        replace(PLAN, **numbers)
+        replace(PLAN, rate=rate, judged=judged, deadline=deadline)
 
 
 def record(path: Path, run: Run) -> list[dict[str, object]]:
@@ -293,7 +300,7 @@ def test_plan_and_record_come_back_as_written(path: Path) -> None:
 def broken(lines: list[dict[str, object]], how: str) -> list[dict[str, object]]:
     """Return the lines of a record with one thing wrong."""
     first, last = lines[0], lines[-1]
-    return {
+    ways: dict[str, list[dict[str, object]]] = {
         "cut short": lines[:-1],
         "one lost": [*lines[:5], *lines[6:]],
         "one doubled": [lines[3], *lines],
@@ -305,13 +312,15 @@ def broken(lines: list[dict[str, object]], how: str) -> list[dict[str, object]]:
         "summary without echo": [*lines[:-1], {"end": True, "arrivals": 22, "gap": 0, "busiest": 0}],
         "after the end": [*lines, last],
         "nothing": [],
-    }[how]
+    }
+    return ways[how]
 
 
 @pytest.mark.parametrize(
     "how",
     [
-        "cut short", "one lost", "one doubled", "another due", "ends before it begins", "good without an answer",
+        "cut short", "one lost", "one doubled", "another due", "ends before it begins",
+        "good without an answer",
         "status as text", "one key more", "summary without echo", "after the end", "nothing",
     ],
 )  # fmt: skip

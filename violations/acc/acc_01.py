@@ -23,7 +23,7 @@ def rolled_out(found: Mapping[str, Any]) -> bool:
 
 @contextmanager
 def late_replies(plant: Plant) -> Iterator[Breach]:
-    """Delay 12 % of the replies by 250 ms: so far above 5 % that the run must end in FAIL and not in doubt."""
+    """Delay 12 % of the replies by 250 ms: so far above 5 % that it must be FAIL, not doubt."""
     api_version, kind, namespace, name = WHERE
     found = plant.await_object(*WHERE, ready=rolled_out, within=120)
     containers = [dict(container) for container in found["spec"]["template"]["spec"]["containers"]]

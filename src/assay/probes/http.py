@@ -17,7 +17,7 @@ TIMEOUT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: the URL asked, the status, the body's size in bytes, seconds until the whole body was there."""
+    """An answer: the URL asked, the status, the body's size in bytes, seconds to the end of it."""
 
     url: str
     status: int
