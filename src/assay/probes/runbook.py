@@ -63,25 +63,23 @@ SEPARATORS = re.compile(r"[;&|()]+")
 REDIRECT = re.compile(r"\d?(>>?|<)")
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 # What takes a node down, wipes it or changes who votes must say which node it means.
-DANGEROUS = tuple(
-    [
-        "apply-config",
-        "bootstrap",
-        "edit",
-        "etcd defrag",
-        "etcd forfeit-leadership",
-        "etcd leave",
-        "etcd remove-member",
-        "patch",
-        "reboot",
-        "reset",
-        "restart",
-        "rollback",
-        "service",
-        "shutdown",
-        "upgrade",
-        "wipe",
-    ]
+DANGEROUS = (
+    "apply-config",
+    "bootstrap",
+    "edit",
+    "etcd defrag",
+    "etcd forfeit-leadership",
+    "etcd leave",
+    "etcd remove-member",
+    "patch",
+    "reboot",
+    "reset",
+    "restart",
+    "rollback",
+    "service",
+    "shutdown",
+    "upgrade",
+    "wipe",
 )
 # Services of Talos; the control plane's parts are static pods and none of them. Only the kubelet and
 # extensions restart.
