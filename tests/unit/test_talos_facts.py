@@ -22,8 +22,7 @@ NODE         ID                 HOSTNAME   PEER URLS                 CLIENT URLS
 10.98.0.11   d6e0297320720072   cp-1       https://10.98.0.11:2380   https://10.98.0.11:2379   false
 """
 STATUS = """\
-NODE         MEMBER             DB SIZE   IN USE             LEADER             RAFT INDEX   RAFT TERM   RAFT
-APPLIED INDEX   LEARNER   PROTOCOL   STORAGE   ERRORS
+NODE         MEMBER             DB SIZE   IN USE             LEADER             RAFT INDEX   RAFT TERM   RAFT APPLIED INDEX   LEARNER   PROTOCOL   STORAGE   ERRORS
 10.98.0.11   d6e0297320720072   2.7 MB    2.7 MB (100.00%)   d6e0297320720072   2327         2           2327                 false     3.6.10     3.6.0
 """  # noqa: E501 - as recorded
 VERSION = '{"metadata":{"hostname":"10.98.0.11"}, "version":{"tag":"v1.13.5"}, "features":{"rbac":true}}'

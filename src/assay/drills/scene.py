@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from assay.profile import Profile
 
 LABEL = "assay.dev/drill"
+OPT_IN = {"policy.sigstore.dev/include": "true"}
 PATIENCE = (2.0, 4.0)
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 
@@ -72,7 +73,11 @@ class Scene:
         """
         self._sweep()
         name = space(run)
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {LABEL: run}}}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": name, "labels": {LABEL: run, **OPT_IN}},
+        }
         wire = self._kube.wire
         wire.need(wire.ask("POST", "/api/v1/namespaces", body), "POST", "/api/v1/namespaces")
         try:
