@@ -13,7 +13,7 @@ LINTED := src acceptance violations tests lab loadtests conftest.py
 	@touch $@
 
 accept: lab-up  ## judge the lab: one verdict per control, one gate line, a report
-	code=0; $(PY) -m assay.cli check || code=$$?; $(MAKE) --no-print-directory report; exit $$code
+	code=0; $(PY) -m assay.cli check || code=$$?; $(PY) -m assay.cli report; exit $$code
 
 test: lab-up  ## the suite's own tests: offline first, then on the lab
 	$(PY) -m pytest tests/unit -n 2
