@@ -6,6 +6,7 @@ The run-time counterpart of `stacks/lab.toml`.
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ def tables(binaries: Path, samples: dict[str, str], overlay: Path) -> dict[str, 
             "host": API_HOST,
             "path": "/api/v1/items",
         },
+        "drill": {"launcher": f"env PYTHONPATH={PROJECT} {sys.executable} -m lab"},
         "oidc": {
             "issuer": ISSUER,
             "ca": str(STATE / "ca.crt"),
