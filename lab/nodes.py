@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from lab import network, process
-from lab.layout import GROUPS, HOST, NODES, STATE, Node
+from lab.layout import GROUPS, HOST, STATE, Node
 from lab.machineconfig import CONFIG
 
 
@@ -92,8 +92,3 @@ def _resident(pid: int) -> int:
         return int(psutil.Process(pid).memory_info().rss)
     except psutil.NoSuchProcess:
         return 0
-
-
-def running() -> list[Node]:
-    """Return the nodes whose launcher runs."""
-    return [n for n in NODES if process.process(f"node-{n.name}")]
