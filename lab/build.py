@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,9 +103,9 @@ def digest(component: Component) -> str:
     return total.hexdigest()
 
 
-def missing() -> list[Component]:
-    """Return the components whose binaries are not in the cache, in build order."""
-    return [c for c in ALL if not _built(c)]
+def missing(more: Iterable[Component] = ()) -> list[Component]:
+    """Return the components, those of parts included, whose binaries are not in the cache, in build order."""
+    return [c for c in (*ALL, *more) if not _built(c)]
 
 
 def _built(component: Component) -> bool:

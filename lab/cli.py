@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -12,7 +14,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.table import Table
 
-from lab import build, clean, cluster, nodes, process
+from lab import build, clean, cluster, nodes, parts, process, services
 from lab.layout import CACHE, NAME, NODES, STATE, node
 from lab.up import Up, complete
 
@@ -25,18 +27,26 @@ def main() -> None:
     """A real Talos/Kubernetes platform on one machine."""
 
 
-@main.command()
-def up() -> None:
-    """Build what is missing and start the platform; clears what a dead lab left first."""
-    console = Console(width=120, log_path=False)
-    began = time.monotonic()
+@contextmanager
+def alone(patience: float = 0) -> Iterator[None]:
+    """Let one process at a time change the lab; a failure becomes one line."""
     try:
-        with FileLock(LOCK, timeout=0):
-            Up(console).run()
+        with FileLock(LOCK, timeout=patience):
+            yield
     except Timeout:
         raise click.ClickException("another `lab up` is running: wait for it, or `lab down`") from None
     except RuntimeError as failed:
         raise click.ClickException(str(failed)) from None
+
+
+@main.command()
+@click.option("--without", default="", metavar="PART,...", help="leave parts of the platform out")
+def up(without: str) -> None:
+    """Build what is missing and start the platform; clears what a dead lab left first."""
+    console = Console(width=120, log_path=False)
+    began = time.monotonic()
+    with alone():
+        Up(console, parts.chosen(name for name in without.split(",") if name)).run()
     console.print(f"The lab is up after {time.monotonic() - began:.0f} s. Profile: {STATE / 'stack.toml'}")
 
 
@@ -57,7 +67,8 @@ def down(wipe: bool) -> None:
 def status() -> None:
     """Show programs and nodes: running, processes, memory, mounts. Exit 1 unless all of it runs."""
     table = Table("part", "running", "processes", "MiB", "mounts")
-    for name in ("registry", "dns", "web", "haproxy"):
+    there = parts.remembered()
+    for name in (*services.NAMES, *(program for part in there for program in part.programs)):
         table.add_row(name, "yes" if process.process(name) else "no", "1", "", "")
     total = 0
     for each in NODES:
@@ -72,7 +83,7 @@ def status() -> None:
         )
     Console().print(table)
     click.echo(f"nodes use {total >> 20} MiB resident (shared pages counted once a process)")
-    sys.exit(0 if complete() else 1)
+    sys.exit(0 if complete(there) else 1)
 
 
 @main.command()
@@ -95,6 +106,21 @@ def env() -> None:
     click.echo(f"export PATH={build.BINARIES}:$PATH")
     click.echo(f"export KUBECONFIG={cluster.KUBECONFIG} TALOSCONFIG={cluster.TALOSCONFIG}")
     click.echo(f"export ASSAY_STACK={STATE / 'stack.toml'}")
+
+
+@main.group(name="part")
+def part_group() -> None:
+    """Single parts of the platform."""
+
+
+@part_group.command(name="deploy")
+@click.argument("name")
+def deploy_part(name: str) -> None:
+    """Add a part to the running lab, with what it needs, or roll it out again."""
+    with alone(patience=900):
+        wanted = parts.added(name)
+        Up(Console(width=120, log_path=False), wanted).again({p.name: p for p in wanted}[name])
+        parts.remember(wanted)
 
 
 @main.group(name="node")
@@ -128,7 +154,7 @@ def execute(name: str, command: tuple[str, ...]) -> None:
 @main.command()
 def prune() -> None:
     """Free the disk: cached binaries and images. The next `lab up` builds again."""
-    if complete():
+    if complete(parts.remembered()):
         raise click.ClickException("the lab is up: `lab down` first")
     click.echo(
         f"{build.prune() >> 20} MiB of {CACHE} freed; Go's own caches go with `go clean -cache -modcache`"

@@ -1,24 +1,19 @@
-"""Deploy gitops/ to the running cluster: admission first, then what it must admit.
-
-Every step waits until the state it wants is seen.
-"""
+"""The cluster as a deployer sees it: kubectl, and waiting until a wanted state is seen."""
 
 from __future__ import annotations
 
 import base64
 import json
 import subprocess
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from lab import overlay, pki
-from lab.layout import API_HOST, CACHE, HOST, REGISTRY, workers
-from lab.oci import Layout, Registry
-from lab.signing import Signer, samples
+from lab import pki
+from lab.layout import API_HOST, HOST, workers
 
 
 Manifest = dict[str, Any]
@@ -83,6 +78,10 @@ class Cluster:
             "apply", "--server-side", "--force-conflicts", "--field-manager=gitops", "-f", "-", send=text
         )
 
+    def rendered(self, folder: Path) -> list[Manifest]:
+        """Return what kustomize makes of a folder."""
+        return [d for d in yaml.safe_load_all(self.call("kustomize", str(folder))) if d]
+
     def refusal(self, manifest: Manifest) -> str:
         """Return why the API refuses to create `manifest` (in a dry run), empty if it is admitted."""
         try:
@@ -90,6 +89,12 @@ class Cluster:
         except NotReadyError as refused:
             return str(refused)
         return ""
+
+
+def identity(manifest: Manifest) -> tuple[str, str, str, str]:
+    """Return what tells one object from another: API version, kind, namespace, name."""
+    meta = manifest["metadata"]
+    return manifest["apiVersion"], manifest["kind"], meta.get("namespace", ""), meta["name"]
 
 
 def pod(namespace: str, image: str) -> Manifest:
@@ -118,14 +123,14 @@ def established(cluster: Cluster) -> None:
 
 
 @waiting
-def rolled_out(cluster: Cluster, namespace: str, name: str) -> None:
-    """Wait until every replica of a Deployment runs its newest template and is ready."""
-    found = cluster.get("deployment", name, "-n", namespace)
+def rolled_out(cluster: Cluster, namespace: str, name: str, kind: str = "Deployment") -> None:
+    """Wait until every replica of a Deployment or StatefulSet runs its newest template and is ready."""
+    found = cluster.get(kind, name, "-n", namespace)
     status, wanted = found.get("status", {}), found["spec"]["replicas"]
     seen = [status.get(k, 0) for k in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")]
     if status.get("observedGeneration", 0) < found["metadata"]["generation"] or seen != [wanted] * 4:
         raise NotReadyError(
-            f"Deployment {namespace}/{name}: {seen} of {wanted} replicas, updated, ready, available"
+            f"{kind} {namespace}/{name}: {seen} of {wanted} replicas, updated, ready, available"
         )
 
 
@@ -195,56 +200,3 @@ def stages(
         d for d in documents if not any(d is other for group in (first, rules, guarded) for other in group)
     ]
     return first, gate, rules, guarded
-
-
-def _documents(cluster: Cluster, folder: Path) -> list[Manifest]:
-    return [d for d in yaml.safe_load_all(cluster.call("kustomize", str(folder))) if d]
-
-
-def deploy(
-    state: Path,
-    refs: Mapping[str, str],
-    kubectl: Path,
-    cosign: Path,
-    kubeconfig: Path,
-    say: Callable[[str], None] = lambda _: None,
-) -> dict[str, str]:
-    """Sign the images, generate `state/overlay`, apply gitops/ in order, wait until all is seen working.
-
-    Args:
-        state: the lab's state folder, with `ca.crt` and `ca.key`.
-        refs: image name -> `host:port/repository@sha256:<hex>`, from `lab.images.build_all`.
-        kubectl: the lab's own kubectl; the other built programs lie beside it.
-        cosign: the lab's own cosign.
-        kubeconfig: an administrator's.
-        say: told what is being done.
-
-    Returns:
-        The sample images by name; see `lab.signing.samples`.
-
-    Raises:
-        NotReadyError: something did not show its wanted state in four minutes.
-        SigningError: cosign failed.
-    """
-    signer = Signer(cosign, CACHE / "keys", Registry(REGISTRY))
-    cluster = Cluster(kubectl, kubeconfig)
-    say("signing images")
-    signer.sign(sorted(refs.values()))
-    made = samples(kubectl.parent, Layout(CACHE / "images"), signer)
-    overlay.write(state / "overlay", refs, signer.public())
-    first, gate, rules, guarded = stages(_documents(cluster, state / "overlay"))
-    say("signature admission")
-    cluster.apply(first)
-    established(cluster)
-    cluster.apply(gate)
-    rolled_out(cluster, "cosign-system", "webhook")
-    webhooks_armed(cluster)
-    cluster.apply(rules)
-    policy_compiled(cluster)
-    gate_closed(cluster, made)
-    say("workloads")
-    cluster.apply([certificate(state), *guarded])
-    for document in guarded:
-        if document["kind"] == "Deployment":
-            rolled_out(cluster, document["metadata"]["namespace"], document["metadata"]["name"])
-    return made

@@ -6,7 +6,7 @@ Repository names are those of the platform's manifests: nodes reach them through
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from lab.layout import KUBERNETES, REGISTRY
@@ -134,13 +134,13 @@ def _missing(images: Iterable[Image]) -> list[str]:
     return sorted({str(e.source) for i in images for e in i.entries if e.source and not e.source.is_file()})
 
 
-def build(bin: Path, work: Path, names: Iterable[str] = ALL, address: str = REGISTRY) -> dict[str, str]:
-    """Build and push the named images; what the layout and the registry already hold is left alone.
+def build(bin: Path, work: Path, recipes: Mapping[str, Recipe], address: str = REGISTRY) -> dict[str, str]:
+    """Build and push images; what the layout and the registry already hold is left alone.
 
     Args:
         bin: the folder of the built programs.
         work: the folder of the OCI layout.
-        names: keys of `ALL`.
+        recipes: by image name; `ALL` is what every lab has.
         address: `host:port` of the registry.
 
     Returns:
@@ -150,15 +150,10 @@ def build(bin: Path, work: Path, names: Iterable[str] = ALL, address: str = REGI
         MissingBinaryError: some files are not there.
         PushError: the registry refused something.
     """
-    images = {name: ALL[name](bin) for name in names}
+    images = {name: recipe(bin) for name, recipe in recipes.items()}
     if gone := _missing(images.values()):
         raise MissingBinaryError(
             f"not there: {', '.join(gone)}; build the components, install the packages first"
         )
     layout, registry = Layout(work), Registry(address)
     return {name: registry.push(layout, image, layout.build(image)) for name, image in images.items()}
-
-
-def build_all(bin: Path, work: Path) -> dict[str, str]:
-    """Build and push every image of the platform; see `build`."""
-    return build(bin, work)

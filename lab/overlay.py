@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from lab.layout import PROJECT
+from lab.parts.part import Part
 
 
 BASE = PROJECT / "gitops" / "overlays" / "lab"
@@ -22,7 +23,7 @@ NAMES = {
 
 def _image(name: str, ref: str) -> dict[str, str]:
     repository, digest = ref.split("@")
-    return {"name": NAMES[name], "newName": repository, "digest": digest}
+    return {"name": name, "newName": repository, "digest": digest}
 
 
 def _release_key(public: str) -> dict[str, Any]:
@@ -35,20 +36,37 @@ def _release_key(public: str) -> dict[str, Any]:
     }
 
 
-def write(folder: Path, refs: Mapping[str, str], public: str) -> None:
-    """Write the overlay into `folder`.
+def write(folder: Path, refs: Mapping[str, str], public: str, parts: Iterable[Part] = ()) -> None:
+    """Write the overlay into `folder`, and that of every part into a folder below it.
 
     Args:
         folder: where `kustomization.yaml` goes.
         refs: `host:port/repository@sha256:<hex>` by image name.
         public: the release key, PEM.
+        parts: the parts the lab is started with; those without manifests have no folder.
     """
+    shown = [part for part in parts if part.folders]
+    for part in shown:
+        bases = [PROJECT / "gitops" / one for one in part.folders]
+        _kustomization(folder / part.name, bases, part.names, refs)
+    below = [folder / part.name for part in shown]
+    _kustomization(folder, [BASE, *below], NAMES, refs, [{"patch": yaml.safe_dump(_release_key(public))}])
+
+
+def _kustomization(
+    folder: Path,
+    bases: Iterable[Path],
+    names: Mapping[str, str],
+    refs: Mapping[str, str],
+    patches: Iterable[dict[str, str]] = (),
+) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     document = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "resources": [os.path.relpath(BASE.resolve(), folder.resolve())],
-        "images": [_image(name, refs[name]) for name in sorted(NAMES)],
-        "patches": [{"patch": yaml.safe_dump(_release_key(public))}],
+        "labels": [{"pairs": {"platform.example/stack": "lab"}}],
+        "resources": [os.path.relpath(base.resolve(), folder.resolve()) for base in bases],
+        "images": [_image(names[name], refs[name]) for name in sorted(names)],
+        "patches": list(patches),
     }
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(document, sort_keys=False))

@@ -13,6 +13,8 @@ from typing import Any
 
 from lab import cluster, machineconfig, pki, web
 from lab.layout import API_HOST, GATEWAY_PORT, ISSUER, PROJECT, REGISTRY, STATE, TALOS, controls, workers
+from lab.parts import left_out
+from lab.rollout import Rollout
 
 
 PATH = STATE / "stack.toml"
@@ -34,7 +36,7 @@ def _etcd_client() -> dict[str, str]:
 
 def tables(binaries: Path, samples: dict[str, str], overlay: Path) -> dict[str, dict[str, Any]]:
     """Return what only the running lab knows, table by table."""
-    tools = ("talosctl", "kubectl", "cosign", "etcdutl")
+    tools = ("talosctl", "kubectl", "cosign", "etcdutl", "age", "gitleaks", "vault")
     return {
         "stack": {"name": "lab", "kind": "lab", "cluster_uid": cluster.uid(binaries)},
         "paths": {
@@ -59,7 +61,7 @@ def tables(binaries: Path, samples: dict[str, str], overlay: Path) -> dict[str, 
             "workers": {n.name: n.address for n in workers()},
         },
         "etcd": {"endpoints": [f"https://{n.address}:2379" for n in controls()], **_etcd_client()},
-        "tools": {name: str(binaries / name) for name in tools},
+        "tools": {name: str(binaries / name) for name in tools if (binaries / name).exists()},
         "registry": {"address": REGISTRY, "plain_http": True},
         "samples": samples,
         "api": {
@@ -78,15 +80,27 @@ def tables(binaries: Path, samples: dict[str, str], overlay: Path) -> dict[str, 
     }
 
 
-def write(binaries: Path, samples: dict[str, str], overlay: Path) -> None:
-    """Merge `stacks/lab.toml` (what is declared) with what only the running lab knows.
-
-    And write the result for the suite.
-    """
+def write(binaries: Path, samples: dict[str, str], rollout: Rollout) -> None:
+    """Write the profile: what `stacks/lab.toml` declares and what only the running lab and its parts know."""
     declared: dict[str, Any] = tomllib.loads(DECLARED.read_text())
-    for name, table in tables(binaries, samples, overlay).items():
-        declared[name] = {**declared.get(name, {}), **table}
+    known = [tables(binaries, samples, rollout.overlay)]
+    known += [part.profile(rollout.context(part)) for part in rollout.parts]
+    for name, table in ((name, table) for one in known for name, table in one.items()):
+        declared[name] = _merged(declared.get(name, {}), table)
+    absent = left_out(rollout.parts)
+    if absent:
+        rows = [{"control": control, "reason": reason} for control, reason in absent.items()]
+        declared["not_applicable"] = [*declared.get("not_applicable", []), *rows]
     PATH.write_text("".join(_table(name, body) for name, body in declared.items()))
+
+
+def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Return both tables as one; inner tables are merged, and so parts may fill one together."""
+    both = {**old, **new}
+    for key in old.keys() & new.keys():
+        if isinstance(old[key], dict) and isinstance(new[key], dict):
+            both[key] = {**old[key], **new[key]}
+    return both
 
 
 def _table(name: str, body: dict[str, Any] | list[dict[str, Any]]) -> str:

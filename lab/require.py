@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from lab.layout import CACHE, STATE
@@ -71,9 +72,9 @@ def _kernel() -> str:
     return "" if "overlay" in filesystems else "the kernel has no overlayfs: load the module overlay"
 
 
-def absent_packages() -> list[str]:
-    """Return the Debian packages that have to be installed."""
-    return [package for package, proof in PACKAGES.items() if not Path(proof).exists()]
+def absent_packages(more: Mapping[str, str]) -> list[str]:
+    """Return the Debian packages that have to be installed; `more` are those that parts ask for."""
+    return [package for package, proof in {**PACKAGES, **more}.items() if not Path(proof).exists()]
 
 
 def install(packages: list[str]) -> None:

@@ -17,11 +17,11 @@ from lab import (
     build,
     clean,
     cluster,
-    deploy,
     images,
     machineconfig,
     network,
     nodes,
+    parts,
     pki,
     process,
     profile,
@@ -29,7 +29,10 @@ from lab import (
     rootfs,
     services,
 )
+from lab.deploy import Cluster
 from lab.layout import CACHE, NODES, STATE, TALOS
+from lab.parts import Context, Part
+from lab.rollout import Rollout
 
 
 TIMES = STATE / "times.json"
@@ -47,9 +50,10 @@ class Step:
 class Up:
     """One run of `lab up`; the attributes carry what a later step needs from an earlier one."""
 
-    def __init__(self, console: Console, work: Path = build.BINARIES) -> None:
-        """Prepare a run that prints to `console` and uses the binaries in `work`."""
+    def __init__(self, console: Console, chosen: tuple[Part, ...], work: Path = build.BINARIES) -> None:
+        """Prepare a run with these parts that prints to `console` and uses the binaries in `work`."""
         self.console = console
+        self.parts = chosen
         self.binaries = work
         self.refs: dict[str, str] = {}
         self.samples: dict[str, str] = {}
@@ -61,7 +65,7 @@ class Up:
         Raises:
             RuntimeError: a requirement, a build or a step failed; the message has the remedy.
         """
-        if complete():
+        if complete(self.parts):
             self.console.print("The lab is up already.")
             return
         if missing := require.problems():
@@ -72,18 +76,20 @@ class Up:
         self._build()
         clean.wipe()
         STATE.mkdir(parents=True, mode=0o755)
+        parts.remember(self.parts)
         for step in self.steps():
             self._do(step)
         TIMES.write_text(json.dumps(self.times, indent=1))
 
     def _packages(self) -> None:
-        if absent := require.absent_packages():
+        wanted = {name: proof for part in self.parts for name, proof in part.packages.items()}
+        if absent := require.absent_packages(wanted):
             self._do(
                 Step(f"install Debian packages: {', '.join(absent)}", 60, lambda: require.install(absent))
             )
 
     def _build(self) -> None:
-        for component in build.missing():
+        for component in build.missing(c for part in self.parts for c in part.components):
 
             def act(component: build.Component = component) -> None:
                 build.build(component, lambda text: self.console.log(f"  go build {text}"))
@@ -107,11 +113,37 @@ class Up:
             Step("credentials", 5, lambda: cluster.credentials(b)),
             Step("API through the load balancer", 30, lambda: cluster.api(b)),
             Step("all nodes Ready", 30, lambda: cluster.nodes_ready(b)),
-            Step("deploy gitops/: admission, workload, gateway", 60, self._deploy),
+            Step("deploy gitops/: signature admission", 20, self._admission),
+            Step("deploy gitops/: secrets, workload, gateway", 20, self._workloads),
+            *(self._step(part) for part in self.parts),
             Step("three etcd voters", 90, lambda: cluster.voters(b)),
             Step("talosctl health", 30, lambda: cluster.healthy(b)),
-            Step("stack profile", 1, lambda: profile.write(b, self.samples, STATE / "overlay")),
+            Step("stack profile", 1, lambda: profile.write(b, self.samples, self._rollout())),
         ]
+
+    def again(self, part: Part) -> None:
+        """Roll one part out again on the running lab, and write the profile anew.
+
+        Raises:
+            RuntimeError: a build or a step failed; the message has the remedy.
+        """
+        self._packages()
+        process.join_group()
+        self._build()
+        self._images()
+        self._do(Step("beside the nodes", 5, lambda: part.before(self._early())))
+        self._do(Step("sign", 5, self._sign))
+        rollout = self._rollout()
+        self._do(Step("namespaces, kinds, secrets", 5, lambda: self._prepared(rollout)))
+        self._do(self._step(part))
+        self._do(Step("stack profile", 1, lambda: profile.write(self.binaries, self.samples, rollout)))
+
+    def _prepared(self, rollout: Rollout) -> None:
+        rollout.admission(self.samples)
+        rollout.secrets()
+
+    def _step(self, part: Part) -> Step:
+        return Step(f"deploy gitops/: {part.name}", part.expected, lambda: self._rollout().deploy(part))
 
     def _do(self, step: Step) -> None:
         began = time.monotonic()
@@ -131,9 +163,18 @@ class Up:
         services.start_dns(self.binaries)
         services.start_web(authority)
         services.listening("registry", "dns", "web")
+        for part in self.parts:
+            part.before(self._early())
+
+    def _early(self) -> Context:
+        authority = pki.Pair((STATE / "ca.crt").read_bytes(), (STATE / "ca.key").read_bytes())
+        return Context(
+            self.binaries, STATE, Cluster(self.binaries / "kubectl", cluster.KUBECONFIG), authority
+        )
 
     def _images(self) -> None:
-        self.refs = images.build_all(self.binaries, CACHE / "images")
+        recipes = {name: recipe for part in self.parts for name, recipe in part.images.items()}
+        self.refs = images.build(self.binaries, CACHE / "images", {**images.ALL, **recipes})
 
     def _configs(self) -> None:
         machineconfig.render(self.binaries, (STATE / "ca.crt").read_bytes())
@@ -144,13 +185,25 @@ class Up:
         for node in NODES:
             nodes.start(node, self.binaries)
 
-    def _deploy(self) -> None:
-        self.samples = deploy.deploy(
-            STATE, self.refs, self.binaries / "kubectl", self.binaries / "cosign", cluster.KUBECONFIG
-        )
+    def _rollout(self) -> Rollout:
+        return Rollout(STATE, self.refs, self.binaries, cluster.KUBECONFIG, self.parts)
+
+    def _sign(self) -> None:
+        self.samples = self._rollout().sign()
+
+    def _admission(self) -> None:
+        self._sign()
+        self._rollout().admission(self.samples)
+
+    def _workloads(self) -> None:
+        rollout = self._rollout()
+        rollout.secrets()
+        rollout.workloads()
 
 
-def complete() -> bool:
-    """Return whether the lab is up: every program and node runs and the profile is written."""
+def complete(chosen: tuple[Part, ...]) -> bool:
+    """Return whether the lab is up with these parts: every program and node runs, the profile is written."""
     names = [*services.NAMES, *(f"node-{n.name}" for n in NODES)]
-    return profile.PATH.exists() and all(process.process(name) for name in names)
+    names += [program for part in chosen for program in part.programs]
+    same = parts.remembered() == chosen
+    return same and profile.PATH.exists() and all(process.process(name) for name in names)

@@ -32,6 +32,7 @@ class Paths:
     repository: Path | None = None
     machineconfigs: Path | None = None
     overlay: Path | None = None
+    backups_doc: Path | None = None
     plan: tuple[Path, ...] = ()
 
 
@@ -81,6 +82,9 @@ class Tools:
     kubectl: Path | None = None
     cosign: Path | None = None
     etcdutl: Path | None = None
+    gitleaks: Path | None = None
+    age: Path | None = None
+    vault: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,64 @@ class DrillAccess:
 
 
 @dataclass(frozen=True, slots=True)
+class VaultAccess:
+    """Vault: every member by its own address, a read-only token's file, the KV v2 mount that holds the values.
+
+    `entry` is where a client without a member of its own in mind asks.
+    """
+
+    addresses: tuple[str, ...] = ()
+    entry: str = ""
+    ca: Path | None = None
+    token: Path | None = None
+    mount: str = "kv"
+
+
+@dataclass(frozen=True, slots=True)
+class S3Access:
+    """The object store: buckets by purpose, and key files of the writers (by purpose) and of the one reader.
+
+    A key file is JSON with `access_key` and `secret_key`.
+    """
+
+    endpoint: str = ""
+    region: str = "us-east-1"
+    ca: Path | None = None
+    buckets: Mapping[str, str] = field(default_factory=dict)
+    writer_keys: Mapping[str, Path] = field(default_factory=dict)
+    reader_key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SopsAccess:
+    """SOPS: the program, an age identity that may decrypt, the rules in force, folders with encrypted files."""
+
+    binary: Path | None = None
+    age_key: Path | None = None
+    config: Path | None = None
+    trees: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SqlAccess:
+    """PostgreSQL by another way than the product's: host, port, and the file that holds the password."""
+
+    host: str = ""
+    port: str = ""
+    ca: Path | None = None
+    dbname: str = ""
+    user: str = ""
+    password: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Escrow:
+    """The escrow kit: the folder with what a restore may use beside object storage, Git and the runbook."""
+
+    folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Waiver:
     """An accepted failure: `scope` is a glob over the offenders' names (`*`: the whole control).
 
@@ -192,6 +254,11 @@ class Profile:
     api: ApiAccess = ApiAccess()
     oidc: Oidc = Oidc()
     drill: DrillAccess = DrillAccess()
+    vault: VaultAccess = VaultAccess()
+    s3: S3Access = S3Access()
+    sops: SopsAccess = SopsAccess()
+    sql: SqlAccess = SqlAccess()
+    escrow: Escrow = Escrow()
     declared: Mapping[str, float] = field(default_factory=dict)
     waivers: tuple[Waiver, ...] = ()
     not_applicable: Mapping[str, str] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import math
 import os
@@ -15,16 +16,21 @@ from assay.profile import (
     AllowList,
     ApiAccess,
     DrillAccess,
+    Escrow,
     EtcdAccess,
     KubeAccess,
     Oidc,
     Paths,
     Profile,
     Registry,
+    S3Access,
     Samples,
+    SopsAccess,
+    SqlAccess,
     Standin,
     TalosAccess,
     Tools,
+    VaultAccess,
     Waiver,
 )
 from assay.table import Table, read_toml
@@ -56,6 +62,11 @@ def load_profile(path: Path) -> Profile:
         api=_api(top),
         oidc=_oidc(top),
         drill=_drill(top),
+        vault=_vault(top),
+        s3=_s3(top),
+        sops=_sops(top),
+        sql=_sql(top),
+        escrow=_escrow(top),
         declared=_declared(top),
         waivers=tuple(_waiver(entry) for entry in top.tables("waivers")),
         not_applicable=_not_applicable(top),
@@ -103,6 +114,7 @@ def _paths(top: Table) -> Paths:
         repository=table.path("repository"),
         machineconfigs=table.path("machineconfigs"),
         overlay=table.path("overlay"),
+        backups_doc=table.path("backups_doc"),
         plan=table.paths("plan"),
     )
     table.close()
@@ -140,7 +152,7 @@ def _etcd(top: Table) -> EtcdAccess:
 
 def _tools(top: Table) -> Tools:
     table = top.table("tools")
-    tools = Tools(table.path("talosctl"), table.path("kubectl"), table.path("cosign"), table.path("etcdutl"))
+    tools = Tools(**{one.name: table.path(one.name) for one in dataclasses.fields(Tools)})
     table.close()
     return tools
 
@@ -187,6 +199,63 @@ def _drill(top: Table) -> DrillAccess:
     access = DrillAccess(table.text("launcher"))
     table.close()
     return access
+
+
+def _vault(top: Table) -> VaultAccess:
+    table = top.table("vault")
+    access = VaultAccess(
+        addresses=table.texts("addresses"),
+        entry=table.text("entry", os.environ.get("VAULT_ADDR", "")),
+        ca=table.path("ca", os.environ.get("VAULT_CACERT", "")),
+        token=table.path("token"),
+        mount=table.text("mount", "kv"),
+    )
+    table.close()
+    return access
+
+
+def _s3(top: Table) -> S3Access:
+    table = top.table("s3")
+    access = S3Access(
+        endpoint=table.text("endpoint"),
+        region=table.text("region", "us-east-1"),
+        ca=table.path("ca"),
+        buckets=table.mapping("buckets"),
+        writer_keys=table.named_paths("writer_keys"),
+        reader_key=table.path("reader_key"),
+    )
+    table.close()
+    return access
+
+
+def _sops(top: Table) -> SopsAccess:
+    table = top.table("sops")
+    access = SopsAccess(
+        table.path("binary"), table.path("age_key"), table.path("config"), table.paths("trees")
+    )
+    table.close()
+    return access
+
+
+def _sql(top: Table) -> SqlAccess:
+    table = top.table("sql")
+    access = SqlAccess(
+        host=table.text("host"),
+        port=table.text("port", "5432"),
+        ca=table.path("ca"),
+        dbname=table.text("dbname"),
+        user=table.text("user"),
+        password=table.path("password"),
+    )
+    table.close()
+    return access
+
+
+def _escrow(top: Table) -> Escrow:
+    table = top.table("escrow")
+    escrow = Escrow(table.path("folder"))
+    table.close()
+    return escrow
 
 
 def _declared(top: Table) -> dict[str, float]:

@@ -65,6 +65,11 @@ class Trees:
         return self._there("repository", self.declared.repository)
 
     @property
+    def backups_doc(self) -> Path:
+        """Return the document that says how backups are made and kept, a Markdown file."""
+        return self._there("backups_doc", self.declared.backups_doc)
+
+    @property
     def machineconfigs(self) -> Path:
         """Return the folder with one rendered `<node>.yaml` per node."""
         return self._there("machineconfigs", self.declared.machineconfigs)

@@ -131,6 +131,13 @@ class Table:
         """Return a list of paths, made absolute from the file's own folder."""
         return tuple(self.base.joinpath(Path(value).expanduser()).absolute() for value in self.texts(key))
 
+    def named_paths(self, key: str) -> dict[str, Path]:
+        """Return a table of paths, each made absolute from the file's own folder; empty where it is absent."""
+        return {
+            name: self.base.joinpath(Path(value).expanduser()).absolute()
+            for name, value in self.mapping(key).items()
+        }
+
     def table(self, key: str) -> Table:
         """Return the table below `key`; an empty one where the key is absent."""
         return Table(f"{self.where} [{key}]", self.take(key) or {}, self.error, self.base)

@@ -69,6 +69,11 @@ def test_deploying_again_changes_no_workload() -> None:
         return [one.get("deployment", name, "-n", where)["metadata"]["generation"] for where, name in places]
 
     before = generations()
-    pushed = images.build_all(B, CACHE / "images")
-    deploy.deploy(STATE, pushed, B / "kubectl", B / "cosign", cluster.KUBECONFIG)
+    there = parts.remembered()
+    recipes = {name: recipe for part in there for name, recipe in part.images.items()}
+    pushed = images.build(B, CACHE / "images", {**images.ALL, **recipes})
+    rollout = Rollout(STATE, pushed, B, cluster.KUBECONFIG, there)
+    rollout.admission(rollout.sign())
+    rollout.secrets()
+    rollout.workloads()
     assert generations() == before

@@ -1,0 +1,116 @@
+"""Roll gitops/ out to the running cluster: admission first, then Secrets, then what they are for.
+
+Every step waits until the state it wants is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+from lab import deploy, overlay, pki, sops
+from lab.deploy import Cluster, Manifest
+from lab.layout import CACHE, REGISTRY
+from lab.oci import Layout, Registry
+from lab.parts import Context, Part
+from lab.parts.part import FIRST
+from lab.signing import Signer, samples
+
+
+class Rollout:
+    """One rollout of a set of parts; its steps are called in the order in which they stand here."""
+
+    def __init__(
+        self,
+        state: Path,
+        refs: Mapping[str, str],
+        binaries: Path,
+        kubeconfig: Path,
+        parts: Iterable[Part] = (),
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Roll out to the cluster of `kubeconfig`.
+
+        Args:
+            state: the lab's state folder, with `ca.crt` and `ca.key`; the overlay is written below it.
+            refs: image name -> `host:port/repository@sha256:<hex>`, from `lab.images.build`.
+            binaries: the lab's own kubectl, cosign and the other built programs.
+            kubeconfig: an administrator's.
+            parts: beside what every lab has.
+            say: told what is being done.
+        """
+        self.cluster = Cluster(binaries / "kubectl", kubeconfig)
+        self.overlay, self.parts = state / "overlay", tuple(parts)
+        self._state, self._refs, self._binaries, self._say = state, refs, binaries, say
+
+    @cached_property
+    def _base(self) -> list[Manifest]:
+        """Return the documents that belong to no part."""
+        others = {deploy.identity(d) for part in self.parts for d in self._documents(part)}
+        return [d for d in self.cluster.rendered(self.overlay) if deploy.identity(d) not in others]
+
+    def _documents(self, part: Part) -> tuple[Manifest, ...]:
+        return tuple(self.cluster.rendered(self.overlay / part.name)) if part.folders else ()
+
+    def context(self, part: Part) -> Context:
+        """Return what `part` gets to work with."""
+        authority = pki.Pair((self._state / "ca.crt").read_bytes(), (self._state / "ca.key").read_bytes())
+        documents = self._documents(part)
+        return Context(self._binaries, self._state, self.cluster, authority, self._refs, documents, self._say)
+
+    def sign(self) -> dict[str, str]:
+        """Sign every image, write the overlay, and return the sample images; see `lab.signing.samples`.
+
+        Raises:
+            SigningError: cosign failed.
+        """
+        signer = Signer(self._binaries / "cosign", CACHE / "keys", Registry(REGISTRY))
+        signer.sign(sorted(self._refs.values()))
+        overlay.write(self.overlay, self._refs, signer.public(), self.parts)
+        return samples(self._binaries, Layout(CACHE / "images"), signer)
+
+    def admission(self, made: Mapping[str, str]) -> None:
+        """Apply namespaces, kinds and the signature gate, and wait until it is seen refusing and admitting.
+
+        Raises:
+            NotReadyError: something did not show its wanted state in four minutes.
+        """
+        first, gate, rules, _ = deploy.stages(self._base)
+        self.cluster.apply([*first, *self._firsts()])
+        deploy.established(self.cluster)
+        self.cluster.apply(gate)
+        deploy.rolled_out(self.cluster, "cosign-system", "webhook")
+        deploy.webhooks_armed(self.cluster)
+        self.cluster.apply(rules)
+        deploy.policy_compiled(self.cluster)
+        deploy.gate_closed(self.cluster, made)
+
+    def _firsts(self) -> list[Manifest]:
+        return [d for part in self.parts for d in self._documents(part) if d["kind"] in FIRST]
+
+    def secrets(self) -> None:
+        """Encrypt every Secret into the overlay, as Git would hold it; apply what decrypting gives back."""
+        sops.encrypted(self.overlay, "platform", [deploy.certificate(self._state)])
+        for part in self.parts:
+            if made := part.secrets(self.context(part)):
+                sops.encrypted(self.overlay, part.name, made)
+        self.cluster.apply(sops.decrypted(self.overlay))
+
+    def workloads(self) -> None:
+        """Apply what every lab runs: the public API and its gateway; wait until it is rolled out.
+
+        Raises:
+            NotReadyError: a Deployment is not ready in four minutes.
+        """
+        guarded = deploy.stages(self._base)[3]
+        self.cluster.apply(guarded)
+        for document in guarded:
+            if document["kind"] == "Deployment":
+                deploy.rolled_out(
+                    self.cluster, document["metadata"]["namespace"], document["metadata"]["name"]
+                )
+
+    def deploy(self, part: Part) -> None:
+        """Deploy one part; namespaces, kinds and Secrets are there already."""
+        part.deploy(self.context(part))
