@@ -143,7 +143,7 @@ class DrillAccess:
 
 @dataclass(frozen=True, slots=True)
 class VaultAccess:
-    """Vault: every member by its own address, a read-only token's file, the KV v2 mount that holds the values.
+    """Vault: every member by its own address, a read-only token's file, the KV v2 mount with the values.
 
     `entry` is where a client without a member of its own in mind asks.
     """
@@ -172,7 +172,7 @@ class S3Access:
 
 @dataclass(frozen=True, slots=True)
 class SopsAccess:
-    """SOPS: the program, an age identity that may decrypt, the rules in force, folders with encrypted files."""
+    """SOPS: the program, an age identity that may decrypt, the rules in force, folders of encrypted files."""
 
     binary: Path | None = None
     age_key: Path | None = None

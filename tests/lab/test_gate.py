@@ -8,8 +8,9 @@ import urllib.request
 
 import pytest
 
-from lab import build, cluster, deploy, images, profile
+from lab import build, cluster, deploy, images, parts, profile
 from lab.layout import API_HOST, CACHE, GATEWAY_PORT, STATE, Node, controls, workers
+from lab.rollout import Rollout
 
 
 pytestmark = pytest.mark.skipif(not profile.PATH.exists(), reason="the lab is not up: `make lab-up`")
