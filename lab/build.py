@@ -37,13 +37,14 @@ K8S_FLAGS = " ".join(
 class Component:
     """One module: its folder, the packages to build with the names of the binaries, extra linker flags.
 
-    And seconds a cold build takes.
+    And seconds a cold build takes, build tags.
     """
 
     folder: str
     packages: dict[str, str]
     flags: str = ""
     seconds: int = 60
+    tags: str = ""
 
 
 def _named(prefix: str, *names: str) -> dict[str, str]:
@@ -95,7 +96,8 @@ ALL: tuple[Component, ...] = (
 def digest(component: Component) -> str:
     """Return the SHA-256 over the module's own files, the Go version, the packages and the flags."""
     folder = COMPONENTS / component.folder
-    total = hashlib.sha256(f"{_go('version')}{sorted(component.packages.items())}{component.flags}".encode())
+    decided = f"{sorted(component.packages.items())}{component.flags}{component.tags}"
+    total = hashlib.sha256(f"{_go('version')}{decided}".encode())
     for path in sorted(
         p for p in folder.rglob("*") if p.is_file() and "coredns" not in p.relative_to(folder).parts
     ):
@@ -131,6 +133,7 @@ def build(component: Component, tell: Callable[[str], None]) -> None:
         _go(
             "build",
             "-trimpath",
+            f"-tags={component.tags}",
             "-ldflags",
             f"-s -w {component.flags}",
             "-o",
