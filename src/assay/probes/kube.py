@@ -39,6 +39,7 @@ CONNECT, READ = 5.0, 40.0
 AT_ONCE = 8
 DRY = "?dryRun=All"
 TEMPLATED = (*KINDS[1:], "ReplicationController")
+TRUST = ("ssl_ca_cert", "ca_cert_data")  # the second one exists in later clients only
 REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 __all__ = ["Kube", "KubeWriter", "WhoAmI", "door"]
 
@@ -74,7 +75,8 @@ def door(
     """
     known = _configuration(kubeconfig)
     host = (server or known.host).rstrip("/")
-    asked = Configuration(host=host, ssl_ca_cert=known.ssl_ca_cert, ca_cert_data=known.ca_cert_data)
+    trust = {key: getattr(known, key) for key in TRUST if hasattr(known, key)}
+    asked = Configuration(host=host, **trust)
     asked.verify_ssl = True
     if credentials:
         asked.cert_file, asked.key_file = known.cert_file, known.key_file
@@ -103,7 +105,7 @@ def door(
 def _configuration(kubeconfig: Path) -> Configuration:
     known = Configuration()
     try:
-        load_kube_config(str(kubeconfig), client_configuration=known, persist_config=False)  # type: ignore[no-untyped-call]
+        load_kube_config(str(kubeconfig), client_configuration=known, persist_config=False)
     except (ConfigException, YAMLError, OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
         message = f"{kubeconfig.name}: no usable kubeconfig: {type(problem).__name__}"
         raise ProbeError(message, "check [kube] kubeconfig in the profile") from problem
