@@ -3,7 +3,6 @@ module lab/vault
 go 1.26.3
 
 tool (
-	github.com/go-jose/go-jose/v4
 	github.com/hashicorp/vault
 	github.com/hashicorp/vault-plugin-auth-kubernetes/cmd/vault-plugin-auth-kubernetes
 )
