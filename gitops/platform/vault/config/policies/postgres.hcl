@@ -1,0 +1,12 @@
+# The database's own accounts.
+path "kv/data/postgres/superuser" {
+  capabilities = ["read"]
+}
+
+path "kv/data/postgres/replication" {
+  capabilities = ["read"]
+}
+
+path "kv/data/postgres/app" {
+  capabilities = ["read"]
+}

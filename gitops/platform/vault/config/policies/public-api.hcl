@@ -1,0 +1,4 @@
+# The public API's own values, and nothing else.
+path "kv/data/shop/public-api" {
+  capabilities = ["read"]
+}

@@ -1,0 +1,4 @@
+# The nightly backup takes a snapshot of the storage; it can restore none.
+path "sys/storage/raft/snapshot" {
+  capabilities = ["read"]
+}
