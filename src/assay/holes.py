@@ -26,6 +26,10 @@ from assay.probes.kube_shapes import Trial
 REGISTRATION = "admissionregistration.k8s.io/v1"
 GATE = "policy.sigstore.dev"
 OPT_IN = f"{GATE}/include=true"
+OVERLOOKED = {
+    "ephemeral": "!(has(request.subResource) && request.subResource == 'ephemeralcontainers')",
+    "init": "!(request.kind.kind == 'Pod' && has(object.spec.initContainers))",
+}
 EXEMPT = ("cosign-system", "kube-node-lease", "kube-public", "kube-system")
 
 
@@ -75,6 +79,14 @@ def unseen(plant: Plant, expression: str, tried: Trial | None = None) -> Iterato
 
 
 @contextmanager
+def overlooked(plant: Plant, place: str) -> Iterator[Named]:
+    """Make the gate overlook unsigned images at one `place` of a pod: a key of `OVERLOOKED`."""
+    tried = trial(plant, "Pod", place, "unsigned")
+    with unseen(plant, OVERLOOKED[place], tried):
+        yield first_named(plant, tried)
+
+
+@contextmanager
 def lax(plant: Plant, tried: Trial) -> Iterator[Named]:
     """Make every image policy only warn."""
     seen = admitted(plant, tried)
@@ -110,4 +122,14 @@ def opt_in_lifted(plant: Plant) -> Iterator[None]:
     plant.await_true(lambda: not free(), "the label forced again")
 
 
-__all__ = ["VARIANTS", "admitted", "controller_pod", "first_named", "lax", "opt_in_lifted", "trial", "unseen"]
+__all__ = [
+    "VARIANTS",
+    "admitted",
+    "controller_pod",
+    "first_named",
+    "lax",
+    "opt_in_lifted",
+    "overlooked",
+    "trial",
+    "unseen",
+]

@@ -26,7 +26,7 @@ ROWS = [
     {"drills"},
     {"stack", "trees"},
     {"plant", "resolve"},
-    {"session", "holes"},
+    {"session", "holes", "sabotage"},
     {"plugin", "cli"},
 ]
 CLIENTS = {

@@ -1,9 +1,9 @@
 """ACC-05: a gate that only warns, overlooks something, or can be walked around by a namespace."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
-from assay.holes import first_named, lax, opt_in_lifted, trial, unseen
+from assay.holes import lax, opt_in_lifted, overlooked, trial
 from assay.plant import Named, Plant
 from assay.probes.kube_gate import way_out
 
@@ -15,20 +15,14 @@ def only_warns(plant: Plant) -> Iterator[Named]:
         yield named
 
 
-@contextmanager
-def ephemeral_unseen(plant: Plant) -> Iterator[Named]:
+def ephemeral_unseen(plant: Plant) -> AbstractContextManager[Named]:
     """The gate does not look at ephemeral containers."""
-    tried = trial(plant, "Pod", "ephemeral", "unsigned")
-    with unseen(plant, "!(has(request.subResource) && request.subResource == 'ephemeralcontainers')", tried):
-        yield first_named(plant, tried)
+    return overlooked(plant, "ephemeral")
 
 
-@contextmanager
-def init_unseen(plant: Plant) -> Iterator[Named]:
+def init_unseen(plant: Plant) -> AbstractContextManager[Named]:
     """The gate does not look at pods that have init containers."""
-    tried = trial(plant, "Pod", "init", "unsigned")
-    with unseen(plant, "!(request.kind.kind == 'Pod' && has(object.spec.initContainers))", tried):
-        yield first_named(plant, tried)
+    return overlooked(plant, "init")
 
 
 @contextmanager

@@ -1,41 +1,36 @@
 """SEC-02: a gate that overlooks one kind, one container, one variant, one requester."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
-from assay.holes import controller_pod, first_named, trial, unseen
+from assay.holes import controller_pod, first_named, overlooked, trial, unseen
 from assay.plant import Named, Plant
 
 
-@contextmanager
-def ephemeral_unseen(plant: Plant) -> Iterator[Named]:
+def ephemeral_unseen(plant: Plant) -> AbstractContextManager[Named]:
     """The gate does not look at ephemeral containers."""
-    tried = trial(plant, "Pod", "ephemeral", "unsigned")
-    with unseen(plant, "!(has(request.subResource) && request.subResource == 'ephemeralcontainers')", tried):
-        yield first_named(plant, tried)
+    return overlooked(plant, "ephemeral")
 
 
-@contextmanager
-def init_unseen(plant: Plant) -> Iterator[Named]:
+def init_unseen(plant: Plant) -> AbstractContextManager[Named]:
     """The gate does not look at pods that have init containers."""
-    tried = trial(plant, "Pod", "init", "unsigned")
-    with unseen(plant, "!(request.kind.kind == 'Pod' && has(object.spec.initContainers))", tried):
-        yield first_named(plant, tried)
+    return overlooked(plant, "init")
 
 
-@contextmanager
-def job_unseen(plant: Plant) -> Iterator[Named]:
+def job_unseen(plant: Plant) -> AbstractContextManager[Named]:
     """The gate does not look at Jobs."""
-    tried = trial(plant, "Job", "container", "unsigned")
-    with unseen(plant, "request.kind.kind != 'Job'", tried):
-        yield first_named(plant, tried)
+    return _kind_unseen(plant, "Job")
+
+
+def deployment_unseen(plant: Plant) -> AbstractContextManager[Named]:
+    """The gate does not look at Deployments."""
+    return _kind_unseen(plant, "Deployment")
 
 
 @contextmanager
-def deployment_unseen(plant: Plant) -> Iterator[Named]:
-    """The gate does not look at Deployments."""
-    tried = trial(plant, "Deployment", "container", "unsigned")
-    with unseen(plant, "request.kind.kind != 'Deployment'", tried):
+def _kind_unseen(plant: Plant, kind: str) -> Iterator[Named]:
+    tried = trial(plant, kind, "container", "unsigned")
+    with unseen(plant, f"request.kind.kind != '{kind}'", tried):
         yield first_named(plant, tried)
 
 
@@ -48,25 +43,19 @@ def _image_unseen(plant: Plant, variant: str) -> Iterator[Named]:
         yield first_named(plant, tried)
 
 
-@contextmanager
-def other_key(plant: Plant) -> Iterator[Named]:
+def other_key(plant: Plant) -> AbstractContextManager[Named]:
     """The gate lets an image in that another key signed."""
-    with _image_unseen(plant, "otherkey") as named:
-        yield named
+    return _image_unseen(plant, "otherkey")
 
 
-@contextmanager
-def other_digest(plant: Plant) -> Iterator[Named]:
+def other_digest(plant: Plant) -> AbstractContextManager[Named]:
     """The gate lets an image in whose signature is for another digest."""
-    with _image_unseen(plant, "otherdigest") as named:
-        yield named
+    return _image_unseen(plant, "otherdigest")
 
 
-@contextmanager
-def moved_tag(plant: Plant) -> Iterator[Named]:
+def moved_tag(plant: Plant) -> AbstractContextManager[Named]:
     """The gate lets an image in whose tag was moved after it had been signed."""
-    with _image_unseen(plant, "tagmoved") as named:
-        yield named
+    return _image_unseen(plant, "tagmoved")
 
 
 @contextmanager
