@@ -15,6 +15,10 @@ path "kv/data/postgres/app" {
   capabilities = ["read"]
 }
 
+path "kv/data/postgres/auditor" {
+  capabilities = ["read"]
+}
+
 path "kv/data/canary/rotation" {
   capabilities = ["read"]
 }

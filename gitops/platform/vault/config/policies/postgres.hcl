@@ -10,3 +10,7 @@ path "kv/data/postgres/replication" {
 path "kv/data/postgres/app" {
   capabilities = ["read"]
 }
+
+path "kv/data/postgres/auditor" {
+  capabilities = ["read"]
+}

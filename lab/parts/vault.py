@@ -1,0 +1,134 @@
+"""Vault: three members on raft, with TLS; set up from gitops/, its root token revoked at the end."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+from lab import pki, volumes
+from lab.build import Component
+from lab.deploy import Manifest
+from lab.images import GROUP, LOCAL, NOBODY, PASSWD
+from lab.layout import HOST, node, workers
+from lab.oci import Entry, Image
+from lab.parts.part import FIRST, Context, Part, Tables
+from lab.vault import MEMBERS, MOUNT, PLUGIN, Escrow, Keeper, Setup
+
+
+VERSION = "v1.21.0"
+ENTRY, FIRST_PORT = 30820, 30821
+NAMESPACE = "vault"
+PLUGINS = "usr/local/lib/vault"
+SHARES = "vault-unseal.json"
+
+
+def _image(binaries: Path) -> Image:
+    """Vault without most of its plugins, and Kubernetes auth as a program of its own."""
+    entries = (
+        Entry(f"{LOCAL}/vault", 0o755, binaries / "vault"),
+        Entry(f"{PLUGINS}/{PLUGIN}", 0o755, binaries / PLUGIN),
+        Entry("etc/passwd", 0o644, data=PASSWD),
+        Entry("etc/group", 0o644, data=GROUP),
+        Entry("etc/nsswitch.conf", 0o644, data=b"hosts: files dns\n"),
+        Entry("tmp", 0o1777),
+        Entry("vault/data", 0o777),
+    )
+    return Image("platform/vault", VERSION, entries, (f"/{LOCAL}/vault",), NOBODY)
+
+
+def _folder(context: Context) -> Path:
+    made = context.state / "vault"
+    made.mkdir(exist_ok=True, mode=0o700)
+    return made
+
+
+def _names() -> tuple[str, ...]:
+    services = ["vault", "vault-active", *(f"vault-{i}.vault-internal" for i in range(MEMBERS))]
+    ends = ("", ".vault", ".vault.svc", ".vault.svc.cluster.local")
+    outside = (HOST, "127.0.0.1", "localhost", *(n.address for n in workers()))
+    return (*(f"{service}{end}" for service in services for end in ends), *outside)
+
+
+def secrets(context: Context) -> list[Manifest]:
+    """Return Vault's own TLS: the one Secret that cannot come from Vault."""
+    folder = _folder(context)
+    if not (folder / "tls.crt").exists():
+        pki.issue(context.authority, "vault", sans=_names()).write(folder / "tls.crt", folder / "tls.key")
+    content = {name: (folder / name).read_bytes() for name in ("tls.crt", "tls.key")}
+    content["ca.crt"] = context.authority.cert
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "kubernetes.io/tls",
+            "metadata": {
+                "name": "vault-tls",
+                "namespace": NAMESPACE,
+                "labels": {"app.kubernetes.io/part-of": "vault"},
+            },
+            "data": {name: base64.b64encode(raw).decode() for name, raw in content.items()},
+        }
+    ]
+
+
+def addresses() -> list[str]:
+    """Return every member's own address, as the suite reaches it."""
+    return [f"https://{node('app-1').address}:{FIRST_PORT + i}" for i in range(MEMBERS)]
+
+
+def _keeper(context: Context) -> Keeper:
+    return Keeper(addresses(), context.state / "ca.crt", Escrow(context.escrow / SHARES))
+
+
+def deploy(context: Context) -> None:
+    """Apply, initialise once, unseal, wait for three voters, set up, revoke the root token."""
+    volumes.make(context.documents)
+    context.cluster.apply([d for d in context.documents if d["kind"] not in FIRST])
+    keeper = _keeper(context)
+    keeper.answering()
+    first = keeper.initialised()
+    keeper.unsealed()
+    with keeper.root(first) as root:
+        keeper.voting(root)
+        setup = Setup(root, keeper.ca)
+        setup.all(context.binaries / PLUGIN)
+        setup.values()
+        setup.auditor(_folder(context) / "auditor-token")
+
+
+def profile(context: Context) -> Tables:
+    """Return where Vault is and where the suite's token lies."""
+    return {
+        "vault": {
+            "addresses": addresses(),
+            "entry": f"https://{node('app-1').address}:{ENTRY}",
+            "ca": str(context.state / "ca.crt"),
+            "token": str(context.state / "vault" / "auditor-token"),
+            "mount": MOUNT,
+        },
+        "escrow": {"folder": str(context.state / "escrow")},
+    }
+
+
+PART = Part(
+    name="vault",
+    expected=60,
+    components=(
+        Component(
+            "vault",
+            {
+                "vault": "github.com/hashicorp/vault",
+                PLUGIN: f"github.com/hashicorp/{PLUGIN}/cmd/{PLUGIN}",
+            },
+            seconds=420,
+            tags="minimal",
+        ),
+    ),
+    images={"vault": _image},
+    names={"vault": "registry.platform.example/platform/vault"},
+    folders=("overlays/lab/vault",),
+    controls=("SEC-24", "SEC-25", "SEC-26"),
+    secrets=secrets,
+    deploy=deploy,
+    profile=profile,
+)
