@@ -159,7 +159,8 @@ class VaultAccess:
 class S3Access:
     """The object store: buckets by purpose, and key files of the writers (by purpose) and of the one reader.
 
-    A key file is JSON with `access_key` and `secret_key`.
+    A key file is JSON with `access_key` and `secret_key`. `operator_key` is the key that owns the buckets: what
+    it is refused, only the lock can refuse.
     """
 
     endpoint: str = ""
@@ -168,6 +169,7 @@ class S3Access:
     buckets: Mapping[str, str] = field(default_factory=dict)
     writer_keys: Mapping[str, Path] = field(default_factory=dict)
     reader_key: Path | None = None
+    operator_key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,6 +223,7 @@ def _s3(top: Table) -> S3Access:
         buckets=table.mapping("buckets"),
         writer_keys=table.named_paths("writer_keys"),
         reader_key=table.path("reader_key"),
+        operator_key=table.path("operator_key"),
     )
     table.close()
     return access

@@ -1,0 +1,133 @@
+"""Object storage with object lock for the backups: one bucket and one writer's key per purpose."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from lab.layout import STATE
+from lab.objectstore import ENDPOINT, PROGRAMS, Store
+from lab.parts.part import Context, Part, Tables
+
+
+BUCKETS = {"etcd": "etcd-backups", "vault": "vault-backups", "postgres": "postgres-backups"}
+LOCK_DAYS = 1  # as docs/backups-and-restore.md says for the lab
+FOLDER = "objectstore"
+OPERATOR, READER = "operator", "reader"
+# A provider's key has every right on objects, so the lock alone has to stand: the writer may ask for the
+# deletion of a version and for another retention. What it may not touch is the bucket itself.
+LIST = ("ListBucket", "ListBucketVersions", "GetBucketLocation", "GetBucketVersioning")
+LOOK = (*LIST, "GetBucketObjectLockConfiguration", "GetLifecycleConfiguration", "ListBucketMultipartUploads")
+READ = ("GetObject", "GetObjectVersion", "GetObjectRetention")
+WRITE = ("PutObject", "DeleteObject", "DeleteObjectVersion", "PutObjectRetention", "AbortMultipartUpload",
+         "ListMultipartUploadParts")  # fmt: skip
+
+
+def folder(state: Path = STATE) -> Path:
+    """Return the folder of the object storage below the lab's state."""
+    return state / FOLDER
+
+
+def client(key: Mapping[str, str], ca: Path) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
+    """Return an S3 client that acts with `key` and trusts `ca`."""
+    return boto3.client(
+        "s3",
+        endpoint_url=ENDPOINT,
+        verify=str(ca),
+        region_name="us-east-1",
+        aws_access_key_id=key["access_key"],
+        aws_secret_access_key=key["secret_key"],
+        config=Config(
+            s3={"addressing_style": "path"},
+            retries={"max_attempts": 2},
+            read_timeout=20,
+            request_checksum_calculation="when_required",  # the gateway knows no checksum trailers
+            response_checksum_validation="when_required",
+        ),
+    )
+
+
+def before(context: Context) -> None:
+    """Start the storage; make the users, the buckets, their lock and their policies."""
+    place = folder(context.state)
+    place.mkdir(mode=0o700, exist_ok=True)
+    store = Store(place)
+    store.start(context.authority)
+    s3 = client(store.user(OPERATOR, buckets=100), place / "ca.crt")
+    for name in (READER, *(f"{purpose}-writer" for purpose in BUCKETS)):
+        store.user(name)
+    there = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+    for purpose, bucket in BUCKETS.items():
+        if bucket not in there:
+            s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+        _guard(s3, bucket, f"{purpose}-writer")
+
+
+def _guard(s3: Any, bucket: str, writer: str) -> None:  # noqa: ANN401 - as above
+    rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": LOCK_DAYS}}
+    lock = {"ObjectLockEnabled": "Enabled", "Rule": rule}
+    s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=lock)
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy(bucket, writer)))
+
+
+def policy(bucket: str, writer: str) -> dict[str, Any]:
+    """Return the bucket policy: the reader reads, the writer also writes, nobody else gets in.
+
+    The operator owns the bucket and may do anything with objects, so what it is refused the lock refuses.
+    """
+    readers = [_user(READER), _user(writer)]
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            _allow(readers, LOOK, f"arn:aws:s3:::{bucket}"),
+            _allow(readers, READ, f"arn:aws:s3:::{bucket}/*"),
+            _allow([_user(writer)], WRITE, f"arn:aws:s3:::{bucket}/*"),
+            _allow([_user(OPERATOR)], ("*",), f"arn:aws:s3:::{bucket}/*"),
+        ],
+    }
+
+
+def _user(name: str) -> str:
+    return f"arn:aws:iam:::user/{name}"
+
+
+def _allow(who: list[str], verbs: tuple[str, ...], what: str) -> dict[str, Any]:
+    actions = [f"s3:{verb}" for verb in verbs]
+    return {"Effect": "Allow", "Principal": {"AWS": who}, "Action": actions, "Resource": [what]}
+
+
+def tables(context: Context) -> Tables:
+    """Return what the suite is told: endpoint, buckets and where the keys lie."""
+    place = folder(context.state)
+    keys = Store(place).keys
+    return {
+        "s3": {
+            "endpoint": ENDPOINT,
+            "ca": str(place / "ca.crt"),
+            "buckets": dict(BUCKETS),
+            "writer_keys": {purpose: str(keys / f"{purpose}-writer.json") for purpose in BUCKETS},
+            "reader_key": str(keys / f"{READER}.json"),
+            "operator_key": str(keys / f"{OPERATOR}.json"),
+        }
+    }
+
+
+PART = Part(
+    name=FOLDER,
+    expected=20,
+    packages={
+        "radosgw": "/usr/bin/radosgw",
+        "ceph-mon": "/usr/bin/ceph-mon",
+        "ceph-osd": "/usr/bin/ceph-osd",
+        "ceph-common": "/usr/bin/radosgw-admin",
+    },
+    programs=PROGRAMS,
+    controls=("SEC-31", "SEC-32", "DR-08"),
+    before=before,
+    profile=tables,
+)
