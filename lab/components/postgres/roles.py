@@ -1,0 +1,92 @@
+"""Patroni's callback: on the leader, make roles, database and schema what Git and the secret store say.
+
+Safe to repeat: it runs at every start and every change of roles. The archive's stanza is made last, because
+object storage may be late. Called with the action, the role of this member and the name of the cluster.
+"""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg2
+from psycopg2 import sql
+
+
+CREDENTIALS = Path("/etc/platform/credentials")
+SCHEMA = Path("/etc/platform/schema/schema.sql")
+SOCKET = "/run/postgresql"
+DATABASE, OWNER = "shop", "shop_owner"
+LOGINS = {"app": "shop", "auditor": "auditor"}
+PATIENCE_S = 120
+
+
+def connect(database: str):
+    """Return an autocommitting connection of the superuser; what it does needs no standby to be there."""
+    found = psycopg2.connect(host=SOCKET, dbname=database, user="postgres", options="-c synchronous_commit=local")
+    found.autocommit = True
+    return found
+
+
+def leading() -> bool:
+    """Return True once this member takes writes."""
+    try:
+        with connect("postgres") as session, session.cursor() as cursor:
+            cursor.execute("SELECT pg_is_in_recovery()")
+            return not cursor.fetchone()[0]
+    except psycopg2.OperationalError:
+        return False
+
+
+def logins(cursor) -> None:
+    """Make the roles; passwords are what the secret store says now."""
+    for role in (OWNER, *LOGINS.values()):
+        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
+        if cursor.fetchone() is None:
+            cursor.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+    for name, role in LOGINS.items():
+        secret = (CREDENTIALS / name / "password").read_text().strip()
+        cursor.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(secret)))
+
+
+def database(cursor) -> None:
+    """Make the shop's database if it is not there."""
+    cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
+    if cursor.fetchone() is None:
+        cursor.execute(
+            sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), sql.Identifier(OWNER))
+        )
+
+
+def stanza() -> None:
+    """Make the archive's stanza; object storage may be late."""
+    end = time.monotonic() + PATIENCE_S
+    while subprocess.run(["pgbackrest", "--stanza=platform", "stanza-create"], check=False).returncode:
+        if time.monotonic() > end:
+            sys.exit("pgbackrest stanza-create keeps failing: object storage")
+        time.sleep(5)
+
+
+def main() -> None:
+    """Do it all if this member leads, or is about to."""
+    if sys.argv[2] not in ("master", "primary"):
+        return
+    end = time.monotonic() + PATIENCE_S
+    while not leading():
+        if time.monotonic() > end:
+            sys.exit("not the leader after all")
+        time.sleep(0.5)
+    with connect("postgres") as session, session.cursor() as cursor:
+        cursor.execute("SET log_statement = 'none'")
+        cursor.execute("SET log_min_error_statement = 'panic'")
+        logins(cursor)
+    session = connect("postgres")
+    database(session.cursor())
+    session.close()
+    with connect(DATABASE) as session, session.cursor() as cursor:
+        cursor.execute(SCHEMA.read_text())
+    stanza()
+
+
+if __name__ == "__main__":
+    main()
