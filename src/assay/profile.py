@@ -159,8 +159,8 @@ class VaultAccess:
 class S3Access:
     """The object store: buckets by purpose, and key files of the writers (by purpose) and of the one reader.
 
-    A key file is JSON with `access_key` and `secret_key`. `operator_key` is the key that owns the buckets: what
-    it is refused, only the lock can refuse.
+    A key file is JSON with `access_key` and `secret_key`. `operator_key` is the key that owns the buckets:
+    what it is refused, only the lock can refuse.
     """
 
     endpoint: str = ""
