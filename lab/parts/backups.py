@@ -1,0 +1,137 @@
+"""Backups of etcd: a CronJob that takes, encrypts and uploads a snapshot, and the image that it runs.
+
+The escrow kit gets what a restore needs and no object storage has: the age identity that opens the snapshots,
+and the secrets bundle of the machines, which holds the cluster's CAs and its encryption key.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+from lab.deploy import Manifest, NotReadyError, waiting
+from lab.images import BUSYBOX, GROUP, LOCAL, NOBODY, PASSWD, libraries
+from lab.layout import NET
+from lab.machineconfig import CONFIG
+from lab.oci import Entry, Image
+from lab.parts.part import Context, Part, apply_all
+
+
+VERSION = "1.0.0"
+NAMESPACE = "backups"
+DEBIAN = (Path("/usr/bin/age"), Path("/usr/bin/rclone"), Path("/usr/bin/curl"))
+OWN = ("talosctl", "etcdutl")
+APPLETS = ("sh", "cat", "date", "rm", "sha256sum", "stat", "sleep")
+IDENTITY, BUNDLE = "etcd-backup.agekey", "talos-secrets.yaml"
+WRITTEN_NET = "10.98.0."
+FIRST_RUN = "etcd-snapshot-first"
+
+
+def _image(binaries: Path) -> Image:
+    """The tools of a backup: Talos and etcd's own, age, rclone, curl, and a shell to say in which order."""
+    entries = (
+        *(Entry(f"{LOCAL}/{name}", 0o755, binaries / name) for name in OWN),
+        *(Entry(f"usr/bin/{path.name}", 0o755, path) for path in DEBIAN),
+        *libraries(DEBIAN),
+        Entry("bin/busybox", 0o755, BUSYBOX),
+        *(Entry(f"bin/{name}", link="busybox") for name in APPLETS),
+        Entry("etc/passwd", 0o644, data=PASSWD),
+        Entry("etc/group", 0o644, data=GROUP),
+        Entry("etc/nsswitch.conf", 0o644, data=b"hosts: files dns\n"),
+        Entry("tmp", 0o1777),
+    )
+    return Image("platform/backup", VERSION, entries, ("/bin/sh",), NOBODY)
+
+
+def before(context: Context) -> None:
+    """Make the age identity of this lab's snapshots, once."""
+    identity = context.escrow / IDENTITY
+    if not identity.exists():
+        subprocess.run(["/usr/bin/age-keygen", "-o", str(identity)], capture_output=True, check=True)
+        identity.chmod(0o600)
+
+
+def recipient(context: Context) -> str:
+    """Return the public half of the age identity."""
+    made = subprocess.run(
+        ["/usr/bin/age-keygen", "-y", str(context.escrow / IDENTITY)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return made.stdout.strip()
+
+
+def secrets(context: Context) -> list[Manifest]:
+    """Return the writer key of the bucket: the one Secret of the job that no API makes for it."""
+    before(context)
+    key = json.loads((context.state / "objectstore" / "keys" / "etcd-writer.json").read_text())
+    meta = {
+        "name": "etcd-backups-writer",
+        "namespace": NAMESPACE,
+        "labels": {"app.kubernetes.io/part-of": NAMESPACE},
+    }
+    return [{"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": meta, "stringData": key}]
+
+
+def _settled(context: Context, document: Manifest) -> Manifest:
+    """Return the document with what only this lab knows: its network, its recipient."""
+    if document["kind"] != "ConfigMap" or document["metadata"]["name"] != "etcd-snapshot-settings":
+        return document
+    data = {key: value.replace(WRITTEN_NET, f"{NET}.") for key, value in document["data"].items()}
+    more = {"AGE_RECIPIENT": recipient(context), "RCLONE_CA_CERT": "/etc/object-storage/ca.crt"}
+    return {**document, "data": {**data, **more}}
+
+
+def _storage_ca(context: Context) -> Manifest:
+    meta = {
+        "name": "object-storage-ca",
+        "namespace": NAMESPACE,
+        "labels": {"app.kubernetes.io/part-of": NAMESPACE},
+    }
+    data = {"ca.crt": context.authority.cert.decode()}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
+
+
+@waiting
+def _credential(context: Context) -> None:
+    """Wait until Talos has made the job's credential."""
+    context.cluster.get("secret", "etcd-snapshot", "-n", NAMESPACE)
+
+
+@waiting
+def _uploaded(context: Context) -> None:
+    """Wait until the first snapshot is uploaded."""
+    status = context.cluster.get("job", FIRST_RUN, "-n", NAMESPACE).get("status", {})
+    if not status.get("succeeded"):
+        raise NotReadyError(f"Job {NAMESPACE}/{FIRST_RUN}: {status.get('failed', 0)} tries failed, none done")
+
+
+def deploy(context: Context) -> None:
+    """Apply the schedule and take the first snapshot at once; fill the escrow kit."""
+    shutil.copyfile(CONFIG / "secrets.yaml", context.escrow / BUNDLE)
+    (context.escrow / BUNDLE).chmod(0o600)
+    documents = [_settled(context, document) for document in context.documents]
+    apply_all(replace(context, documents=(*documents, _storage_ca(context))))
+    _credential(context)
+    context.cluster.call("delete", "job", FIRST_RUN, "-n", NAMESPACE, "--ignore-not-found")
+    context.cluster.call("create", "job", FIRST_RUN, "-n", NAMESPACE, "--from=cronjob/etcd-snapshot")
+    _uploaded(context)
+
+
+PART = Part(
+    name="backups",
+    needs=("objectstore",),
+    expected=30,
+    packages={"age": "/usr/bin/age", "rclone": "/usr/bin/rclone", "curl": "/usr/bin/curl"},
+    images={"backup": _image},
+    names={"backup": "registry.platform.example/platform/backup"},
+    folders=("overlays/lab/backups",),
+    controls=("SEC-33", "DR-03", "DR-04", "ACC-07", "ACC-10"),
+    before=before,
+    secrets=secrets,
+    deploy=deploy,
+)
