@@ -236,14 +236,35 @@ def _read(file: Path) -> str:
 
 
 def _parse(file: Path) -> Node:
-    written = _read(file)
+    return _tree(_read(file), file.name)
+
+
+def _tree(written: str, name: str) -> Node:
     try:
         return nodes(as_node(hcl2.parses_to_tree(written)))[0]
     except LarkError as error:
         line = getattr(error, "line", "?")
-        raise ProbeError(f"{file.name}:{line}: does not parse as HCL", "run terraform fmt on it") from error
+        raise ProbeError(f"{name}:{line}: does not parse as HCL", "run a formatter on it") from error
     except RecursionError as error:
-        raise ProbeError(f"{file.name}: is nested too deeply", "flatten the expression") from error
+        raise ProbeError(f"{name}: is nested too deeply", "flatten the expression") from error
+
+
+def sections(written: str, name: str) -> list[tuple[str, tuple[str, ...], dict[str, Value]]]:
+    """Return the blocks of one HCL text that is no Terraform: kind, labels, attributes, in order.
+
+    Attributes outside of a block come first, as a block without kind. `name` is for messages.
+
+    Raises:
+        ProbeError: it does not parse, or an attribute is set twice.
+    """
+    found, loose = [], {}
+    for number, node in enumerate(nodes(_tree(written, name)), 1):
+        where = f"{name}: part {number}"
+        if node.data == "block":
+            found.append((text(node.children[0]), _labels(node), _body(_body_of(node), {}, where)))
+        elif node.data == "attribute":
+            loose[text(node.children[0])] = evaluate([p for p in node.children if is_node(p)][-1], {})
+    return [("", (), loose), *found] if loose else found
 
 
 def _blocks(file: Path) -> Iterator[Block]:
