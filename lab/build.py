@@ -20,6 +20,9 @@ from lab.layout import CACHE, KUBERNETES, PROJECT
 COMPONENTS = PROJECT / "lab" / "components"
 BINARIES = CACHE / "bin"
 COREDNS = "github.com/coredns/coredns@v1.14.2"
+ESO = "github.com/external-secrets/external-secrets@v0.20.4"
+ESO_SUM = "h1:HhNAjWfFEshhItphr28SGsHzf2bUP7uDAOVLg76uNAg="
+COPIES = ("coredns", "upstream")
 K8S_FLAGS = " ".join(
     f"-X {package}.{field}={value}"
     for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
@@ -68,6 +71,11 @@ TALOS = {
     "machined": "github.com/siderolabs/talos/internal/app/machined",
     "talosctl": "github.com/siderolabs/talos/cmd/talosctl",
 }
+SOPS = {
+    "sops": "github.com/getsops/sops/v3/cmd/sops",
+    "age": "filippo.io/age/cmd/age",
+    "age-keygen": "filippo.io/age/cmd/age-keygen",
+}
 ALL: tuple[Component, ...] = (
     Component("runcwrap", {"runcwrap": "."}, seconds=3),
     Component("labnode", {"labnode": "."}, seconds=3),
@@ -90,6 +98,7 @@ ALL: tuple[Component, ...] = (
         seconds=120,
     ),
     Component("caddy", {"caddy": "github.com/caddyserver/caddy/v2/cmd/caddy"}, seconds=80),
+    Component("sops", SOPS, seconds=180),
 )
 
 
@@ -99,7 +108,7 @@ def digest(component: Component) -> str:
     decided = f"{sorted(component.packages.items())}{component.flags}{component.tags}"
     total = hashlib.sha256(f"{_go('version')}{decided}".encode())
     for path in sorted(
-        p for p in folder.rglob("*") if p.is_file() and "coredns" not in p.relative_to(folder).parts
+        p for p in folder.rglob("*") if p.is_file() and p.relative_to(folder).parts[0] not in COPIES
     ):
         total.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     return total.hexdigest()
@@ -127,6 +136,8 @@ def build(component: Component, tell: Callable[[str], None]) -> None:
     folder = COMPONENTS / component.folder
     if component.folder == "machined":
         _patched_coredns(folder)
+    if component.folder == "external-secrets":
+        _patched_operator(folder)
     for name, package in component.packages.items():
         tell(f"{component.folder}: {name}")
         target = BINARIES / f".{name}.new"
@@ -154,13 +165,29 @@ def talos_source() -> Path:
 def _patched_coredns(folder: Path) -> None:
     """Copy upstream CoreDNS from the module cache and add the few functions Talos' unavailable fork has."""
     found = json.loads(_go("mod", "download", "-json", COREDNS, cwd=COMPONENTS / "coredns"))
-    copy = folder / "coredns"
+    _copied(Path(found["Dir"]), folder / "coredns", folder / "coredns-compat")
+
+
+def _patched_operator(folder: Path) -> None:
+    """Copy upstream External Secrets and let its two lists of what is linked in name Vault alone.
+
+    Raises:
+        RuntimeError: the module is not the one whose checksum is known.
+    """
+    found = json.loads(_go("mod", "download", "-json", ESO, cwd=CACHE))
+    if found["Sum"] != ESO_SUM:
+        raise RuntimeError(f"{ESO}: its checksum is {found['Sum']}, not {ESO_SUM}")
+    _copied(Path(found["Dir"]), folder / "upstream", folder / "upstream-compat")
+
+
+def _copied(source: Path, copy: Path, ours: Path) -> None:
+    """Make `copy` of `source` with our files over it."""
     shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(found["Dir"], copy, copy_function=shutil.copyfile)
+    shutil.copytree(source, copy, copy_function=shutil.copyfile)
     for path in copy.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
     copy.chmod(0o755)
-    shutil.copytree(folder / "coredns-compat", copy, dirs_exist_ok=True)
+    shutil.copytree(ours, copy, dirs_exist_ok=True)
 
 
 def _go(*words: str, cwd: Path | None = None) -> str:

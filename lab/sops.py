@@ -1,0 +1,151 @@
+"""Secrets on the way into the cluster: encrypted by SOPS for the lab's age identity, decrypted on deploying.
+
+The rules are those of `gitops/.sops.yaml`, with this lab's recipient. No value is ever written in clear.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab.build import BINARIES
+from lab.layout import PROJECT
+
+
+Manifest = dict[str, Any]
+RULES = PROJECT / "gitops" / ".sops.yaml"
+FOLDER = "secrets"
+CONFIG = ".sops.yaml"
+SUFFIX = ".sops.yaml"
+IDENTITY = "age.key"
+RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
+LONGEST_S = 60
+
+
+class SopsError(RuntimeError):
+    """sops or age refused; the text names the file and the exit code, never what the program printed."""
+
+
+def identity(escrow: Path) -> Path:
+    """Return the file of the lab's age identity; it is made on first use, for its owner only.
+
+    Raises:
+        SopsError: age-keygen failed.
+    """
+    file = escrow / IDENTITY
+    if not file.exists():
+        escrow.mkdir(parents=True, exist_ok=True, mode=0o700)
+        made = _run([str(BINARIES / "age-keygen")], "a new identity")
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(made)
+    return file
+
+
+def recipient(own: Path) -> str:
+    """Return the public half of an identity, `age1...`.
+
+    Raises:
+        SopsError: the file holds no identity.
+    """
+    printed = _run([str(BINARIES / "age-keygen"), "-y", str(own)], own.name).strip()
+    if not RECIPIENT.fullmatch(printed):
+        raise SopsError(f"{own.name}: holds no single age identity")
+    return printed
+
+
+def folder(overlay: Path) -> Path:
+    """Return the folder of the encrypted files of an overlay, `STATE/overlay/secrets`."""
+    return overlay / FOLDER
+
+
+def key(overlay: Path) -> Path:
+    """Return the identity that opens the files of an overlay, `STATE/escrow/age.key`."""
+    return identity(overlay.parent / "escrow")
+
+
+def rules(overlay: Path) -> Path:
+    """Write the rules in force beside the encrypted files and return their file.
+
+    They are those of gitops/, with the lab's recipient under each.
+    """
+    file, to = folder(overlay) / CONFIG, recipient(key(overlay))
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    general = yaml.safe_load(RULES.read_text(encoding="utf-8"))["creation_rules"]
+    own = {"creation_rules": [{**rule, "age": to} for rule in general]}
+    file.write_text(yaml.safe_dump(own, sort_keys=False))
+    return file
+
+
+def encrypted(overlay: Path, part: str, manifests: list[Manifest]) -> Path | None:
+    """Write `secrets/<part>.sops.yaml` into the overlay and return it; no file where there is nothing to say.
+
+    A file that decrypts to the same manifests is left alone. The plain text goes through a pipe only.
+
+    Args:
+        overlay: `STATE/overlay`.
+        part: name of the file.
+        manifests: Secrets and ConfigMaps.
+
+    Raises:
+        SopsError: sops refused.
+        ValueError: a manifest of another kind, which the rules would leave in clear.
+    """
+    file = folder(overlay) / f"{part}{SUFFIX}"
+    if wrong := [d["kind"] for d in manifests if d["kind"] not in ("Secret", "ConfigMap")]:
+        raise ValueError(f"{file.name}: {', '.join(wrong)} would not be encrypted")
+    config = rules(overlay)
+    if not manifests:
+        file.unlink(missing_ok=True)
+        return None
+    if not (file.exists() and _same(file, key(overlay), manifests)):
+        words = ["--config", str(config), "encrypt", "--filename-override", str(file)]
+        draft = file.with_suffix(".new")
+        draft.write_text(_sops(words, file.name, yaml.safe_dump_all(manifests, sort_keys=False)))
+        draft.rename(file)
+    return file
+
+
+def decrypted(overlay: Path) -> list[Manifest]:
+    """Return the manifests of every encrypted file of the overlay, by file name.
+
+    Raises:
+        SopsError: a file does not decrypt, or its code of authentication does not hold.
+    """
+    files = sorted(f for f in folder(overlay).glob(f"*{SUFFIX}") if f.name != CONFIG)
+    return [document for file in files for document in _open(file, key(overlay))]
+
+
+def _open(file: Path, own: Path) -> list[Manifest]:
+    printed = _sops(["decrypt", str(file)], file.name, own=own)
+    return [document for document in yaml.safe_load_all(printed) if document]
+
+
+def _same(file: Path, own: Path, manifests: list[Manifest]) -> bool:
+    try:
+        return _open(file, own) == manifests
+    except SopsError:
+        return False
+
+
+def _sops(words: list[str], about: str, text: str = "", own: Path | None = None) -> str:
+    argv = [str(BINARIES / "sops"), "--disable-version-check", *words]
+    return _run(argv, about, text, {"SOPS_AGE_KEY_FILE": str(own)} if own else {})
+
+
+def _run(argv: list[str], about: str, text: str = "", more: dict[str, str] | None = None) -> str:
+    """Run one of the programs with no other identity in reach than the one given."""
+    env = {"PATH": os.environ.get("PATH", ""), "HOME": "/nonexistent", **(more or {})}
+    try:
+        done = subprocess.run(
+            argv, input=text, capture_output=True, text=True, env=env, timeout=LONGEST_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        raise SopsError(f"{about}: {Path(argv[0]).name} did not run ({type(problem).__name__})") from None
+    if done.returncode:
+        raise SopsError(f"{about}: {Path(argv[0]).name} exited with {done.returncode}")
+    return done.stdout
