@@ -5,10 +5,10 @@ Repository names are those of the platform's manifests: nodes reach them through
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from lab import ldd
 from lab.layout import KUBERNETES, REGISTRY
 from lab.oci import Entry, Image, Layout, Registry
 
@@ -37,18 +37,10 @@ def libraries(programs: Iterable[Path]) -> list[Entry]:
     """Return the shared libraries and the loader that `programs` need, at the paths the loader looks in.
 
     Raises:
-        MissingBinaryError: a library is not installed, by `ldd`.
+        MissingLibraryError: a program or a library is not installed.
     """
-    found: dict[str, Entry] = {}
-    for program in programs:
-        listed = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=True).stdout
-        if "not found" in listed:
-            raise MissingBinaryError(f"{program}: a shared library is not installed")
-        for line in listed.splitlines():
-            word = next((w for w in line.split() if w.startswith("/")), None)
-            if word:
-                found[word.lstrip("/")] = Entry(word.lstrip("/"), 0o755, Path(word).resolve())
-    return list(found.values())
+    found = dict.fromkeys(library for program in programs for library in ldd.needed(program))
+    return [Entry(str(library).lstrip("/"), 0o755, library.resolve()) for library in found]
 
 
 def _program(name: str, repository: str, tag: str, user: str = "", binary: str = "") -> Recipe:

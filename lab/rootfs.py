@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
+
+from lab import ldd
 
 
 FOLDERS = [
@@ -89,12 +90,6 @@ IPTABLES = (
 )
 
 
-def libraries(binary: Path) -> set[Path]:
-    """Return the shared libraries a Debian binary needs, by ldd; none for a static one."""
-    listed = subprocess.run(["ldd", str(binary)], capture_output=True, text=True, check=False).stdout
-    return {Path(p) for p in re.findall(r"(/[^ ]+)", listed)}
-
-
 def assemble(root: Path, binaries: Path, talos_source: Path, version: str) -> None:
     """Make `root` anew from the binaries of the lab, Debian's runc, nft and CNI plugins.
 
@@ -132,13 +127,13 @@ def _programs(root: Path, binaries: Path) -> None:
         Path("/usr/sbin/xtables-nft-multi"): bin_ / "xtables-nft-multi",
     }
     debian |= {Path("/usr/lib/cni") / p: root / "opt/cni/bin" / p for p in PLUGINS}
-    needed: set[Path] = set()
+    libraries: set[Path] = set()
     for source, target in debian.items():
         shutil.copy2(source.resolve(), target)
-        needed |= libraries(source)
+        libraries |= set(ldd.needed(source))
     for name in IPTABLES:
         (bin_ / name).symlink_to("xtables-nft-multi")
-    for library in needed:
+    for library in libraries:
         target = root / re.sub(r"^/(usr/)?", "usr/", str(library))
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(library, target)

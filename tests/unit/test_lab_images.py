@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab.deploy import stages
-from lab.images import MissingBinaryError, build, sample
+from lab.images import ALL, MissingBinaryError, build, sample
 from lab.oci import Entry, Image, Layout
 from lab.signing import signature_tag
 
@@ -76,7 +76,7 @@ def test_index_names_an_image_once(tmp_path: Path, tool: Path) -> None:
 
 def test_missing_programs_are_all_named_before_anything_is_pushed(tmp_path: Path) -> None:
     with pytest.raises(MissingBinaryError, match=r"etcd.*pause"):
-        build(tmp_path, tmp_path / "oci", ["pause", "etcd"], "127.0.0.1:1")
+        build(tmp_path, tmp_path / "oci", {name: ALL[name] for name in ("pause", "etcd")}, "127.0.0.1:1")
 
 
 def test_samples_differ_from_each_other(tmp_path: Path) -> None:
