@@ -11,6 +11,7 @@ from pathlib import Path
 
 from assay.errors import ProbeError
 from assay.probes.cobra import CommandTree
+from assay.probes.talos_shipped import TALOS_SERVICES
 
 
 LARGEST = 1024 * 1024
@@ -80,25 +81,6 @@ DANGEROUS = (
     "shutdown",
     "upgrade",
     "wipe",
-)
-# Services of Talos; the control plane's parts are static pods and none of them. Only the kubelet and
-# extensions restart.
-TALOS_SERVICES = frozenset(
-    [
-        "apid",
-        "auditd",
-        "containerd",
-        "cri",
-        "dashboard",
-        "etcd",
-        "kubelet",
-        "machined",
-        "registryd",
-        "sandboxd",
-        "syslogd",
-        "trustd",
-        "udevd",
-    ]
 )
 
 

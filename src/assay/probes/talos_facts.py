@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from assay.errors import ProbeError
+from assay.probes.etcd import EtcdMember
 
 
 UPDATE = "compare the talosctl version with the cluster's, then teach the parser this shape"
@@ -91,22 +92,6 @@ class Listener:
 
     address: str
     port: int
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A row of `etcd members` as one member sees it. An unstarted member has no name."""
-
-    id: str
-    name: str
-    peers: tuple[str, ...]
-    clients: tuple[str, ...]
-    learner: bool
-
-    @property
-    def named(self) -> str:
-        """Return `EtcdMember name`, or its id while it has none."""
-        return f"EtcdMember {self.name or self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +184,17 @@ def number(cell: str, what: str) -> int:
     return int(cell)
 
 
+def hexadecimal(cell: str, what: str) -> int:
+    """Return an id that is written in hexadecimal.
+
+    Raises:
+        ProbeError: it is none.
+    """
+    if not cell or not set(cell) <= set("0123456789abcdef"):
+        raise ProbeError(f"{what}: {cell!r} is no id", UPDATE)
+    return int(cell, 16)
+
+
 def truth(cell: str, what: str) -> bool:
     """Return a cell as True or False.
 
@@ -210,15 +206,15 @@ def truth(cell: str, what: str) -> bool:
     return cell == "true"
 
 
-def members(text: str, what: str) -> list[Member]:
+def members(text: str, what: str) -> list[EtcdMember]:
     """Return the rows of `talosctl etcd members`.
 
     Raises:
         ProbeError: another shape.
     """
     return [
-        Member(
-            row["ID"],
+        EtcdMember(
+            hexadecimal(row["ID"], what),
             row["HOSTNAME"],
             _list(row["PEER URLS"]),
             _list(row["CLIENT URLS"]),

@@ -16,6 +16,7 @@ from assay.errors import ProbeError
 from assay.model import Attempt
 from assay.probes import talos_facts as facts
 from assay.probes import tls
+from assay.probes.etcd import EtcdMember
 from assay.probes.talos_cert import Credential, credential
 from assay.probes.talos_ctl import Talosctl
 from assay.probes.talos_facts import (
@@ -23,7 +24,6 @@ from assay.probes.talos_facts import (
     Extension,
     Listener,
     Machine,
-    Member,
     Mount,
     Service,
     Status,
@@ -221,7 +221,7 @@ class Talos:
         what = f"{node.named}: static pods"
         return [facts.identity(one, what) for one in self.resources(node, "staticpodstatus")]
 
-    def etcd_members(self, node: Machine) -> list[Member]:
+    def etcd_members(self, node: Machine) -> list[EtcdMember]:
         """Return the member list as this node's etcd sees it: it lists dead members too.
 
         Raises:

@@ -13,7 +13,8 @@ from assay.model import Offender
 from assay.probes.talos_facts import Document, Machine, Mount
 
 
-SERVICES = frozenset(
+# The control plane's parts are static pods and none of these; only the kubelet and extensions restart.
+TALOS_SERVICES = frozenset(
     {
         "apid",
         "auditd",
@@ -28,9 +29,9 @@ SERVICES = frozenset(
         "syslogd",
         "trustd",
         "udevd",
-        "ext-iscsid",
     }
 )
+SERVICES = TALOS_SERVICES | {"ext-iscsid"}
 EXTENSIONS = frozenset(
     {
         "iscsi-tools",
