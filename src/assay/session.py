@@ -203,7 +203,11 @@ def start(wish: Wish) -> Session:
     run = os.environ.get("ASSAY_RUN") or new_run()
     if wish.collect_only:
         nothing = Profile(file=wish.root, name="-", kind="-")
-        return Session(wish, catalogue, None, select(catalogue, nothing, wish.tiers, wish.controls), run=run)
+        session = Session(
+            wish, catalogue, None, select(catalogue, nothing, wish.tiers, wish.controls), run=run
+        )
+        session.violations = _violations(session) if wish.prove else {}
+        return session
     profile = find_profile(wish.stack)
     _check_known(f"{profile.file.name} [scope]", profile.controls or (), catalogue)
     _check_known(f"{profile.file.name} [[not_applicable]]", tuple(profile.not_applicable), catalogue)
@@ -212,7 +216,9 @@ def start(wish: Wish) -> Session:
     )
     _check_alone(session)
     if wish.prove:
-        session.violations = _violations(session, profile)
+        if not profile.is_lab:
+            raise GuardError(f"{profile.name} is {profile.kind}: nothing is planted there", "prove on a lab")
+        session.violations = _violations(session)
     return session
 
 
@@ -233,9 +239,7 @@ def _check_alone(session: Session) -> None:
         raise GuardError("load and drill run alone", "leave out -n, or add --tier static --tier live")
 
 
-def _violations(session: Session, profile: Profile) -> dict[tuple[str, Tier], list[Planting]]:
-    if not profile.is_lab:
-        raise GuardError(f"{profile.name} is {profile.kind}: nothing is planted there", "prove on a lab")
+def _violations(session: Session) -> dict[tuple[str, Tier], list[Planting]]:
     found: dict[tuple[str, Tier], list[Planting]] = {pair: [] for pair in sorted(session.selection.pairs)}
     for control in sorted(session.selection.controls):
         for name, tier, violation in planted(session.catalogue.root, session.catalogue.controls[control]):
