@@ -142,6 +142,27 @@ def start(name: str) -> None:
     nodes.start(node(name), build.BINARIES)
 
 
+@node_group.command(name="lose-disk")
+@click.argument("name", type=click.Choice([n.name for n in NODES]))
+def lose_disk(name: str) -> None:
+    """Lose a node with its disks; they are kept aside until restore-disk or forget-disk."""
+    nodes.lose_disk(node(name))
+
+
+@node_group.command(name="restore-disk")
+@click.argument("name", type=click.Choice([n.name for n in NODES]))
+def restore_disk(name: str) -> None:
+    """Return a node on the disks it lost; one that lost none is started as it is."""
+    nodes.restore_disk(node(name), build.BINARIES)
+
+
+@node_group.command(name="forget-disk")
+@click.argument("name", type=click.Choice([n.name for n in NODES]))
+def forget_disk(name: str) -> None:
+    """Throw the disks away that a node lost: it lives on new ones."""
+    nodes.forget_disk(node(name))
+
+
 @node_group.command(name="exec", context_settings={"ignore_unknown_options": True})
 @click.argument("name", type=click.Choice([n.name for n in NODES]))
 @click.argument("command", nargs=-1, required=True)

@@ -56,6 +56,37 @@ def wipe(node: Node) -> None:
     shutil.rmtree(node.folder, ignore_errors=True)
 
 
+def lose_disk(node: Node) -> None:
+    """Lose the node with its disks: it is killed and its volumes are moved aside.
+
+    What Talos' `reset` does to a machine and its container mode refuses. The next start begins with empty
+    volumes; the old ones wait for `restore_disk` or `forget_disk`. Those of an earlier loss are kept.
+    """
+    kill(node)
+    if _lost(node).exists():
+        wipe(node)
+    elif node.folder.exists():
+        node.folder.rename(_lost(node))
+
+
+def restore_disk(node: Node, binaries: Path) -> None:
+    """Start the node on the volumes that `lose_disk` moved aside, if there are any; else as it is."""
+    if _lost(node).exists():
+        kill(node)
+        wipe(node)
+        _lost(node).rename(node.folder)
+    start(node, binaries)
+
+
+def forget_disk(node: Node) -> None:
+    """Throw the volumes away that `lose_disk` moved aside."""
+    shutil.rmtree(_lost(node), ignore_errors=True)
+
+
+def _lost(node: Node) -> Path:
+    return node.folder.with_name(f"{node.name}.lost")
+
+
 def groups(node: Node) -> list[Path]:
     """Return the node's cgroups, one in each hierarchy that has one."""
     return [p for p in Path("/sys/fs/cgroup").glob(f"*/{GROUPS}{node.name}") if p.is_dir()]
