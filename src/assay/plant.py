@@ -23,6 +23,7 @@ from assay.trees import PlantedTrees
 if TYPE_CHECKING:
     from assay.probes.kube import KubeWriter
     from assay.probes.talos import TalosWriter
+    from assay.probes.vault import VaultWriter
 
 __all__ = ["Breach", "Manifest", "Named", "Plant"]
 
@@ -73,6 +74,13 @@ class Plant:
         from assay.probes.talos import TalosWriter
 
         return TalosWriter.from_profile(self.profile)
+
+    @cached_property
+    def vault(self) -> VaultWriter:
+        """Return Vault, written to with a root token that ends with each use."""
+        from assay.probes.vault import VaultWriter
+
+        return VaultWriter.from_profile(self.profile)
 
     def talos(self, args: list[str]) -> str:
         """Return what talosctl prints for `args`, run with the admin credential.

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from assay.probes.plan import Plan
     from assay.probes.runbook import Runbook
     from assay.probes.talos import Talos
+    from assay.probes.vault import Vault
+    from assay.probes.vault_policy import VaultFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,20 @@ class Stack:
         from assay.probes.etcd import Etcd
 
         return Etcd.from_profile(self.profile)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Return Vault, each member by its own address, with a token that reads."""
+        from assay.probes.vault import Vault
+
+        return Vault.from_profile(self.profile)
+
+    @cached_property
+    def vault_files(self) -> VaultFiles:
+        """Return the policies and roles that Git declares for Vault."""
+        from assay.probes.vault_policy import VaultFiles
+
+        return VaultFiles(self.paths.gitops / "platform" / "vault" / "config")
 
     @cached_property
     def http(self) -> Http:

@@ -297,6 +297,18 @@ class Kube:
             apiserver, answer.status, str(user.get("username", "")), tuple(map(str, user.get("groups") or ()))
         )
 
+    def service_token(self, namespace: str, account: str, audience: str, seconds: int = 600) -> str:
+        """Return a short-lived token of a service account for one audience; nothing is stored.
+
+        Raises:
+            ProbeError: no such account, or no right to ask for its tokens.
+        """
+        path = f"{one('ServiceAccount', namespace, account)}/token"
+        wanted = {"audiences": [audience], "expirationSeconds": seconds}
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": wanted}
+        made = self.wire.need(self.wire.ask("POST", path, body), "POST", path).body
+        return str(kube_facts.part(made, "status").get("token", ""))
+
     def anonymous(self, apiserver: str, path: str) -> Answer:
         """Return what one API server answers to a caller without any credential."""
         return self.at(apiserver, False).ask("GET", path)
