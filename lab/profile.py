@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from lab import cluster, machineconfig, pki, web
+from lab import cluster, machineconfig, pki, sops, web
 from lab.layout import API_HOST, GATEWAY_PORT, ISSUER, PROJECT, REGISTRY, STATE, TALOS, controls, workers
 from lab.parts import left_out
 from lab.rollout import Rollout
@@ -70,6 +70,7 @@ def tables(binaries: Path, samples: dict[str, str], overlay: Path) -> dict[str, 
             "host": API_HOST,
             "path": "/api/v1/items",
         },
+        "sops": sops.table(binaries, overlay),
         "drill": {"launcher": f"env PYTHONPATH={PROJECT} {sys.executable} -m lab"},
         "oidc": {
             "issuer": ISSUER,

@@ -120,6 +120,18 @@ def decrypted(overlay: Path) -> list[Manifest]:
     return [document for file in files for document in _open(file, key(overlay))]
 
 
+def table(binaries: Path, overlay: Path) -> dict[str, Any]:
+    """Return what the suite is told: the program, the identity, rules, files, and who may open them."""
+    own = key(overlay)
+    return {
+        "binary": str(binaries / "sops"),
+        "age_key": str(own),
+        "config": str(folder(overlay) / CONFIG),
+        "trees": [str(folder(overlay))],
+        "recipients": [recipient(own)],
+    }
+
+
 def _open(file: Path, own: Path) -> list[Manifest]:
     printed = _sops(["decrypt", str(file)], file.name, own=own)
     return [document for document in yaml.safe_load_all(printed) if document]

@@ -14,7 +14,7 @@ from lab.parts.part import Context, Part
 
 __all__ = ["Context", "Part", "added", "chosen", "every", "left_out", "remember", "remembered"]
 
-ORDER = ("objectstore", "secrets", "vault", "postgres", "backups")
+ORDER = ("objectstore", "vault", "secrets", "postgres", "backups")
 CHOICE = STATE / "parts.json"
 
 

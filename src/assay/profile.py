@@ -174,12 +174,16 @@ class S3Access:
 
 @dataclass(frozen=True, slots=True)
 class SopsAccess:
-    """SOPS: the program, an age identity that may decrypt, the rules in force, folders of encrypted files."""
+    """SOPS: the program, an age identity that may decrypt, the rules in force, folders of encrypted files.
+
+    `recipients` are the public keys of those who may decrypt today, by a list of its own.
+    """
 
     binary: Path | None = None
     age_key: Path | None = None
     config: Path | None = None
     trees: tuple[Path, ...] = ()
+    recipients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +191,7 @@ class SqlAccess:
     """PostgreSQL by another way than the product's: host, port, and the file that holds the password."""
 
     host: str = ""
-    port: str = ""
+    port: str = "5432"
     ca: Path | None = None
     dbname: str = ""
     user: str = ""

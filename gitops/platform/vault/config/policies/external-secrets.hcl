@@ -1,24 +1,5 @@
-# What External Secrets copies into the cluster: exactly these entries.
-path "kv/data/shop/public-api" {
-  capabilities = ["read"]
-}
-
-path "kv/data/postgres/superuser" {
-  capabilities = ["read"]
-}
-
-path "kv/data/postgres/replication" {
-  capabilities = ["read"]
-}
-
-path "kv/data/postgres/app" {
-  capabilities = ["read"]
-}
-
-path "kv/data/postgres/auditor" {
-  capabilities = ["read"]
-}
-
+# The canary whose rotation is timed. What the operator copies into other namespaces it reads as their own service accounts,
+# with their own roles.
 path "kv/data/canary/rotation" {
   capabilities = ["read"]
 }
