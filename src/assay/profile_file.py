@@ -6,7 +6,10 @@ import dataclasses
 import datetime
 import math
 import os
+import typing
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 from assay.errors import ProfileError
 from assay.profile import (
@@ -36,6 +39,45 @@ from assay.profile import (
 from assay.table import Table, read_toml
 
 
+if typing.TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+SECTIONS: dict[str, type[Any]] = {
+    "paths": Paths,
+    "kube": KubeAccess,
+    "talos": TalosAccess,
+    "etcd": EtcdAccess,
+    "tools": Tools,
+    "registry": Registry,
+    "allowlist": AllowList,
+    "samples": Samples,
+    "api": ApiAccess,
+    "oidc": Oidc,
+    "drill": DrillAccess,
+    "vault": VaultAccess,
+    "s3": S3Access,
+    "sops": SopsAccess,
+    "sql": SqlAccess,
+    "escrow": Escrow,
+}
+STANDARD = {
+    "kube.kubeconfig": "KUBECONFIG",
+    "talos.config": "TALOSCONFIG",
+    "vault.entry": "VAULT_ADDR",
+    "vault.ca": "VAULT_CACERT",
+}
+READERS: dict[object, Callable[[Table, str, str], object]] = {
+    str: Table.text,
+    Path | None: Table.path,
+    bool: lambda table, key, _: table.flag(key),
+    tuple[str, ...]: lambda table, key, _: table.texts(key),
+    tuple[Path, ...]: lambda table, key, _: table.paths(key),
+    Mapping[str, str]: lambda table, key, _: table.mapping(key),
+    Mapping[str, Path]: lambda table, key, _: table.named_paths(key),
+}
+
+
 def load_profile(path: Path) -> Profile:
     """Return the profile in `path`; KUBECONFIG and TALOSCONFIG stand in for paths it does not give.
 
@@ -51,22 +93,7 @@ def load_profile(path: Path) -> Profile:
         cluster_uid=identity.text("cluster_uid"),
         labels=identity.mapping("labels"),
         controls=_scope(top),
-        paths=_paths(top),
-        kube=_kube(top),
-        talos=_talos(top),
-        etcd=_etcd(top),
-        tools=_tools(top),
-        registry=_registry(top),
-        allowlist=_allowlist(top),
-        samples=_samples(top),
-        api=_api(top),
-        oidc=_oidc(top),
-        drill=_drill(top),
-        vault=_vault(top),
-        s3=_s3(top),
-        sops=_sops(top),
-        sql=_sql(top),
-        escrow=_escrow(top),
+        **{name: _section(top, name, kind) for name, kind in SECTIONS.items()},
         declared=_declared(top),
         waivers=tuple(_waiver(entry) for entry in top.tables("waivers")),
         not_applicable=_not_applicable(top),
@@ -104,159 +131,26 @@ def _check_id(table: Table, control: str) -> str:
     return control
 
 
-def _paths(top: Table) -> Paths:
-    table = top.table("paths")
-    paths = Paths(
-        infra=table.path("infra"),
-        talos=table.path("talos"),
-        gitops=table.path("gitops"),
-        runbook=table.path("runbook"),
-        repository=table.path("repository"),
-        machineconfigs=table.path("machineconfigs"),
-        overlay=table.path("overlay"),
-        backups_doc=table.path("backups_doc"),
-        plan=table.paths("plan"),
-    )
+def _section(top: Table, name: str, kind: type[T]) -> T:
+    """Return one section, each key read as its field's type says."""
+    table = top.table(name)
+    usual = {one.name: one.default for one in dataclasses.fields(kind)}
+    values = {
+        key: READERS[hint](table, key, _default(f"{name}.{key}", usual[key]))
+        for key, hint in typing.get_type_hints(kind).items()
+    }
     table.close()
-    return paths
+    return kind(**values)
 
 
-def _kube(top: Table) -> KubeAccess:
-    table = top.table("kube")
-    first = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
-    access = KubeAccess(kubeconfig=table.path("kubeconfig", first), apiservers=table.texts("apiservers"))
-    table.close()
-    return access
+def _default(dotted: str, usual: object) -> str:
+    """Return what stands in for a text or a path that is not given: a standard variable, else its default."""
+    given = os.environ.get(STANDARD.get(dotted, ""), "")
+    return given.split(os.pathsep)[0] if dotted == "kube.kubeconfig" else given or _text(usual)
 
 
-def _talos(top: Table) -> TalosAccess:
-    table = top.table("talos")
-    access = TalosAccess(
-        config=table.path("config", os.environ.get("TALOSCONFIG", "")),
-        reader_config=table.path("reader_config"),
-        endpoints=table.texts("endpoints"),
-        controlplanes=table.mapping("controlplanes"),
-        workers=table.mapping("workers"),
-        version=table.text("version"),
-    )
-    table.close()
-    return access
-
-
-def _etcd(top: Table) -> EtcdAccess:
-    table = top.table("etcd")
-    access = EtcdAccess(table.texts("endpoints"), table.path("ca"), table.path("cert"), table.path("key"))
-    table.close()
-    return access
-
-
-def _tools(top: Table) -> Tools:
-    table = top.table("tools")
-    tools = Tools(**{one.name: table.path(one.name) for one in dataclasses.fields(Tools)})
-    table.close()
-    return tools
-
-
-def _registry(top: Table) -> Registry:
-    table = top.table("registry")
-    registry = Registry(table.text("address"), table.flag("plain_http"))
-    table.close()
-    return registry
-
-
-def _allowlist(top: Table) -> AllowList:
-    table = top.table("allowlist")
-    allowed = AllowList(table.texts("admin"), table.texts("registries"))
-    table.close()
-    return allowed
-
-
-def _samples(top: Table) -> Samples:
-    table = top.table("samples")
-    samples = Samples(
-        **{key: table.text(key) for key in ("signed", "unsigned", "otherkey", "otherdigest", "tagmoved")}
-    )
-    table.close()
-    return samples
-
-
-def _api(top: Table) -> ApiAccess:
-    table = top.table("api")
-    access = ApiAccess(table.text("url"), table.path("ca"), table.text("host"), table.text("path", "/"))
-    table.close()
-    return access
-
-
-def _oidc(top: Table) -> Oidc:
-    table = top.table("oidc")
-    oidc = Oidc(table.text("issuer"), table.path("ca"), table.path("signing_key"), table.text("client_id"))
-    table.close()
-    return oidc
-
-
-def _drill(top: Table) -> DrillAccess:
-    table = top.table("drill")
-    access = DrillAccess(table.text("launcher"))
-    table.close()
-    return access
-
-
-def _vault(top: Table) -> VaultAccess:
-    table = top.table("vault")
-    access = VaultAccess(
-        addresses=table.texts("addresses"),
-        entry=table.text("entry", os.environ.get("VAULT_ADDR", "")),
-        ca=table.path("ca", os.environ.get("VAULT_CACERT", "")),
-        token=table.path("token"),
-        mount=table.text("mount", "kv"),
-    )
-    table.close()
-    return access
-
-
-def _s3(top: Table) -> S3Access:
-    table = top.table("s3")
-    access = S3Access(
-        endpoint=table.text("endpoint"),
-        region=table.text("region", "us-east-1"),
-        ca=table.path("ca"),
-        buckets=table.mapping("buckets"),
-        writer_keys=table.named_paths("writer_keys"),
-        reader_key=table.path("reader_key"),
-        operator_key=table.path("operator_key"),
-    )
-    table.close()
-    return access
-
-
-def _sops(top: Table) -> SopsAccess:
-    table = top.table("sops")
-    access = SopsAccess(
-        table.path("binary"), table.path("age_key"), table.path("config"), table.paths("trees")
-    )
-    table.close()
-    return access
-
-
-def _sql(top: Table) -> SqlAccess:
-    table = top.table("sql")
-    access = SqlAccess(
-        host=table.text("host"),
-        port=table.text("port", "5432"),
-        ca=table.path("ca"),
-        dbname=table.text("dbname"),
-        user=table.text("user"),
-        password=table.path("password"),
-    )
-    table.close()
-    return access
-
-
-def _escrow(top: Table) -> Escrow:
-    table = top.table("escrow")
-    escrow = Escrow(table.path("folder"))
-    table.close()
-    return escrow
+def _text(usual: object) -> str:
+    return usual if isinstance(usual, str) else ""
 
 
 def _declared(top: Table) -> dict[str, float]:

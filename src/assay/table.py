@@ -132,7 +132,7 @@ class Table:
         return tuple(self.base.joinpath(Path(value).expanduser()).absolute() for value in self.texts(key))
 
     def named_paths(self, key: str) -> dict[str, Path]:
-        """Return a table of paths, each made absolute from the file's own folder; empty where it is absent."""
+        """Return a table of paths, made absolute from the file's own folder; empty where it is absent."""
         return {
             name: self.base.joinpath(Path(value).expanduser()).absolute()
             for name, value in self.mapping(key).items()
