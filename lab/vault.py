@@ -233,7 +233,7 @@ class Setup:
                 mine.auth.token.renew_self()
                 return
         made = self.root.auth.token.create(
-            policies=[AUDITOR],
+            policies=[AUDITOR, "own-token"],
             no_parent=True,
             no_default_policy=True,
             renewable=True,

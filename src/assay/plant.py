@@ -22,8 +22,9 @@ from assay.trees import PlantedTrees
 
 if TYPE_CHECKING:
     from assay.probes.kube import KubeWriter
+    from assay.probes.s3_write import S3Writer
     from assay.probes.talos import TalosWriter
-    from assay.probes.vault import VaultWriter
+    from assay.probes.vault_write import VaultWriter
 
 __all__ = ["Breach", "Manifest", "Named", "Plant"]
 
@@ -78,9 +79,16 @@ class Plant:
     @cached_property
     def vault(self) -> VaultWriter:
         """Return Vault, written to with a root token that ends with each use."""
-        from assay.probes.vault import VaultWriter
+        from assay.probes.vault_write import VaultWriter
 
         return VaultWriter.from_profile(self.profile)
+
+    @cached_property
+    def s3(self) -> S3Writer:
+        """Return the object storage, write, with the operator's key."""
+        from assay.probes.s3_write import S3Writer
+
+        return S3Writer.from_profile(self.profile)
 
     def talos(self, args: list[str]) -> str:
         """Return what talosctl prints for `args`, run with the admin credential.

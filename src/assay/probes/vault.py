@@ -5,11 +5,9 @@ Values never leave this module: what it hands out of an entry are digests made w
 
 from __future__ import annotations
 
-import base64
 import hmac
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import hvac
 from hvac.adapters import RawAdapter
 
-from assay.errors import GuardError, ProbeError
+from assay.errors import ProbeError
 from assay.model import Attempt
 from assay.probes import vault_facts as facts
 from assay.probes.vault_facts import AuditDevice, Autopilot, Entry, Health, Peer, Seal, Token
@@ -30,6 +28,10 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 10
 Body = Mapping[str, object]
+
+
+class SilentError(ProbeError):
+    """A member did not answer at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Door:
         try:
             reply = self._client.adapter.request(method, f"/v1/{path}", raise_exception=False, json=body)
         except OSError as why:
-            raise ProbeError(
+            raise SilentError(
                 f"{self.address}: {path}: {type(why).__name__}",
                 "is this member up, and is [vault] ca the CA of its certificate?",
             ) from None
@@ -135,11 +137,21 @@ class Vault:
     # each member by itself ------------------------------------------------------------------------
 
     def health(self) -> list[Health]:
-        """Return every member's own state; standbys are as healthy as the active one."""
-        found = []
+        """Return every member's own state; standbys are as healthy as the active one.
+
+        Raises:
+            ProbeError: none of them answers, or something else than Vault does.
+        """
+        found, reason = [], ProbeError("no member", "set addresses under [vault]")
         for address, door in self._doors.items():
-            answer = door.ask("get", "sys/health")
-            found.append(facts.health(address, answer.status, answer.body))
+            try:
+                answer = door.ask("get", "sys/health")
+                found.append(facts.health(address, answer.status, answer.body))
+            except SilentError as silent:
+                reason = silent
+                found.append(Health(address, 0, False, False))
+        if not any(member.answers for member in found):
+            raise reason
         return found
 
     def seals(self) -> list[Seal]:
@@ -297,68 +309,6 @@ class Vault:
         return data
 
 
-class VaultWriter:
-    """A lab's Vault, written to with a root token made from the escrowed shares and revoked at the end."""
-
-    def __init__(
-        self, addresses: tuple[str, ...], ca: Path, shares: tuple[str, ...], entry: str = ""
-    ) -> None:
-        """Write to the members at `addresses`; `shares` are as many as it takes."""
-        self.addresses, self._ca, self._shares = addresses, ca, shares
-        self._any = entry or addresses[0]
-
-    @classmethod
-    def from_profile(cls, profile: Profile) -> Self:
-        """Return the write side for a lab.
-
-        Raises:
-            GuardError: the stack is no lab.
-            ProbeError: the escrow kit has no shares.
-        """
-        if not profile.is_lab:
-            raise GuardError(
-                f"stack {profile.name} is no lab: nothing is written there", "write to a lab only"
-            )
-        profile.need_text("vault.addresses")
-        kit = profile.need_path("escrow.folder") / "vault-unseal.json"
-        try:
-            kept = json.loads(kit.read_text(encoding="utf-8"))
-            shares = tuple(str(share) for share in kept["shares"][: int(kept["threshold"])])
-        except (OSError, ValueError, KeyError, TypeError) as why:
-            raise ProbeError(f"{kit.name}: {type(why).__name__}", "the escrow kit is incomplete") from None
-        return cls(profile.vault.addresses, profile.need_path("vault.ca"), shares, profile.vault.entry)
-
-    def unseal(self, address: str) -> bool:
-        """Unseal one member with the shares and return whether it is unsealed now."""
-        door, state = Door(address, self._ca), {}
-        for share in self._shares:
-            state = dict(door.need("put", "sys/unseal", {"key": share}))
-        return state.get("sealed") is False
-
-    def make_root(self) -> str:
-        """Return a new root token, made from the shares as an operator in need would."""
-        door = Door(self._any, self._ca)
-        door.need("delete", "sys/generate-root/attempt")
-        started = door.need("put", "sys/generate-root/attempt", {})
-        said: Mapping[str, Any] = {}
-        for share in self._shares:
-            said = door.need("put", "sys/generate-root/update", {"key": share, "nonce": started["nonce"]})
-        return _unmasked(str(said["encoded_root_token"]), str(started["otp"]))
-
-    def revoke(self, token: str) -> None:
-        """End a token by itself."""
-        Door(self._any, self._ca, token).need("post", "auth/token/revoke-self")
-
-    @contextmanager
-    def root(self, address: str = "") -> Iterator[Door]:
-        """Yield a door with a root token that is revoked on the way out."""
-        token = self.make_root()
-        try:
-            yield Door(address or self._any, self._ca, token)
-        finally:
-            self.revoke(token)
-
-
 def _raw(value: object) -> bytes:
     if isinstance(value, str):
         return value.encode()
@@ -372,8 +322,3 @@ def _types(said: Mapping[str, Any]) -> dict[str, str]:
 def _engine(row: Mapping[str, Any]) -> str:
     kind, options = str(row.get("type", "")), row.get("options") or {}
     return f"kv {options.get('version', '1')}" if kind in ("kv", "generic") else kind
-
-
-def _unmasked(encoded: str, otp: str) -> str:
-    raw = base64.b64decode(encoded + "=" * (-len(encoded) % 4))
-    return bytes(a ^ b for a, b in zip(raw, otp.encode(), strict=True)).decode()

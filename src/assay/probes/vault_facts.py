@@ -12,15 +12,15 @@ from assay.errors import ProbeError
 
 # What sys/health answers with, and which of it is a member that does its work.
 CODES = {
-    200: "active", 429: "standby", 472: "disaster recovery secondary", 473: "performance standby",
-    501: "not initialised", 503: "sealed",
+    0: "does not answer", 200: "active", 429: "standby", 472: "disaster recovery secondary",
+    473: "performance standby", 501: "not initialised", 503: "sealed",
 }  # fmt: skip
 AT_WORK = (200, 429, 472, 473)
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One member's own answer: `code` is the HTTP status of sys/health."""
+    """One member's own answer: `code` is the HTTP status of sys/health, 0 where none came."""
 
     address: str
     code: int
@@ -33,6 +33,11 @@ class Health:
     def named(self) -> str:
         """Return `VaultMember address`."""
         return f"VaultMember {self.address}"
+
+    @property
+    def answers(self) -> bool:
+        """Return True if the member answered at all."""
+        return self.code != 0
 
     @property
     def state(self) -> str:
@@ -148,7 +153,7 @@ def health(address: str, code: int, said: Mapping[str, Any]) -> Health:
     Raises:
         ProbeError: it is not the answer of a Vault.
     """
-    if code not in CODES or not isinstance(said.get("sealed"), bool):
+    if not code or code not in CODES or not isinstance(said.get("sealed"), bool):
         raise ProbeError(
             f"{address}: sys/health: HTTP {code}, not Vault's answer", "is this Vault's address?"
         )

@@ -1,5 +1,5 @@
-# The canary whose rotation is timed. What the operator copies into other namespaces it reads as their own service accounts,
-# with their own roles.
+# The operator's own account reads the canary that shows how fast a rotation arrives; everything else is read with the rights of
+# the workload it is for.
 path "kv/data/canary/rotation" {
   capabilities = ["read"]
 }

@@ -1,0 +1,78 @@
+"""SEC-25: a role of Vault admits one service account for a short time, and reads its own paths only."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from assay.model import Offender, Record
+from assay.probes.vault_policy import Policy, Role
+from assay.stack import Stack
+
+
+AUDIENCE = "assay-elsewhere"
+
+
+@pytest.mark.control("SEC-25", tier="static")
+def test_declared_roles_and_policies_are_narrow(stack: Stack, control: Record) -> None:
+    """Judge every role and policy that Git declares."""
+    roles = control.population(stack.vault_files.roles())
+    policies = control.population(stack.vault_files.policies())
+    assert not control.offenders(too_wide(control, roles, policies))
+
+
+@pytest.mark.control("SEC-25", tier="live")
+def test_vault_admits_and_gives_only_what_is_declared(stack: Stack, control: Record) -> None:
+    """Judge what the running Vault has, compare it with Git, and try the door with the wrong account."""
+    vault, files = stack.vault, stack.vault_files
+    roles, policies = control.population(vault.roles()), control.population(vault.policies())
+    wrong = control.offenders(too_wide(control, roles, policies))
+    built_in = control.listed("built_in")
+    wrong += control.offenders(differing(roles, files.roles()))
+    wrong += control.offenders(differing([p for p in policies if p.name not in built_in], files.policies()))
+    accounts = {
+        (a["metadata"]["namespace"], a["metadata"]["name"]) for a in stack.kube.objects("ServiceAccount")
+    }
+    tried = [(r, s, a) for r in roles for s in r.namespaces for a in r.accounts if (s, a) in accounts]
+    held = [try_door(stack, control, *one) for one in control.population(tried)]
+    assert all(held)
+
+
+def try_door(stack: Stack, control: Record, role: Role, space: str, account: str) -> bool:
+    """Return whether a role lets its own account in, and neither its neighbour nor a token for others."""
+    vault, kube = stack.vault, stack.kube
+    right = vault.login(role.name, kube.service_token(space, account, role.audience), f"{space}/{account}")
+    stranger = kube.service_token(space, "default", role.audience)
+    foreign = kube.service_token(space, account, AUDIENCE)
+    other = vault.login(role.name, stranger, f"{space}/default to {role.name}")
+    aside = vault.login(role.name, foreign, f"{space}/{account} for {AUDIENCE} to {role.name}")
+    first = control.refused(other, right, "not authorized")
+    return control.refused(aside, right, "audience") and first
+
+
+def too_wide(control: Record, roles: Iterable[Role], policies: Iterable[Policy]) -> list[Offender]:
+    """Return the roles that admit too many or for too long, and the policies that give too much."""
+    life, known = control.limit("login_life"), {p.name: p for p in policies}
+    plain, granted = control.listed("capabilities"), control.listed("granted")
+    found = []
+    for role in roles:
+        ends = role.open_ends()
+        ends += [f"policy {name} is not declared" for name in role.policies if name not in known]
+        ends += [f"carries {name}" for name in role.policies if name in control.listed("unbound")]
+        ends += [] if 0 < role.ttl <= life and 0 < role.max_ttl <= life else ["lasts too long"]
+        ends += [] if role.policies else ["carries no policy"]
+        found += [Offender(role.named, "; ".join(ends))] if ends else []
+    for policy in known.values():
+        beyond = [r for r in policy.rules if r.wild or set(r.capabilities) - {*plain, "deny"}]
+        wide = [str(r) for r in beyond if r.grants and f"{policy.name} {r}" not in granted]
+        found += [Offender(policy.named, f"gives {'; '.join(wide)}")] if wide else []
+    return found
+
+
+def differing(live: Iterable[Role | Policy], declared: Iterable[Role | Policy]) -> list[Offender]:
+    """Return what is in Vault but not in Git, the other way round, or not the same in both."""
+    here, there = {x.named: x for x in live}, {x.named: x for x in declared}
+    return [
+        *(Offender(name, "is in Vault but not in Git") for name in here.keys() - there.keys()),
+        *(Offender(name, "is in Git but not in Vault") for name in there.keys() - here.keys()),
+        *(Offender(n, "is not what Git says") for n in here.keys() & there.keys() if here[n] != there[n]),
+    ]
