@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from assay.probes.hcl import Hcl
     from assay.probes.http import Http
     from assay.probes.kube import Kube
+    from assay.probes.leaks import Leaks
     from assay.probes.load import Load
     from assay.probes.manifests import Manifests
     from assay.probes.plan import Plan
     from assay.probes.runbook import Runbook
+    from assay.probes.s3 import S3
     from assay.probes.talos import Talos
     from assay.probes.vault import Vault
     from assay.probes.vault_policy import VaultFiles
@@ -168,6 +170,13 @@ class Stack:
         return Drill.from_profile(self.profile)
 
     @cached_property
+    def s3(self) -> S3:
+        """Return the object storage, read."""
+        from assay.probes.s3 import S3
+
+        return S3.from_profile(self.profile)
+
+    @cached_property
     def hcl(self) -> Hcl:
         """Return the Terraform sources."""
         from assay.probes.hcl import Hcl
@@ -201,3 +210,10 @@ class Stack:
         from assay.probes.git import GitTree
 
         return GitTree(self.paths.repository)
+
+    @cached_property
+    def secrets(self) -> Leaks:
+        """Return the search for secrets in clear in the repository and its whole history."""
+        from assay.probes.leaks import Leaks
+
+        return Leaks.from_profile(self.profile)

@@ -1,0 +1,126 @@
+"""What is known of a bucket and of the versions in it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+COMPLIANCE = "COMPLIANCE"
+CANARIES = "assay-canary/"
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """The object lock of a bucket; `days` is the default retention, None where there is none."""
+
+    bucket: str
+    enabled: bool
+    versioning: str
+    mode: str = ""
+    days: int | None = None
+
+    @property
+    def named(self) -> str:
+        """Return `Bucket name`."""
+        return f"Bucket {self.bucket}"
+
+    def fault(self, least: float) -> str:
+        """Return why this lock does not hold what is uploaded for `least` days, empty if it does."""
+        if not self.enabled:
+            return "has no object lock"
+        if self.versioning != "Enabled":
+            return f"versioning is {self.versioning or 'off'}"
+        if self.days is None:
+            return "has an object lock without a default retention: it holds nothing by itself"
+        if self.mode != COMPLIANCE:
+            return f"its default mode is {self.mode}: who has the bypass right deletes"
+        return "" if self.days >= least else f"holds {self.days} days of {least:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of an object, or a delete marker (which holds nothing). `modified` has a time zone."""
+
+    bucket: str
+    key: str
+    id: str
+    size: int
+    modified: dt.datetime
+    latest: bool
+    etag: str = ""
+    marker: bool = False
+
+    @property
+    def named(self) -> str:
+        """Return `Object bucket/key`, which all versions share."""
+        return f"Object {self.bucket}/{self.key}"
+
+    @property
+    def canary(self) -> bool:
+        """Return whether the suite wrote it, to try the lock on."""
+        return self.key.startswith(CANARIES)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """How one version is locked: mode (empty: not at all) and until when."""
+
+    version: Version
+    mode: str = ""
+    until: dt.datetime | None = None
+
+    @property
+    def named(self) -> str:
+        """Return the name of the version's object."""
+        return self.version.named
+
+    def fault(self, least: float) -> str:
+        """Return why this version was not held for `least` days from its upload, empty if it was."""
+        if not self.mode or self.until is None:
+            return f"version {self.version.id} is not locked"
+        if self.mode != COMPLIANCE:
+            return (
+                f"version {self.version.id} is locked in mode {self.mode}: who has the bypass right deletes"
+            )
+        held = (self.until - self.version.modified).total_seconds() / 86400
+        # The store stamps the retention a moment before it stamps the version.
+        return (
+            ""
+            if held >= least - 1 / 1440
+            else f"version {self.version.id} is held {held:.2f} days of {least:g}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """One life-cycle rule: days until a current version gets a marker, and until an older one is removed."""
+
+    bucket: str
+    name: str
+    enabled: bool
+    prefix: str = ""
+    current: int | None = None
+    noncurrent: int | None = None
+
+    @property
+    def named(self) -> str:
+        """Return `Bucket name`."""
+        return f"Bucket {self.bucket}"
+
+
+def as_of(versions: Iterable[Version], moment: dt.datetime) -> list[Version]:
+    """Return what a listing would have shown at `moment`: per key the newest version not younger.
+
+    Keys whose newest one was a delete marker then are left out. Versions of one key with the same time keep
+    the order of the store, newest first.
+    """
+    then: dict[str, Version] = {}
+    for one in versions:
+        if one.modified > moment:
+            continue
+        known = then.get(one.key)
+        if known is None or one.modified > known.modified:
+            then[one.key] = one
+    return [one for _, one in sorted(then.items()) if not one.marker]
