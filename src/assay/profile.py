@@ -85,6 +85,7 @@ class Tools:
     gitleaks: Path | None = None
     age: Path | None = None
     vault: Path | None = None
+    rclone: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

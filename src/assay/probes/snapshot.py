@@ -73,6 +73,22 @@ def read(path: Path) -> Content:
     return Content(keys, rows - len(keys))
 
 
+def holds(path: Path, key: str, part: bytes, digest: bool = True) -> bool:
+    """Return True if the newest value of `key` is alive and contains `part`.
+
+    `digest`: as for `Bolt`; a restored database has none.
+
+    Raises:
+        ProbeError: no snapshot, a broken one, or a shape not known here.
+    """
+    found = False
+    for revision, raw in Bolt(path, digest).bucket(b"key"):
+        name, value = _record(raw)
+        if name == key.encode():
+            found = revision[REVISION:] != TOMBSTONE and part in value
+    return found
+
+
 def counted(etcdutl: Path, path: Path) -> int:
     """Return how many living keys etcd's own tool counts in the snapshot, after its own integrity check.
 
