@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from assay.probes.plan import Plan
     from assay.probes.runbook import Runbook
     from assay.probes.s3 import S3
+    from assay.probes.sops import Sops
     from assay.probes.talos import Talos
     from assay.probes.vault import Vault
     from assay.probes.vault_policy import VaultFiles
@@ -217,3 +218,10 @@ class Stack:
         from assay.probes.leaks import Leaks
 
         return Leaks.from_profile(self.profile)
+
+    @cached_property
+    def sops(self) -> Sops:
+        """Return the files that SOPS encrypts, and their rules."""
+        from assay.probes.sops import Sops
+
+        return Sops.from_profile(self.profile)

@@ -1,0 +1,18 @@
+"""SEC-21: what is sensitive in the manifests is encrypted by SOPS, and rightly."""
+
+import pytest
+
+from assay.model import Record
+from assay.stack import Stack
+
+
+@pytest.mark.control("SEC-21")
+def test_sensitive_manifests_are_encrypted(stack: Stack, control: Record) -> None:
+    """Judge every value by its shape, without a key; then let sops open each file and check its code."""
+    files = control.population(stack.sops.files)
+    (oldest,) = control.listed("oldest_sops")
+    control.note("ciphertexts", sum(file.ciphertexts for file in files))
+    assert not control.offenders(fault for file in files for fault in file.faults(oldest))
+    for file in files:
+        control.ask(f"sops decrypt {file.where}")
+    assert not control.offenders(fault for file in files if (fault := stack.sops.opened(file)))
