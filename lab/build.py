@@ -97,6 +97,7 @@ ALL: tuple[Component, ...] = (
         {"policy-webhook": "github.com/sigstore/policy-controller/cmd/webhook"},
         seconds=120,
     ),
+    Component("gitleaks", {"gitleaks": "github.com/zricethezav/gitleaks/v8"}, seconds=15),
     Component("caddy", {"caddy": "github.com/caddyserver/caddy/v2/cmd/caddy"}, seconds=80),
     Component("sops", SOPS, seconds=180),
 )

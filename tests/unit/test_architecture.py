@@ -20,7 +20,7 @@ ROWS = [
     {"profile"},
     {"profile_file", "catalogue", "evidence", "judge", "loadplan", "loadverdict", "report"},
     {"gate"},
-    {"proof", "summary"},
+    {"proof", "summary", "provenance"},
     {"docs", "lease"},
     {"probes"},
     {"drills"},

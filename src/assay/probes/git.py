@@ -149,8 +149,12 @@ class GitTree:
                 found.add((path, parts[3]))
         return found
 
-    def _contents(self, blobs: list[Blob]) -> Iterator[str]:
-        """Return each blob's text, in order; binary and overlong ones come out empty."""
+    def contents(self, blobs: list[Blob]) -> Iterator[bytes]:
+        """Return each blob's bytes, in order.
+
+        Raises:
+            ProbeError: an object is missing.
+        """
         if not blobs:
             return
         raw = self._run("cat-file", "--batch", stdin="".join(f"{blob.oid}\n" for blob in blobs).encode())
@@ -161,9 +165,32 @@ class GitTree:
             if len(header) != 3:
                 raise ProbeError(f"{blob.path}: its object is missing", "run git fsck; clone again")
             size = int(header[2])
-            content = raw[end + 1 : end + 1 + size]
+            yield raw[end + 1 : end + 1 + size]
             start = end + size + 2
-            yield "" if size > LARGEST or b"\0" in content[:8000] else content.decode("utf-8", "replace")
+
+    def _contents(self, blobs: list[Blob]) -> Iterator[str]:
+        """Return each blob's text, in order; binary and overlong ones come out empty."""
+        for content in self.contents(blobs):
+            binary = len(content) > LARGEST or b"\0" in content[:8000]
+            yield "" if binary else content.decode("utf-8", "replace")
+
+    def worktree(self) -> list[str]:
+        """Return the paths of the files that are tracked, or that a commit of everything would add."""
+        listed = self._git("ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
+        return sorted({path for path in listed if path})
+
+    def links(self) -> list[str]:
+        """Return the paths of submodules, whose files are in another repository."""
+        rows = [row.split("\t", 1) for row in self._git("ls-files", "--stage", "-z").split("\0") if row]
+        return [path for head, path in rows if head.startswith("160000")]
+
+    def messages(self) -> list[tuple[str, str]]:
+        """Return (`Commit <id>` or `Tag <name>`, text) of every commit and annotated tag on any ref."""
+        commits = self._git("log", "--all", "--format=%H%x00%B%x1e").split("\x1e")
+        tags = self._git("for-each-ref", "--format=%(refname:short)%00%(contents)%1e", "refs/tags").split("\x1e")
+        found = [("Commit", row) for row in commits] + [("Tag", row) for row in tags]
+        pairs = [(kind, *row.strip("\n").partition("\0")[::2]) for kind, row in found if row.strip()]
+        return [(f"{kind} {name[:12] if kind == 'Commit' else name}", text) for kind, name, text in pairs]
 
     def _git(self, *arguments: str) -> str:
         return self._run(*arguments).decode("utf-8", "surrogateescape")

@@ -1,0 +1,303 @@
+"""What a name promises and what a value is: names of secrets, references, placeholders, random texts."""
+
+from __future__ import annotations
+
+import enum
+import math
+import re
+from collections import Counter
+from functools import lru_cache
+
+
+WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+NOISE = frozenset(
+    [
+        "value",
+        "values",
+        "data",
+        "b64",
+        "base64",
+        "default",
+        "literal",
+        "plain",
+        "plaintext",
+        "raw",
+        "string",
+        "str",
+        "text",
+        "new",
+        "old",
+        "current",
+        "hex",
+        "encoded",
+        "clear",
+    ]
+)
+LAST_HARD = frozenset(
+    [
+        "password",
+        "passwd",
+        "passphrase",
+        "pwd",
+        "passcode",
+        "pass",
+        "pw",
+        "psk",
+        "passwort",
+        "apikey",
+        "privatekey",
+        "secretkey",
+        "clientsecret",
+        "authtoken",
+        "accesstoken",
+        "presharedkey",
+        "bootstraptoken",
+        "apitoken",
+        "userpassword",
+        "rootpassword",
+        "adminpassword",
+        "dbpassword",
+        "secretaccesskey",
+        "secretboxencryptionsecret",
+        "aescbcencryptionsecret",
+        "identitytoken",
+    ]
+)
+PAIRS_HARD = frozenset(
+    {
+        *(f"{word} key" for word in ["api", "secret", "private", "encryption", "signing", "master", "auth", "account", "client", "unseal", "hmac", "shared", "license", "storage", "accesskey", "cipher"]),
+        *(f"{word} secret" for word in ["client", "shared", "app", "consumer", "cookie", "session", "jwt", "webhook", "encryption"]),
+        *(f"{word} token" for word in ["root", "bearer", "auth", "access", "refresh", "api", "bot", "bootstrap", "identity", "vault"]),
+        "unseal keys", "secret id", "connection string", "encryption password", "secret access",
+    }
+)  # fmt: skip
+LAST_SOFT = frozenset(
+    ["token", "tokens", "secret", "secrets", "key", "credential", "credentials", "auth", "dsn"]
+)
+PUBLIC = frozenset(
+    [
+        "public",
+        "pub",
+        "authorized",
+        "foreign",
+        "primary",
+        "sort",
+        "partition",
+        "cache",
+        "label",
+        "labels",
+        "annotation",
+        "digest",
+        "sha",
+        "sha256",
+        "hash",
+        "checksum",
+        "fingerprint",
+        "revision",
+        "commit",
+        "etag",
+        "known",
+        "host",
+        "map",
+        "json",
+        "object",
+        "field",
+        "config",
+        "ssh",
+        "deploy",
+        "tag",
+        "keyid",
+    ]
+)
+PLACEHOLDER = re.compile(
+    r"x{3,}|\*{3,}|\.{3,}|-+|_+|0+|<.*>|\[.*\]|(?:your|my|insert|enter|fill|replace|change|put|set)[-_ ].*"
+    r"|changeme!?|changeit|redacted.*|\(?redacted\)?|placeholder.*|.*placeholder|example.*|.*[-_.]example|dummy.*|fake.*"
+    r"|sample.*|todo.*|tbd|none|null|nil|n/a|unset|undefined|empty|default|true|false|yes|no|on|off|enabled|disabled|~"
+    r"|required|optional|str|string|text|bytes|int|integer|object|any|password|passwort|contraseña|mot de passe|secret"
+    r"|token|key|hidden|masked|sensitive.*|\(?sensitive value\)?|known after apply|generated|auto|random|test|foo|bar|baz",
+    re.IGNORECASE,
+)
+REFERENCE = re.compile(
+    r"\$\{|\$\(|\{\{|\{%|<%|%\(|ENC\[|!vault|vault:|ref\+|op://|secret://|secretsmanager:|arn:|projects/|file:"
+    r"|aws-sm:|gcp-sm:|sops:|doppler:|env:|@Microsoft\.KeyVault|\$ANSIBLE_VAULT|-----BEGIN (?:CERTIFICATE|PUBLIC"
+    r"|RSA PUBLIC|PGP MESSAGE|AGE ENCRYPTED|PGP PUBLIC)|age1[a-z0-9]{50}|ssh-(?:rsa|ed25519) AAAA|sha(?:1|256|512)[:-]"
+)
+VARIABLE = re.compile(
+    r"\$+[A-Za-z_]\w*|%[A-Za-z_]\w*%|@[A-Za-z_.]+@|__[A-Z_]+__|\$\d|#\{.*\}#?|%[sdvq]|:\w+|\?"
+)
+PATH = re.compile(
+    r"(?:/|\./|\.\./|~/|[A-Za-z]:\\)[\w./@:~\\ -]*|[\w.-]+(?:/[\w.-]+)+|[a-z][a-z0-9+.-]*://[^@\s]*"
+)
+CODE = re.compile(
+    r"(?:var|local|module|data|each|self|this|os|env|process|config|settings|secrets|random_\w+|vault_\w+|args|opts|"
+    r"params|values|github|inputs|steps|cls|req|request|ctx|cfg|conf|input)\.[A-Za-z_][\w.\[\]\"'()*-]*"
+    r"|\w[\w.]*\(.*\)?;?|[\w.]+\[[^\]]*\]?"
+)
+UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+DIGEST = re.compile(r"(?:h1:)?[A-Za-z0-9+/]{43}=|(?:sha\d+[-:])\S+")
+DNS = re.compile(r"[a-z]+(?:[-_.][a-z]+)*\d{0,2}")
+PROSE = frozenset(
+    [
+        "password",
+        "passphrase",
+        "enter",
+        "your",
+        "the",
+        "must",
+        "invalid",
+        "required",
+        "forgot",
+        "reset",
+        "a",
+        "is",
+        "to",
+        "for",
+        "of",
+        "from",
+        "in",
+        "with",
+        "an",
+        "or",
+        "not",
+        "no",
+        "at",
+        "by",
+        "token",
+        "secret",
+        "set",
+        "use",
+        "used",
+        "key",
+        "if",
+        "when",
+        "please",
+        "and",
+        "be",
+        "should",
+        "this",
+        "that",
+        "it",
+        "on",
+        "are",
+        "was",
+        "has",
+    ]
+)
+SECRET_WORDS = frozenset(
+    [
+        "password",
+        "passwd",
+        "secret",
+        "secrets",
+        "token",
+        "tokens",
+        "key",
+        "keys",
+        "credential",
+        "credentials",
+        "auth",
+        "tls",
+        "cert",
+    ]
+)
+
+
+VERDICTS = frozenset(
+    {"verdict", "result", "status", "outcome", "test", "first", "second", "must", "all", "on"}
+)
+
+
+class Weight(enum.IntEnum):
+    """What a name promises: nothing, a secret if the value looks random, a secret."""
+
+    NONE = 0
+    SOFT = 1
+    HARD = 2
+
+
+@lru_cache(maxsize=65536)
+def weight(name: str) -> Weight:
+    """Return what the name of a field, variable, option or key promises about its value."""
+    words = [word.lower() for word in WORD.findall(name)]
+    while len(words) > 1 and (words[-1] in NOISE or words[-1].isdigit()):
+        words.pop()
+    if not words or (words[-1] == "pass" and len(words) > 1 and words[-2] in VERDICTS):
+        return Weight.NONE
+    if words[-1] in LAST_HARD or " ".join(words[-2:]) in PAIRS_HARD or "".join(words[-2:]) in LAST_HARD:
+        return Weight.NONE if PUBLIC & {"public", "pub"} & set(words) else Weight.HARD
+    if words[-1] in LAST_SOFT and not PUBLIC & set(words):
+        return Weight.SOFT
+    return Weight.NONE
+
+
+def innocent(value: str) -> bool:
+    """Return True for what is no secret under any name: references, placeholders, paths, public material."""
+    text = value.strip().strip("\"'")
+    if len(text) < 3 or PLACEHOLDER.fullmatch(text) or VARIABLE.fullmatch(text) or REFERENCE.match(text):
+        return True
+    if "${" in text or "{{" in text or "$(" in text or UUID.fullmatch(text):
+        return True
+    return _path(text) or bool(CODE.fullmatch(text)) or _prose(text)
+
+
+def _path(text: str) -> bool:
+    least = 20 if text.startswith(("/", ".", "~")) else 12
+    return bool(PATH.fullmatch(text)) and not any(strong(part, least) for part in text.split("/"))
+
+
+def _prose(text: str) -> bool:
+    words = re.findall(r"[a-zäöüß]+", text.lower())
+    return " " in text and (len(PROSE.intersection(words)) > 0 or len(words) > 8)
+
+
+def named_like(text: str) -> bool:
+    """Return True for the name of an object that holds secrets, for example `app-db-credentials`."""
+    return bool(DNS.fullmatch(text)) and ("-" in text or "." in text or "_" in text)
+
+
+def is_name(text: str) -> bool:
+    """Return True for a name that says itself that it names a secret, for example `app-db-password`."""
+    return named_like(text) and bool(SECRET_WORDS.intersection(re.split(r"[-_.]", text)))
+
+
+def mixed(value: str) -> bool:
+    """Return True if upper case, lower case and digits all occur, none of them by chance only."""
+    return (
+        any(c.isupper() for c in value)
+        and any(c.islower() for c in value)
+        and any(c.isdigit() for c in value)
+        and entropy(value) > 3.0
+    )
+
+
+def strong(value: str, least: int = 12) -> bool:
+    """Return True for a text that nobody writes as a word: long enough, several kinds of characters, random."""
+    text = value.strip()
+    if len(text) < least or " " in text or UUID.fullmatch(text) or named_like(text):
+        return False
+    kinds = sum(any(test(c) for c in text) for test in (str.isupper, str.islower, str.isdigit))
+    kinds += any(not c.isalnum() for c in text)
+    if text.isidentifier() and not any(c.isdigit() for c in text):
+        return len(text) >= 20 and kinds > 1 and entropy(text) > 4.0 and "_" not in text
+    return kinds > 1 and any(c.isdigit() for c in text) and entropy(text) > (2.5 if least < 12 else 2.9)
+
+
+def entropy(value: str) -> float:
+    """Return Shannon's entropy in bits per character."""
+    return -sum(n / len(value) * math.log2(n / len(value)) for n in Counter(value).values()) if value else 0.0
+
+
+def betrays(name: str, value: str) -> bool:
+    """Return True if `value` is a secret because of the name it is written under."""
+    promise = weight(name)
+    if promise is Weight.NONE or innocent(value):
+        return False
+    text = value.strip()
+    if promise is Weight.HARD:
+        return len(text) >= 4 and not is_name(text) and text.lower() != name.lower()
+    return strong(text, 16) and not DIGEST.fullmatch(text) if _last(name) == "key" else strong(text)
+
+
+def _last(name: str) -> str:
+    words = WORD.findall(name)
+    return words[-1].lower() if words else ""
