@@ -1,6 +1,6 @@
 """Rendered machine configurations, as files.
 
-What each node is. Nothing else of them is kept; they hold secrets.
+What each node is, and what pods may ask of it. Nothing else of them is kept; they hold secrets.
 """
 
 from __future__ import annotations
@@ -27,6 +27,34 @@ def machine_types(folder: Path) -> list[MachineType]:
         ProbeError: a file cannot be read, or does not say what its machine is.
     """
     return [_of(file) for file in sorted(folder.glob("*.yaml"))]
+
+
+@dataclass(frozen=True, slots=True)
+class PodAccess:
+    """Where a configuration or a patch lets pods ask for Talos credentials: which roles, which namespaces."""
+
+    named: str
+    roles: tuple[str, ...]
+    namespaces: tuple[str, ...]
+
+
+def pod_access(folder: Path) -> list[PodAccess]:
+    """Return every place below `folder` that lets pods ask for roles of the Talos API, by file and line.
+
+    Raises:
+        ProbeError: a file cannot be read.
+    """
+    place = ("machine", "features", "kubernetesTalosAPIAccess")
+    found = []
+    for file in sorted(folder.rglob("*.yaml")):
+        for document in documents(file.read_text(encoding="utf-8"), file.name):
+            leaves = document.under(*place)
+            roles = tuple(leaf.text for leaf in leaves if "allowedRoles" in leaf.path)
+            spaces = tuple(leaf.text for leaf in leaves if "allowedKubernetesNamespaces" in leaf.path)
+            if leaves:
+                named = f"File {file.relative_to(folder.parent)}:{leaves[0].line}"
+                found.append(PodAccess(named, roles, spaces))
+    return found
 
 
 def _of(file: Path) -> MachineType:

@@ -1,0 +1,131 @@
+"""SEC-33: snapshots that are not taken, not encrypted, not whole, or taken with too wide a right."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from assay.plant import Manifest, Named, Plant
+from assay.probes.point_write import PointWriter
+from assay.probes.schedules import TALOS
+
+
+CRONJOB = ("CronJob", "backups", "etcd-snapshot")
+FILES = "platform/backups"
+# The real script, but what it uploads is the snapshot itself.
+PLAIN = (
+    "/bin/busybox sed -e 's/^age .*/\\/bin\\/busybox cp etcd.snapshot etcd.snapshot.age/' "
+    "/etc/backup/etcd-snapshot.sh > /work/plain.sh && exec /bin/sh /work/plain.sh"
+)
+
+
+def _written(
+    what: str, file: str, old: str, new: str, mark: str, tree: str = "gitops"
+) -> Callable[[Plant], AbstractContextManager[Named]]:
+    """Return a violation that edits one file of a copy; the document that starts at `mark` is named."""
+
+    @contextmanager
+    def violation(plant: Plant) -> Iterator[Named]:
+        with plant.edited(tree, file, old, new) as path:
+            rows = path.read_text(encoding="utf-8").splitlines()
+            line = next(n for n, row in enumerate(rows, 1) if row.startswith(mark))
+            yield Named(f"File {tree}/{file}:{line}")
+
+    violation.__name__ = what.lower().rstrip(".").replace(" ", "_").replace(",", "").replace("'", "")
+    violation.__doc__ = what
+    violation.tier = "static"  # type: ignore[attr-defined]
+    return violation
+
+
+def _spoiled(what: str, name: str, spoil: Callable[[bytes], bytes]) -> Callable[[Plant], object]:
+    @contextmanager
+    def violation(plant: Plant) -> Iterator[Named]:
+        writer = PointWriter.from_profile(plant.profile)
+        with writer.uploaded(spoil(writer.newest()), name) as named:
+            yield Named(named)
+
+    violation.__name__ = name
+    violation.__doc__ = what
+    violation.tier = "live"  # type: ignore[attr-defined]
+    return violation
+
+
+def _flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@contextmanager
+def suspended(plant: Plant) -> Iterator[Named]:
+    """Nobody takes snapshots any more."""
+    patch = {"spec": {"suspend": True}}
+    with plant.patched(*CRONJOB, patch, api_version="batch/v1") as named:
+        yield named
+
+
+@contextmanager
+def wide_role(plant: Plant) -> Iterator[Named]:
+    """The job's Talos account asks for an operator's role as well."""
+    patch = {"spec": {"roles": ["os:etcd:backup", "os:operator"]}}
+    with plant.patched("ServiceAccount", "backups", "etcd-snapshot", patch, api_version=TALOS) as named:
+        yield named
+
+
+@contextmanager
+def wide_machine(plant: Plant) -> Iterator[Named]:
+    """One control plane lets pods ask for an operator's role."""
+    name = list(plant.profile.talos.controlplanes)[-1]
+    access = {"allowedRoles": ["os:etcd:backup", "os:operator"]}
+    with plant.talos_api.patched(
+        name, {"machine": {"features": {"kubernetesTalosAPIAccess": access}}}
+    ) as machine:
+        yield Named(machine.named)
+
+
+@contextmanager
+def plain_upload(plant: Plant) -> Iterator[Named]:
+    """A wrong variant of the job uploads the snapshot as it is."""
+    writer = PointWriter.from_profile(plant.profile)
+    found = plant.kube.get("batch/v1", *CRONJOB)
+    template = (found or {})["spec"]["jobTemplate"]["spec"]
+    template["template"]["spec"]["containers"][0]["command"] = ["/bin/sh", "-c", PLAIN]
+    meta = {"namespace": "backups", "name": "etcd-snapshot-plain"}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": template}
+    before = writer.shown()
+    with writer.hidden_after(), plant.apply(job, ready=_done, within=180):
+        (named,) = writer.shown() - before
+        yield Named(named)
+
+
+def _done(job: Manifest) -> bool:
+    return bool(job.get("status", {}).get("succeeded"))
+
+
+for one in (suspended, wide_role, wide_machine, plain_upload):
+    one.tier = "live"  # type: ignore[attr-defined]
+
+PLANTED = [
+    _written(
+        "Suspended in Git.",
+        f"{FILES}/etcd-snapshot.yaml",
+        "  concurrencyPolicy: Forbid",
+        "  concurrencyPolicy: Forbid\n  suspend: true",
+        "apiVersion: batch/v1",
+    ),
+    _written(
+        "Taken once a day.", f"{FILES}/etcd-snapshot.yaml", '"7,37 * * * *"', '"7 3 * * *"',
+        "apiVersion: batch/v1",
+    ),
+    _written(
+        "An operator's role in Git.", f"{FILES}/access.yaml", "[os:etcd:backup]", "[os:operator]",
+        "apiVersion: talos.dev",
+    ),
+    _written(
+        "Any role by machine configuration.", "patches/controlplane.yaml", "[os:etcd:backup]", "[os:admin]",
+        "      enabled: true", "talos",
+    ),
+    suspended,
+    wide_role,
+    wide_machine,
+    plain_upload,
+    _spoiled("The upload broke off half way.", "truncated", lambda content: content[: len(content) // 2]),
+    _spoiled("One bit of the newest snapshot is another.", "flipped", _flipped),
+]  # fmt: skip
