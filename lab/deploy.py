@@ -72,8 +72,13 @@ class Cluster:
 
     @waiting
     def apply(self, documents: Iterable[Manifest]) -> None:
-        """Apply documents on the server's side; repeated while the API or a webhook does not answer."""
-        text = yaml.safe_dump_all(documents)
+        """Apply documents on the server's side; repeated while the API or a webhook does not answer.
+
+        None at all is nothing to do.
+        """
+        if not (given := list(documents)):
+            return
+        text = yaml.safe_dump_all(given)
         self.call(
             "apply", "--server-side", "--force-conflicts", "--field-manager=gitops", "-f", "-", send=text
         )
