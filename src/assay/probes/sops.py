@@ -62,8 +62,13 @@ class Sops:
         Raises:
             ProbeError: a folder is not there, a file cannot be read strictly, its format is not known here.
         """
-        everything = [one for root, must in self._roots() for one in self._below(root, must)]
-        return sorted((one for one in everything if one.sensitive), key=lambda one: one.where)
+        return [one for one in self.everything if one.sensitive]
+
+    @cached_property
+    def everything(self) -> list[SecretFile]:
+        """Return every file of the folders, secret or not, by place; errors as for `files`."""
+        found = [one for root, must in self._roots() for one in self._below(root, must)]
+        return sorted(found, key=lambda one: one.where)
 
     @cached_property
     def rulebooks(self) -> list[Rulebook]:
@@ -168,8 +173,8 @@ class Sops:
 
     def _below(self, root: Path, must: bool) -> list[SecretFile]:
         found = []
-        for path in sorted(p for p in root.rglob("*") if p.is_file() and p.name not in (CONFIG, *INNOCENT)):
-            hidden = must or ".sops." in path.name
+        for path in sorted(p for p in root.rglob("*") if p.is_file() and p.name != CONFIG):
+            hidden = (must and path.name not in INNOCENT) or ".sops." in path.name
             if path.suffix in READ or hidden:
                 found.append(self._file(path, root, hidden))
         return found

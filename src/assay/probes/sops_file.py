@@ -36,7 +36,8 @@ OPTIONS = (
     "mac_only_encrypted",
 )
 OTHER_KEYS = ("pgp", "kms", "gcp_kms", "azure_kv", "hc_vault", "key_groups")
-VALUES = ("data", "stringData", "binaryData")
+VALUES = frozenset(("data", "stringData", "binaryData"))
+GENERATOR, GENERATED = "secretGenerator", frozenset(("literals", "files", "envs", "env"))
 LONGEST_PATTERN = 1000
 NOTHING = ("", "null", "~")
 NUMBER = re.compile(r"(\d+)\.(\d+)\.(\d+)")
@@ -244,17 +245,14 @@ def _time(text: str) -> bool:
 
 
 def _protected(document: Document, about: Metadata | None) -> Iterator[Leaf]:
-    """Yield the values of Secrets, of an encrypted ConfigMap, and of what is no Kubernetes object at all."""
+    """Yield the values of Secrets, of what kustomize makes them from, and of other encrypted files."""
     owners = {leaf.path[:-1]: leaf.text for leaf in document.leaves if leaf.path and leaf.path[-1] == "kind"}
     holders = {path for path, kind in owners.items() if kind == "Secret" or (about and kind == "ConfigMap")}
     for leaf in document.leaves:
         if not leaf.path or leaf.path[0] == "sops":
             continue
-        inside = any(
-            leaf.path[: len(h)] == h and leaf.path[len(h)] in VALUES
-            for h in holders
-            if len(leaf.path) > len(h)
-        )
+        inside = any(leaf.path[: len(h)] == h and set(leaf.path[len(h) :][:1]) & VALUES for h in holders)
+        inside = inside or (leaf.path[0] == GENERATOR and bool(set(leaf.path[2:3]) & GENERATED))
         if inside or (about and not holders and chosen(leaf.path, dict(about.options))):
             yield leaf
 

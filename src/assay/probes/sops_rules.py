@@ -60,7 +60,7 @@ class Rule:
         if options.get("mac_only_encrypted") == "true":
             yield Offender(self.named, "authenticates encrypted values only (mac_only_encrypted)")
         if pattern := options.get("encrypted_regex"):
-            missed = [key for key in VALUES if not search(pattern, key, self.named)]
+            missed = [key for key in sorted(VALUES) if not search(pattern, key, self.named)]
             if missed:
                 yield Offender(self.named, f"leaves {', '.join(missed)} in clear (encrypted_regex)")
 

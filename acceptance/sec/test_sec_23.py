@@ -1,0 +1,14 @@
+"""SEC-23: no ConfigMap holds a sensitive value in clear."""
+
+import pytest
+
+from assay.model import Record
+from assay.probes.configmaps import ConfigMaps, faults
+from assay.stack import Stack
+
+
+@pytest.mark.control("SEC-23")
+def test_sensitive_configuration_is_encrypted(stack: Stack, control: Record) -> None:
+    """Judge every value that reaches a ConfigMap, written or generated, by its name, shape and encodings."""
+    entries = control.population(ConfigMaps(stack.sops.everything).entries)
+    assert not control.offenders(faults(entries, control.listed("sensitive")))
