@@ -12,7 +12,12 @@ def test_runbook_commands_exist(stack: Stack, control: Record) -> None:
     """Judge every command by the command tree of the binary that the platform pins."""
     tools = stack.profile.tools
     runbook = Runbook(
-        stack.paths.runbook, talosctl=tools.talosctl, kubectl=tools.kubectl, etcdutl=tools.etcdutl
+        stack.paths.runbook,
+        talosctl=tools.talosctl,
+        kubectl=tools.kubectl,
+        etcdutl=tools.etcdutl,
+        age=tools.age,
+        rclone=tools.rclone,
     )
     commands = control.population(runbook.commands)
     mistakes = runbook.mistakes()

@@ -17,7 +17,7 @@ from lab.images import BUSYBOX, GROUP, LOCAL, NOBODY, PASSWD, libraries
 from lab.layout import NET
 from lab.machineconfig import CONFIG
 from lab.oci import Entry, Image
-from lab.parts.part import Context, Part, apply_all
+from lab.parts.part import Context, Part, Tables, apply_all
 
 
 VERSION = "1.0.0"
@@ -26,6 +26,7 @@ DEBIAN = (Path("/usr/bin/age"), Path("/usr/bin/rclone"), Path("/usr/bin/curl"))
 OWN = ("talosctl", "etcdutl")
 APPLETS = ("sh", "cat", "date", "rm", "sha256sum", "stat", "sleep")
 IDENTITY, BUNDLE = "etcd-backup.agekey", "talos-secrets.yaml"
+STORAGE_CA = "object-storage-ca.crt"
 WRITTEN_NET = "10.98.0."
 FIRST_RUN = "etcd-snapshot-first"
 
@@ -114,12 +115,19 @@ def deploy(context: Context) -> None:
     """Apply the schedule and take the first snapshot at once; fill the escrow kit."""
     shutil.copyfile(CONFIG / "secrets.yaml", context.escrow / BUNDLE)
     (context.escrow / BUNDLE).chmod(0o600)
+    (context.escrow / STORAGE_CA).write_bytes(context.authority.cert)
     documents = [_settled(context, document) for document in context.documents]
     apply_all(replace(context, documents=(*documents, _storage_ca(context))))
     _credential(context)
     context.cluster.call("delete", "job", FIRST_RUN, "-n", NAMESPACE, "--ignore-not-found")
     context.cluster.call("create", "job", FIRST_RUN, "-n", NAMESPACE, "--from=cronjob/etcd-snapshot")
     _uploaded(context)
+
+
+def tables(context: Context) -> Tables:
+    """Return what the suite is told: the escrow kit and the tools that a restore needs."""
+    tools = {"rclone": "/usr/bin/rclone", "age": "/usr/bin/age"}
+    return {"escrow": {"folder": str(context.escrow)}, "tools": tools}
 
 
 PART = Part(
@@ -134,4 +142,5 @@ PART = Part(
     before=before,
     secrets=secrets,
     deploy=deploy,
+    profile=tables,
 )

@@ -13,6 +13,7 @@ from assay.profile import Paths, Profile, Samples
 
 if TYPE_CHECKING:
     from assay.drills import Drill
+    from assay.drills.restore_etcd import EtcdRestore
     from assay.probes.etcd import Etcd
     from assay.probes.git import GitTree
     from assay.probes.hcl import Hcl
@@ -176,6 +177,13 @@ class Stack:
         from assay.probes.s3 import S3
 
         return S3.from_profile(self.profile)
+
+    @cached_property
+    def etcd_restore(self) -> EtcdRestore:
+        """Return the drill that takes every control plane's disk and restores etcd by the runbook."""
+        from assay.drills.restore_etcd import EtcdRestore
+
+        return EtcdRestore(self.profile, self.paths.runbook)
 
     @cached_property
     def hcl(self) -> Hcl:

@@ -55,6 +55,14 @@ class Launcher:
         """
         self._run("start", node)
 
+    def do(self, verb: str, node: str) -> None:
+        """Run `<launcher> node <verb> <node>`.
+
+        Raises:
+            GuardError: the launcher failed.
+        """
+        self._run(verb, node)
+
     def _run(self, verb: str, node: str) -> None:
         try:
             done = subprocess.run(

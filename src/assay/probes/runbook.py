@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,6 +59,8 @@ SHELL_WORDS = frozenset(
     ]
 )
 COBRA_TOOLS = ("talosctl", "kubectl", "etcdutl")
+# Tools without a command tree that can be asked: flags, and for rclone the verb, must be in their own help.
+HELP_TOOLS = {"age": ("--help",), "rclone": ("help",)}
 PLACEHOLDER = re.compile(r"<[A-Z][A-Z0-9]*(_[A-Z0-9]+)*>")
 UNTYPED = re.compile(r"<[^<>\s][^<>]*>")
 SEPARATORS = re.compile(r"[;&|()]+")
@@ -121,10 +124,13 @@ class Runbook:
         talosctl: Path | None = None,
         kubectl: Path | None = None,
         etcdutl: Path | None = None,
+        age: Path | None = None,
+        rclone: Path | None = None,
     ) -> None:
         """Read nothing yet."""
         self.path = path
         self._binaries = {"talosctl": talosctl, "kubectl": kubectl, "etcdutl": etcdutl}
+        self._binaries |= {"age": age, "rclone": rclone}
         self._trees: dict[str, CommandTree] = {}
 
     @cached_property
@@ -147,6 +153,19 @@ class Runbook:
             ProbeError: the binary of a tool is not declared or does not answer.
         """
         return [Mistake(one.named, why) for one in self.commands for why in self._judge(one)]
+
+    def section(self, title: str) -> tuple[Command, ...]:
+        """Return the commands below the heading `## title...`, up to the next heading of that level.
+
+        Raises:
+            ProbeError: there is no such section, or the file cannot be read.
+        """
+        heads = [(n, row) for n, row in enumerate(self._read().splitlines(), 1) if row.startswith("## ")]
+        found = [n for n, row in heads if row.removeprefix("## ").startswith(title)]
+        if not found:
+            raise ProbeError(f"{self.path.name}: has no section {title!r}", "write it")
+        end = min((n for n, _ in heads if n > found[0]), default=1 << 30)
+        return tuple(c for c in self.commands if found[0] < int(c.named.rpartition(":")[2]) < end)
 
     def version(self, tool: str) -> str:
         """Return the version of a tool's binary, as it prints it (`v1.13.5`)."""
@@ -193,6 +212,8 @@ class Runbook:
             yield "a command inside of a command: write it as a line of its own"
         if command.tool in COBRA_TOOLS:
             yield from self._judge_tool(command)
+        elif command.tool in HELP_TOOLS:
+            yield from self._judge_by_help(command)
         elif command.tool not in SHELL_WORDS:
             yield f"{command.tool}: no pinned binary says whether this is right"
 
@@ -202,6 +223,22 @@ class Runbook:
         if command.tool == "talosctl" and not call.mistakes:
             yield from _careless(" ".join(call.path), call.arguments, call.flags)
 
+    def _judge_by_help(self, command: Command) -> Iterator[str]:
+        binary = self._binaries[command.tool]
+        if binary is None:
+            raise ProbeError(
+                f"no binary of {command.tool} to try the runbook's commands with",
+                f"set {command.tool} under [tools]",
+            )
+        known = set(re.findall(r"[\w-]+", _printed(binary, *HELP_TOOLS[command.tool])))
+        if command.tool == "rclone":
+            known |= set(re.findall(r"[\w-]+", _printed(binary, "help", "flags")))
+            if len(command.words) < 2 or command.words[1] not in known:
+                yield f"{' '.join(command.words[:2])}: rclone has no such command"
+        for word in command.words[1:]:
+            if word.startswith("-") and word.partition("=")[0] not in known:
+                yield f"{command.tool} has no flag {word.partition('=')[0]}"
+
     def _tree(self, tool: str) -> CommandTree:
         binary = self._binaries.get(tool)
         if binary is None:
@@ -209,6 +246,14 @@ class Runbook:
                 f"no binary of {tool} to try the runbook's commands with", f"set {tool} under [tools]"
             )
         return self._trees.setdefault(tool, CommandTree(tool, binary))
+
+
+def _printed(binary: Path, *words: str) -> str:
+    try:
+        done = subprocess.run([str(binary), *words], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired) as why:
+        raise ProbeError(f"{binary.name} does not run: {type(why).__name__}", "check [tools]") from why
+    return done.stdout + done.stderr
 
 
 def _careless(path: str, arguments: tuple[str, ...], flags: Mapping[str, str]) -> Iterator[str]:

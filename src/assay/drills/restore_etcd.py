@@ -1,0 +1,376 @@
+"""The drill of etcd's restore: every control plane loses its disk; the runbook brings the cluster back.
+
+Before anything is broken: the runbook's section must pass its lint, the quorum must hold, the newest snapshot
+must restore in a scratch place. A ledger of rows and one Secret are written, a backup is taken while rows go
+on being acknowledged, then the disks go. What comes back is compared with what was acknowledged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from assay.drills.clock import await_true, now
+from assay.drills.disks import Disks
+from assay.drills.envelope import Envelope, sealed
+from assay.drills.etcd_evidence import created, last_name, lost_rows, started_within, voters
+from assay.drills.fault import interruptible, put_back, resume
+from assay.drills.journal import Journal, Undo
+from assay.drills.ledger import Ledger
+from assay.drills.procedure import Procedure, StepError, Wait
+from assay.drills.quorum import Quorum
+from assay.drills.records import Records
+from assay.drills.restore import Budgets, Restore, Stopwatch
+from assay.drills.scene import Scene, space
+from assay.drills.verdict import OK
+from assay.errors import AssumptionError, GuardError, ProbeError
+from assay.model import Offender
+from assay.probes.etcd import Etcd
+from assay.probes.kube import Kube
+from assay.probes.points import Points
+from assay.probes.runbook import Command, Runbook
+from assay.probes.talos import Talos
+
+
+if TYPE_CHECKING:
+    from assay.profile import Profile
+
+T = TypeVar("T")
+SECTION = "Restore etcd"
+SERVICE = "etcd"
+GATES = (
+    ("ValidatingAdmissionPolicy", "admissionregistration.k8s.io/v1"),
+    ("ValidatingAdmissionPolicyBinding", "admissionregistration.k8s.io/v1"),
+    ("ValidatingWebhookConfiguration", "admissionregistration.k8s.io/v1"),
+    ("MutatingWebhookConfiguration", "admissionregistration.k8s.io/v1"),
+)
+JOB = ("backups", "etcd-snapshot")
+ROWS_BEFORE, ROWS_AFTER = 30, 12
+PREPARING, VOTERS, ANSWER = 240.0, 420.0, 300.0
+NOTHING_TO_WIPE = "is not located"
+STATIC = ("kube-system",)
+_runs: dict[tuple[Path, Path], Result] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the drill found.
+
+    Attributes:
+        restore: the measured restore; None where the runbook did not get that far.
+        offenders: what broke: lines of the runbook, rows, gate objects, pods that started without a gate.
+        acked: acknowledged writes of the ledger; those before the backup must be back.
+        full: seconds from the fault to three voters; None if there never were.
+        notes: facts worth reading.
+    """
+
+    restore: Restore | None
+    offenders: tuple[Offender, ...]
+    acked: int = 0
+    full: float | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+def forget() -> None:
+    """Forget earlier runs, so that the next question drills again; for violations."""
+    _runs.clear()
+
+
+def mistakes(runbook: Runbook) -> list[Offender]:
+    """Return the lines of the restore section that would not work, nothing where all would.
+
+    Raises:
+        ProbeError: no such section, or a tool is not there to try it with.
+    """
+    section = {command.named for command in runbook.section(SECTION)}
+    found = [Offender(one.named, one.why) for one in runbook.mistakes() if one.named in section]
+    recovers = [
+        c for c in runbook.section(SECTION) if c.words[:1] == ("talosctl",) and "bootstrap" in c.words
+    ]
+    if not any(word.startswith("--recover-from=") for c in recovers for word in c.words):
+        found.append(Offender(f"File {runbook.path.name}", "its restore section recovers nothing"))
+    return found
+
+
+class EtcdRestore:
+    """The drill on the lab of one profile."""
+
+    def __init__(self, profile: Profile, runbook: Path) -> None:
+        """Carry out the restore section of `runbook`.
+
+        Raises:
+            GuardError: the stack is no lab, or it is not said which cluster it is.
+            ProbeError: the profile lacks what the drill needs.
+        """
+        if profile.kind != "lab" or not profile.cluster_uid:
+            raise GuardError(f"no restore drill on a {profile.kind} stack", "drill a lab")
+        self._profile, self._tools = profile, profile.tools
+        self._kube, self._scene = Kube.from_profile(profile), Scene.from_profile(profile)
+        self._talos, self._disks = Talos.from_profile(profile), Disks.from_profile(profile)
+        self._quorum = Quorum(self._talos, Etcd.from_profile(profile))
+        self._folder = profile.file.parent / "drill"
+        self._target = ",".join(machine.name for machine in self._quorum.machines)
+        names = ("talosctl", "kubectl", "etcdutl", "age", "rclone")
+        self.runbook = Runbook(runbook, **{name: profile.need_path(f"tools.{name}") for name in names})
+        self._budgets = Budgets.from_profile(profile)
+        self._apart = ThreadPoolExecutor(1)
+
+    def once(self) -> Result:
+        """Return the result of the drill; one run serves every control of a session.
+
+        Raises:
+            GuardError: a guard refused, or the old state could not be put back.
+            ProbeError: something could not be read.
+        """
+        key = (self._profile.file, self.runbook.path)
+        if key not in _runs:
+            wrong = mistakes(self.runbook)
+            _runs[key] = Result(None, tuple(wrong)) if wrong else self._run()
+        return _runs[key]
+
+    def _run(self) -> Result:
+        run = secrets.token_hex(4)
+        with ExitStack() as stack:
+            stack.enter_context(interruptible())
+            journal = Journal(self._folder / "restore-journal.jsonl")
+            stack.callback(journal.close)
+            self._scene.check_cluster()
+            resume(journal, _Way(self._disks), self._disks.observed)
+            self._preflight()
+            writers = stack.enter_context(self._scene.opened(run, 2))
+            canary = self._canary(run)
+            ledger = Ledger(self._folder / f"ledger-{run}.jsonl", writers)
+            ledger.start()
+            stack.callback(ledger.stop)
+            begun = now()
+            await_true(lambda: ledger.acked_since(begun) >= ROWS_BEFORE, "rows before the backup", 60)
+            point = self._backup(run)
+            await_true(lambda: ledger.acked_since(now() - 4) >= ROWS_AFTER, "rows after the backup", 60)
+            gates = self._gates()
+            number = journal.intend(Undo(self._target))
+            try:
+                return self._lose_and_restore(run, ledger, point, gates, canary)
+            finally:
+                put_back(journal, _Way(self._disks), number, Undo(self._target), self._disks.observed)
+
+    def _preflight(self) -> None:
+        await_true(self._quorum.holds, "three agreeing etcd voters before the drill", 300, every=1.0)
+        await_true(self._scene.apiservers_ready, "every API server ready", 300, every=1.0)
+
+    def _backup(self, run: str) -> float:
+        """Take a backup by the declared job, and return the time it was begun once its snapshot verified."""
+        points = Points.from_profile(self._profile)
+        before = {one.id for one in points.snapshots()}
+        begun = now()
+        found = self._ask("GET", f"/apis/batch/v1/namespaces/{JOB[0]}/cronjobs/{JOB[1]}")
+        meta = {"name": f"{JOB[1]}-drill-{run}", "namespace": JOB[0]}
+        job = {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": meta,
+            "spec": found["spec"]["jobTemplate"]["spec"],
+        }
+        self._ask("POST", f"/apis/batch/v1/namespaces/{JOB[0]}/jobs", job)
+        await_true(
+            lambda: bool({one.id for one in points.snapshots()} - before), "the backup's snapshot", 180
+        )
+        fresh = next(one for one in points.snapshots() if one.id not in before)
+        if fault := points.open(fresh).fault:
+            raise AssumptionError(
+                f"{fresh.named}: {fault}", "without a snapshot that restores nothing is broken"
+            )
+        return begun
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        wire = self._kube.wire
+        return wire.need(wire.ask(method, path, body), method, path).body
+
+    def _canary(self, run: str) -> str:
+        """Write one Secret and return its digest: it comes back only with the cluster's own key."""
+        value = secrets.token_hex(16)
+        meta = {"name": "canary", "namespace": space(run)}
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {"value": value}}
+        self._ask("POST", f"/api/v1/namespaces/{space(run)}/secrets", body)
+        return self._canary_now(run)
+
+    def _canary_now(self, run: str) -> str:
+        found = self._ask("GET", f"/api/v1/namespaces/{space(run)}/secrets/canary")
+        return hashlib.sha256(str(found["data"]["value"]).encode()).hexdigest()
+
+    def _gates(self) -> dict[str, str]:
+        """Return the gate's objects: name -> UID."""
+        return {
+            f"{kind} {item['metadata']['name']}": str(item["metadata"]["uid"])
+            for kind, version in GATES
+            for item in self._kube.objects(kind, version=version)
+        }
+
+    def _lose_and_restore(
+        self, run: str, ledger: Ledger, point: float, gates: Mapping[str, str], canary: str
+    ) -> Result:
+        fault = self._disks.lose(self._target)
+        watch, notes = Stopwatch(self._budgets, fault), dict[str, str]()
+        self._disks.replace(self._target)
+        try:
+            steps = _Steps(list(self.runbook.section(SECTION)))
+            with self._sealed() as envelope:
+                procedure = self._procedure(envelope)
+                size = self._runbook(procedure, steps, watch, notes)
+                answered, wrong = self._apart.submit(self._answer, gates, canary, run).result()
+                watch.lap("answer")
+                ops = ledger.stop()
+                keys = self._apart.submit(self._scene.final_reads, run).result()
+                bad, lost, newest = lost_rows(
+                    ops, frozenset.intersection(*map(frozenset, keys.values())), point
+                )
+                watch.lap("verify")
+                restore = watch.finish(SERVICE, size, fault - newest, lost, not bad, "L3", notes)
+                early = self._apart.submit(self._early, answered).result()
+                for command in steps.rest():
+                    procedure.run(command)
+                full = now() - fault
+        except StepError as failed:
+            return Result(None, (Offender(failed.named, failed.why),), notes=notes)
+        Records.from_profile(self._profile).add(restore)
+        acked = sum(op.outcome == OK for op in ops)
+        return Result(restore, (*wrong, *bad, *early), acked, full, notes)
+
+    def _sealed(self) -> Any:  # noqa: ANN401 - a context manager of Envelope
+        p = self._profile
+        programs = [*self._programs().values()]
+        return sealed(
+            p.need_path("s3.reader_key"), p.need_path("escrow.folder"), p.need_path("paths.repository"),
+            self.runbook.path, programs, (p.file.parent,), (self._folder,),
+        )  # fmt: skip
+
+    def _programs(self) -> dict[str, Path]:
+        names = ("talosctl", "etcdutl", "age", "rclone")
+        tools = {name: self._profile.need_path(f"tools.{name}") for name in names}
+        return {**tools, "shred": Path("/usr/bin/shred")}
+
+    def _procedure(self, envelope: Envelope) -> Procedure:
+        p, addresses = self._profile, [machine.address for machine in self._quorum.machines]
+        key = json.loads(envelope.reader_key.read_text(encoding="utf-8"))
+        store = "RCLONE_CONFIG_STORE"
+        secret = {
+            f"{store}_TYPE": "s3", f"{store}_PROVIDER": "Ceph", f"{store}_ENDPOINT": p.s3.endpoint,
+            f"{store}_ACCESS_KEY_ID": key["access_key"], f"{store}_SECRET_ACCESS_KEY": key["secret_key"],
+            "RCLONE_CONFIG": str(envelope.work / "rclone.conf"),
+        }  # fmt: skip
+        authority = envelope.escrow / "object-storage-ca.crt"
+        secret |= {"RCLONE_CA_CERT": str(authority)} if authority.exists() else {}
+        values: dict[str, str | tuple[str, ...]] = {
+            "ESCROW": "../escrow", "BUCKET": p.s3.buckets["etcd"], "CP_IP": addresses[0],
+            "CLUSTER": "restored", "ENDPOINT": f"https://{addresses[0]}:6443",
+            "NODE_IP": tuple(p.talos.workers.values()),
+        }  # fmt: skip
+        values |= {f"CP{n}_IP": address for n, address in enumerate(addresses, 1)}
+        count = len(addresses)
+        waits = {
+            " service etcd": Wait(lambda text: text.count("STATE    Preparing") == count, PREPARING),
+            " bootstrap ": Wait(lambda _: True, 60),
+            " etcd status": Wait(lambda text: voters(text) == count, VOTERS),
+            " service kubelet restart": Wait(lambda _: True, 60),
+        }
+        return Procedure(envelope, self._programs(), values, secret, waits)
+
+    def _runbook(self, procedure: Procedure, steps: _Steps, watch: Stopwatch, notes: dict[str, str]) -> int:
+        """Run the section up to and with `bootstrap`; return the size of the snapshot."""
+        for command in steps.until("bootstrap"):
+            try:
+                printed = procedure.run(command)
+            except StepError as failed:
+                if "reset" in command.words and NOTHING_TO_WIPE in failed.why:
+                    notes["reset"] = "the disks were empty: nothing to wipe"
+                    continue
+                raise
+            if "lsf" in command.words:
+                procedure.values["SNAPSHOT"] = last_name(printed, command)
+            if "copyto" in command.words:
+                watch.lap("fetch")
+            if command.tool == "age":
+                watch.lap("decrypt")
+        size = (procedure.envelope.work / "db.snapshot").stat().st_size
+        watch.lap("restore")
+        return size
+
+    def _answer(self, gates: Mapping[str, str], canary: str, run: str) -> tuple[float, list[Offender]]:
+        """Wait for the first answer of the API and compare the gate and the Secret with what was there."""
+        seen: dict[str, str] = {}
+
+        def answers() -> bool:
+            try:
+                seen.update(self._gates())
+            except ProbeError:
+                return False
+            return True
+
+        await_true(answers, "an answer of the API", ANSWER)
+        moment = time.time()
+        wrong = [
+            Offender(name, "the gate came back without it") for name in gates if seen.get(name) != gates[name]
+        ]
+        if self._until(lambda: self._canary_now(run)) != canary:
+            wrong.append(Offender(f"Secret {space(run)}/canary", "its value is another"))
+        await_true(self._scene.apiservers_ready, "every API server ready", ANSWER, every=1.0)
+        return moment, wrong
+
+    def _until(self, read: Callable[[], T], within: float = 60) -> T:
+        end = now() + within
+        while True:
+            try:
+                return read()
+            except ProbeError:
+                if now() > end:
+                    raise
+                time.sleep(1.0)
+
+    def _early(self, gated: float) -> list[Offender]:
+        """Return the pods of workloads that were created after the restore, before the gate was seen."""
+        early = [
+            item["metadata"]
+            for item in self._until(lambda: self._kube.objects("Pod", version="v1"))
+            if started_within(item, gated - 60, gated - 1) and created(item) > gated - 60
+        ]
+        return [
+            Offender(f"Pod {meta['namespace']}/{meta['name']}", "started before the gate was back")
+            for meta in early
+            if meta["namespace"] not in STATIC
+        ]
+
+
+class _Way:
+    """The disks as the journal's undo knows them."""
+
+    def __init__(self, disks: Disks) -> None:
+        self._disks = disks
+
+    def lose(self, node: str) -> None:
+        self._disks.lose(node)
+
+    def ensure_on(self, node: str) -> None:
+        self._disks.ensure_on(node)
+
+
+class _Steps:
+    """The commands of the section, taken in order."""
+
+    def __init__(self, commands: list[Command]) -> None:
+        self._left = commands
+
+    def until(self, word: str) -> list[Command]:
+        end = next(n for n, command in enumerate(self._left) if word in command.words) + 1
+        taken, self._left = self._left[:end], self._left[end:]
+        return taken
+
+    def rest(self) -> list[Command]:
+        taken, self._left = self._left, []
+        return taken
