@@ -25,7 +25,7 @@ import (
 	esv1 "github.com/external-secrets/external-secrets/apis/externalsecrets/v1"
 	esv1alpha1 "github.com/external-secrets/external-secrets/apis/externalsecrets/v1alpha1"
 	genv1alpha1 "github.com/external-secrets/external-secrets/apis/generators/v1alpha1"
-	"github.com/external-secrets/external-secrets/pkg/controllers/common"
+	ctrlcommon "github.com/external-secrets/external-secrets/pkg/controllers/common"
 	"github.com/external-secrets/external-secrets/pkg/controllers/externalsecret"
 	"github.com/external-secrets/external-secrets/pkg/controllers/externalsecret/esmetrics"
 	"github.com/external-secrets/external-secrets/pkg/controllers/metrics"
@@ -119,7 +119,7 @@ func options(s settings, scheme *runtime.Scheme) ctrl.Options {
 }
 
 func pace(s settings) controller.Options {
-	return controller.Options{MaxConcurrentReconciles: s.workers, RateLimiter: common.BuildRateLimiter()}
+	return controller.Options{MaxConcurrentReconciles: s.workers, RateLimiter: ctrlcommon.BuildRateLimiter()}
 }
 
 func stores(manager ctrl.Manager, s settings) error {
