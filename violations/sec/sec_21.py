@@ -1,0 +1,181 @@
+"""SEC-21: encrypted files that were touched, forged or cut, and Secrets that were never encrypted."""
+
+import base64
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from assay.errors import GuardError
+from assay.plant import Named, Plant
+from assay.probes.sops_file import ENC
+
+
+FILE = "apps/planted.sops.yaml"
+NAMED = Named(f"File gitops/{FILE}")
+MANIFEST = (
+    "apiVersion: v1\nkind: Secret\nmetadata: {{name: planted, namespace: shop}}\n{0}:\n  password: {1}\n"
+)
+GENERATOR = """apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+secretGenerator:
+  - name: planted
+    literals:
+      - password=kX9-vRq2-Lw7p-Tz4m
+"""
+
+
+def sealed(plant: Plant) -> str:
+    """Return the text of one really encrypted file of the stack.
+
+    Raises:
+        GuardError: the stack has none.
+    """
+    files = [path for tree in plant.profile.sops.trees for path in sorted(Path(tree).glob("*.sops.yaml"))]
+    texts = [text for text in (path.read_text(encoding="utf-8") for path in files) if values(text)]
+    if not texts:
+        raise GuardError("no encrypted file to spoil a copy of", "deploy the lab's secrets first")
+    return min(texts, key=len)
+
+
+def values(text: str) -> list[int]:
+    """Return the numbers of the lines with an encrypted value that is no `mac`, from 1."""
+    lines = enumerate(text.splitlines(), 1)
+    return [number for number, line in lines if "ENC[" in line and not line.lstrip().startswith("mac:")]
+
+
+@contextmanager
+def spoiled(plant: Plant, pattern: str, new: str, line: bool = True) -> Iterator[Named]:
+    """A copy of an encrypted file in which the first match of `pattern` became `new`."""
+    text = sealed(plant)
+    changed, count = re.subn(pattern, lambda _: new, text, count=1, flags=re.MULTILINE)
+    if not count:
+        raise GuardError(f"nothing in the encrypted file matches {pattern}", "mend the violation")
+    with plant.added("gitops", FILE, changed):
+        yield Named(f"{NAMED}:{values(text)[0]}") if line else NAMED
+
+
+def forged(data: bytes, iv: int = 32, tag: int = 16) -> str:
+    """Return a text in the shape of SOPS' ciphertext around `data`."""
+    parts = [
+        base64.b64encode(raw).decode() for raw in (data, secrets.token_bytes(iv), secrets.token_bytes(tag))
+    ]
+    return "ENC[AES256_GCM,data:{},iv:{},tag:{},type:str]".format(*parts)
+
+
+@contextmanager
+def edited_in_clear(plant: Plant) -> Iterator[Named]:
+    """One value was edited by hand after encryption."""
+    with spoiled(plant, ENC.pattern, "aHVudGVyMi1odW50ZXIy") as named:
+        yield named
+
+
+@contextmanager
+def short_fake(plant: Plant) -> Iterator[Named]:
+    """One value says ENC[...] and holds three letters."""
+    with spoiled(plant, ENC.pattern, "ENC[AES256_GCM,data:aHVudGVy,iv:YWJj,tag:ZGVm,type:str]") as named:
+        yield named
+
+
+@contextmanager
+def readable_fake(plant: Plant) -> Iterator[Named]:
+    """One value has the shape of ciphertext around readable text."""
+    with spoiled(plant, ENC.pattern, forged(b"correct horse battery staple")) as named:
+        yield named
+
+
+@contextmanager
+def random_fake(plant: Plant) -> Iterator[Named]:
+    """One value has the right shape and was never encrypted: only decrypting shows it."""
+    with spoiled(plant, ENC.pattern, forged(secrets.token_bytes(24)), line=False) as named:
+        yield named
+
+
+@contextmanager
+def code_does_not_match(plant: Plant) -> Iterator[Named]:
+    """The Secret was moved to another namespace after encryption: its values are fine, its code is not."""
+    with spoiled(plant, r"^ +namespace: .*$", "    namespace: default", line=False) as named:
+        yield named
+
+
+@contextmanager
+def code_removed(plant: Plant) -> Iterator[Named]:
+    """The message authentication code is gone."""
+    with spoiled(plant, r"^ +mac: .*\n", "", line=False) as named:
+        yield named
+
+
+@contextmanager
+def metadata_removed(plant: Plant) -> Iterator[Named]:
+    """The file was cut before its metadata: ciphertext that nobody can open."""
+    text = sealed(plant).partition("\nsops:")[0] + "\n"
+    with plant.added("gitops", FILE, text):
+        yield Named(f"{NAMED}:{values(text)[0]}")
+
+
+@contextmanager
+def unencrypted_suffix(plant: Plant) -> Iterator[Named]:
+    """A key whose name keeps its value in clear."""
+    text = sealed(plant)
+    lines = text.splitlines(keepends=True)
+    number = values(text)[0]
+    indent = re.match(r" *", lines[number - 1])
+    lines.insert(number - 1, f"{indent.group() if indent else ''}password_unencrypted: kX9vRq2Lw7pTz4m\n")
+    with plant.added("gitops", FILE, "".join(lines) + "    unencrypted_suffix: _unencrypted\n"):
+        yield Named(f"{NAMED}:{number}")
+
+
+@contextmanager
+def code_of_ciphertext_only(plant: Plant) -> Iterator[Named]:
+    """`mac_only_encrypted`: names and namespaces could be changed unseen."""
+    with spoiled(
+        plant, r"^( +)version: 3", "    mac_only_encrypted: true\n    version: 3", line=False
+    ) as named:
+        yield named
+
+
+@contextmanager
+def written_by_an_old_sops(plant: Plant) -> Iterator[Named]:
+    """A file of a version before the floor."""
+    with spoiled(plant, r"^ +version: .*$", "    version: 3.6.1", line=False) as named:
+        yield named
+
+
+@contextmanager
+def secret_in_a_comment(plant: Plant) -> Iterator[Named]:
+    """Somebody left the value in a comment."""
+    text = "# password: kX9-vRq2-Lw7p-Tz4m\n" + sealed(plant)
+    with plant.added("gitops", FILE, text):
+        yield Named(f"{NAMED}:1")
+
+
+@contextmanager
+def plain_secret(plant: Plant) -> Iterator[Named]:
+    """A Secret that was never encrypted, its value in base64."""
+    with plant.added("gitops", "apps/planted.yaml", MANIFEST.format("data", "a1g5LXZScTItTHc3cA==")):
+        yield Named("File gitops/apps/planted.yaml:5")
+
+
+@contextmanager
+def generated_secret(plant: Plant) -> Iterator[Named]:
+    """A Secret that kustomize makes of a literal."""
+    with plant.added("gitops", "apps/planted/kustomization.yaml", GENERATOR):
+        yield Named("File gitops/apps/planted/kustomization.yaml:6")
+
+
+PLANTED = [
+    edited_in_clear,
+    short_fake,
+    readable_fake,
+    random_fake,
+    code_does_not_match,
+    code_removed,
+    metadata_removed,
+    unencrypted_suffix,
+    code_of_ciphertext_only,
+    written_by_an_old_sops,
+    secret_in_a_comment,
+    plain_secret,
+    generated_secret,
+]

@@ -1,0 +1,108 @@
+"""SEC-23: ConfigMaps with values that belong into a Secret, written, generated, wrapped, declared."""
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from assay.plant import Named, Plant
+
+
+FILE = "apps/planted.yaml"
+MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: planted, namespace: shop}}\n{0}:\n  {1}: {2}\n"
+FOLDER = "apps/planted"
+GENERATOR = "kind: Kustomization\nconfigMapGenerator:\n  - name: planted\n    {0}:\n      - {1}\n"
+PASSWORD = "kX9-vRq2-Lw7p-Tz4m"  # noqa: S105 - planted, opens nothing
+
+
+@contextmanager
+def planted(plant: Plant, key: str, value: str, holder: str = "data") -> Iterator[Named]:
+    """A ConfigMap with one value; named by its line."""
+    with plant.added("gitops", FILE, MAP.format(holder, key, value)):
+        yield Named(f"File gitops/{FILE}:5")
+
+
+@contextmanager
+def dsn_with_password(plant: Plant) -> Iterator[Named]:
+    """A database address with the password inside."""
+    with planted(
+        plant, "DATABASE_URL", f"postgres://shop:{PASSWORD}@pgbouncer.postgres.svc:5432/shop"
+    ) as named:
+        yield named
+
+
+@contextmanager
+def keyword_dsn(plant: Plant) -> Iterator[Named]:
+    """The same in libpq's keywords."""
+    with planted(plant, "connection", f"host=pgbouncer user=shop password={PASSWORD} dbname=shop") as named:
+        yield named
+
+
+@contextmanager
+def password_by_name(plant: Plant) -> Iterator[Named]:
+    """A key that says what it holds."""
+    with planted(plant, "SMTP_PASSWORD", PASSWORD) as named:
+        yield named
+
+
+@contextmanager
+def password_in_binary(plant: Plant) -> Iterator[Named]:
+    """A password in a configuration file in binaryData: base64 hides nothing."""
+    inner = base64.b64encode(f"[smtp]\nuser = mailer\npassword = {PASSWORD}\n".encode()).decode()
+    with planted(plant, "mail.ini", inner, "binaryData") as named:
+        yield named
+
+
+@contextmanager
+def declared_sensitive(plant: Plant) -> Iterator[Named]:
+    """A ConfigMap whose name is declared sensitive, with a value that looks like nothing."""
+    text = MAP.format("data", "limit", "'42'").replace("name: planted", "name: bank-credentials")
+    with plant.added("gitops", FILE, text):
+        yield Named(f"File gitops/{FILE}:5")
+
+
+@contextmanager
+def says_it_is_sensitive(plant: Plant) -> Iterator[Named]:
+    """A ConfigMap that says so itself."""
+    note = 'annotations: {platform.example/sensitive: "true"}, name: planted'
+    text = MAP.format("data", "limit", "'42'").replace("name: planted", note)
+    with plant.added("gitops", FILE, text):
+        yield Named(f"File gitops/{FILE}:5")
+
+
+@contextmanager
+def generated_from_a_literal(plant: Plant) -> Iterator[Named]:
+    """Kustomize makes the ConfigMap of a literal."""
+    text = GENERATOR.format("literals", f"REDIS_PASSWORD={PASSWORD}")
+    with plant.added("gitops", f"{FOLDER}/kustomization.yaml", text):
+        yield Named(f"File gitops/{FOLDER}/kustomization.yaml:5")
+
+
+@contextmanager
+def generated_from_a_file(plant: Plant) -> Iterator[Named]:
+    """Kustomize makes the ConfigMap of a file that is no YAML."""
+    text = GENERATOR.format("files", "app.conf")
+    with plant.added("gitops", f"{FOLDER}/kustomization.yaml", text) as path:
+        (path.parent / "app.conf").write_text(f"listen = 8080\napi_token = {PASSWORD}\n", encoding="utf-8")
+        yield Named(f"File gitops/{FOLDER}/app.conf")
+
+
+@contextmanager
+def generated_from_an_environment(plant: Plant) -> Iterator[Named]:
+    """Kustomize makes the ConfigMap of an environment file."""
+    text = GENERATOR.format("envs", "app.env")
+    with plant.added("gitops", f"{FOLDER}/kustomization.yaml", text) as path:
+        (path.parent / "app.env").write_text(f"PORT=8080\nDB_PASSWORD={PASSWORD}\n", encoding="utf-8")
+        yield Named(f"File gitops/{FOLDER}/app.env:2")
+
+
+PLANTED = [
+    dsn_with_password,
+    keyword_dsn,
+    password_by_name,
+    password_in_binary,
+    declared_sensitive,
+    says_it_is_sensitive,
+    generated_from_a_literal,
+    generated_from_a_file,
+    generated_from_an_environment,
+]
