@@ -47,11 +47,17 @@ def _image(name: str, packages: tuple[str, ...], entrypoint: str, user: str, *ow
         Entry("etc/group", 0o644, data=GROUP + f"postgres:x:{USER}:\n".encode()),
         Entry("etc/nsswitch.conf", 0o644, data=b"passwd: files\ngroup: files\nhosts: files dns\n"),
         Entry("tmp", 0o1777),
-        Entry("run", 0o755),
+        Entry("run"),
+        Entry("etc/ssl/certs/ca-certificates.crt", 0o644, data=_public_authorities(root)),
     )
     taken = {entry.path for entry in (*base, *own)}
     entries = (*(f for f in debs.entries(root) if f.path not in taken), *base, *own)
     return Image(f"platform/{name}", debs.version(root, packages[0]), entries, (entrypoint,), user)
+
+
+def _public_authorities(root: Path) -> bytes:
+    """Return the bundle that ca-certificates would write when it is installed."""
+    return b"".join(p.read_bytes() for p in sorted((root / "usr/share/ca-certificates").rglob("*.crt")))
 
 
 def _server(_binaries: Path) -> Image:
@@ -155,7 +161,7 @@ def members_ready(cluster: Cluster) -> None:
     ready, wanted = found.get("status", {}).get("readyReplicas", 0), found["spec"]["replicas"]
     if ready != wanted:
         raise NotReadyError(f"StatefulSet {SPACE}/postgres: {ready} of {wanted} members are ready")
-    sync = cluster.get("configmap", "platform-sync", "-n", SPACE)["metadata"].get("annotations", {})
+    sync = cluster.get("endpoints", "postgres-sync", "-n", SPACE)["metadata"].get("annotations", {})
     if not sync.get("sync_standby"):
         raise NotReadyError("PostgreSQL has no synchronous standby yet")
 

@@ -36,8 +36,7 @@ def configuration() -> dict:
 
 def main() -> None:
     """Write the configuration and become Patroni."""
-    for name in ("HOME", "PGPASSFILE"):
-        os.environ.setdefault(name, "/run/patroni")
+    os.environ.setdefault("HOME", "/run/patroni")
     WRITTEN.touch(mode=0o600)
     WRITTEN.write_text(yaml.safe_dump(configuration()))
     os.execv("/usr/bin/python3", ["python3", "/usr/bin/patroni", str(WRITTEN)])

@@ -1,8 +1,11 @@
 // Command public-api is the platform's public API in its smallest honest form: a catalogue of items, ranked and encoded
 // anew for every request, so that an answer costs a few milliseconds of real work.
 //
-// Two environment variables exist only so that the acceptance suite can plant a latency violation and see it caught:
-// ASSAY_DELAY_MS (milliseconds added) and ASSAY_DELAY_SHARE (share of the requests that get it, 0 to 1; 1 when absent).
+// It also takes orders and keeps them in PostgreSQL, where files say how that is reached; without them orders are 503.
+//
+// Three environment variables exist only so that the acceptance suite can plant violations and see them caught:
+// ASSAY_DELAY_MS (milliseconds added), ASSAY_DELAY_SHARE (share of the requests that get it, 0 to 1; 1 when absent) and
+// ASSAY_UNCOMMITTED (orders are confirmed, but not committed).
 package main
 
 import (
@@ -48,6 +51,7 @@ type Fault struct {
 // API serves the items and counts what it served.
 type API struct {
 	fault    Fault
+	orders   *Orders
 	ready    atomic.Bool
 	served   atomic.Int64
 	failed   atomic.Int64
@@ -125,6 +129,8 @@ func (a *API) metrics(w http.ResponseWriter, _ *http.Request) {
 func (a *API) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v1/items", a.items)
+	mux.HandleFunc("POST /api/v1/orders", a.orders.create)
+	mux.HandleFunc("GET /api/v1/orders/{id}", a.orders.show)
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /metrics", a.metrics)
@@ -154,7 +160,7 @@ func main() {
 		slog.Error("bad configuration", "error", err)
 		os.Exit(2)
 	}
-	api := &API{fault: fault}
+	api := &API{fault: fault, orders: newOrders()}
 	server := &http.Server{Addr: ":8080", Handler: api.handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
