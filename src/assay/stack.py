@@ -232,4 +232,4 @@ class Stack:
         """Return the files that SOPS encrypts, and their rules."""
         from assay.probes.sops import Sops
 
-        return Sops.from_profile(self.profile)
+        return Sops(self.profile.sops, self.paths.declared.gitops)

@@ -10,14 +10,13 @@ import subprocess
 import tempfile
 from functools import cached_property
 from pathlib import Path
-from typing import Self
 
 from assay.errors import AssumptionError, ProbeError
 from assay.model import Offender
 from assay.probes.sops_file import SecretFile
 from assay.probes.sops_rules import CONFIG, Rulebook, read
 from assay.probes.yaml_text import LARGEST, documents
-from assay.profile import Profile, SopsAccess
+from assay.profile import SopsAccess
 
 
 LONGEST_S = 60
@@ -38,11 +37,6 @@ class Sops:
         """
         self.access = access
         self.gitops = gitops
-
-    @classmethod
-    def from_profile(cls, profile: Profile) -> Self:
-        """Return the files of the stack of `profile`."""
-        return cls(profile.sops, profile.paths.gitops)
 
     @property
     def declared(self) -> frozenset[str]:
