@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -147,6 +148,16 @@ class Entry:
         return f"VaultEntry {self.path}"
 
 
+@contextmanager
+def _shape(what: str) -> Iterator[None]:
+    """Turn what goes wrong while an answer is taken apart into an ERROR, without the answer's words."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        raise ProbeError(f"{what}: another shape than Vault's answer", "is this Vault's address?") from None
+
+
+@_shape("sys/health")
 def health(address: str, code: int, said: Mapping[str, Any]) -> Health:
     """Return what sys/health says.
 
@@ -167,6 +178,7 @@ def health(address: str, code: int, said: Mapping[str, Any]) -> Health:
     )
 
 
+@_shape("sys/seal-status")
 def seal(address: str, said: Mapping[str, Any]) -> Seal:
     """Return what sys/seal-status says.
 
@@ -186,6 +198,7 @@ def seal(address: str, said: Mapping[str, Any]) -> Seal:
     )
 
 
+@_shape("sys/storage/raft/configuration")
 def peers(said: Mapping[str, Any]) -> list[Peer]:
     """Return the rows of sys/storage/raft/configuration.
 
@@ -200,6 +213,7 @@ def peers(said: Mapping[str, Any]) -> list[Peer]:
     ]
 
 
+@_shape("autopilot")
 def autopilot(said: Mapping[str, Any]) -> Autopilot:
     """Return sys/storage/raft/autopilot/state.
 
@@ -213,6 +227,7 @@ def autopilot(said: Mapping[str, Any]) -> Autopilot:
     return Autopilot(bool(data.get("healthy")), int(data.get("failure_tolerance", 0)), tuple(unhealthy))
 
 
+@_shape("sys/audit")
 def audit_devices(said: Mapping[str, Any]) -> list[AuditDevice]:
     """Return the enabled audit devices, none where there are none."""
     rows = _at(said, "data")
@@ -226,6 +241,7 @@ def audit_devices(said: Mapping[str, Any]) -> list[AuditDevice]:
     ]
 
 
+@_shape("a token")
 def token(said: Mapping[str, Any]) -> Token:
     """Return one token's own description, looked up by accessor."""
     data = said.get("data")
