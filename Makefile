@@ -31,7 +31,7 @@ lab-down: .venv/ready
 lint: .venv/ready  ## style, types, architecture, freshness of the generated pages
 	$(PY) -m ruff check $(LINTED)
 	$(PY) -m ruff format --check $(LINTED)
-	$(PY) -m mypy src/assay acceptance violations
+	$(PY) -m mypy src/assay acceptance violations lab loadtests
 	$(PY) -m pytest -q tests/unit/test_architecture.py
 	$(PY) -m assay.cli docs --check
 
