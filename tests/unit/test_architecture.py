@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -55,12 +56,17 @@ def sources(*folders: str) -> list[Path]:
     return [path for path in found if not SKIPPED & set(path.relative_to(ROOT).parts)]
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def ident(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
 def imports(path: Path) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -138,7 +144,7 @@ def test_the_lab_stands_alone(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sources(*FOLDERS), ids=ident)
 def test_no_broad_exception_is_swallowed(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.ExceptHandler) and broad(node.type):
             assert ends_in_raise(node), f"{ident(path)}:{node.lineno}: a broad except must end in raise"
 
@@ -174,7 +180,7 @@ def test_functions_are_mostly_short() -> None:
     lengths = [
         int(node.end_lineno or 0) - (node.body[1] if len(node.body) > 1 else node.body[0]).lineno + 1
         for path in sources("src/assay")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef)
     ]
     longer = sum(length > 15 for length in lengths)
