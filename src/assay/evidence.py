@@ -61,7 +61,18 @@ class Judgement:
 
 
 KNOWN = tuple(entry.name for entry in fields(Judgement))
-IDENTITY = ("run", "kind", "stack", "stack_kind", "cluster_uid", "version", "revisions", "actor", "suite")
+IDENTITY = (
+    "run",
+    "kind",
+    "stack",
+    "stack_kind",
+    "cluster_uid",
+    "authority",
+    "version",
+    "revisions",
+    "actor",
+    "suite",
+)
 ALLOWED = frozenset(("sequence", "prev", *KNOWN, *IDENTITY))
 
 

@@ -42,6 +42,7 @@ def identity(profile: Profile, *, asked: bool) -> dict[str, Any]:
         "stack": profile.name,
         "stack_kind": profile.kind,
         "cluster_uid": "",
+        "authority": "",
         "version": "",
         "actor": "",
         "revisions": revisions(profile.paths),
@@ -56,6 +57,7 @@ def _running(profile: Profile) -> dict[str, str]:
         kube = Stack(profile).kube
         return {
             "cluster_uid": kube.cluster_uid(),
+            "authority": kube.authority(),
             "version": kube.version(),
             "actor": kube.whoami(kube.apiservers[0]).user,
         }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import ipaddress
+import hashlib
 import json
 import ssl
 import threading
@@ -220,6 +221,15 @@ def test_a_foreign_authority_is_refused(tmp_path: Path) -> None:
         pytest.raises(ProbeError, match="does not verify"),
     ):
         kube.pods()
+
+
+def test_the_authority_is_named_by_its_digest(tmp_path: Path) -> None:
+    _, ca = tls(tmp_path, expired=False)
+    known = Kube(kubeconfig(tmp_path, "https://127.0.0.1:1", ca)).authority()
+    assert known == hashlib.sha256(ssl.PEM_cert_to_DER_cert(ca.read_text())).hexdigest()
+    ca.write_text("no certificate")
+    with pytest.raises(ProbeError, match="no certificate"):
+        Kube(kubeconfig(tmp_path, "https://127.0.0.1:1", ca)).authority()
 
 
 def test_an_unusable_kubeconfig_is_an_error(tmp_path: Path) -> None:

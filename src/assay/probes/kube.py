@@ -5,6 +5,8 @@ The only module that imports the kubernetes client.
 
 from __future__ import annotations
 
+import hashlib
+import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -185,6 +187,23 @@ class Kube:
         return str(
             kube_facts.part(self.wire.get(one("Namespace", "", "kube-system")), "metadata").get("uid", "")
         )
+
+    def authority(self) -> str:
+        """Return the SHA-256, in hexadecimal, of the CA certificate (DER) by which the API is known.
+
+        Empty where the kubeconfig names none of its own.
+
+        Raises:
+            ProbeError: the kubeconfig cannot be used, or its CA is no certificate.
+        """
+        path = _configuration(self._kubeconfig).ssl_ca_cert
+        if not path:
+            return ""
+        try:
+            return hashlib.sha256(ssl.PEM_cert_to_DER_cert(Path(path).read_text("ascii"))).hexdigest()
+        except (OSError, ValueError) as problem:
+            message = f"{self._kubeconfig.name}: its CA is no certificate: {type(problem).__name__}"
+            raise ProbeError(message, "check certificate-authority in the kubeconfig") from problem
 
     def check_cluster(self) -> None:
         """Check that this is the cluster that the profile means.
