@@ -5,11 +5,11 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from assay.errors import GuardError
 from assay.plant import Named, Plant
 from assay.probes.sops_file import ENC
+from assay.sealed import sealed, values
 
 
 FILE = "apps/planted.sops.yaml"
@@ -24,25 +24,6 @@ secretGenerator:
     literals:
       - password=kX9-vRq2-Lw7p-Tz4m
 """
-
-
-def sealed(plant: Plant) -> str:
-    """Return the text of one really encrypted file of the stack.
-
-    Raises:
-        GuardError: the stack has none.
-    """
-    files = [path for tree in plant.profile.sops.trees for path in sorted(Path(tree).glob("*.sops.yaml"))]
-    texts = [text for text in (path.read_text(encoding="utf-8") for path in files) if values(text)]
-    if not texts:
-        raise GuardError("no encrypted file to spoil a copy of", "deploy the lab's secrets first")
-    return min(texts, key=len)
-
-
-def values(text: str) -> list[int]:
-    """Return the numbers of the lines with an encrypted value that is no `mac`, from 1."""
-    lines = enumerate(text.splitlines(), 1)
-    return [number for number, line in lines if "ENC[" in line and not line.lstrip().startswith("mac:")]
 
 
 @contextmanager

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from assay.plant import Named, Plant
-from violations.sec.sec_21 import FILE, sealed
+from assay.sealed import sealed
 
 
 STRANGER = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+FILE = "apps/planted.sops.yaml"
 RULES = ".sops.yaml"
 FIELD = "    encrypted_regex: ^(data|stringData|binaryData)$\n"
 
