@@ -12,18 +12,21 @@ from assay.model import Offender
 from assay.probes.runbook import Command
 
 
-def lost_rows(ops: Sequence[Op], present: frozenset[str], point: float) -> tuple[list[Offender], int, float]:
+def lost_rows(
+    ops: Sequence[Op], present: frozenset[str], point: float, fault: float
+) -> tuple[list[Offender], int, float]:
     """Return what is wrong with the rows, how many were lost, and when the newest kept one was acknowledged.
 
     Args:
         ops: the ledger.
         present: keys read back.
         point: when the backup was begun: what was acknowledged before must be in it.
+        fault: when the disks were gone: what is acknowledged later is the restored cluster's own and must stay.
     """
     acked = [op for op in ops if op.outcome == OK]
     gone = [op for op in acked if op.key not in present]
     wrong = [
-        Offender(f"ConfigMap {op.key}", "acknowledged before the backup, and gone")
+        Offender(f"ConfigMap {op.key}", "acknowledged before the backup or after the restore, and gone")
         for op in gone
         if op.end <= point
     ]
@@ -32,7 +35,7 @@ def lost_rows(ops: Sequence[Op], present: frozenset[str], point: float) -> tuple
         for op in ops
         if op.outcome == FAIL and op.key in present
     ]
-    newest = max((op.end for op in acked if op.key in present), default=0.0)
+    newest = max((op.end for op in acked if op.key in present and op.end <= fault), default=0.0)
     return wrong, len(gone), newest
 
 

@@ -226,6 +226,7 @@ class EtcdRestore:
                 size = self._runbook(procedure, steps, watch, notes)
                 answered, wrong = self._apart.submit(self._answer, gates, canary, run).result()
                 watch.lap("answer")
+                notes["first answer"] = f"{answered - watch.t0:.0f} s after the fault"
                 ops = ledger.stop()
                 keys = self._apart.submit(self._scene.final_reads, run).result()
                 bad, lost, newest = lost_rows(
