@@ -27,7 +27,7 @@ ROWS = [
     {"drills"},
     {"stack", "trees"},
     {"plant", "resolve"},
-    {"session", "holes", "sabotage"},
+    {"session", "holes", "sabotage", "sealed"},
     {"plugin", "cli"},
 ]
 CLIENTS = {
