@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import ipaddress
 import hashlib
+import ipaddress
 import json
 import ssl
 import threading
