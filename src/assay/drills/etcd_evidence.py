@@ -21,20 +21,14 @@ def lost_rows(
         ops: the ledger.
         present: keys read back.
         point: when the backup was begun: what was acknowledged before must be in it.
-        fault: when the disks were gone: what is acknowledged later is the restored cluster's own and must stay.
+        fault: when the disks were gone: what is acknowledged later must stay.
     """
     acked = [op for op in ops if op.outcome == OK]
     gone = [op for op in acked if op.key not in present]
-    wrong = [
-        Offender(f"ConfigMap {op.key}", "acknowledged before the backup or after the restore, and gone")
-        for op in gone
-        if op.end <= point
-    ]
-    wrong += [
-        Offender(f"ConfigMap {op.key}", "never accepted, and there")
-        for op in ops
-        if op.outcome == FAIL and op.key in present
-    ]
+    missing = [op.key for op in gone if op.end <= point or op.start > fault]
+    phantom = [op.key for op in ops if op.outcome == FAIL and op.key in present]
+    wrong = [Offender(f"ConfigMap {key}", "acknowledged outside of the gap, and gone") for key in missing]
+    wrong += [Offender(f"ConfigMap {key}", "never accepted, and there") for key in phantom]
     newest = max((op.end for op in acked if op.key in present and op.end <= fault), default=0.0)
     return wrong, len(gone), newest
 
