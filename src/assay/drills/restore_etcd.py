@@ -230,7 +230,7 @@ class EtcdRestore:
                 ops = ledger.stop()
                 keys = self._apart.submit(self._scene.final_reads, run).result()
                 bad, lost, newest = lost_rows(
-                    ops, frozenset.intersection(*map(frozenset, keys.values())), point
+                    ops, frozenset.intersection(*map(frozenset, keys.values())), point, fault
                 )
                 watch.lap("verify")
                 restore = watch.finish(SERVICE, size, fault - newest, lost, not bad, "L3", notes)
