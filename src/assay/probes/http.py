@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -23,11 +25,22 @@ class Reply:
     status: int
     size: int
     seconds: float
+    method: str = "GET"
+    body: bytes = field(default=b"", repr=False)
 
     @property
     def named(self) -> str:
-        """Return `GET url`."""
-        return f"GET {self.url}"
+        """Return `GET url`, or with the method it was asked with."""
+        return f"{self.method} {self.url}"
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """Return the JSON object of the body, empty where it holds none."""
+        try:
+            found = json.loads(self.body)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
 
 class _NamedAdapter(HTTPAdapter):
@@ -68,22 +81,37 @@ class Http:
         Raises:
             ProbeError: no reply: refused, timed out, or the certificate is not accepted.
         """
-        url = self.url + (path or self.path)
+        return self._ask("GET", path or self.path)
+
+    def post(self, path: str, body: Mapping[str, object]) -> Reply:
+        """Return the reply to one POST of `body` as JSON; any status is a reply. It is not sent twice.
+
+        Raises:
+            ProbeError: no reply, so nothing is known about what was done.
+        """
+        return self._ask("POST", path, body)
+
+    def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Reply:
+        url = self.url + path
         with requests.Session() as session:
             session.trust_env = False
             if self.name:
                 session.mount("https://", _NamedAdapter(self.name))
             begin = time.monotonic()
-            reply = self._send(session, url)
-            return Reply(url, reply.status_code, len(reply.content), time.monotonic() - begin)
+            reply = self._send(session, method, url, body)
+            seconds = time.monotonic() - begin
+            return Reply(url, reply.status_code, len(reply.content), seconds, method, reply.content)
 
-    def _send(self, session: requests.Session, url: str) -> requests.Response:
-        asked = f"GET {url}"
+    def _send(
+        self, session: requests.Session, method: str, url: str, body: Mapping[str, object] | None
+    ) -> requests.Response:
+        asked = f"{method} {url}"
         headers = {"Host": self.name} if self.name else {}
         try:
-            return session.get(
-                url, headers=headers, verify=self.ca or True, timeout=TIMEOUT, allow_redirects=False
-            )
+            return session.request(
+                method, url, json=body, headers=headers, verify=self.ca or True, timeout=TIMEOUT,
+                allow_redirects=False,
+            )  # fmt: skip
         except requests.exceptions.SSLError as error:
             raise ProbeError(
                 f"{asked}: the certificate is not accepted", "check [api] ca and host"

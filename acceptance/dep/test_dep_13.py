@@ -1,0 +1,33 @@
+"""DEP-13: what the public name confirms is in the database, seen by a way that is not the product's."""
+
+import secrets
+
+import pytest
+
+from assay.model import Record
+from assay.stack import Stack
+
+
+@pytest.mark.control("DEP-13")
+def test_marked_transaction_reaches_the_database(stack: Stack, control: Record) -> None:
+    """Send one marked order per path, look for it in the database itself and by its own address."""
+    for path in control.population(control.listed("paths")):
+        mark = f"assay-{secrets.token_hex(12)}"
+        control.assume(stack.sql.order(mark) is None, "the mark is not new")
+        sent = stack.http.post(path, {"mark": mark})
+        control.ask(f"{sent.named} with a new mark")
+        control.measured(sent.seconds, "s", "answer")
+        if control.offenders([sent] if sent.status != 201 else [], f"answers {sent.status}, not 201"):
+            continue
+        row = stack.sql.order(mark)
+        if row is None:
+            control.offenders([sent], "confirmed, but the database does not have it")
+            continue
+        control.offenders([sent] if sent.fields.get("id") != row.id else [], "confirmed another row")
+        back = stack.http.get(f"{path}/{row.id}")
+        wrong = back.status != 200 or back.fields.get("mark") != mark
+        control.offenders([sent] if wrong else [], f"reading it back answers {back.status}, or another mark")
+    standbys = stack.sql.standbys()
+    held = [one.named for one in standbys if one.synchronous]
+    control.offenders([] if held else [stack.sql], "no standby holds what it confirms")
+    assert not control.found

@@ -1,0 +1,87 @@
+"""DEP-13: orders confirmed and not committed, kept elsewhere by the pool, or never reaching the API."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from assay.model import Named
+from assay.plant import Plant
+
+
+API = ("apps/v1", "Deployment", "shop", "public-api")
+POOL = ("apps/v1", "Deployment", "postgres", "pgbouncer")
+SERVICE = ("v1", "Service", "shop", "public-api")
+PATH = "/api/v1/orders"
+TABLE = (
+    "CREATE TEMP TABLE IF NOT EXISTS orders (id bigint GENERATED ALWAYS AS IDENTITY (START 1000000000), "
+    "mark text, created timestamptz DEFAULT now())"
+)
+
+
+def rolled_out(found: Mapping[str, Any]) -> bool:
+    """Return True if every replica is of the newest revision, available, and no older one is left."""
+    status, wanted = found.get("status", {}), found["spec"].get("replicas", 1)
+    counts = [status.get(key, 0) for key in ("replicas", "updatedReplicas", "availableReplicas")]
+    return bool(
+        status.get("observedGeneration", 0) >= found["metadata"]["generation"] and counts == [wanted] * 3
+    )
+
+
+def sent(plant: Plant) -> Named:
+    """Return the name of the request that must be caught."""
+    return Named(f"POST {plant.profile.need_text('api.url').rstrip('/')}{PATH}")
+
+
+@contextmanager
+def changed(plant: Plant, where: tuple[str, str, str, str], template: Mapping[str, Any]) -> Iterator[None]:
+    """Change the pods of a Deployment, wait until it is rolled out, and again when it is put back."""
+    version, kind, space, name = where
+    patch = {"spec": {"template": {"spec": dict(template)}}}
+    try:
+        with plant.patched(kind, space, name, patch, api_version=version, ready=rolled_out, within=180):
+            yield
+    finally:
+        plant.await_object(*where, ready=rolled_out, within=180)
+
+
+@contextmanager
+def uncommitted(plant: Plant) -> Iterator[Named]:
+    """Let the API answer 201 without a commit."""
+    found = plant.await_object(*API, ready=rolled_out, within=120)
+    containers = [dict(one) for one in found["spec"]["template"]["spec"]["containers"]]
+    containers[0]["env"] = [*containers[0].get("env", []), {"name": "ASSAY_UNCOMMITTED", "value": "1"}]
+    with changed(plant, API, {"containers": containers}):
+        yield sent(plant)
+
+
+@contextmanager
+def wrong_table(plant: Plant) -> Iterator[Named]:
+    """Let the pool put a temporary table in front of the real one; the product's answers look right."""
+    found = plant.await_object(*POOL, ready=rolled_out, within=120)
+    volumes = [dict(one) for one in found["spec"]["template"]["spec"]["volumes"]]
+    place = next(one for one in volumes if one["name"] == "configuration")
+    live = plant.kube.get("v1", "ConfigMap", "postgres", place["configMap"]["name"])
+    assert live is not None, "the pool's configuration is not there"
+    text = live["data"]["pgbouncer.ini"].replace("dbname=shop", f"dbname=shop connect_query='{TABLE}'")
+    body = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"namespace": "postgres", "name": "pgbouncer-planted"},
+        "data": {"pgbouncer.ini": text},
+    }
+    place["configMap"] = {**place["configMap"], "name": "pgbouncer-planted"}
+    with plant.apply(body), changed(plant, POOL, {"volumes": volumes}):
+        yield sent(plant)
+
+
+@contextmanager
+def unrouted(plant: Plant) -> Iterator[Named]:
+    """Let the API's Service choose no pod."""
+    version, kind, space, name = SERVICE
+    patch = {"spec": {"selector": {"app.kubernetes.io/name": "nobody"}}}
+    with plant.patched(kind, space, name, patch, api_version=version):
+        plant.await_object("v1", "Endpoints", space, name, ready=lambda e: not e.get("subsets"))
+        yield sent(plant)
+
+
+PLANTED = [uncommitted, wrong_table, unrouted]
