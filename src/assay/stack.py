@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from assay.probes.runbook import Runbook
     from assay.probes.s3 import S3
     from assay.probes.sops import Sops
+    from assay.probes.sql import Sql
     from assay.probes.talos import Talos
     from assay.probes.vault import Vault
     from assay.probes.vault_policy import VaultFiles
@@ -233,3 +234,10 @@ class Stack:
         from assay.probes.sops import Sops
 
         return Sops(self.profile.sops, self.paths.declared.gitops)
+
+    @cached_property
+    def sql(self) -> Sql:
+        """Return the database, read past the product's own path."""
+        from assay.probes.sql import Sql
+
+        return Sql.from_profile(self.profile)
