@@ -18,6 +18,7 @@ from lab.images import GROUP, NOBODY, PASSWD
 from lab.layout import NODES, PROJECT, STATE
 from lab.oci import Entry, Image
 from lab.parts.part import FIRST, Context, Part, Tables
+from lab.parts.secrets import KINDS, authority, copied
 
 
 SCRIPTS = PROJECT / "lab" / "components" / "postgres"
@@ -67,16 +68,6 @@ def _server(_binaries: Path) -> Image:
 
 def _pool(_binaries: Path) -> Image:
     return _image("pgbouncer", POOL, "/usr/sbin/pgbouncer", NOBODY)
-
-
-def _kept(name: str) -> str:
-    """Return a random value of the lab's own, made once and kept readable by its owner only."""
-    path = FOLDER / name
-    if not path.exists():
-        FOLDER.mkdir(mode=0o700, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(random.token_urlsafe(32))
-    return path.read_text()
 
 
 def _pair(context: Context, name: str, sans: tuple[str, ...] = ()) -> pki.Pair:
@@ -147,11 +138,25 @@ def deploy(context: Context) -> None:
     """
     volumes.make(context.documents)
     cluster = context.cluster
+    cluster.apply(authority(context.authority.cert, [SPACE]))
     cluster.apply([d for d in context.documents if d["kind"] not in FIRST])
+    for document in context.documents:
+        if document["kind"] in KINDS:
+            copied(cluster, document)
+    _auditor(cluster)
     members_ready(cluster)
     rolled_out(cluster, SPACE, "pgbouncer")
     context.say("first base backup")
     backed_up(cluster)
+
+
+def _auditor(cluster: Cluster) -> None:
+    """Keep the reading account's password for the suite, which runs outside of the cluster."""
+    data = cluster.get("secret", "postgres-auditor", "-n", SPACE)["data"]
+    FOLDER.mkdir(mode=0o700, exist_ok=True)
+    path = FOLDER / "auditor"
+    path.touch(mode=0o600)
+    path.write_bytes(base64.b64decode(data["password"]))
 
 
 @waiting
@@ -200,6 +205,7 @@ def profile(context: Context) -> Tables:
 
 PART = Part(
     name="postgres",
+    needs=("objectstore", "secrets"),
     expected=90,
     images={"postgres": _server, "pgbouncer": _pool},
     names={name: f"registry.platform.example/platform/{name}" for name in ("postgres", "pgbouncer")},

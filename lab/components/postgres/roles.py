@@ -58,10 +58,15 @@ def database(cursor) -> None:
         )
 
 
+def archive(command: str) -> bool:
+    """Return True if pgBackRest could do `command` for the platform's stanza."""
+    return subprocess.run(["pgbackrest", "--stanza=platform", command], check=False).returncode == 0
+
+
 def stanza() -> None:
-    """Make the archive's stanza; object storage may be late."""
+    """Make the archive's stanza, or tell it of a cluster made anew; object storage may be late."""
     end = time.monotonic() + PATIENCE_S
-    while subprocess.run(["pgbackrest", "--stanza=platform", "stanza-create"], check=False).returncode:
+    while not (archive("stanza-create") or archive("stanza-upgrade")):
         if time.monotonic() > end:
             sys.exit("pgbackrest stanza-create keeps failing: object storage")
         time.sleep(5)
