@@ -1,0 +1,34 @@
+"""DR-04: whatever holds state in the live cluster has come back from object storage, and not long ago."""
+
+import time
+
+import pytest
+
+from assay.drills.records import Records
+from assay.drills.restore import faults
+from assay.model import Offender, Record
+from assay.probes.stateful import inventory
+from assay.stack import Stack
+
+
+DAY = 86400.0
+
+
+@pytest.mark.control("DR-04")
+def test_everything_stateful_was_restored(stack: Stack, control: Record) -> None:
+    """What is stateful, less what has a passing record that is young enough, must be nothing."""
+    items = control.population(inventory(stack.kube, control.listed("services"), control.listed("stateless")))
+    newest, limit = Records.from_profile(stack.profile).newest(), control.limit("restore")
+    for item in items:
+        if not item.service:
+            control.offenders([Offender(item.named, "belongs to no service that is restored")])
+        elif item.service not in newest:
+            control.offenders([Offender(item.named, f"{item.service} has no record of a restore")])
+    for service, kept in newest.items():
+        rpo, days = stack.profile.declared.get(f"ACC-10.rpo_{service}"), kept.age(time.time()) / DAY
+        control.note(service, f"restored {days:.1f} days ago in {kept.restore.seconds:.0f} s")
+        old = [f"restored {days:.0f} days ago"] if days > control.limit("age") else []
+        control.offenders(
+            Offender(kept.restore.named, why) for why in [*old, *faults(kept.restore, limit, rpo)]
+        )
+    assert not control.found

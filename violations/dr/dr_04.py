@@ -1,0 +1,39 @@
+"""DR-04: something new holds state, and nobody has ever restored it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from assay.plant import Named, Plant
+
+
+@contextmanager
+def new_stateful_set(plant: Plant) -> Iterator[Named]:
+    """A StatefulSet that no restore was ever drilled for."""
+    labels = {"app.kubernetes.io/name": "queue"}
+    spec = {
+        "serviceName": "queue",
+        "replicas": 0,
+        "selector": {"matchLabels": labels},
+        "template": {
+            "metadata": {"labels": labels},
+            "spec": plant.pod_spec("registry.platform.example/queue"),
+        },
+    }
+    meta = {"namespace": "assay-planted", "name": "queue"}
+    with plant.apply(
+        {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": meta, "spec": spec}
+    ) as named:
+        yield named
+
+
+@contextmanager
+def new_claim(plant: Plant) -> Iterator[Named]:
+    """A claim for a volume beside any StatefulSet."""
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
+    meta = {"namespace": "assay-planted", "name": "uploads"}
+    body = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
+    with plant.apply(body) as named:
+        yield named
+
+
+PLANTED = [new_stateful_set, new_claim]
