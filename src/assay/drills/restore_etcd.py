@@ -160,6 +160,7 @@ class EtcdRestore:
                 return self._lose_and_restore(run, ledger, point, gates, canary)
             finally:
                 put_back(journal, _Way(self._disks), number, Undo(self._target), self._disks.observed)
+                await_true(self._scene.apiservers_ready, "every API server ready again", 300, every=1.0)
 
     def _preflight(self) -> None:
         await_true(self._quorum.holds, "three agreeing etcd voters before the drill", 300, every=1.0)

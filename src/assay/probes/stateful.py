@@ -1,4 +1,4 @@
-"""What holds state in a live cluster: etcd itself, StatefulSets, claims, volumes of one node, host folders."""
+"""What holds state in a live cluster: etcd itself, StatefulSets, claims, volumes, host folders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Item = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Stateful:
-    """One thing that holds state, as the platform names it, and the service it belongs to (empty: unknown)."""
+    """One thing that holds state, as the platform names it, and the service it belongs to, if known."""
 
     named: str
     service: str = ""
