@@ -52,7 +52,8 @@ def test_a_whole_restore_has_no_fault() -> None:
     ({"level": ""}, "loss level"),
     ({"data_bytes": 0}, "no data"),
     ({"rpo_seconds": 1000.0}, "1000 s old"),
-    ({"rpo_seconds": float("nan")}, "not 900 s"),
+    ({"rpo_seconds": float("nan")}, "younger than the fault"),
+    ({"rpo_seconds": -1.0}, "younger than the fault"),
     ({"ended": 0.0}, "account for"),
     ({"parts": {}}, "missing"),
 ])  # fmt: skip

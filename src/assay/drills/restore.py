@@ -212,6 +212,8 @@ def _data(restore: Restore, rpo: float | None) -> list[str]:
         wrong.append("no data came back")
     if rpo is None:
         wrong.append("no recovery point objective is declared")
+    elif not restore.rpo_seconds >= 0:
+        wrong.append("the newest write that came back is younger than the fault")
     elif not restore.rpo_seconds <= rpo:
         wrong.append(f"the newest write that came back is {restore.rpo_seconds:.0f} s old, not {rpo:.0f} s")
     return wrong

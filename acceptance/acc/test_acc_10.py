@@ -1,0 +1,48 @@
+"""ACC-10: every service has a recovery point objective, and its backups keep it."""
+
+import time
+
+import pytest
+
+from assay.model import Offender, Record
+from assay.probes import schedules
+from assay.probes.points import Points
+from assay.probes.stateful import inventory
+from assay.stack import Stack
+
+
+@pytest.mark.control("ACC-10", tier="static")
+def test_schedules_keep_the_objectives(stack: Stack, control: Record) -> None:
+    """Judge the longest time between two runs and the longest run against the declared objective."""
+    for job in control.population(schedules.declared_schedules(stack.manifests)):
+        key = f"ACC-10.rpo_{job.service}"
+        rpo = stack.profile.declared.get(key)
+        if rpo is None:
+            control.offenders([Offender(job.named, f"no {key} is declared")])
+        elif job.suspended or job.deadline is None:
+            control.offenders([Offender(job.named, "suspended, or nothing limits one run")])
+        elif job.interval + job.deadline > rpo:
+            control.offenders([Offender(job.named, f"{job.interval + job.deadline:.0f} s between points")])
+    assert not control.found
+
+
+@pytest.mark.control("ACC-10", tier="live")
+def test_newest_points_keep_the_objectives(stack: Stack, control: Record) -> None:
+    """Ask the object storage for the newest point of every service that the live cluster holds state of."""
+    items = inventory(stack.kube, control.listed("services"), control.listed("stateless"))
+    for service in control.population(sorted({item.service for item in items} - {""})):
+        rpo, bucket = stack.profile.declared.get(f"ACC-10.rpo_{service}"), stack.s3.buckets.get(service)
+        if rpo is None or bucket is None:
+            control.offenders([Offender(f"Service {service}", "no objective or no bucket is declared")])
+            continue
+        shown = [one for one in stack.s3.versions(bucket) if one.latest and not one.marker and not one.canary]
+        control.population(shown)
+        newest = max(shown, key=lambda one: one.modified)
+        age = control.measured(time.time() - newest.modified.timestamp(), "s", f"age_{service}")
+        control.offenders(
+            [Offender(f"Service {service}", f"newest point {age:.0f} s old")] if age > rpo else []
+        )
+        if service == "etcd":
+            point = Points.from_profile(stack.profile).open(newest)
+            control.offenders([Offender(f"Service {service}", point.fault)] if point.fault else [])
+    assert not control.found
