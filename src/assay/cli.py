@@ -182,7 +182,8 @@ def report() -> None:
         run = json.loads((reports / "verdicts.json").read_text(encoding="utf-8"))["run"]
         lines = read_lines(reports / "evidence" / f"{run}.jsonl")
         page = generate(reports / "allure-results", reports / "allure-report")
-        agree(reports / "allure-report", [(str(line["control"]), Verdict(line["verdict"])) for line in lines])
+        recorded = [(str(line["control"]), Verdict(line["verdict"])) for line in lines]
+        agree(reports / "allure-report", recorded, run)
     except OSError as problem:
         raise click.ClickException(f"no run to report: {problem} - run make accept first") from problem
     except AssayError as problem:

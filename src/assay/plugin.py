@@ -193,6 +193,7 @@ class Judge:
         for label, value in (
             ("control", control),
             ("tier", str(tier)),
+            ("run", self.session.run),
             ("owner", self._control(control).owner),
         ):
             allure.dynamic.label(label, value)

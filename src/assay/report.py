@@ -119,13 +119,10 @@ def shown(out: Path) -> Counter[tuple[str, str]]:
     Raises:
         ReportError: the pages' data cannot be read, or its own total differs from its rows.
     """
+    rows = _cases(out)
     try:
-        cases = [
-            json.loads(path.read_text(encoding="utf-8")) for path in (out / "data/test-cases").glob("*.json")
-        ]
         total = json.loads((out / "widgets/summary.json").read_text(encoding="utf-8"))["statistic"]["total"]
-        rows = [case for case in cases if not case.get("retry")]
-        pairs = Counter((_control(case), str(case["status"])) for case in rows)
+        pairs = Counter((_label(case, "control"), str(case["status"])) for case in rows)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReportError(
             f"{out.name}: the report's data cannot be read: {error}", "generate it again"
@@ -135,15 +132,36 @@ def shown(out: Path) -> Counter[tuple[str, str]]:
     return pairs
 
 
-def _control(case: dict[str, object]) -> str:
+def _cases(out: Path) -> list[dict[str, object]]:
+    try:
+        cases = [
+            json.loads(path.read_text(encoding="utf-8")) for path in (out / "data/test-cases").glob("*.json")
+        ]
+        return [case for case in cases if not case.get("retry")]
+    except (OSError, ValueError, AttributeError) as error:
+        raise ReportError(
+            f"{out.name}: the report's data cannot be read: {error}", "generate it again"
+        ) from error
+
+
+def _label(case: dict[str, object], name: str) -> str:
     labels = case.get("labels")
     for label in labels if isinstance(labels, list) else ():
-        if label.get("name") == "control":
+        if label.get("name") == name:
             return str(label.get("value"))
     return ""
 
 
-def agree(out: Path, recorded: Iterable[tuple[str, Verdict]]) -> None:
+def foreign(out: Path, run: str) -> list[str]:
+    """Return the controls of which the report in `out` shows a case that is not of `run`.
+
+    Raises:
+        ReportError: the pages' data cannot be read.
+    """
+    return sorted({_label(case, "control") for case in _cases(out) if _label(case, "run") != run})
+
+
+def agree(out: Path, recorded: Iterable[tuple[str, Verdict]], run: str) -> None:
     """Check that the report in `out` shows every recorded judgement, and nothing else, with its verdict.
 
     Two cases that Allure takes for one would show a red run as green; then their numbers differ here.
@@ -151,10 +169,16 @@ def agree(out: Path, recorded: Iterable[tuple[str, Verdict]]) -> None:
     Args:
         out: a generated report.
         recorded: control id and verdict of every judgement of that run.
+        run: its id, which every case of the report must carry.
 
     Raises:
         ReportError: names the controls that differ.
     """
+    if strangers := foreign(out, run):
+        raise ReportError(
+            f"the report shows cases that are not of run {run}: {', '.join(strangers)}",
+            "run make accept again",
+        )
     expected = Counter((control, STATUS[verdict]) for control, verdict in recorded if verdict in STATUS)
     found = Counter({pair: n for pair, n in shown(out).items() if pair[1] in STATUS.values()})
     wrong = sorted({f"{control} {status}" for control, status in (expected - found) + (found - expected)})

@@ -29,6 +29,7 @@ import os, allure, pytest
 @pytest.fixture(autouse=True)
 def labels(request):
     allure.dynamic.label("control", "SEC-01")
+    allure.dynamic.label("run", "this-run")
     if os.environ.get("UNIQUE"):
         allure.dynamic.parameter("case", request.node.nodeid)
 """
@@ -143,10 +144,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_report_agrees_with_the_record(report: Path) -> None:
-    agree(report, RECORDED)
+    agree(report, RECORDED, "this-run")
     assert shown(report)["SEC-01", "failed"] == 1
     with pytest.raises(ReportError, match="SEC-01 failed"):
-        agree(report, [*RECORDED, ("SEC-01", Verdict.FAIL)])
+        agree(report, [*RECORDED, ("SEC-01", Verdict.FAIL)], "this-run")
+    with pytest.raises(ReportError, match="not of run"):
+        agree(report, RECORDED, "another-run")
 
 
 def test_pages_render_with_the_right_counts_and_call_no_one(report: Path, tmp_path: Path) -> None:
@@ -167,7 +170,7 @@ def test_merged_twins_are_caught(tmp_path: Path) -> None:
     generate(results(tmp_path, ""), tmp_path / "html")
     assert shown(tmp_path / "html")["SEC-01", "failed"] == 0, "Allure no longer merges: simplify"
     with pytest.raises(ReportError, match="SEC-01 failed"):
-        agree(tmp_path / "html", RECORDED)
+        agree(tmp_path / "html", RECORDED, "this-run")
 
 
 def test_no_page_names_an_analytics_host(report: Path) -> None:
