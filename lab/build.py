@@ -38,9 +38,9 @@ K8S_FLAGS = " ".join(
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One module: its folder, the packages to build with the names of the binaries, extra linker flags.
+    """One module: its folder, the packages to build and their binaries, linker flags, seconds, build tags.
 
-    And seconds a cold build takes, build tags.
+    The seconds are those of a cold build.
     """
 
     folder: str

@@ -131,10 +131,7 @@ def node_patch(node: Node) -> list[dict[str, Any]]:
 
 
 def render(binaries: Path, lab_ca: bytes) -> None:
-    """Write the secrets bundle, one validated configuration a node.
-
-    And the admin and reader credentials into `cfg/`.
-    """
+    """Write into `cfg/`: the secrets, a valid configuration for each node, admin and reader credentials."""
     CONFIG.mkdir(parents=True, exist_ok=True, mode=0o700)
     (CONFIG / "nodes").mkdir(exist_ok=True)
     _talosctl(binaries, "gen", "secrets", "--force", "-o", str(CONFIG / "secrets.yaml"))

@@ -91,10 +91,7 @@ IPTABLES = (
 
 
 def assemble(root: Path, binaries: Path, talos_source: Path, version: str) -> None:
-    """Make `root` anew from the binaries of the lab, Debian's runc, nft and CNI plugins.
-
-    And Talos' own configuration files.
-    """
+    """Make `root` anew: the lab's programs, Debian's runc, nft and CNI plugins, Talos' own configuration."""
     shutil.rmtree(root, ignore_errors=True)
     for folder in FOLDERS:
         (root / folder).mkdir(parents=True, exist_ok=True)

@@ -78,10 +78,7 @@ def start_web(lab_ca: pki.Pair) -> None:
 
 
 def start_load_balancer() -> None:
-    """Start HAProxy: the cluster's endpoint, as the specification's API load balancer.
-
-    With health checks of all three apiservers.
-    """
+    """Start HAProxy, the API load balancer of the specification: it checks the health of three apiservers."""
     folder = STATE / "haproxy"
     folder.mkdir(exist_ok=True, mode=0o700)
     authority = machineconfig.ca("k8s")

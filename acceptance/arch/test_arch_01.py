@@ -11,10 +11,7 @@ from assay.stack import Stack
 
 @pytest.mark.control("ARCH-01", tier="static")
 def test_three_control_planes_are_declared(stack: Stack, control: Record) -> None:
-    """Count servers in the sources and in each plan.
-
-    And rendered control-plane configurations where they are given.
-    """
+    """Count servers in the sources and in each plan, and control-plane configurations where there are any."""
     wanted = int(control.limit("control_planes"))
     plans = stack.plan if stack.paths.declared.plan else ()
     counts = [stack.hcl.resources("hcloud_server"), *(list(plan.resources) for plan in plans)]
@@ -44,10 +41,7 @@ def test_three_control_planes_are_declared(stack: Stack, control: Record) -> Non
 
 @pytest.mark.control("ARCH-01", tier="live")
 def test_etcd_has_three_voters(stack: Stack, control: Record) -> None:
-    """Ask every member by its own address, etcd itself and Talos beside it.
-
-    And let nobody speak for another.
-    """
+    """Ask every member by its own address, of etcd and of Talos; none speaks for another."""
     talos, etcd, voters = stack.talos, stack.etcd, int(control.limit("voters"))
     planes = control.population(talos.controlplanes, of=int(control.limit("control_planes")))
     labelled = [node for node in stack.kube.nodes() if "node-role.kubernetes.io/control-plane" in node.labels]

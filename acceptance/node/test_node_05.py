@@ -9,10 +9,7 @@ from assay.stack import Stack
 
 @pytest.mark.control("NODE-05")
 def test_git_and_state_hold_no_machine_secret(stack: Stack, control: Record) -> None:
-    """Judge every version of every file, by name and by content.
-
-    And what would put secrets into the state.
-    """
+    """Judge every version of every file by name and content, and what would put secrets into the state."""
     blobs = control.population(stack.git.blobs)
     control.note("versions in the history only", sum(not blob.current for blob in blobs))
     resources = control.population(stack.hcl.resources())

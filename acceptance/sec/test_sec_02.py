@@ -10,10 +10,7 @@ from assay.stack import Stack
 
 @pytest.mark.control("SEC-02")
 def test_every_kind_and_container_is_gated(stack: Stack, control: Record) -> None:
-    """Try the whole matrix as dry runs.
-
-    For real: one controller of a kind that the gate does not look into.
-    """
+    """Try the whole matrix as dry runs, and one controller that the gate does not look into for real."""
     kube, signed, bad = stack.kube, stack.samples.signed, gate.images(stack.samples)
     layers, (label,) = control.listed("layers"), control.listed("opt_in")
     live = gate.place_to_try(kube, control.listed("exempt"))

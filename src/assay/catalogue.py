@@ -98,9 +98,7 @@ def load_catalogue(root: Path) -> Catalogue:
 
 
 def check_trios(catalogue: Catalogue, only: Sequence[str] = ()) -> None:
-    """Check that every test has its violations and every violation its test and policy.
-
-    For all controls or `only` some.
+    """Check, for all controls or `only` some, that tests, violations and policies come in threes.
 
     Raises:
         CatalogueError: names the first file that is missing.
