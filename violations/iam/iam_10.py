@@ -36,6 +36,22 @@ def everybody(plant: Plant) -> Iterator[Named]:
 
 
 @contextmanager
+def nobody_in_particular(plant: Plant) -> Iterator[Named]:
+    """Callers without credentials may read what role view shows, as soon as a server lets them ask."""
+    group = {"apiGroup": RBAC, "kind": "Group", "name": "system:unauthenticated"}
+    with plant.apply(_binding("assay-unauthenticated", "view", group)) as named:
+        yield named
+
+
+@contextmanager
+def anonymous_user(plant: Plant) -> Iterator[Named]:
+    """The user that stands for nobody may read one namespace's objects."""
+    user = {"apiGroup": RBAC, "kind": "User", "name": "system:anonymous"}
+    with plant.apply(_binding("assay-anonymous", "view", user, "kube-system")) as named:
+        yield named
+
+
+@contextmanager
 def wildcard(plant: Plant) -> Iterator[Named]:
     """A role of another name that allows everything."""
     with (
@@ -76,4 +92,12 @@ def admin_of_kube_system(plant: Plant) -> Iterator[Named]:
         yield named
 
 
-PLANTED = [everybody, wildcard, aggregated, impersonator, admin_of_kube_system]
+PLANTED = [
+    everybody,
+    nobody_in_particular,
+    anonymous_user,
+    wildcard,
+    aggregated,
+    impersonator,
+    admin_of_kube_system,
+]
