@@ -40,13 +40,13 @@ def alone(patience: float = 0) -> Iterator[None]:
 
 
 @main.command()
-@click.option("--without", default="", metavar="PART,...", help="leave parts of the platform out")
-def up(without: str) -> None:
+@click.option("--with", "wanted", default="", metavar="PART,...", help="parts beside what every lab has")
+def up(wanted: str) -> None:
     """Build what is missing and start the platform; clears what a dead lab left first."""
     console = Console(width=120, log_path=False)
     began = time.monotonic()
     with alone():
-        Up(console, parts.chosen(name for name in without.split(",") if name)).run()
+        Up(console, parts.chosen(name for name in wanted.split(",") if name)).run()
     console.print(f"The lab is up after {time.monotonic() - began:.0f} s. Profile: {STATE / 'stack.toml'}")
 
 

@@ -24,21 +24,18 @@ def every() -> tuple[Part, ...]:
     return tuple(importlib.import_module(f"lab.parts.{name}").PART for name in there)
 
 
-def chosen(without: Iterable[str] = ()) -> tuple[Part, ...]:
-    """Return the parts of a lab that is started without some.
+def chosen(wanted: Iterable[str] = ()) -> tuple[Part, ...]:
+    """Return the parts of a lab that is started with some beside what every lab has, and what they need.
 
     Raises:
-        RuntimeError: a name is no part, or a part that stays needs one that is left out.
+        RuntimeError: a name is no part.
     """
-    absent, parts = set(without), every()
-    if unknown := sorted(absent - {part.name for part in parts}):
-        raise RuntimeError(
-            f"{', '.join(unknown)}: no such part; there are {', '.join(p.name for p in parts)}"
-        )
-    for part in parts:
-        if part.name not in absent and (lacking := sorted(absent.intersection(part.needs))):
-            raise RuntimeError(f"{part.name} needs {', '.join(lacking)}: leave {part.name} out too")
-    return tuple(part for part in parts if part.name not in absent)
+    known, names = {part.name: part for part in every()}, list(wanted)
+    for one in names:
+        if one not in known:
+            raise RuntimeError(f"{one}: no such part; there are {', '.join(known) or 'none'}")
+        names += known[one].needs
+    return tuple(part for part in every() if part.name in names)
 
 
 def remember(parts: Iterable[Part], file: Path = CHOICE) -> None:
@@ -58,13 +55,7 @@ def added(name: str) -> tuple[Part, ...]:
     Raises:
         RuntimeError: there is no such part.
     """
-    known, wanted = {part.name: part for part in every()}, [name]
-    for one in wanted:
-        if one not in known:
-            raise RuntimeError(f"{one}: no such part; there are {', '.join(known) or 'none'}")
-        wanted += known[one].needs
-    there = {*wanted, *(part.name for part in remembered())}
-    return tuple(part for part in every() if part.name in there)
+    return chosen([name, *(part.name for part in remembered())])
 
 
 def left_out(parts: Iterable[Part]) -> dict[str, str]:
