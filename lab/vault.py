@@ -61,8 +61,8 @@ class Escrow:
 def client(address: str, ca: Path, token: str = "") -> hvac.Client:
     """Return a client of one member that ignores the environment's proxies and tokens."""
     session = requests.Session()
-    session.trust_env = False
-    made = hvac.Client(address, token=token, verify=str(ca), timeout=TIMEOUT_S, session=session)
+    session.trust_env, session.verify = False, str(ca)
+    made = hvac.Client(address, token=token, timeout=TIMEOUT_S, session=session)
     made.token = token
     return made
 
