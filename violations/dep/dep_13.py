@@ -1,4 +1,4 @@
-"""DEP-13: orders confirmed and not committed, kept elsewhere by the pool, or never reaching the API."""
+"""DEP-13: orders confirmed and not committed, kept elsewhere by the pool, or taken by nobody."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +10,6 @@ from assay.plant import Plant
 
 API = ("apps/v1", "Deployment", "shop", "public-api")
 POOL = ("apps/v1", "Deployment", "postgres", "pgbouncer")
-SERVICE = ("v1", "Service", "shop", "public-api")
 PATH = "/api/v1/orders"
 TABLE = (
     "CREATE TEMP TABLE IF NOT EXISTS orders (id bigint GENERATED ALWAYS AS IDENTITY (START 1000000000), "
@@ -75,13 +74,18 @@ def wrong_table(plant: Plant) -> Iterator[Named]:
 
 
 @contextmanager
-def unrouted(plant: Plant) -> Iterator[Named]:
-    """Let the API's Service choose no pod."""
-    version, kind, space, name = SERVICE
-    patch = {"spec": {"selector": {"app.kubernetes.io/name": "nobody"}}}
-    with plant.patched(kind, space, name, patch, api_version=version):
-        plant.await_object("v1", "Endpoints", space, name, ready=lambda e: not e.get("subsets"))
-        yield sent(plant)
+def nobody_serves(plant: Plant) -> Iterator[Named]:
+    """Take every pod of the API away; kept-alive connections go with them, so no old route answers."""
+    version, kind, space, name = API
+    try:
+        with plant.patched(
+            kind, space, name, {"spec": {"replicas": 0}}, api_version=version,
+            ready=lambda found: not found.get("status", {}).get("replicas"), within=120,
+        ):  # fmt: skip
+            plant.await_object("v1", "Endpoints", space, name, ready=lambda e: not e.get("subsets"))
+            yield sent(plant)
+    finally:
+        plant.await_object(*API, ready=rolled_out, within=180)
 
 
-PLANTED = [uncommitted, wrong_table, unrouted]
+PLANTED = [uncommitted, wrong_table, nobody_serves]
