@@ -6,6 +6,10 @@ terraform {
       source  = "hetznercloud/hcloud"
       version = "~> 1.54"
     }
+    minio = {
+      source  = "aminueza/minio"
+      version = "~> 3.3"
+    }
     cloudflare = {
       source  = "cloudflare/cloudflare"
       version = "~> 5.8"
@@ -24,3 +28,10 @@ terraform {
 provider "hcloud" {}
 
 provider "cloudflare" {}
+
+# Object storage of the backup project. MINIO_USER and MINIO_PASSWORD come from the environment as well.
+provider "minio" {
+  minio_server = var.object_storage
+  minio_region = "fsn1"
+  minio_ssl    = true
+}

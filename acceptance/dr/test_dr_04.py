@@ -11,7 +11,7 @@ from assay.probes.stateful import inventory
 from assay.stack import Stack
 
 
-DAY = 86400.0
+HOUR = 3600.0
 
 
 @pytest.mark.control("DR-04")
@@ -25,9 +25,9 @@ def test_everything_stateful_was_restored(stack: Stack, control: Record) -> None
         elif item.service not in newest:
             control.offenders([Offender(item.named, f"{item.service} has no record of a restore")])
     for service, kept in newest.items():
-        rpo, days = stack.profile.declared.get(f"ACC-10.rpo_{service}"), kept.age(time.time()) / DAY
-        control.note(service, f"restored {days:.1f} days ago in {kept.restore.seconds:.0f} s")
-        old = [f"restored {days:.0f} days ago"] if days > control.limit("age") else []
+        rpo, hours = stack.profile.declared.get(f"ACC-10.rpo_{service}"), kept.age(time.time()) / HOUR
+        control.note(service, f"restored {hours:.1f} h ago in {kept.restore.seconds:.0f} s")
+        old = [f"restored {hours:.0f} h ago"] if hours > control.limit("age") else []
         control.offenders(
             Offender(kept.restore.named, why) for why in [*old, *faults(kept.restore, limit, rpo)]
         )

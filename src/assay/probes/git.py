@@ -187,7 +187,9 @@ class GitTree:
     def messages(self) -> list[tuple[str, str]]:
         """Return (`Commit <id>` or `Tag <name>`, text) of every commit and annotated tag on any ref."""
         commits = self._git("log", "--all", "--format=%H%x00%B%x1e").split("\x1e")
-        tags = self._git("for-each-ref", "--format=%(refname:short)%00%(contents)%1e", "refs/tags").split("\x1e")
+        tags = self._git("for-each-ref", "--format=%(refname:short)%00%(contents)%1e", "refs/tags").split(
+            "\x1e"
+        )
         found = [("Commit", row) for row in commits] + [("Tag", row) for row in tags]
         pairs = [(kind, *row.strip("\n").partition("\0")[::2]) for kind, row in found if row.strip()]
         return [(f"{kind} {name[:12] if kind == 'Commit' else name}", text) for kind, name, text in pairs]

@@ -84,6 +84,7 @@ class Hold:
             return (
                 f"version {self.version.id} is locked in mode {self.mode}: who has the bypass right deletes"
             )
+        least = min(least, 1.0) if self.version.canary else least
         held = (self.until - self.version.modified).total_seconds() / 86400
         # The store stamps the retention a moment before it stamps the version.
         return (

@@ -17,12 +17,13 @@ from typing import Any
 from assay.errors import ProbeError
 from assay.model import Attempt
 from assay.probes.s3 import S3, Client, asking, attempt, connect
-from assay.probes.s3_facts import CANARIES, COMPLIANCE, Lock, Version
+from assay.probes.s3_facts import CANARIES, COMPLIANCE, Hold, Lock, Version
 
 
 DAY = dt.timedelta(days=1)
 HOUR = dt.timedelta(hours=1)
 SECOND = dt.timedelta(seconds=1)
+BYPASS = {"BypassGovernanceRetention": True}
 TICK = 1.1  # seconds; some stores give times in whole seconds
 
 
@@ -40,11 +41,11 @@ class Pair:
 
 
 class Trial:
-    """One key, tried on one bucket with one canary version."""
+    """One key, tried on one bucket with canaries of its own."""
 
-    def __init__(self, s3: S3, who: str, key: Path, lock: Lock) -> None:
-        """Act as `who`, whose key file is `key`, on the bucket of `lock`."""
-        self._s3, self.who, self.bucket, self._lock = s3, who, lock.bucket, lock
+    def __init__(self, s3: S3, who: str, key: Path, lock: Lock, *, owns: bool = False) -> None:
+        """Act as `who`, whose key file is `key`, on the bucket of `lock`; `owns`: the bucket is his."""
+        self._s3, self.who, self.bucket, self._lock, self.owns = s3, who, lock.bucket, lock, owns
         self._client: Client = connect(s3.access, key)
         self.prefix = f"{CANARIES}{secrets.token_hex(4)}/"
 
@@ -74,18 +75,26 @@ class Trial:
 
     # attempts on one version ------------------------------------------------------------------------
 
-    def on_version(self, canary: Version) -> list[Pair]:
+    def by_lock(self, canary: Version) -> list[Pair]:
         """Return every way to lose the version, beside its twin. The lock alone has to refuse these."""
-        return [
-            self._retention("shorten retention", canary, COMPLIANCE, HOUR),
-            self._retention("weaken to governance", canary, "GOVERNANCE", 2 * DAY),
-            self._removal("delete version", canary, bypass=False),
-            self._removal("delete version with bypass", canary, bypass=True),
-        ]
+        hold = self._s3.hold(canary)
+        pairs = []
+        if hold.mode:  # what is not held cannot be shortened, and must not be locked by the twin
+            pairs = [
+                self._retention("shorten retention", hold, hold.mode, HOUR),
+                self._retention("shorten retention with bypass", hold, hold.mode, HOUR, **BYPASS),
+                self._retention("weaken to governance", hold, "GOVERNANCE", 2 * DAY),
+            ]
+        if self.owns and self._lock.enabled:
+            pairs.append(
+                Pair(self._suspend(), self._try("enable versioning", lambda: self._versioning("Enabled")))
+            )
+        pairs.append(self._removal("delete version", canary))
+        pairs.append(self._removal("delete version with bypass", canary, **BYPASS))
+        return pairs
 
-    def _removal(self, what: str, canary: Version, *, bypass: bool) -> Pair:
-        """The twin is the deletion of a marker's version: same verb, same key, nothing that is locked."""
-        more = {"BypassGovernanceRetention": True} if bypass else {}
+    def _removal(self, what: str, canary: Version, **more: bool) -> Pair:
+        """The twin deletes a marker's version: same verb, same key, nothing that is locked."""
         marker = self.mark(canary.key)
         twin = self._try(f"{what} of a marker", self._delete(canary.key, marker, more))
         return Pair(self._try(what, self._delete(canary.key, canary.id, more)), twin)
@@ -93,47 +102,58 @@ class Trial:
     def _delete(self, key: str, version: str, more: dict[str, bool]) -> Callable[[], object]:
         return lambda: self._client.delete_object(Bucket=self.bucket, Key=key, VersionId=version, **more)
 
-    def _retention(self, what: str, canary: Version, mode: str, lasting: dt.timedelta) -> Pair:
+    def _retention(self, what: str, hold: Hold, mode: str, lasting: dt.timedelta, **more: bool) -> Pair:
         """The twin makes the retention one second longer."""
-        hold = self._s3.hold(canary)
         now = dt.datetime.now(dt.UTC)
-        longer = (hold.until or now + HOUR) + SECOND
-        twin = self._try("lengthen retention", self._retain(canary, hold.mode or COMPLIANCE, longer))
-        return Pair(self._try(what, self._retain(canary, mode, now + lasting)), twin)
+        longer = (self._s3.hold(hold.version).until or now + HOUR) + SECOND
+        twin = self._try("lengthen retention", self._retain(hold.version, hold.mode, longer, more))
+        return Pair(self._try(what, self._retain(hold.version, mode, now + lasting, more)), twin)
 
-    def _retain(self, canary: Version, mode: str, until: dt.datetime) -> Callable[[], object]:
+    def _retain(
+        self, canary: Version, mode: str, until: dt.datetime, more: dict[str, bool]
+    ) -> Callable[[], object]:
         place = {"Bucket": canary.bucket, "Key": canary.key, "VersionId": canary.id}
-        return lambda: self._client.put_object_retention(
-            **place, Retention={"Mode": mode, "RetainUntilDate": until}
-        )
+        wanted = {"Mode": mode, "RetainUntilDate": until}
+        return lambda: self._client.put_object_retention(**place, Retention=wanted, **more)
 
     # attempts on the bucket ---------------------------------------------------------------------------
 
-    def on_bucket(self) -> list[Pair]:
-        """Return every way to open the bucket for later losses, with reads of the same things as twins.
+    def by_right(self) -> list[Pair]:
+        """Return every way to open the bucket for later losses or to reach another one, beside a read.
 
-        The bucket must hold a canary, so that it cannot be deleted even by one who may.
+        Only for a key that does not own the bucket, which must hold a canary: what is not empty cannot be
+        deleted even by one who may.
         """
+        if self.owns:
+            return []
         place = {"Bucket": self.bucket}
         seen = self._try("read versioning", lambda: self._client.get_bucket_versioning(**place))
         rule = self._try("read lock", lambda: self._client.get_object_lock_configuration(**place))
-        listed = self._try("list", lambda: self._client.list_objects_v2(**place, MaxKeys=1))
-        return [
-            Pair(self.suspend(), seen),
+        listed = self._list(self.bucket)
+        pairs = [
+            Pair(self._suspend(), seen),
             Pair(self._drop_default(), rule),
             Pair(self._delete_bucket(), listed),
         ]
+        others = (name for name in self._s3.buckets.values() if name != self.bucket)
+        return [*pairs, *(Pair(self._list(name), listed) for name in others)]
 
-    def suspend(self) -> Attempt:
-        """Return the attempt to suspend versioning."""
+    def _list(self, bucket: str) -> Attempt:
+        named = f"list Bucket {bucket} as {self.who}"
+        return attempt(named, lambda: self._client.list_objects_v2(Bucket=bucket, MaxKeys=1))
+
+    def read_only(self) -> list[Pair]:
+        """Return what a key that only reads is refused: to upload and to delete."""
+        listed, key = self._list(self.bucket), f"{self.prefix}written"
+        put = self._try("upload", lambda: self._client.put_object(Bucket=self.bucket, Key=key, Body=b""))
+        delete = self._try("delete", lambda: self._client.delete_object(Bucket=self.bucket, Key=key))
+        return [Pair(put, listed), Pair(delete, listed)]
+
+    def _suspend(self) -> Attempt:
         tried = self._try("suspend versioning", lambda: self._versioning("Suspended"))
         if tried.admitted and self._lock.versioning == "Enabled":
             self._versioning("Enabled")
         return tried
-
-    def enable(self) -> Attempt:
-        """Return the attempt to enable versioning where it is enabled: the twin of `suspend` for an owner."""
-        return self._try("enable versioning", lambda: self._versioning("Enabled"))
 
     def _versioning(self, status: str) -> object:
         wanted = {"Status": status}
@@ -155,20 +175,6 @@ class Trial:
         tried = self._try("delete bucket", lambda: self._client.delete_bucket(Bucket=self.bucket))
         # Whoever may delete it is refused only as long as something lies in it.
         return replace(tried, admitted=True) if "NotEmpty" in tried.reason else tried
-
-    def foreign(self, bucket: str) -> Pair:
-        """Return the attempt to list another purpose's bucket, beside the listing of its own."""
-        own = self._try("list", lambda: self._client.list_objects_v2(Bucket=self.bucket, MaxKeys=1))
-        other = f"list Bucket {bucket} as {self.who}"
-        return Pair(attempt(other, lambda: self._client.list_objects_v2(Bucket=bucket, MaxKeys=1)), own)
-
-    def write(self) -> Pair:
-        """Return the attempt to upload, beside a listing: what a key that only reads is refused."""
-        own = self._try("list", lambda: self._client.list_objects_v2(Bucket=self.bucket, MaxKeys=1))
-        key = f"{self.prefix}written"
-        return Pair(
-            self._try("upload", lambda: self._client.put_object(Bucket=self.bucket, Key=key, Body=b"")), own
-        )
 
     def _try(self, what: str, act: Callable[[], object]) -> Attempt:
         return attempt(f"{what} in Bucket {self.bucket} as {self.who}", act)
@@ -207,3 +213,32 @@ class Ransom:
             for key, body in self.before.items()
             if key not in then or s3.read(then[key]) != body
         ]
+
+
+def trials(s3: S3, lock: Lock) -> list[Trial]:
+    """Return a trial for each key that writes to the bucket: its writer's and, where given, the owner's.
+
+    A bucket nobody declared has no writer that is known.
+
+    Raises:
+        ProbeError: a declared bucket has no writer's key.
+    """
+    access = s3.access
+    purposes = [purpose for purpose, bucket in access.buckets.items() if bucket == lock.bucket]
+    if absent := [purpose for purpose in purposes if purpose not in access.writer_keys]:
+        raise ProbeError(f"no writer's key for {', '.join(absent)}", "set writer_keys under [s3]")
+    found = [Trial(s3, f"the {one} writer", access.writer_keys[one], lock) for one in purposes]
+    if access.operator_key is not None:
+        found.append(Trial(s3, "the operator", access.operator_key, lock, owns=True))
+    return found
+
+
+def reader(s3: S3, lock: Lock) -> Trial:
+    """Return a trial for the reader's key.
+
+    Raises:
+        ProbeError: the profile gives none.
+    """
+    if s3.access.reader_key is None:
+        raise ProbeError("the profile names no reader's key", "set reader_key under [s3]")
+    return Trial(s3, "the reader", s3.access.reader_key, lock)
