@@ -29,6 +29,7 @@ def test_vault_admits_and_gives_only_what_is_declared(stack: Stack, control: Rec
     built_in = control.listed("built_in")
     wrong += control.offenders(differing(roles, files.roles()))
     wrong += control.offenders(differing([p for p in policies if p.name not in built_in], files.policies()))
+    assert not wrong
     accounts = {
         (a["metadata"]["namespace"], a["metadata"]["name"]) for a in stack.kube.objects("ServiceAccount")
     }
