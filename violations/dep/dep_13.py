@@ -82,7 +82,9 @@ def nobody_serves(plant: Plant) -> Iterator[Named]:
             kind, space, name, {"spec": {"replicas": 0}}, api_version=version,
             ready=lambda found: not found.get("status", {}).get("replicas"), within=120,
         ):  # fmt: skip
-            plant.await_object("v1", "Endpoints", space, name, ready=lambda e: not e.get("subsets"))
+            pods = f"/api/v1/namespaces/{space}/pods"
+            mine = {"labelSelector": f"app.kubernetes.io/name={name}"}
+            plant.await_true(lambda: not list(plant.kube.wire.items(pods, **mine)), "the API's pods gone")
             yield sent(plant)
     finally:
         plant.await_object(*API, ready=rolled_out, within=180)
