@@ -63,3 +63,9 @@ variable "cloudflare_account_id" {
   description = "Cloudflare account that owns the zone."
   type        = string
 }
+
+variable "object_storage" {
+  description = "Host name of the object storage that holds the backups."
+  type        = string
+  default     = "fsn1.your-objectstorage.com"
+}
