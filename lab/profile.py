@@ -61,7 +61,10 @@ def tables(binaries: Path, samples: dict[str, str], overlay: Path) -> dict[str, 
             "workers": {n.name: n.address for n in workers()},
         },
         "etcd": {"endpoints": [f"https://{n.address}:2379" for n in controls()], **_etcd_client()},
-        "tools": {name: str(binaries / name) for name in tools if (binaries / name).exists()},
+        "tools": {
+            **{name: str(binaries / name) for name in tools if (binaries / name).exists()},
+            "rclone": "/usr/bin/rclone",
+        },
         "registry": {"address": REGISTRY, "plain_http": True},
         "samples": samples,
         "api": {

@@ -27,6 +27,7 @@ PACKAGES = {
     "iproute2": "/usr/sbin/ip",
     "util-linux": "/usr/bin/nsenter",
     "curl": "/usr/bin/curl",
+    "rclone": "/usr/bin/rclone",
     "chromium": "/usr/bin/chromium",
     "chromium-driver": "/usr/bin/chromedriver",
 }
