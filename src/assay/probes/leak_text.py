@@ -255,6 +255,8 @@ def _name(leaf: Leaf, document: Document) -> str:
     last = words[-1] if words else ""
     if last not in HOLDERS:
         return last
+    if last == "result" and (kind := document.get(*leaf.path[:2], "type")):
+        return kind  # Terraform's state: what a random_password came to
     beside = document.get(*leaf.path[:-1], "name") or document.get(*leaf.path[:-1], "key")
     return beside or (words[-2] if len(words) > 1 else last)
 

@@ -46,7 +46,6 @@ LAST_HARD = frozenset(
         "passwort",
         "apikey",
         "privatekey",
-        "secretkey",
         "clientsecret",
         "authtoken",
         "accesstoken",
@@ -65,7 +64,7 @@ LAST_HARD = frozenset(
 )
 PAIRS_HARD = frozenset(
     {
-        *(f"{word} key" for word in ["api", "secret", "private", "encryption", "signing", "master", "auth", "account", "client", "unseal", "hmac", "shared", "license", "storage", "accesskey", "cipher"]),
+        *(f"{word} key" for word in ["api", "private", "encryption", "signing", "master", "auth", "account", "client", "unseal", "hmac", "shared", "license", "storage", "accesskey", "cipher"]),
         *(f"{word} secret" for word in ["client", "shared", "app", "consumer", "cookie", "session", "jwt", "webhook", "encryption"]),
         *(f"{word} token" for word in ["root", "bearer", "auth", "access", "refresh", "api", "bot", "bootstrap", "identity", "vault"]),
         "unseal keys", "secret id", "connection string", "encryption password", "secret access",
@@ -133,6 +132,8 @@ CODE = re.compile(
     r"params|values|github|inputs|steps|cls|req|request|ctx|cfg|conf|input)\.[A-Za-z_][\w.\[\]\"'()*-]*"
     r"|\w[\w.]*\(.*\)?;?|[\w.]+\[[^\]]*\]?"
 )
+# What a template or an f-string puts in.
+BRACED = re.compile(r"\{[^{}]*\}")
 UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 DIGEST = re.compile(r"(?:h1:)?[A-Za-z0-9+/]{43}=|(?:sha\d+[-:])\S+")
 DNS = re.compile(r"[a-z]+(?:[-_.][a-z]+)*\d{0,2}")
@@ -235,7 +236,7 @@ def innocent(value: str) -> bool:
     text = value.strip().strip("\"'")
     if len(text) < 3 or PLACEHOLDER.fullmatch(text) or VARIABLE.fullmatch(text) or REFERENCE.match(text):
         return True
-    if "${" in text or "{{" in text or "$(" in text or UUID.fullmatch(text):
+    if BRACED.fullmatch(text) or "${" in text or "{{" in text or "$(" in text or UUID.fullmatch(text):
         return True
     return _path(text) or bool(CODE.fullmatch(text)) or _prose(text)
 
