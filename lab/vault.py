@@ -46,6 +46,14 @@ class Escrow:
         self.file.touch(mode=0o600)
         self.file.write_text(json.dumps({"threshold": THRESHOLD, "shares": shares}))
 
+    def split(self) -> None:
+        """Write each share into a file of its own, `vault-share-<n>`, as its keeper holds it."""
+        kept = json.loads(self.file.read_text())
+        for number, share in enumerate(kept["shares"], 1):
+            file = self.file.with_name(f"vault-share-{number}")
+            file.touch(mode=0o600)
+            file.write_text(share)
+
     def shares(self) -> list[str]:
         """Return as many shares as it takes.
 

@@ -14,7 +14,7 @@ from lab.parts.part import Context, Part
 
 __all__ = ["Context", "Part", "added", "chosen", "every", "left_out", "remember", "remembered"]
 
-ORDER = ("objectstore", "vault", "secrets", "postgres", "backups")
+ORDER = ("objectstore", "vault", "secrets", "postgres", "backups", "vault_snapshots")
 CHOICE = STATE / "parts.json"
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from lab.deploy import Manifest, NotReadyError, waiting
+from lab.deploy import Cluster, Manifest, NotReadyError, waiting
 from lab.images import BUSYBOX, GROUP, LOCAL, NOBODY, PASSWD, libraries
 from lab.layout import NET
 from lab.machineconfig import CONFIG
@@ -28,7 +29,7 @@ APPLETS = ("sh", "cat", "date", "rm", "sha256sum", "stat", "sleep")
 IDENTITY, BUNDLE = "etcd-backup.agekey", "talos-secrets.yaml"
 STORAGE_CA = "object-storage-ca.crt"
 WRITTEN_NET = "10.98.0."
-FIRST_RUN = "etcd-snapshot-first"
+SCHEDULE = "etcd-snapshot"
 
 
 def _image(binaries: Path) -> Image:
@@ -47,43 +48,51 @@ def _image(binaries: Path) -> Image:
     return Image("platform/backup", VERSION, entries, ("/bin/sh",), NOBODY)
 
 
-def before(context: Context) -> None:
-    """Make the age identity of this lab's snapshots, once."""
-    identity = context.escrow / IDENTITY
+def identified(context: Context, name: str) -> None:
+    """Make the age identity `name` of the escrow kit, once."""
+    identity = context.escrow / name
     if not identity.exists():
         subprocess.run(["/usr/bin/age-keygen", "-o", str(identity)], capture_output=True, check=True)
         identity.chmod(0o600)
 
 
-def recipient(context: Context) -> str:
-    """Return the public half of the age identity."""
-    made = subprocess.run(
-        ["/usr/bin/age-keygen", "-y", str(context.escrow / IDENTITY)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return made.stdout.strip()
+def before(context: Context) -> None:
+    """Make the age identity of this lab's snapshots, once."""
+    identified(context, IDENTITY)
+
+
+def recipient(context: Context, name: str) -> str:
+    """Return the public half of an age identity of the escrow kit."""
+    argv = ["/usr/bin/age-keygen", "-y", str(context.escrow / name)]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def writer(context: Context, purpose: str) -> Manifest:
+    """Return the Secret with the writer key of the bucket for `purpose`."""
+    key = json.loads((context.state / "objectstore" / "keys" / f"{purpose}-writer.json").read_text())
+    meta = {
+        "name": f"{purpose}-backups-writer",
+        "namespace": NAMESPACE,
+        "labels": {"app.kubernetes.io/part-of": NAMESPACE},
+    }
+    return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": meta, "stringData": key}
 
 
 def secrets(context: Context) -> list[Manifest]:
     """Return the writer key of the bucket: the one Secret of the job that no API makes for it."""
     before(context)
-    key = json.loads((context.state / "objectstore" / "keys" / "etcd-writer.json").read_text())
-    meta = {
-        "name": "etcd-backups-writer",
-        "namespace": NAMESPACE,
-        "labels": {"app.kubernetes.io/part-of": NAMESPACE},
-    }
-    return [{"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": meta, "stringData": key}]
+    return [writer(context, "etcd")]
 
 
-def _settled(context: Context, document: Manifest) -> Manifest:
-    """Return the document with what only this lab knows: its network, its recipient."""
-    if document["kind"] != "ConfigMap" or document["metadata"]["name"] != "etcd-snapshot-settings":
+def settled(documents: Iterable[Manifest], name: str, more: Mapping[str, str]) -> tuple[Manifest, ...]:
+    """Return the documents; the ConfigMap `name` has this lab's network in it, and `more`."""
+    return tuple(_settled(document, name, more) for document in documents)
+
+
+def _settled(document: Manifest, name: str, more: Mapping[str, str]) -> Manifest:
+    if document["kind"] != "ConfigMap" or document["metadata"]["name"] != name:
         return document
     data = {key: value.replace(WRITTEN_NET, f"{NET}.") for key, value in document["data"].items()}
-    more = {"AGE_RECIPIENT": recipient(context), "RCLONE_CA_CERT": "/etc/object-storage/ca.crt"}
     return {**document, "data": {**data, **more}}
 
 
@@ -103,12 +112,19 @@ def _credential(context: Context) -> None:
     context.cluster.get("secret", "etcd-snapshot", "-n", NAMESPACE)
 
 
+def taken(cluster: Cluster, schedule: str) -> None:
+    """Run a schedule once, now, and wait until its snapshot is uploaded."""
+    job = f"{schedule}-first"
+    cluster.call("delete", "job", job, "-n", NAMESPACE, "--ignore-not-found")
+    cluster.call("create", "job", job, "-n", NAMESPACE, f"--from=cronjob/{schedule}")
+    _uploaded(cluster, job)
+
+
 @waiting
-def _uploaded(context: Context) -> None:
-    """Wait until the first snapshot is uploaded."""
-    status = context.cluster.get("job", FIRST_RUN, "-n", NAMESPACE).get("status", {})
+def _uploaded(cluster: Cluster, job: str) -> None:
+    status = cluster.get("job", job, "-n", NAMESPACE).get("status", {})
     if not status.get("succeeded"):
-        raise NotReadyError(f"Job {NAMESPACE}/{FIRST_RUN}: {status.get('failed', 0)} tries failed, none done")
+        raise NotReadyError(f"Job {NAMESPACE}/{job}: {status.get('failed', 0)} tries failed, none done")
 
 
 def deploy(context: Context) -> None:
@@ -116,12 +132,11 @@ def deploy(context: Context) -> None:
     shutil.copyfile(CONFIG / "secrets.yaml", context.escrow / BUNDLE)
     (context.escrow / BUNDLE).chmod(0o600)
     (context.escrow / STORAGE_CA).write_bytes(context.authority.cert)
-    documents = [_settled(context, document) for document in context.documents]
+    more = {"AGE_RECIPIENT": recipient(context, IDENTITY), "RCLONE_CA_CERT": "/etc/object-storage/ca.crt"}
+    documents = settled(context.documents, f"{SCHEDULE}-settings", more)
     apply_all(replace(context, documents=(*documents, _storage_ca(context))))
     _credential(context)
-    context.cluster.call("delete", "job", FIRST_RUN, "-n", NAMESPACE, "--ignore-not-found")
-    context.cluster.call("create", "job", FIRST_RUN, "-n", NAMESPACE, "--from=cronjob/etcd-snapshot")
-    _uploaded(context)
+    taken(context.cluster, SCHEDULE)
 
 
 def tables(context: Context) -> Tables:
@@ -138,7 +153,7 @@ PART = Part(
     images={"backup": _image},
     names={"backup": "registry.platform.example/platform/backup"},
     folders=("overlays/lab/backups",),
-    controls=("SEC-33", "DR-03", "DR-04", "ACC-07", "ACC-10"),
+    controls=("SEC-33", "DR-01", "DR-03", "DR-04", "ACC-07", "ACC-10"),
     before=before,
     secrets=secrets,
     deploy=deploy,

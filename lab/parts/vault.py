@@ -87,6 +87,7 @@ def deploy(context: Context) -> None:
     keeper = _keeper(context)
     keeper.answering()
     first = keeper.initialised()
+    keeper.escrow.split()
     keeper.unsealed()
     with keeper.root(first) as root:
         keeper.voting(root)
