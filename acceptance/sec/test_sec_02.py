@@ -4,7 +4,7 @@ import pytest
 
 from assay.model import Record
 from assay.probes import kube_gate as gate
-from assay.probes.kube_shapes import KINDS, PLACES, trials
+from assay.probes.kube_shapes import KINDS, PLACES, VOLUME, trials
 from assay.stack import Stack
 
 
@@ -15,6 +15,7 @@ def test_every_kind_and_container_is_gated(stack: Stack, control: Record) -> Non
     layers, (label,) = control.listed("layers"), control.listed("opt_in")
     live = gate.place_to_try(kube, control.listed("exempt"))
     pairs = gate.workload_pairs(kube, live.namespace, trials(KINDS, PLACES, bad, signed))
+    pairs += gate.workload_pairs(kube, live.namespace, trials(["Pod"], [VOLUME], bad, signed))
     pairs += gate.ephemeral_pairs(kube, live, bad, signed)
     key, _, value = label.partition("=")
     with kube.decoy({key: value}) as decoy:

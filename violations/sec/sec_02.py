@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from assay.holes import controller_pod, first_named, overlooked, trial, unseen
+from assay.holes import REGISTRATION, admitted, controller_pod, first_named, overlooked, trial, unseen
 from assay.plant import Named, Plant
+from assay.probes.kube_shapes import VOLUME
 
 
 def ephemeral_unseen(plant: Plant) -> AbstractContextManager[Named]:
@@ -66,6 +67,18 @@ def controller_unseen(plant: Plant) -> Iterator[Named]:
         yield Named(controller_pod("unsigned"))
 
 
+@contextmanager
+def volume_unseen(plant: Plant) -> Iterator[Named]:
+    """Nobody refuses an image that is mounted as a volume; the rule for digests still stands."""
+    tried = trial(plant, "Pod", VOLUME, "unsigned")
+    kind, name = "ValidatingAdmissionPolicy", "images-by-digest"
+    found = plant.kube.get(REGISTRATION, kind, "", name) or {"spec": {"validations": []}}
+    rest = [rule for rule in found["spec"]["validations"] if "volumes" not in rule["expression"]]
+    with plant.patched(kind, "", name, {"spec": {"validations": rest}}, api_version=REGISTRATION):
+        plant.await_true(admitted(plant, tried), "image volumes let in")
+        yield first_named(plant, tried)
+
+
 PLANTED = [
     ephemeral_unseen,
     init_unseen,
@@ -75,4 +88,5 @@ PLANTED = [
     other_digest,
     moved_tag,
     controller_unseen,
+    volume_unseen,
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 KINDS = ("Pod", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 PLACES = ("container", "init", "sidecar")
+VOLUME, EMPTY = "volume", ""
 NOWHERE = {"assay.dev/never": "true"}
 NAME = "assay-trial"
 Manifest = dict[str, Any]
@@ -18,7 +19,7 @@ Manifest = dict[str, Any]
 class Trial:
     """One request to try: an object of `kind` whose container at `place` runs `image`.
 
-    `sound` is the image of all other containers.
+    `sound` is the image of all other containers. At `volume` the image is mounted, and no container runs it.
     """
 
     kind: str
@@ -36,8 +37,8 @@ class Trial:
 
     @property
     def twin(self) -> Trial:
-        """Return the same request with the sound image everywhere."""
-        return replace(self, variant="signed", image=self.sound)
+        """Return the same request with the sound image everywhere, and an empty volume for an image's."""
+        return replace(self, variant="signed", image=EMPTY if self.place == VOLUME else self.sound)
 
     def manifest(self, namespace: str) -> Manifest:
         """Return the object to create in `namespace`."""
@@ -93,6 +94,10 @@ def pod_spec(place: str, image: str, sound: str) -> Manifest:
     if place in {"init", "sidecar"}:
         more = {"restartPolicy": "Always"} if place == "sidecar" else {}
         spec["initContainers"] = [container("first", image, **more)]
+    if place == VOLUME:
+        source = {"emptyDir": {}} if image == EMPTY else {"image": {"reference": image}}
+        spec["volumes"] = [{"name": "tried", **source}]
+        spec["containers"][0]["volumeMounts"] = [{"name": "tried", "mountPath": "/tried"}]
     return spec
 
 
