@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.cli import main
@@ -68,7 +68,6 @@ def test_long_texts_and_lists_are_cut(tmp_path: Path) -> None:
     assert len(row["asked"]) == 500
 
 
-@settings(max_examples=40)
 @given(st.text(max_size=50), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=20))
 def test_any_text_and_number_come_back(
     tmp_path_factory: pytest.TempPathFactory, text: str, number: float, key: str

@@ -110,7 +110,7 @@ def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
         _ = Hcl(tmp_path / "none").blocks
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=80))
 def test_any_text_is_read_or_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "main.tf").write_bytes(text.encode("utf-8", "surrogatepass"))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import AssumptionError, ProbeError
@@ -330,7 +330,6 @@ def test_a_record_that_is_not_whole_is_refused(path: Path, how: str) -> None:
         read_run(SHORT, path)
 
 
-@settings(max_examples=150)
 @given(text=st.text(max_size=60))
 def test_any_text_is_refused_in_one_line(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.getbasetemp() / "any.jsonl"

@@ -123,7 +123,6 @@ def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
             Manifests(path).images()
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
@@ -133,7 +132,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
             raise
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(["image", "x", "initImage"]), min_size=1, max_size=6))
 def test_depth_hides_nothing(tmp_path: Path, path: list[str]) -> None:
     text = (

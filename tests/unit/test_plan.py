@@ -77,7 +77,7 @@ def test_what_is_no_plan_is_an_error(tmp_path: Path, raw: bytes) -> None:
     assert caught.value.remedy
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.recursive(
         st.none() | st.booleans() | st.text(max_size=5),

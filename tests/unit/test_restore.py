@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.drills.rate import Sample, fit
@@ -148,7 +148,6 @@ def test_too_little_is_no_model(samples: list[Sample]) -> None:
         fit(samples)
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.floats(0.1, 100), st.floats(1e5, 1e9))
 def test_v_max_never_breaks_its_own_bound(start: float, speed: float) -> None:
     rate = fit(line(start, speed))
@@ -185,7 +184,6 @@ def test_a_record_mended_by_hand_is_refused(tmp_path: Path) -> None:
         records.all()
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_bad_records_end_in_one_error(tmp_path_factory: pytest.TempPathFactory, raw: bytes) -> None:
     path = tmp_path_factory.mktemp("records") / "lab.jsonl"

@@ -110,7 +110,7 @@ def test_bad_input_is_an_error_with_a_remedy(tmp_path: Path, raw: bytes) -> None
     assert caught.value.remedy
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=60))
 def test_any_line_is_read_or_refused(tmp_path: Path, line: str) -> None:
     (tmp_path / "r.md").write_bytes(fenced(line).encode("utf-8", "replace"))

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import ProbeError
@@ -29,7 +29,6 @@ def test_real_snapshot(tmp_path: Path) -> None:
 
 
 @given(cut=st.integers(0, len(RECORDED) - 1))
-@settings(max_examples=30, deadline=None)
 def test_cut_short(cut: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A snapshot cut anywhere is refused."""
     path = tmp_path_factory.mktemp("s") / "s.db"
@@ -39,7 +38,6 @@ def test_cut_short(cut: int, tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @given(at=st.integers(0, len(RECORDED) - DIGEST - 1), value=st.integers(0, 255))
-@settings(max_examples=60, deadline=None)
 def test_damage_under_a_right_checksum(at: int, value: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Any damaged byte is refused or leaves a reading; nothing else ever comes out, and no endless walk."""
     body = bytearray(RECORDED[:-DIGEST])

@@ -7,7 +7,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import AssayError, AssumptionError, ProbeError
@@ -183,7 +183,6 @@ def test_options_choose_as_sops_does() -> None:
     assert not chosen(("metadata", "x"), {"encrypted_regex": "^data$"})
 
 
-@settings(max_examples=400, deadline=None)
 @given(st.one_of(st.text(), st.from_regex(ENC, fullmatch=True), st.from_regex(r"ENC\[.{0,80}\]")))
 def test_any_text_gets_an_answer(text: str) -> None:
     """Whatever is read, the answer is a reason without the text, or none."""
@@ -191,7 +190,6 @@ def test_any_text_gets_an_answer(text: str) -> None:
     assert len(text) < 12 or text not in why
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.integers(0, 2000), st.integers(0, 2000), st.text("ENC[]:,{}\n -&*!sop", max_size=12))
 def test_any_cut_gets_a_verdict(start: int, end: int, middle: str) -> None:
     """A file cut and filled anywhere is judged or refused, never a traceback."""
@@ -201,7 +199,6 @@ def test_any_cut_gets_a_verdict(start: int, end: int, middle: str) -> None:
         SecretFile("f", Path("f"), Path(), tuple(documents(text, "f")), text).faults(OLDEST)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.text("creation_rules:path_regex age[]{}-\n ,'\"", max_size=200))
 def test_any_rules_get_a_verdict(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     """Rules are read or refused, never a traceback."""

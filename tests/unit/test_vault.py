@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import ProbeError
@@ -84,7 +84,6 @@ def test_a_text_that_is_no_policy_is_an_error(text: str) -> None:
         policy("p", text)
 
 
-@settings(max_examples=400, deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_a_policy_or_an_error(text: str) -> None:
     policy_or_error(text)
@@ -96,7 +95,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(JSON)
 def test_any_json_is_a_policy_or_an_error(thing: object) -> None:
     for text in (json.dumps(thing), json.dumps({"path": thing}), json.dumps({"path": {"a": thing}})):
@@ -198,7 +196,6 @@ def test_a_token_with_root_by_its_identity() -> None:
     assert read.named == "VaultToken nameless abcdefgh"
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.dictionaries(st.sampled_from(["data", "sealed", "config"]), JSON))
 def test_any_answer_is_read_or_an_error(said: dict[str, Any]) -> None:
     for read in (facts.peers, facts.autopilot, facts.audit_devices, facts.token):
@@ -218,7 +215,6 @@ def test_an_incomplete_kit_is_an_error(tmp_path: Path, text: str) -> None:
         shares_of(tmp_path / "kit")
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_a_masked_token_is_read_or_an_error(encoded: str, otp: str) -> None:
     with contextlib.suppress(ProbeError):
