@@ -1,8 +1,7 @@
 """A client outside that writes all the time and keeps a record of what it was promised.
 
 Each write makes one small ConfigMap of its own name through the API's public address. The record of a write
-is on disk before
-it is sent and after its answer came: a time-out is `info` (unknown), never `fail`.
+is on disk before it is sent and after its answer came: a time-out is `info` (unknown), never `fail`.
 """
 
 from __future__ import annotations

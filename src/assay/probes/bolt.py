@@ -2,11 +2,10 @@
 
 Nothing is written, nothing is run.
 
-The format: pages of one size; pages 0 and 1 are two copies of the meta page, of which the one with the higher
-transaction
-counts; a bucket is a tree of branch and leaf pages, a small one lies inline in its parent's leaf. Snapshots
-taken by etcd's
-API carry the SHA-256 of everything before it as their last 32 bytes.
+The format: pages of one size; pages 0 and 1 are two copies of the meta page, of which the one with the
+higher transaction counts; a bucket is a tree of branch and leaf pages, a small one lies inline in its
+parent's leaf. Snapshots taken by etcd's API carry the SHA-256 of everything before it as their last 32
+bytes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The command tree of a tool built with cobra, asked of the binary itself; nothing is ever carried out.
 
-Cobra's hidden `__complete` lists the real children and flags of a command. `--help` alone would not do: of an
-unknown subcommand it prints the parent's help and exits 0.
+Cobra's hidden `__complete` lists the real children and flags of a command. `--help` alone would not do: of
+an unknown subcommand it prints the parent's help and exits 0.
 """
 
 from __future__ import annotations
@@ -237,8 +237,8 @@ def arguments_fit(usage: str, arguments: Sequence[str]) -> list[str]:
     """Return what is wrong with a command's arguments, by its usage line.
 
     Understood are `<name>`, `[name]`, nesting, choices such as `[start|stop]`, and `...` for more of the
-    same; a usage line
-    that says nothing about arguments allows none only where it is pflag's own (`[flags]` and nothing else).
+    same; a usage line that says nothing about arguments allows none only where it is pflag's own (`[flags]`
+    and nothing else).
     """
     least, most, choices = _shape(usage)
     wrong = []

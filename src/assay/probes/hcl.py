@@ -54,9 +54,8 @@ class Hcl:
 
     Raises:
         ProbeError: a file cannot be read or parsed, a name is defined twice, or a kind of file is there
-        that this reader
-            does not know (`.tf.json`, `.tofu`, overrides): judging half a module would be worse than not
-            judging.
+            that this reader does not know (`.tf.json`, `.tofu`, overrides): judging half a module would be
+            worse than not judging.
     """
 
     def __init__(self, path: Path) -> None:

@@ -23,8 +23,7 @@ class Plan:
 
     Raises:
         ProbeError: the file cannot be read, is no plan, of an unknown format version, errored, or only part
-        of the platform
-            (made with -target, or deferred changes): half a plan is not judged.
+            of the platform (made with -target, or deferred changes): half a plan is not judged.
     """
 
     def __init__(self, path: Path) -> None:

@@ -34,9 +34,8 @@ class Resource:
     """One instance of a managed resource.
 
     `attributes` holds text, numbers, booleans, None, lists, mappings and `Unresolved`; nested blocks are
-    lists
-    of mappings under their type. `key` is the instance's index or for_each key. `unresolved` says why the
-    number     of instances is not known; there is then one Resource that stands for all of them.
+    lists of mappings under their type. `key` is the instance's index or for_each key. `unresolved` says why
+    the number of instances is not known; there is then one Resource that stands for all of them.
     """
 
     type: str

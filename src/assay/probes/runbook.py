@@ -114,8 +114,7 @@ class Runbook:
     Args:
         path: the file.
         talosctl: the pinned release's binary; the same for `kubectl` and `etcdutl`. A command of a tool
-            without a binary
-            cannot be judged.
+            without a binary cannot be judged.
     """
 
     def __init__(

@@ -22,8 +22,7 @@ def fingerprints(documents: Iterable[Document]) -> dict[str, str]:
     The digests are keyed for this process only and mean nothing outside it.
 
     Documents are told apart by kind and name, not by their order. An empty list, mapping or null counts as
-    absent, as Talos
-    itself drops them when it writes a configuration.
+    absent, as Talos itself drops them when it writes a configuration.
     """
     found: dict[str, str] = {}
     for document in documents:

@@ -67,8 +67,7 @@ def documents(written: str, where: str, first_line: int = 1) -> list[Document]:
 
     Raises:
         ProbeError: larger than 4 MiB, does not parse, a key is written twice, the nesting is deeper than
-        100, or
-            aliases make more than 200,000 values of it.
+            100, or aliases make more than 200,000 values of it.
     """
     if len(written) > LARGEST:
         raise ProbeError(f"{where}: larger than {LARGEST} bytes", "split the file")
