@@ -64,6 +64,7 @@ def tables(binaries: Path, samples: dict[str, str], overlay: Path) -> dict[str, 
         "tools": {
             **{name: str(binaries / name) for name in tools if (binaries / name).exists()},
             "rclone": "/usr/bin/rclone",
+            "openssl": "/usr/bin/openssl",
         },
         "registry": {"address": REGISTRY, "plain_http": True},
         "samples": samples,

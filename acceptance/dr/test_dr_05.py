@@ -18,6 +18,8 @@ def test_runbook_commands_exist(stack: Stack, control: Record) -> None:
         etcdutl=tools.etcdutl,
         age=tools.age,
         rclone=tools.rclone,
+        openssl=tools.openssl,
+        vault=tools.vault,
     )
     commands = control.population(runbook.commands)
     mistakes = runbook.mistakes()

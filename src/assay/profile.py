@@ -86,6 +86,7 @@ class Tools:
     age: Path | None = None
     vault: Path | None = None
     rclone: Path | None = None
+    openssl: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from assay.profile import Paths, Profile, Samples
 if TYPE_CHECKING:
     from assay.drills import Drill
     from assay.drills.restore_etcd import EtcdRestore
+    from assay.drills.restore_postgres import PostgresRestore
     from assay.probes.etcd import Etcd
     from assay.probes.git import GitTree
     from assay.probes.hcl import Hcl
@@ -185,6 +186,13 @@ class Stack:
         from assay.drills.restore_etcd import EtcdRestore
 
         return EtcdRestore(self.profile, self.paths.runbook)
+
+    @cached_property
+    def postgres_restore(self) -> PostgresRestore:
+        """Return the drill that restores PostgreSQL beside the old one, by the runbook."""
+        from assay.drills.restore_postgres import PostgresRestore
+
+        return PostgresRestore(self.profile, self.paths.runbook)
 
     @cached_property
     def hcl(self) -> Hcl:

@@ -30,12 +30,23 @@ class StepError(AssayError):
         self.named, self.why = named, why
 
 
+class HopelessError(StepError):
+    """What a command was to show will not come any more: it is what it acts on that failed, not the line."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What a command must show before the next one: a judge of its output, and for how long to ask."""
+    """What a command must show before the next one.
+
+    Attributes:
+        shown: judges its output.
+        within: for how long to ask, seconds.
+        hopeless: says of an output why asking again is no use, empty while it is.
+    """
 
     shown: Callable[[str], bool]
     within: float
+    hopeless: Callable[[str], str] = lambda _: ""
 
 
 @dataclass(slots=True)
@@ -108,7 +119,11 @@ class Procedure:
                 shown = self._once(command, words)
                 if wait.shown(shown):
                     return shown
+                if lost := wait.hopeless(shown):
+                    raise HopelessError(command.named, lost)
                 why = "it does not show what it must"
+            except HopelessError:
+                raise
             except StepError as failed:
                 why = failed.why
             time.sleep(EVERY)

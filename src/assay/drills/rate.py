@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from scipy import stats
 
+from assay.drills.restore import BUDGETS, Restore
 from assay.errors import AssumptionError
 
 
@@ -104,3 +105,21 @@ def _check(samples: Sequence[Sample]) -> None:
             f"the largest size is {distinct[-1] / distinct[0]:.1f} x the smallest, not {SPAN:.0f} x",
             "restore a larger one",
         )
+
+
+def stated(restores: Sequence[Restore], seconds: float) -> str:
+    """Return in words how large the data may grow by these restores of one service, or why nobody knows.
+
+    `seconds` is the objective; the declared budgets are taken off it, for they do not grow with the data.
+    """
+    if not restores:
+        return "unknown: nothing was restored"
+    budget = sum(restores[-1].parts.get(name, 0.0) for name in BUDGETS)
+    try:
+        rate = fit([Sample(one.data_bytes, one.measured) for one in restores])
+    except AssumptionError as why:
+        return f"unknown: {why.message}"
+    return (
+        f"{rate.v_max(seconds - budget) / 1e9:.3g} GB by {rate.count} restores of up to "
+        f"{rate.largest / 1e6:.3g} MB (95 % bound; beyond {REACH:.0f} x the largest it is extrapolated)"
+    )

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from assay.errors import ProbeError
+from assay.probes import help_pages
 from assay.probes.cobra import CommandTree
 from assay.probes.talos_shipped import TALOS_SERVICES
 
@@ -61,6 +62,8 @@ SHELL_WORDS = frozenset(
 COBRA_TOOLS = ("talosctl", "kubectl", "etcdutl")
 # Tools without a command tree that can be asked: flags, and for rclone the verb, must be in their own help.
 HELP_TOOLS = {"age": ("--help",), "rclone": ("help",)}
+# Tools with a help page for each subcommand.
+PAGED_TOOLS = ("openssl", "vault")
 PLACEHOLDER = re.compile(r"<[A-Z][A-Z0-9]*(_[A-Z0-9]+)*>")
 UNTYPED = re.compile(r"<[^<>\s][^<>]*>")
 SEPARATORS = re.compile(r"[;&|()]+")
@@ -125,11 +128,13 @@ class Runbook:
         etcdutl: Path | None = None,
         age: Path | None = None,
         rclone: Path | None = None,
+        openssl: Path | None = None,
+        vault: Path | None = None,
     ) -> None:
         """Read nothing yet."""
         self.path = path
         self._binaries = {"talosctl": talosctl, "kubectl": kubectl, "etcdutl": etcdutl}
-        self._binaries |= {"age": age, "rclone": rclone}
+        self._binaries |= {"age": age, "rclone": rclone, "openssl": openssl, "vault": vault}
         self._trees: dict[str, CommandTree] = {}
 
     @cached_property
@@ -213,6 +218,8 @@ class Runbook:
             yield from self._judge_tool(command)
         elif command.tool in HELP_TOOLS:
             yield from self._judge_by_help(command)
+        elif command.tool in PAGED_TOOLS:
+            yield from help_pages.mistakes(command.tool, self._binary(command.tool), command.words[1:])
         elif command.tool not in SHELL_WORDS:
             yield f"{command.tool}: no pinned binary says whether this is right"
 
@@ -223,28 +230,27 @@ class Runbook:
             yield from _careless(" ".join(call.path), call.arguments, call.flags)
 
     def _judge_by_help(self, command: Command) -> Iterator[str]:
-        binary = self._binaries[command.tool]
-        if binary is None:
-            raise ProbeError(
-                f"no binary of {command.tool} to try the runbook's commands with",
-                f"set {command.tool} under [tools]",
-            )
+        binary = self._binary(command.tool)
         known = set(re.findall(r"[\w-]+", _printed(binary, *HELP_TOOLS[command.tool])))
         if command.tool == "rclone":
             known |= set(re.findall(r"[\w-]+", _printed(binary, "help", "flags")))
             if len(command.words) < 2 or command.words[1] not in known:
                 yield f"{' '.join(command.words[:2])}: rclone has no such command"
+            known |= set(re.findall(r"[\w-]+", _printed(binary, *command.words[1:2], "--help")))
         for word in command.words[1:]:
             if word.startswith("-") and word.partition("=")[0] not in known:
                 yield f"{command.tool} has no flag {word.partition('=')[0]}"
 
     def _tree(self, tool: str) -> CommandTree:
+        return self._trees.setdefault(tool, CommandTree(tool, self._binary(tool)))
+
+    def _binary(self, tool: str) -> Path:
         binary = self._binaries.get(tool)
         if binary is None:
             raise ProbeError(
                 f"no binary of {tool} to try the runbook's commands with", f"set {tool} under [tools]"
             )
-        return self._trees.setdefault(tool, CommandTree(tool, binary))
+        return binary
 
 
 def _printed(binary: Path, *words: str) -> str:

@@ -1,0 +1,34 @@
+"""DR-01: PostgreSQL comes back from object storage alone, whole, in time, and to a point in time."""
+
+import pytest
+
+from assay.drills.rate import stated
+from assay.drills.records import Records
+from assay.drills.restore import faults
+from assay.model import Offender, Record
+from assay.stack import Stack
+
+
+@pytest.mark.control("DR-01")
+def test_postgres_comes_back_beside_the_old_one(stack: Stack, control: Record) -> None:
+    """Carry out the runbook's section word for word, and compare what came back with what was promised."""
+    result = stack.postgres_restore.once()
+    for key, fact in result.notes.items():
+        control.note(key, fact)
+    control.offenders(result.offenders)
+    assert not control.found, "the runbook does not bring everything back"
+    control.assume(result.restore is not None, "nothing was restored")
+    (restore,) = control.population([one for one in [result.restore] if one is not None])
+    control.population(range(result.acked))
+    control.note("parts", ", ".join(f"{name} {seconds:.0f} s" for name, seconds in restore.parts.items()))
+    control.note("lost", f"{restore.lost} of {result.acked} acknowledged rows")
+    control.note("point", f"{restore.rpo_seconds:.0f} s before the fault")
+    control.note("level", restore.level)
+    limit = control.limit("restore")
+    kept = [one.restore for one in Records.from_profile(stack.profile).all()]
+    control.note("largest size in time", stated([r for r in kept if r.service == restore.service], limit))
+    seconds = control.measured(restore.seconds, "s", "restore")
+    rpo = control.declared.get("ACC-10.rpo_postgres")
+    control.offenders(Offender(restore.named, why) for why in faults(restore, limit, rpo))
+    assert seconds < limit
+    assert not control.found
