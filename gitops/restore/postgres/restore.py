@@ -1,7 +1,8 @@
 """Fetch PostgreSQL's data from the encrypted repository, then serve it once its log is replayed.
 
-`fetch` is the init container, `serve` the server, `segment NAME PATH` its restore command. POINT is `latest` or a
-time; LAST_SEGMENT the newest segment of the log that may be used: an old server that still runs goes on archiving.
+`fetch` is the init container, `serve` the server, `segment NAME PATH` its restore command. POINT is `latest`
+or a time; LAST_SEGMENT the newest segment of the log that may be used: an old server that still runs goes on
+archiving.
 """
 
 import json
@@ -51,8 +52,12 @@ def fetch() -> None:
     until = () if point == "latest" else ("--type=time", f"--target={point}", "--target-action=promote")
     command = f'/usr/bin/python3 {__file__} segment %f "%p"'
     become(
-        "pgbackrest", "--stanza=platform", "--log-level-console=info",
-        f"--recovery-option=restore_command={command}", *until, "restore",
+        "pgbackrest",
+        "--stanza=platform",
+        "--log-level-console=info",
+        f"--recovery-option=restore_command={command}",
+        *until,
+        "restore",
     )
 
 
