@@ -240,6 +240,8 @@ class PostgresRestore:
                 watch.lap("verify")
                 self._finish(procedure, steps)
             notes["segment"] = str(procedure.values["SEGMENT"])
+            notes["old database"] = "left running and not used: its data counts as gone from the fault on"
+            notes["images"] = "of the registry, possibly in the node's cache already"
             restore = watch.finish(
                 SERVICE, size, written.fault - newest, lost, not wrong, "L3", notes
             )  # fmt: skip
