@@ -142,6 +142,13 @@ def start(name: str) -> None:
     nodes.start(node(name), build.BINARIES)
 
 
+@node_group.command()
+@click.argument("name", type=click.Choice([n.name for n in NODES]))
+def reimage(name: str) -> None:
+    """Start a node from another image: an older release, with an extension; kill and start undo it."""
+    nodes.reimage(node(name), build.BINARIES)
+
+
 @node_group.command(name="lose-disk")
 @click.argument("name", type=click.Choice([n.name for n in NODES]))
 def lose_disk(name: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from lab import network, process
+from lab import network, process, rootfs
 from lab.layout import GROUPS, HOST, STATE, Node
 from lab.machineconfig import CONFIG
 
@@ -17,8 +17,8 @@ from lab.machineconfig import CONFIG
 ROOTFS = STATE / "rootfs"
 
 
-def start(node: Node, binaries: Path) -> None:
-    """Start the node on its volumes (made when missing) inside its network namespace.
+def start(node: Node, binaries: Path, image: Path = ROOTFS) -> None:
+    """Start the node from `image` on its volumes (made when missing) inside its network namespace.
 
     A running one is left alone.
     """
@@ -29,7 +29,7 @@ def start(node: Node, binaries: Path) -> None:
         "-name",
         node.name,
         "-rootfs",
-        str(ROOTFS),
+        str(image),
         "-data",
         str(node.folder),
         "-config",
@@ -61,6 +61,15 @@ def kill(node: Node) -> None:
     process.stop(f"node-{node.name}")
     for group in groups(node):
         process.kill_all(process.members(group))
+
+
+def reimage(node: Node, binaries: Path) -> None:
+    """Start the node anew from an image nobody rolled out: a release behind, with an extension off the list.
+
+    Kill and start bring it back to the image of the others.
+    """
+    kill(node)
+    start(node, binaries, rootfs.reimaged(ROOTFS, ROOTFS.with_name("rootfs-other"), "v1.12.0", "openssh"))
 
 
 def wipe(node: Node) -> None:

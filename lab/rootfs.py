@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
+
+import yaml
 
 from lab import ldd
 
@@ -103,11 +106,33 @@ def assemble(root: Path, binaries: Path, talos_source: Path, version: str) -> No
     for name in EMPTY:
         (root / "etc" / name).touch()
     shutil.copyfile("/etc/ssl/certs/ca-certificates.crt", root / "etc/ssl/certs/ca-certificates.crt")
-    (root / "etc/os-release").write_text(
-        f'NAME="Talos"\nID=talos\nVERSION_ID={version}\nPRETTY_NAME="Talos ({version})"\n'
-    )
+    (root / "etc/os-release").write_text(_release(version))
     (root / "usr/etc/in-container").write_text("true\n")
     (root / "tmp").chmod(0o1777)
+
+
+def reimaged(root: Path, made: Path, version: str, extension: str) -> Path:
+    """Return `made`: the image at `root` once more, of another version and with one system extension.
+
+    The programs are hard links to those of `root`.
+    """
+    shutil.rmtree(made, ignore_errors=True)
+    shutil.copytree(root, made, symlinks=True, copy_function=os.link)
+    layer = {
+        "image": f"{extension}.sqsh",
+        "metadata": {"name": extension, "version": "1", "author": "nobody", "description": "planted"},
+    }
+    for name, text in {
+        "os-release": _release(version),
+        "extensions.yaml": yaml.safe_dump({"layers": [layer]}),
+    }.items():
+        (made / "etc" / name).unlink()
+        (made / "etc" / name).write_text(text)
+    return made
+
+
+def _release(version: str) -> str:
+    return f'NAME="Talos"\nID=talos\nVERSION_ID={version}\nPRETTY_NAME="Talos ({version})"\n'
 
 
 def _programs(root: Path, binaries: Path) -> None:

@@ -1,20 +1,52 @@
-"""What makes the loss of a control plane cost something in a lab: a pinned client, a stolen write."""
+"""Sabotage of a lab from outside: a pinned client, a stolen write, a node booted from another image."""
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from assay.drills import forget
+from assay.drills.fault import Launcher
 from assay.drills.scene import LABEL
 from assay.errors import GuardError
-from assay.plant import Breach, Plant
+from assay.plant import Breach, Named, Plant
 from assay.probes.etcd import Etcd
+from assay.probes.kube import Kube
 
 
 STOLEN = "w0-000005"
+AI_WORKER = "ai-1"
+
+
+@contextmanager
+def other_image(plant: Plant) -> Iterator[Named]:
+    """Restart the worker of the AI pool, on which nothing else depends, from another image than the others.
+
+    It is a release behind and has a system extension off the allow list; the lab's launcher makes it.
+
+    Raises:
+        GuardError: the node did not come back, from the one image or the other.
+    """
+    node = AI_WORKER
+    driver, pinned = (
+        Launcher(plant.profile.need_text("drill.launcher")),
+        f"Talos ({plant.profile.talos.version})",
+    )
+
+    def runs(image: Callable[[str], bool]) -> bool:
+        found = {one.name: one for one in Kube.from_profile(plant.profile).nodes()}
+        return found[node].ready and image(found[node].os_image)
+
+    try:
+        driver.do("reimage", node)
+        plant.await_true(lambda: runs(lambda image: image != pinned), f"{node} running another image", 180)
+        yield Named(plant.talos_api.machine(node).named)
+    finally:
+        driver.lose(node)
+        driver.ensure_on(node)
+        plant.await_true(lambda: runs(lambda image: image == pinned), f"{node} running its own image", 180)
 
 
 @contextmanager

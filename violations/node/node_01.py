@@ -1,9 +1,10 @@
-"""NODE-01: a machine of another system in the cluster."""
+"""NODE-01: a machine of another system in the cluster, and one of another release."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from assay.plant import Named, Plant
+from assay.sabotage import other_image
 
 
 @contextmanager
@@ -20,4 +21,9 @@ def foreign_node(plant: Plant) -> Iterator[Named]:
         yield named
 
 
-PLANTED = [foreign_node]
+def release_behind(plant: Plant) -> AbstractContextManager[Named]:
+    """A worker boots a release nobody pinned."""
+    return other_image(plant)
+
+
+PLANTED = [foreign_node, release_behind]

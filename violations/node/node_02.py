@@ -1,9 +1,10 @@
-"""NODE-02: something listens on the SSH port of a node."""
+"""NODE-02: something listens on the SSH port of a node, or an extension could."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from assay.plant import Named, Plant
+from assay.sabotage import other_image
 
 
 @contextmanager
@@ -14,4 +15,9 @@ def ssh_port_open(plant: Plant) -> Iterator[Named]:
         yield Named(machine.named)
 
 
-PLANTED = [ssh_port_open]
+def extension_added(plant: Plant) -> AbstractContextManager[Named]:
+    """A worker boots an image with a system extension that gives a shell."""
+    return other_image(plant)
+
+
+PLANTED = [ssh_port_open, extension_added]
