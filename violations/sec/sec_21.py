@@ -13,6 +13,7 @@ from assay.sealed import sealed, values
 
 
 FILE = "apps/planted.sops.yaml"
+PASSWORD = "-".join(("kX9", "vRq2", "Lw7p", "Tz4m"))  # opens nothing; never whole in this repository
 NAMED = Named(f"File gitops/{FILE}")
 MANIFEST = (
     "apiVersion: v1\nkind: Secret\nmetadata: {{name: planted, namespace: shop}}\n{0}:\n  password: {1}\n"
@@ -22,7 +23,7 @@ kind: Kustomization
 secretGenerator:
   - name: planted
     literals:
-      - password=kX9-vRq2-Lw7p-Tz4m
+      - password={0}
 """
 
 
@@ -102,7 +103,7 @@ def unencrypted_suffix(plant: Plant) -> Iterator[Named]:
     lines = text.splitlines(keepends=True)
     number = values(text)[0]
     indent = re.match(r" *", lines[number - 1])
-    lines.insert(number - 1, f"{indent.group() if indent else ''}password_unencrypted: kX9vRq2Lw7pTz4m\n")
+    lines.insert(number - 1, f"{indent.group() if indent else ''}password_unencrypted: {PASSWORD}\n")
     with plant.added("gitops", FILE, "".join(lines) + "    unencrypted_suffix: _unencrypted\n"):
         yield Named(f"{NAMED}:{number}")
 
@@ -126,7 +127,7 @@ def written_by_an_old_sops(plant: Plant) -> Iterator[Named]:
 @contextmanager
 def secret_in_a_comment(plant: Plant) -> Iterator[Named]:
     """Somebody left the value in a comment."""
-    text = "# password: kX9-vRq2-Lw7p-Tz4m\n" + sealed(plant)
+    text = f"# password: {PASSWORD}\n" + sealed(plant)
     with plant.added("gitops", FILE, text):
         yield Named(f"{NAMED}:1")
 
@@ -141,7 +142,7 @@ def plain_secret(plant: Plant) -> Iterator[Named]:
 @contextmanager
 def generated_secret(plant: Plant) -> Iterator[Named]:
     """A Secret that kustomize makes of a literal."""
-    with plant.added("gitops", "apps/planted/kustomization.yaml", GENERATOR):
+    with plant.added("gitops", "apps/planted/kustomization.yaml", GENERATOR.format(PASSWORD)):
         yield Named("File gitops/apps/planted/kustomization.yaml:6")
 
 
