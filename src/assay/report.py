@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from filelock import FileLock
@@ -113,25 +113,6 @@ def _run(command: list[str], folder: Path, what: str) -> None:
         raise ReportError(f"cannot {what}: {' '.join(last)[:200]}", "check the way to the package registry")
 
 
-def shown(out: Path) -> Counter[tuple[str, str]]:
-    """Return how often the report in `out` shows each control with each status.
-
-    Raises:
-        ReportError: the pages' data cannot be read, or its own total differs from its rows.
-    """
-    rows = _cases(out)
-    try:
-        total = json.loads((out / "widgets/summary.json").read_text(encoding="utf-8"))["statistic"]["total"]
-        pairs = Counter((_label(case, "control"), str(case["status"])) for case in rows)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReportError(
-            f"{out.name}: the report's data cannot be read: {error}", "generate it again"
-        ) from error
-    if total != len(rows):
-        raise ReportError(f"the report counts {total} cases and lists {len(rows)}", "generate it again")
-    return pairs
-
-
 def _cases(out: Path) -> list[dict[str, object]]:
     try:
         cases = [
@@ -144,21 +125,12 @@ def _cases(out: Path) -> list[dict[str, object]]:
         ) from error
 
 
-def _label(case: dict[str, object], name: str) -> str:
+def _label(case: Mapping[str, object], name: str) -> str:
     labels = case.get("labels")
     for label in labels if isinstance(labels, list) else ():
         if label.get("name") == name:
             return str(label.get("value"))
     return ""
-
-
-def foreign(out: Path, run: str) -> list[str]:
-    """Return the controls of which the report in `out` shows a case that is not of `run`.
-
-    Raises:
-        ReportError: the pages' data cannot be read.
-    """
-    return sorted({_label(case, "control") for case in _cases(out) if _label(case, "run") != run})
 
 
 def agree(out: Path, recorded: Iterable[tuple[str, Verdict]], run: str) -> None:
@@ -172,15 +144,31 @@ def agree(out: Path, recorded: Iterable[tuple[str, Verdict]], run: str) -> None:
         run: its id, which every case of the report must carry.
 
     Raises:
-        ReportError: names the controls that differ.
+        ReportError: names the controls that differ; or the pages' data cannot be read, or its own total
+            differs from its rows.
     """
-    if strangers := foreign(out, run):
+    rows = _cases(out)
+    if strangers := sorted({_label(case, "control") for case in rows if _label(case, "run") != run}):
         raise ReportError(
             f"the report shows cases that are not of run {run}: {', '.join(strangers)}",
             "run make accept again",
         )
     expected = Counter((control, STATUS[verdict]) for control, verdict in recorded if verdict in STATUS)
-    found = Counter({pair: n for pair, n in shown(out).items() if pair[1] in STATUS.values()})
+    found = Counter({pair: n for pair, n in _shown(out, rows).items() if pair[1] in STATUS.values()})
     wrong = sorted({f"{control} {status}" for control, status in (expected - found) + (found - expected)})
     if wrong:
         raise ReportError(f"the report differs from the record: {', '.join(wrong)}", "trust the record")
+
+
+def _shown(out: Path, rows: Sequence[Mapping[str, object]]) -> Counter[tuple[str, str]]:
+    """Return how often `rows`, the cases of the report in `out`, show each control with each status."""
+    try:
+        total = json.loads((out / "widgets/summary.json").read_text(encoding="utf-8"))["statistic"]["total"]
+        pairs = Counter((_label(case, "control"), str(case["status"])) for case in rows)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReportError(
+            f"{out.name}: the report's data cannot be read: {error}", "generate it again"
+        ) from error
+    if total != len(rows):
+        raise ReportError(f"the report counts {total} cases and lists {len(rows)}", "generate it again")
+    return pairs

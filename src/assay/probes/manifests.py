@@ -10,7 +10,7 @@ from pathlib import Path
 
 from assay.errors import AssumptionError, ProbeError
 from assay.probes.kustomize import FILE_NAMES, Kustomizations
-from assay.probes.yaml_text import LARGEST, Document, Leaf, documents
+from assay.probes.yaml_text import Document, Leaf, documents, text_of
 
 
 KEY = re.compile(
@@ -121,15 +121,7 @@ class Manifests:
 
     def _documents(self, file: Path) -> list[Document]:
         where = self._name(file)
-        try:
-            if file.stat().st_size > LARGEST:
-                raise ProbeError(f"{where}: larger than {LARGEST} bytes", "split the file")
-            written = file.read_text(encoding="utf-8")
-        except OSError as error:
-            raise ProbeError(f"{where}: cannot be read: {error.strerror}", "check its permissions") from error
-        except UnicodeDecodeError as error:
-            raise ProbeError(f"{where}: is not UTF-8", "save it as UTF-8") from error
-        return documents(written, where)
+        return documents(text_of(file, where), where)
 
     def _name(self, file: Path) -> str:
         root = self.path if file.is_relative_to(self.path) else file.parent

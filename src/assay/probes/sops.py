@@ -15,7 +15,7 @@ from assay.errors import AssumptionError, ProbeError
 from assay.model import Offender
 from assay.probes.sops_file import SecretFile
 from assay.probes.sops_rules import CONFIG, Rulebook, read
-from assay.probes.yaml_text import LARGEST, documents
+from assay.probes.yaml_text import documents, text_of
 from assay.profile import SopsAccess
 
 
@@ -175,14 +175,7 @@ class Sops:
 
     def _file(self, path: Path, root: Path, must: bool) -> SecretFile:
         where = self._where(path)
-        try:
-            if path.stat().st_size > LARGEST:
-                raise ProbeError(f"{where}: larger than {LARGEST} bytes", "split the file")
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise ProbeError(f"{where}: cannot be read: {error.strerror}", "check its permissions") from error
-        except UnicodeDecodeError as error:
-            raise ProbeError(f"{where}: is not UTF-8", "encrypt binary files with sops as well") from error
+        text = text_of(path, where)
         if path.suffix not in READ and "sops_mac=" in text:
             raise ProbeError(f"{where}: of a format that is not read here", "keep secrets in YAML or JSON")
         docs = documents(text, where) if path.suffix in READ else []

@@ -6,6 +6,7 @@ What two readers could take differently is refused.
 from __future__ import annotations
 
 import itertools
+import pathlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -55,6 +56,24 @@ class Document:
             if leaf.path and isinstance(leaf.path[-1], str):
                 found.setdefault(leaf.path[:-1], {})[leaf.path[-1]] = leaf
         return found
+
+
+def text_of(file: pathlib.Path, where: str) -> str:
+    """Return the text of a file that is read here, called `where` in messages.
+
+    Raises:
+        ProbeError: larger than 4 MiB, unreadable, or not UTF-8.
+    """
+    try:
+        if file.stat().st_size > LARGEST:
+            raise ProbeError(f"{where}: larger than {LARGEST} bytes", "split the file")
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ProbeError(f"{where}: cannot be read: {error.strerror}", "check its permissions") from error
+    except UnicodeDecodeError as error:
+        raise ProbeError(
+            f"{where}: is not UTF-8", "save it as UTF-8; sops encrypts binary files too"
+        ) from error
 
 
 def documents(written: str, where: str, first_line: int = 1) -> list[Document]:
