@@ -79,13 +79,20 @@ def stop(name: str) -> None:
 
 def kill_all(pids: list[int], patience: float = 10.0) -> None:
     """Kill these processes at once and wait until they are gone or zombies; the caller's own is left out."""
-    targets = [psutil.Process(pid) for pid in pids if pid != os.getpid() and psutil.pid_exists(pid)]
+    targets = [one for pid in pids if pid != os.getpid() and (one := _found(pid))]
     for target in targets:
         with contextlib.suppress(psutil.NoSuchProcess):
             target.send_signal(signal.SIGKILL)
     deadline = time.monotonic() + patience
     while any(_alive(target) for target in targets) and time.monotonic() < deadline:
         time.sleep(0.05)
+
+
+def _found(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
 
 
 def _alive(target: psutil.Process) -> bool:

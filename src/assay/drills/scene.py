@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,7 +83,14 @@ class Scene:
         try:
             yield [self._writer(name) for _ in range(writers)]
         finally:
-            wire.ask("DELETE", f"/api/v1/namespaces/{name}")
+            self._deleted(name)
+
+    def _deleted(self, name: str) -> None:
+        """Delete the namespace by the first API server that answers; the next drill sweeps what is left."""
+        for server in self._kube.apiservers:
+            with suppress(ProbeError):
+                self._kube.at(server).ask("DELETE", f"/api/v1/namespaces/{name}")
+                return
 
     def _sweep(self) -> None:
         wire = self._kube.wire

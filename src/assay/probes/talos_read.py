@@ -193,7 +193,11 @@ class Talos:
         Raises:
             ProbeError: no answer, or another shape.
         """
-        return self._config(node, ACTIVE)
+        what = f"{node.named}: machine configuration {ACTIVE}"
+        found = self.resources(node, "machineconfig", ACTIVE)
+        if len(found) != 1:
+            raise ProbeError(f"{what}: {len(found)} answers, expected one", facts.UPDATE)
+        return facts.machineconfig(found[0], what)
 
     def stored_machineconfig(self, node: Machine) -> list[Document]:
         """Return the documents of the configuration the node will boot with.
@@ -203,14 +207,20 @@ class Talos:
         Raises:
             ProbeError: no answer, or another shape.
         """
-        return self._config(node, PERSISTENT)
+        return facts.machineconfig(self.stored(node), f"{node.named}: stored machine configuration")
 
-    def _config(self, node: Machine, which: str) -> list[Document]:
-        what = f"{node.named}: machine configuration {which}"
-        found = self.resources(node, "machineconfig", which)
-        if len(found) != 1:
-            raise ProbeError(f"{what}: {len(found)} answers, expected one", facts.UPDATE)
-        return facts.machineconfig(found[0], what)
+    def stored(self, node: Machine) -> Document:
+        """Return the resource of the configuration the node will boot with.
+
+        After a boot Talos has none of its own for it until the next change: what runs was read from the disk.
+
+        Raises:
+            ProbeError: no answer, or another shape.
+        """
+        known = {one["metadata"].get("id"): one for one in self.resources(node, "machineconfig")}
+        if ACTIVE not in known:
+            raise ProbeError(f"{node.named}: no active machine configuration", facts.UPDATE)
+        return known.get(PERSISTENT, known[ACTIVE])
 
     def static_pods(self, node: Machine) -> list[str]:
         """Return the ids of the static pods the node's kubelet reports.

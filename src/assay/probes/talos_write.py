@@ -157,8 +157,7 @@ class TalosWriter:
                 process.wait(timeout=10)
 
     def _stored(self, machine: Machine) -> str:
-        found = self._talos.resources(machine, "machineconfig", "persistent")
-        return str(found[0].get("spec", "")) if found else ""
+        return str(self._talos.stored(machine).get("spec", ""))
 
     def _put_back(self, machine: Machine, way_back: Path) -> None:
         before = way_back.read_text()
