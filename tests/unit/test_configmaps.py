@@ -30,6 +30,8 @@ def found(folder: Path, *sensitive: str) -> list[str]:
         ("SMTP_PASSWORD_FILE: /run/secrets/smtp", False),
         (f"conf: 'password = {PASSWORD}'", True),
         ("level: debug", False),
+        ("run.py: 'PASSWORD = (KIT / \"passphrase\").read_text().strip()'", False),
+        (f"run.py: 'PASSWORD = \"{PASSWORD}\"'", True),
     ],
 )
 def test_values_by_name_and_shape(line: str, bad: bool, tmp_path: Path) -> None:
