@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import ast
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from assay.catalogue import Catalogue, Finding, names
+from assay.catalogue import Catalogue, Finding, names, planted
 from assay.model import Control
 from assay.proof import read_detections
 
@@ -101,27 +101,15 @@ def _proof(row: Mapping[str, Any]) -> str:
 
 
 def planted_names(root: Path, control: Control) -> list[tuple[str, str]]:
-    """Return (name, first line of its docstring) of a control's violations, read without running them.
+    """Return (name, first line of its docstring) of a control's violations; none without a file.
 
-    None without a file.
+    Raises:
+        CatalogueError: the file cannot be imported, or lists no violations.
     """
-    path = root / names(control.id)[2]
-    if not path.is_file():
+    if not (root / names(control.id)[2]).is_file():
         return []
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    listed = [
-        node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PLANTED"
-    ]
-    order = [ast.unparse(entry) for value in listed if isinstance(value, ast.List) for entry in value.elts]
-    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    return [(name, _first_line(functions.get(name), tree)) for name in order]
-
-
-def _first_line(function: ast.FunctionDef | None, tree: ast.Module) -> str:
-    text = (ast.get_docstring(function) if function is not None else "") or ast.get_docstring(tree) or ""
-    return text.partition("\n")[0]
+    found = [(name, inspect.getdoc(one) or "") for name, _, one in planted(root, control)]
+    return [(name, text.partition("\n")[0]) for name, text in found]
 
 
 def _coverage(catalogue: Catalogue) -> str:
