@@ -90,8 +90,7 @@ def mistakes(runbook: Runbook) -> list[Offender]:
     Raises:
         ProbeError: no such section, or a tool is not there to try it with.
     """
-    section = {command.named for command in runbook.section(SECTION)}
-    found = [Offender(one.named, one.why) for one in runbook.mistakes() if one.named in section]
+    found = [Offender(one.named, one.why) for one in runbook.mistakes(SECTION)]
     recovers = [
         c for c in runbook.section(SECTION) if c.words[:1] == ("talosctl",) and "bootstrap" in c.words
     ]

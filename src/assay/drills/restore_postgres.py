@@ -138,8 +138,7 @@ class PostgresRestore:
         """
         key = (self._profile.file, self.runbook.path)
         if key not in _runs:
-            section = {command.named for command in self.runbook.section(SECTION)}
-            wrong = [Offender(m.named, m.why) for m in self.runbook.mistakes() if m.named in section]
+            wrong = [Offender(one.named, one.why) for one in self.runbook.mistakes(SECTION)]
             _runs[key] = Result(None, tuple(wrong)) if wrong else self._run()
         return _runs[key]
 

@@ -150,13 +150,16 @@ class Runbook:
             command for line, text in _code(written, self.path.name) for command in self._split(line, text)
         )
 
-    def mistakes(self) -> list[Mistake]:
+    def mistakes(self, title: str = "") -> list[Mistake]:
         """Return every command that is unknown, has wrong flags or arguments, or is careless.
 
+        With a `title` only those of that section: it needs no other tools than its own.
+
         Raises:
-            ProbeError: the binary of a tool is not declared or does not answer.
+            ProbeError: the binary of a tool is not declared or does not answer, or there is no such section.
         """
-        return [Mistake(one.named, why) for one in self.commands for why in self._judge(one)]
+        commands = self.section(title) if title else self.commands
+        return [Mistake(one.named, why) for one in commands for why in self._judge(one)]
 
     def section(self, title: str) -> tuple[Command, ...]:
         """Return the commands below the heading `## title...`, up to the next heading of that level.
