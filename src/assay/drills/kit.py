@@ -37,14 +37,22 @@ class Kit:
     tools: tuple[str, ...]
 
     @property
+    def binaries(self) -> dict[str, Path]:
+        """Return the tools by name.
+
+        Raises:
+            ProbeError: the profile lacks one.
+        """
+        return {name: self.profile.need_path(f"tools.{name}") for name in self.tools}
+
+    @property
     def programs(self) -> dict[str, Path]:
         """Return the programs of the envelope by their word in the runbook.
 
         Raises:
             ProbeError: the profile lacks one.
         """
-        named = {name: self.profile.need_path(f"tools.{name}") for name in self.tools}
-        return {**named, "shred": SHRED}
+        return {**self.binaries, "shred": SHRED}
 
     def sealed(self, *except_for: Path) -> AbstractContextManager[Envelope]:
         """Open the envelope; while it is open, this thread reads no other file of the stack's state."""

@@ -8,7 +8,6 @@ on being acknowledged, then the disks go. What comes back is compared with what 
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -19,11 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from assay.drills.clock import await_true, now
+from assay.drills.controlplane import guard_kind
 from assay.drills.disks import Disks
-from assay.drills.envelope import Envelope, sealed
+from assay.drills.envelope import Envelope
 from assay.drills.etcd_evidence import created, last_name, lost_rows, started_within, voters
 from assay.drills.fault import interruptible, put_back, resume
 from assay.drills.journal import Journal, Undo
+from assay.drills.kit import Kit, Steps
 from assay.drills.ledger import Ledger
 from assay.drills.procedure import Procedure, StepError, Wait
 from assay.drills.quorum import Quorum
@@ -31,12 +32,12 @@ from assay.drills.records import Records
 from assay.drills.restore import Budgets, Restore, Stopwatch
 from assay.drills.scene import Scene, space
 from assay.drills.verdict import OK
-from assay.errors import AssumptionError, GuardError, ProbeError
+from assay.errors import AssumptionError, ProbeError
 from assay.model import Offender
 from assay.probes.etcd import Etcd
 from assay.probes.kube import Kube
 from assay.probes.points import Points
-from assay.probes.runbook import Command, Runbook
+from assay.probes.runbook import Runbook
 from assay.probes.talos import Talos
 
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 SECTION = "Restore etcd"
 SERVICE = "etcd"
+TOOLS = ("talosctl", "etcdutl", "age", "rclone")
 GATES = (
     ("ValidatingAdmissionPolicy", "admissionregistration.k8s.io/v1"),
     ("ValidatingAdmissionPolicyBinding", "admissionregistration.k8s.io/v1"),
@@ -109,16 +111,15 @@ class EtcdRestore:
             GuardError: the stack is no lab, or it is not said which cluster it is.
             ProbeError: the profile lacks what the drill needs.
         """
-        if profile.kind != "lab" or not profile.cluster_uid:
-            raise GuardError(f"no restore drill on a {profile.kind} stack", "drill a lab")
-        self._profile, self._tools = profile, profile.tools
+        guard_kind(profile)
+        self._profile = profile
         self._kube, self._scene = Kube.from_profile(profile), Scene.from_profile(profile)
         self._talos, self._disks = Talos.from_profile(profile), Disks.from_profile(profile)
         self._quorum = Quorum(self._talos, Etcd.from_profile(profile))
         self._folder = profile.file.parent / "drill"
         self._target = ",".join(machine.name for machine in self._quorum.machines)
-        names = ("talosctl", "kubectl", "etcdutl", "age", "rclone")
-        self.runbook = Runbook(runbook, **{name: profile.need_path(f"tools.{name}") for name in names})
+        self._kit = Kit(profile, runbook, SERVICE, TOOLS)
+        self.runbook = Runbook(runbook, **self._kit.binaries)
         self._budgets = Budgets.from_profile(profile)
         self._apart = ThreadPoolExecutor(1)
 
@@ -220,8 +221,8 @@ class EtcdRestore:
         watch, notes = Stopwatch(self._budgets, fault), dict[str, str]()
         self._disks.replace(self._target)
         try:
-            steps = _Steps(list(self.runbook.section(SECTION)))
-            with self._sealed() as envelope:
+            steps = Steps(self.runbook.section(SECTION))
+            with self._kit.sealed(self._folder) as envelope:
                 procedure = self._procedure(envelope)
                 size = self._runbook(procedure, steps, watch, notes)
                 answered, wrong = self._apart.submit(self._answer, gates, canary, run).result()
@@ -244,46 +245,17 @@ class EtcdRestore:
         acked = sum(op.outcome == OK for op in ops)
         return Result(restore, (*wrong, *bad, *early), acked, full, notes)
 
-    def _sealed(self) -> Any:  # noqa: ANN401 - a context manager of Envelope
-        p = self._profile
-        programs = [*self._programs().values()]
-        return sealed(
-            p.need_path("s3.reader_key"), p.need_path("escrow.folder"), p.need_path("paths.repository"),
-            self.runbook.path, programs, (p.file.parent,), (self._folder,),
-        )  # fmt: skip
-
-    def _programs(self) -> dict[str, Path]:
-        names = ("talosctl", "etcdutl", "age", "rclone")
-        tools = {name: self._profile.need_path(f"tools.{name}") for name in names}
-        return {**tools, "shred": Path("/usr/bin/shred")}
-
     def _procedure(self, envelope: Envelope) -> Procedure:
-        p, addresses = self._profile, [machine.address for machine in self._quorum.machines]
-        key = json.loads(envelope.reader_key.read_text(encoding="utf-8"))
-        store = "RCLONE_CONFIG_STORE"
-        secret = {
-            f"{store}_TYPE": "s3", f"{store}_PROVIDER": "Ceph", f"{store}_ENDPOINT": p.s3.endpoint,
-            f"{store}_ACCESS_KEY_ID": key["access_key"], f"{store}_SECRET_ACCESS_KEY": key["secret_key"],
-            "RCLONE_CONFIG": str(envelope.work / "rclone.conf"),
-        }  # fmt: skip
-        authority = envelope.escrow / "object-storage-ca.crt"
-        secret |= {"RCLONE_CA_CERT": str(authority)} if authority.exists() else {}
-        values: dict[str, str | tuple[str, ...]] = {
-            "ESCROW": "../escrow", "BUCKET": p.s3.buckets["etcd"], "CP_IP": addresses[0],
-            "CLUSTER": "restored", "ENDPOINT": f"https://{addresses[0]}:6443",
-            "NODE_IP": tuple(p.talos.workers.values()),
-        }  # fmt: skip
-        values |= {f"CP{n}_IP": address for n, address in enumerate(addresses, 1)}
-        count = len(addresses)
+        count = len(self._quorum.machines)
         waits = {
             " service etcd": Wait(lambda text: text.count("STATE    Preparing") == count, PREPARING),
             " bootstrap ": Wait(lambda _: True, 60),
             " etcd status": Wait(lambda text: voters(text) == count, VOTERS),
             " service kubelet restart": Wait(lambda _: True, 60),
         }
-        return Procedure(envelope, self._programs(), values, secret, waits)
+        return self._kit.procedure(envelope, waits, {"NODE_IP": tuple(self._profile.talos.workers.values())})
 
-    def _runbook(self, procedure: Procedure, steps: _Steps, watch: Stopwatch, notes: dict[str, str]) -> int:
+    def _runbook(self, procedure: Procedure, steps: Steps, watch: Stopwatch, notes: dict[str, str]) -> int:
         """Run the section up to and with `bootstrap`; return the size of the snapshot."""
         for command in steps.until("bootstrap"):
             try:
@@ -359,19 +331,3 @@ class _Way:
 
     def ensure_on(self, node: str) -> None:
         self._disks.ensure_on(node)
-
-
-class _Steps:
-    """The commands of the section, taken in order."""
-
-    def __init__(self, commands: list[Command]) -> None:
-        self._left = commands
-
-    def until(self, word: str) -> list[Command]:
-        end = next(n for n, command in enumerate(self._left) if word in command.words) + 1
-        taken, self._left = self._left[:end], self._left[end:]
-        return taken
-
-    def rest(self) -> list[Command]:
-        taken, self._left = self._left, []
-        return taken

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from assay.drills import postgres_evidence as evidence
 from assay.drills.clock import await_true, now
+from assay.drills.controlplane import guard_kind
 from assay.drills.fault import interruptible, uninterrupted
 from assay.drills.kit import Kit, Steps, pin, released
 from assay.drills.ledger import Ledger, outcome_of
@@ -29,7 +30,7 @@ from assay.drills.procedure import HopelessError, Procedure, StepError, Wait
 from assay.drills.records import Records
 from assay.drills.restore import Budgets, Restore, Stopwatch
 from assay.drills.verdict import INFO, OK, Op
-from assay.errors import AssumptionError, GuardError, ProbeError
+from assay.errors import AssumptionError, ProbeError
 from assay.model import Offender
 from assay.probes.http import Http
 from assay.probes.kube import Kube
@@ -118,13 +119,11 @@ class PostgresRestore:
             GuardError: the stack is no lab, or it is not said which cluster it is.
             ProbeError: the profile lacks what the drill needs.
         """
-        if profile.kind != "lab" or not profile.cluster_uid:
-            raise GuardError(f"no restore drill on a {profile.kind} stack", "drill a lab")
+        guard_kind(profile)
         self._profile, self._kube = profile, Kube.from_profile(profile)
         self._sql, self._http = Sql.from_profile(profile), Http.from_profile(profile)
         self._kit = Kit(profile, runbook, SERVICE, TOOLS)
-        tools = {name: profile.need_path(f"tools.{name}") for name in TOOLS}
-        self.runbook = Runbook(runbook, **tools)
+        self.runbook = Runbook(runbook, **self._kit.binaries)
         self._budgets, self._apart = Budgets.from_profile(profile), ThreadPoolExecutor(1)
         self._folder = profile.file.parent / "drill"
         self._images = released(profile.need_path("paths.overlay"), SERVICE)
