@@ -20,10 +20,9 @@ def test_postgres_comes_back_beside_the_old_one(stack: Stack, control: Record) -
     control.assume(result.restore is not None, "nothing was restored")
     (restore,) = control.population([one for one in [result.restore] if one is not None])
     control.population(range(result.acked))
-    control.note("parts", ", ".join(f"{name} {seconds:.0f} s" for name, seconds in restore.parts.items()))
+    for key, fact in restore.facts.items():
+        control.note(key, fact)
     control.note("lost", f"{restore.lost} of {result.acked} acknowledged rows")
-    control.note("point", f"{restore.rpo_seconds:.0f} s before the fault")
-    control.note("level", restore.level)
     limit = control.limit("restore")
     kept = [one.restore for one in Records.from_profile(stack.profile).all()]
     control.note("largest size in time", stated([r for r in kept if r.service == restore.service], limit))

@@ -18,13 +18,12 @@ def test_etcd_comes_back_by_the_runbook(stack: Stack, control: Record) -> None:
     control.assume(result.restore is not None, "nothing was restored")
     (restore,) = control.population([one for one in [result.restore] if one is not None])
     control.population(range(result.acked))
-    control.note("parts", ", ".join(f"{name} {seconds:.0f} s" for name, seconds in restore.parts.items()))
+    for key, fact in restore.facts.items():
+        control.note(key, fact)
     control.note("lost after the backup", f"{restore.lost} of {result.acked} acknowledged rows")
-    control.note("point", f"{restore.rpo_seconds:.0f} s before the fault")
     control.note(
         "three voters again", "never" if result.full is None else f"{result.full:.0f} s after the fault"
     )
-    control.note("level", restore.level)
     seconds = control.measured(restore.seconds, "s", "restore")
     rpo = control.declared.get("ACC-10.rpo_etcd")
     limit = control.limit("restore")

@@ -8,6 +8,9 @@ from assay.errors import GuardError
 from assay.plant import Plant
 
 
+PASSWORD = "-".join(("kX9", "vRq2", "Lw7p", "Tz4m"))  # opens nothing; never whole in this repository
+
+
 def sealed(plant: Plant) -> str:
     """Return the text of one really encrypted file of the stack.
 

@@ -1,14 +1,16 @@
 """DR-01: an older backup with all pods Ready, another passphrase, and a line that no kubectl has."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from assay.drills.postgres_evidence import NAMED
+from assay.misprints import misprint, misprinted
 from assay.plant import Named, Plant
 
 
 POINT = "--from-literal=POINT=<POINT>"
+WRONG = "kubectl restore postgres"
 CHECK = "kubectl apply -k <GIT>/gitops/overlays/<STACK>/restore-postgres"
 
 
@@ -16,10 +18,7 @@ CHECK = "kubectl apply -k <GIT>/gitops/overlays/<STACK>/restore-postgres"
 def older_backup(plant: Plant) -> Iterator[Named]:
     """Restore to a moment before the ledger: everything runs and is ready, and holds what was there then."""
     moment = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S}+00"
-    with plant.copied("runbook") as folder:
-        (path,) = folder.glob("*.md")
-        text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace(POINT, f"'--from-literal=POINT={moment}'"), encoding="utf-8")
+    with misprinted(plant, lambda text: text.replace(POINT, f"'--from-literal=POINT={moment}'")):
         yield Named(NAMED)
 
 
@@ -31,25 +30,10 @@ def other_passphrase(plant: Plant) -> Iterator[Named]:
         yield Named(NAMED)
 
 
-def _instead(name: str, what: str, line: str) -> Callable[[Plant], AbstractContextManager[Named]]:
-    """Return a violation that has `line` where the runbook starts the restore. Nothing is restored for it."""
-
-    @contextmanager
-    def violation(plant: Plant) -> Iterator[Named]:
-        with plant.copied("runbook") as folder:
-            (path,) = folder.glob("*.md")
-            text = path.read_text(encoding="utf-8").replace(CHECK, line)
-            path.write_text(text, encoding="utf-8")
-            row = next(n for n, row in enumerate(text.splitlines(), 1) if row.strip() == line)
-            yield Named(f"File {path.name}:{row}")
-
-    violation.__name__ = name
-    violation.__doc__ = what
-    return violation
-
-
 PLANTED = [
-    _instead("no_such_command", "A command that no kubectl has.", "kubectl restore postgres"),
+    misprint(
+        "no_such_command", "A command that no kubectl has.", WRONG, lambda text: text.replace(CHECK, WRONG)
+    ),
     older_backup,
     other_passphrase,
 ]

@@ -1,25 +1,15 @@
 """DR-05: the specification's three wrong commands, as it has them, and their cousins."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
+from assay.misprints import misprint
 from assay.plant import Named, Plant
 
 
 def _command(name: str, what: str, line: str) -> Callable[[Plant], AbstractContextManager[Named]]:
     """Return a violation that adds one fenced command to a copy of the runbook."""
-
-    @contextmanager
-    def violation(plant: Plant) -> Iterator[Named]:
-        with plant.copied("runbook") as folder:
-            (path,) = folder.glob("*.md")
-            text = f"{path.read_text(encoding='utf-8')}\n```bash\n{line}\n```\n"
-            path.write_text(text, encoding="utf-8")
-            yield Named(f"File {path.name}:{text.splitlines().index(line) + 1}")
-
-    violation.__name__ = name
-    violation.__doc__ = what
-    return violation
+    return misprint(name, what, line, lambda text: f"{text}\n```bash\n{line}\n```\n")
 
 
 CONFIG = "talosctl --talosconfig ./talosconfig"

@@ -182,88 +182,27 @@ def _plan() -> str:
     return f'{{"format_version": "1.2", "variables": {{\n"db_password": {{"value": "{_password()}"}}}}}}\n'
 
 
-clear_secret = _in_file("clear_secret", "A Secret in clear.", "planted/a.yaml", _secret("pin", _password), 6)
-encoded_secret = _in_file(
-    "encoded_secret",
-    "A Secret whose data is only base64.",
-    "planted/b.yaml",
-    _secret("pin", lambda: _b64(_password()), "data"),
-    6,
-)
-config_map = _in_file(
-    "config_map",
-    "A password in a ConfigMap.",
-    "planted/c.yaml",
-    lambda: f"kind: ConfigMap\nmetadata: {{name: a}}\ndata:\n  DB_PASSWORD: {_password()}\n",
-    4,
-)
-config_map_url = _in_file(
-    "config_map_url",
-    "A connection string with its password in a ConfigMap.",
-    "planted/d.yaml",
-    lambda: f"kind: ConfigMap\ndata:\n  DSN: postgres://app:{_password()}@db:5432/app\n",
-    3,
-)
-helm_values = _in_file(
-    "helm_values",
-    "A password in Helm values.",
-    "planted/values.yaml",
-    lambda: f"postgresql:\n  auth:\n    username: app\n    password: {_password()}\n",
-    4,
-)
-nested_encodings = _in_file(
-    "nested_encodings", "A password below base64, hex, gzip and base64.", "planted/e.yaml", _inside_config, 4
-)
-age_identity = _in_file(
-    "age_identity",
-    "An age identity.",
-    "planted/keys.txt",
-    lambda: f"AGE-SECRET-KEY-1{base64.b32encode(secrets.token_bytes(40)).decode()[:58]}\n",
-)
-cloud_token = _in_file(
-    "cloud_token",
-    "A cloud token in a script.",
-    "planted/run.sh",
-    lambda: f"export HCLOUD_TOKEN={secrets.token_hex(28)}ZqLmWx8K\n",
-)
-machine_configuration = _in_file(
-    "machine_configuration", "A Talos machine configuration's key.", "planted/cp.yaml", _talos, 8
-)
-variable_default = _in_file(
-    "variable_default",
-    "A password as a default of a variable.",
-    "planted/main.tf",
-    lambda: f'variable "db_password" {{\n  type = string\n  default = "{_password()}"\n}}\n',
-    3,
-)
-tfvars = _in_file(
-    "tfvars",
-    "A password in a variables file.",
-    "planted/prod.tfvars",
-    lambda: f'db_password = "{_password()}"\n',
-)
-state = _in_file("state", "A generated password in a state.", "planted/a.tfstate", _state, 2)
-plan = _in_file("plan", "A variable's value in a plan.", "planted/plan.json", _plan, 2)
 PLANTED = [
-    clear_secret,
-    encoded_secret,
-    config_map,
-    config_map_url,
-    helm_values,
-    nested_encodings,
-    age_identity,
-    cloud_token,
-    machine_configuration,
-    variable_default,
-    tfvars,
-    state,
-    plan,
-    removed_fifty_commits_back,
-    side_branch,
-    merge_commit,
-    tag_only,
-    commit_message,
-    tarball,
-    hidden_by_comment,
+    _in_file("clear_secret", "A Secret in clear.", "planted/a.yaml", _secret("pin", _password), 6),
+    _in_file("encoded_secret", "A Secret whose data is only base64.", "planted/b.yaml",
+             _secret("pin", lambda: _b64(_password()), "data"), 6),
+    _in_file("config_map", "A password in a ConfigMap.", "planted/c.yaml",
+             lambda: f"kind: ConfigMap\nmetadata: {{name: a}}\ndata:\n  DB_PASSWORD: {_password()}\n", 4),
+    _in_file("config_map_url", "A connection string with its password in a ConfigMap.", "planted/d.yaml",
+             lambda: f"kind: ConfigMap\ndata:\n  DSN: postgres://app:{_password()}@db:5432/app\n", 3),
+    _in_file("helm_values", "A password in Helm values.", "planted/values.yaml",
+             lambda: f"postgresql:\n  auth:\n    username: app\n    password: {_password()}\n", 4),
+    _in_file("nested_encodings", "A password below base64, hex, gzip and base64.", "planted/e.yaml", _inside_config, 4),
+    _in_file("age_identity", "An age identity.", "planted/keys.txt",
+             lambda: f"AGE-SECRET-KEY-1{base64.b32encode(secrets.token_bytes(40)).decode()[:58]}\n"),
+    _in_file("cloud_token", "A cloud token in a script.", "planted/run.sh",
+             lambda: f"export HCLOUD_TOKEN={secrets.token_hex(28)}ZqLmWx8K\n"),
+    _in_file("machine_configuration", "A Talos machine configuration's key.", "planted/cp.yaml", _talos, 8),
+    _in_file("variable_default", "A password as a default of a variable.", "planted/main.tf",
+             lambda: f'variable "db_password" {{\n  type = string\n  default = "{_password()}"\n}}\n', 3),
+    _in_file("tfvars", "A password in a variables file.", "planted/prod.tfvars", lambda: f'db_password = "{_password()}"\n'),
+    _in_file("state", "A generated password in a state.", "planted/a.tfstate", _state, 2),
+    _in_file("plan", "A variable's value in a plan.", "planted/plan.json", _plan, 2),
+    removed_fifty_commits_back, side_branch, merge_commit, tag_only, commit_message, tarball, hidden_by_comment,
     expired_baseline,
-]
+]  # fmt: skip

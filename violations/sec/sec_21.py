@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from assay.errors import GuardError
 from assay.plant import Named, Plant
 from assay.probes.sops_file import ENC
-from assay.sealed import sealed, values
+from assay.sealed import PASSWORD, sealed, values
 
 
 FILE = "apps/planted.sops.yaml"
-PASSWORD = "-".join(("kX9", "vRq2", "Lw7p", "Tz4m"))  # opens nothing; never whole in this repository
 NAMED = Named(f"File gitops/{FILE}")
 MANIFEST = (
     "apiVersion: v1\nkind: Secret\nmetadata: {{name: planted, namespace: shop}}\n{0}:\n  password: {1}\n"

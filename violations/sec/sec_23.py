@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from assay.plant import Named, Plant
+from assay.sealed import PASSWORD
 
 
 FILE = "apps/planted.yaml"
 MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: planted, namespace: shop}}\n{0}:\n  {1}: {2}\n"
 FOLDER = "apps/planted"
 GENERATOR = "kind: Kustomization\nconfigMapGenerator:\n  - name: planted\n    {0}:\n      - {1}\n"
-PASSWORD = "-".join(("kX9", "vRq2", "Lw7p", "Tz4m"))  # opens nothing; never whole in this repository
 
 
 @contextmanager

@@ -73,6 +73,15 @@ class Restore:
         return sum(self.parts.get(name, 0.0) for name in MEASURED)
 
     @property
+    def facts(self) -> dict[str, str]:
+        """Return what is read of it beside the total: its parts, its point, the level of the loss."""
+        return {
+            "parts": ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.parts.items()),
+            "point": f"{self.rpo_seconds:.0f} s before the fault",
+            "level": self.level,
+        }
+
+    @property
     def point(self) -> float:
         """Return the time of the newest write that came back, seconds since 1970."""
         return self.t0 - self.rpo_seconds
