@@ -31,13 +31,13 @@ class SopsError(RuntimeError):
     """sops or age refused; the text names the file and the exit code, never what the program printed."""
 
 
-def identity(escrow: Path) -> Path:
-    """Return the file of the lab's age identity; it is made on first use, for its owner only.
+def identity(escrow: Path, name: str = IDENTITY) -> Path:
+    """Return the file of an age identity of the lab; it is made on first use, for its owner only.
 
     Raises:
         SopsError: age-keygen failed.
     """
-    file = escrow / IDENTITY
+    file = escrow / name
     if not file.exists():
         escrow.mkdir(parents=True, exist_ok=True, mode=0o700)
         made = _run([str(BINARIES / "age-keygen")], "a new identity")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from lab import sops
 from lab.deploy import Cluster, Manifest, NotReadyError, waiting
 from lab.images import BUSYBOX, GROUP, LOCAL, NOBODY, PASSWD, libraries
 from lab.layout import NET
@@ -48,25 +48,6 @@ def _image(binaries: Path) -> Image:
     return Image("platform/backup", VERSION, entries, ("/bin/sh",), NOBODY)
 
 
-def identified(context: Context, name: str) -> None:
-    """Make the age identity `name` of the escrow kit, once."""
-    identity = context.escrow / name
-    if not identity.exists():
-        subprocess.run(["/usr/bin/age-keygen", "-o", str(identity)], capture_output=True, check=True)
-        identity.chmod(0o600)
-
-
-def before(context: Context) -> None:
-    """Make the age identity of this lab's snapshots, once."""
-    identified(context, IDENTITY)
-
-
-def recipient(context: Context, name: str) -> str:
-    """Return the public half of an age identity of the escrow kit."""
-    argv = ["/usr/bin/age-keygen", "-y", str(context.escrow / name)]
-    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
-
-
 def writer(context: Context, purpose: str) -> Manifest:
     """Return the Secret with the writer key of the bucket for `purpose`."""
     key = json.loads((context.state / "objectstore" / "keys" / f"{purpose}-writer.json").read_text())
@@ -80,7 +61,6 @@ def writer(context: Context, purpose: str) -> Manifest:
 
 def secrets(context: Context) -> list[Manifest]:
     """Return the writer key of the bucket: the one Secret of the job that no API makes for it."""
-    before(context)
     return [writer(context, "etcd")]
 
 
@@ -132,7 +112,10 @@ def deploy(context: Context) -> None:
     shutil.copyfile(CONFIG / "secrets.yaml", context.escrow / BUNDLE)
     (context.escrow / BUNDLE).chmod(0o600)
     (context.escrow / STORAGE_CA).write_bytes(context.authority.cert)
-    more = {"AGE_RECIPIENT": recipient(context, IDENTITY), "RCLONE_CA_CERT": "/etc/object-storage/ca.crt"}
+    more = {
+        "AGE_RECIPIENT": sops.recipient(sops.identity(context.escrow, IDENTITY)),
+        "RCLONE_CA_CERT": "/etc/object-storage/ca.crt",
+    }
     documents = settled(context.documents, f"{SCHEDULE}-settings", more)
     apply_all(replace(context, documents=(*documents, _storage_ca(context))))
     _credential(context)
@@ -154,7 +137,6 @@ PART = Part(
     names={"backup": "registry.platform.example/platform/backup"},
     folders=("overlays/lab/backups",),
     controls=("SEC-33", "DR-01", "DR-03", "DR-04", "ACC-07", "ACC-10"),
-    before=before,
     secrets=secrets,
     deploy=deploy,
     profile=tables,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from assay.drills import forget
@@ -29,24 +29,21 @@ def other_image(plant: Plant) -> Iterator[Named]:
     Raises:
         GuardError: the node did not come back, from the one image or the other.
     """
-    node = AI_WORKER
-    driver, pinned = (
-        Launcher(plant.profile.need_text("drill.launcher")),
-        f"Talos ({plant.profile.talos.version})",
-    )
+    driver = Launcher(plant.profile.need_text("drill.launcher"))
+    kube, pinned = Kube.from_profile(plant.profile), f"Talos ({plant.profile.talos.version})"
 
-    def runs(image: Callable[[str], bool]) -> bool:
-        found = {one.name: one for one in Kube.from_profile(plant.profile).nodes()}
-        return found[node].ready and image(found[node].os_image)
+    def image() -> str:
+        """Return what the node says it runs, empty while it is not ready."""
+        return next((one.os_image for one in kube.nodes() if one.name == AI_WORKER and one.ready), "")
 
     try:
-        driver.do("reimage", node)
-        plant.await_true(lambda: runs(lambda image: image != pinned), f"{node} running another image", 180)
-        yield Named(plant.talos_api.machine(node).named)
+        driver.do("reimage", AI_WORKER)
+        plant.await_true(lambda: image() not in ("", pinned), f"{AI_WORKER} running another image", 180)
+        yield Named(plant.talos_api.machine(AI_WORKER).named)
     finally:
-        driver.lose(node)
-        driver.ensure_on(node)
-        plant.await_true(lambda: runs(lambda image: image == pinned), f"{node} running its own image", 180)
+        driver.lose(AI_WORKER)
+        driver.ensure_on(AI_WORKER)
+        plant.await_true(lambda: image() == pinned, f"{AI_WORKER} running its own image", 180)
 
 
 @contextmanager

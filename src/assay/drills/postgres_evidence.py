@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -92,8 +93,7 @@ def compare(ops: Sequence[Op], kept: Sequence[Kept], archived: float) -> tuple[l
         kept: the restored rows.
         archived: whatever was acknowledged before this moment lay in object storage when the fault came.
     """
-    there = [one.key for one in kept]
-    present = frozenset(there)
+    present = Counter(one.key for one in kept)
     acked = [op for op in ops if op.outcome == OK]
     gone = [op for op in acked if op.key not in present]
     last_start = max((op.start for op in acked if op.key in present), default=0.0)
@@ -105,7 +105,7 @@ def compare(ops: Sequence[Op], kept: Sequence[Kept], archived: float) -> tuple[l
         wrong.append(Offender(NAMED, f"{what}, the first is {owed[0].key}"))
     phantom = [op.key for op in ops if op.outcome == FAIL and op.key in present]
     wrong += [Offender(f"Row {key}", "refused, and there") for key in phantom]
-    wrong += [Offender(f"Row {key}", "there twice") for key in sorted(present) if there.count(key) > 1]
+    wrong += [Offender(f"Row {key}", "there twice") for key in sorted(present) if present[key] > 1]
     newest = max((op.end for op in acked if op.key in present), default=0.0)
     return [*wrong, *_disordered(kept)], len(gone), newest
 

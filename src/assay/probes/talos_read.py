@@ -193,11 +193,8 @@ class Talos:
         Raises:
             ProbeError: no answer, or another shape.
         """
-        what = f"{node.named}: machine configuration {ACTIVE}"
-        found = self.resources(node, "machineconfig", ACTIVE)
-        if len(found) != 1:
-            raise ProbeError(f"{what}: {len(found)} answers, expected one", facts.UPDATE)
-        return facts.machineconfig(found[0], what)
+        what = f"{node.named}: active machine configuration"
+        return facts.machineconfig(self._machineconfigs(node)[ACTIVE], what)
 
     def stored_machineconfig(self, node: Machine) -> list[Document]:
         """Return the documents of the configuration the node will boot with.
@@ -217,10 +214,18 @@ class Talos:
         Raises:
             ProbeError: no answer, or another shape.
         """
-        known = {one["metadata"].get("id"): one for one in self.resources(node, "machineconfig")}
-        if ACTIVE not in known:
-            raise ProbeError(f"{node.named}: no active machine configuration", facts.UPDATE)
+        known = self._machineconfigs(node)
         return known.get(PERSISTENT, known[ACTIVE])
+
+    def _machineconfigs(self, node: Machine) -> dict[str, Document]:
+        """Return the node's machine configurations by id, the active one surely."""
+        found = self.resources(node, "machineconfig")
+        known = {str(one.get("metadata", {}).get("id", "")): one for one in found}
+        if ACTIVE not in known or len(known) != len(found):
+            raise ProbeError(
+                f"{node.named}: {len(found)} machine configurations, not one of them active", facts.UPDATE
+            )
+        return known
 
     def static_pods(self, node: Machine) -> list[str]:
         """Return the ids of the static pods the node's kubelet reports.

@@ -130,7 +130,7 @@ PATH = re.compile(
 CODE = re.compile(
     r"(?:var|local|module|data|each|self|this|os|env|process|config|settings|secrets|random_\w+|vault_\w+|args|opts|"
     r"params|values|github|inputs|steps|cls|req|request|ctx|cfg|conf|input)\.[A-Za-z_][\w.\[\]\"'()*-]*"
-    r"|\w[\w.]*\(.*\)?;?|[\w.]+\[[^\]]*\]?|\([^()]*\)(?:\.\w+\([^()]*\))+,?"
+    r"|\w[\w.]*\(.*\)?;?|[\w.]+\[[^\]]*\]?"
 )
 # What a template or an f-string puts in.
 BRACED = re.compile(r"\{[^{}]*\}")
