@@ -27,7 +27,7 @@ ROWS = [
     {"drills"},
     {"stack", "trees"},
     {"plant", "resolve"},
-    {"session", "holes", "sabotage", "sealed"},
+    {"session", "holes", "misprints", "sabotage", "sealed"},
     {"plugin", "cli"},
 ]
 CLIENTS = {

@@ -219,12 +219,11 @@ class Talos:
 
     def _machineconfigs(self, node: Machine) -> dict[str, Document]:
         """Return the node's machine configurations by id, the active one surely."""
-        found = self.resources(node, "machineconfig")
-        known = {str(one.get("metadata", {}).get("id", "")): one for one in found}
-        if ACTIVE not in known or len(known) != len(found):
-            raise ProbeError(
-                f"{node.named}: {len(found)} machine configurations, not one of them active", facts.UPDATE
-            )
+        known = {
+            str(one.get("metadata", {}).get("id", "")): one for one in self.resources(node, "machineconfig")
+        }
+        if ACTIVE not in known:
+            raise ProbeError(f"{node.named}: no active machine configuration", facts.UPDATE)
         return known
 
     def static_pods(self, node: Machine) -> list[str]:
