@@ -40,13 +40,20 @@ def alone(patience: float = 0) -> Iterator[None]:
 
 
 @main.command()
-@click.option("--with", "wanted", default="", metavar="PART,...", help="parts beside what every lab has")
-def up(wanted: str) -> None:
+@click.option(
+    "--without",
+    "unwanted",
+    default="",
+    metavar="PART,...",
+    help=f"Leave parts out, and what needs them: {', '.join(p.name for p in parts.every())}; or all.",
+)
+def up(unwanted: str) -> None:
     """Build what is missing and start the platform; clears what a dead lab left first."""
     console = Console(width=120, log_path=False)
     began = time.monotonic()
     with alone():
-        Up(console, parts.chosen(name for name in wanted.split(",") if name)).run()
+        names = [name for name in unwanted.split(",") if name]
+        Up(console, () if names == ["all"] else parts.without(names)).run()
     console.print(f"The lab is up after {time.monotonic() - began:.0f} s. Profile: {STATE / 'stack.toml'}")
 
 

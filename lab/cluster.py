@@ -140,6 +140,20 @@ def healthy(binaries: Path) -> None:
     )
 
 
+@_waiting(120)
+def services(binaries: Path) -> None:
+    """Wait until every node reaches a service, the admission webhook: its API server needs it."""
+    where = kubectl(
+        binaries, "get", "service", "webhook", "-n", "cosign-system", "-o", "jsonpath={.spec.clusterIP}"
+    )
+    for node in NODES:
+        ask = ["curl", "-sk", "-o", "/dev/null", "--max-time", "3", f"https://{where}/"]
+        try:
+            run(["nsenter", f"--net=/run/netns/{node.netns}", *ask])
+        except NotYetError as refused:
+            raise NotYetError(f"{node.name} reaches no service: {refused}") from refused
+
+
 def uid(binaries: Path) -> str:
     """Return the UID of the kube-system namespace: the identity of the cluster."""
     return kubectl(binaries, "get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}").strip()

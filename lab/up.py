@@ -115,6 +115,7 @@ class Up:
             Step("all nodes Ready", 30, lambda: cluster.nodes_ready(b)),
             Step("deploy gitops/: signature admission", 20, self._admission),
             Step("deploy gitops/: secrets, workload, gateway", 20, self._workloads),
+            Step("services from every node", 2, lambda: cluster.services(b)),
             *(self._step(part) for part in self.parts),
             Step("three etcd voters", 90, lambda: cluster.voters(b)),
             Step("talosctl health", 30, lambda: cluster.healthy(b)),

@@ -24,18 +24,37 @@ def every() -> tuple[Part, ...]:
     return tuple(importlib.import_module(f"lab.parts.{name}").PART for name in there)
 
 
-def chosen(wanted: Iterable[str] = ()) -> tuple[Part, ...]:
-    """Return the parts of a lab that is started with some beside what every lab has, and what they need.
+def chosen(wanted: Iterable[str]) -> tuple[Part, ...]:
+    """Return the named parts and what they need, in order.
 
     Raises:
         RuntimeError: a name is no part.
     """
-    known, names = {part.name: part for part in every()}, list(wanted)
+    known, names = {part.name: part for part in every()}, _known(wanted)
     for one in names:
-        if one not in known:
-            raise RuntimeError(f"{one}: no such part; there are {', '.join(known) or 'none'}")
         names += known[one].needs
     return tuple(part for part in every() if part.name in names)
+
+
+def without(unwanted: Iterable[str]) -> tuple[Part, ...]:
+    """Return all parts but the named ones and those that need them, in order.
+
+    Raises:
+        RuntimeError: a name is no part.
+    """
+    gone = set(_known(unwanted))
+    for part in every():  # in the order in which they start, so what is needed has been looked at before
+        if gone.intersection(part.needs):
+            gone.add(part.name)
+    return tuple(part for part in every() if part.name not in gone)
+
+
+def _known(names: Iterable[str]) -> list[str]:
+    there, asked = [part.name for part in every()], list(names)
+    for one in asked:
+        if one not in there:
+            raise RuntimeError(f"{one}: no such part; there are {', '.join(there)}")
+    return asked
 
 
 def remember(parts: Iterable[Part], file: Path = CHOICE) -> None:

@@ -67,7 +67,7 @@ class Part:
     """One part: what it is built of, what it deploys, what the suite is told about it.
 
     Attributes:
-        name: as in `lab up --with NAME`.
+        name: as in `lab up --without NAME`.
         needs: other parts that must be in too.
         expected: seconds that `deploy` takes.
         packages: Debian package -> a file that shows it is installed.
