@@ -80,7 +80,7 @@ def _pool(pool: str, short: str, count: int, first: int) -> list[Node]:
 
 NODES: tuple[Node, ...] = tuple(
     _pool("control", "cp", 3, 11)
-    + _pool("app", "app", 2, 21)
+    + _pool("app", "app", 3, 21)
     + _pool("ai", "ai", 1, 31)
     + _pool("db", "db", 2, 41)
 )
