@@ -248,6 +248,7 @@ class EtcdRestore:
     def _procedure(self, envelope: Envelope) -> Procedure:
         count = len(self._quorum.machines)
         waits = {
+            " version": Wait(lambda _: True, PREPARING),
             " service etcd": Wait(lambda text: text.count("STATE    Preparing") == count, PREPARING),
             " bootstrap ": Wait(lambda _: True, 60),
             " etcd status": Wait(lambda text: voters(text) == count, VOTERS),
