@@ -143,8 +143,8 @@ def healthy(binaries: Path) -> None:
 def services(binaries: Path) -> None:
     """See that every node reaches two services: the API and, later than it, the admission webhook.
 
-    kube-proxy v1.36.3 was seen to keep the chains of its first rules and to lose their addresses: one node was
-    refused the oldest services for good. It is started again there, once.
+    kube-proxy v1.36.3 was seen to keep the chains of its first rules and to lose their addresses: one node
+    was refused the oldest services for good. It is started again there, once.
 
     Raises:
         NotYetError: a node does not reach one after that either.
