@@ -120,8 +120,8 @@ class Session:
             Stack(profile).kube.check_cluster()
             if profile.is_lab and alone:
                 self.swept = Plant(profile, self.run).sweep()
-        except ProbeError:
-            self.swept = ["nothing: the Kubernetes API does not answer, so every live control will be ERROR"]
+        except ProbeError as why:
+            self.swept = [f"nothing, the Kubernetes API cannot be asked: {why}"]
         if not self.wish.prove:
             if not alone:
                 say(f"another run uses stack {profile.name}; waiting only if it plants")

@@ -31,6 +31,12 @@ from assay.probes.kube import Kube
 from assay.probes.kube_shapes import harmless_pod
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask a busy server again at once."""
+    monkeypatch.setattr("assay.probes.kube_wire.AGAIN", 0)
+
+
 Reply = tuple[int, Any]
 Script = Callable[[str, str, dict[str, str], Any], Reply]
 PODS = [
@@ -161,10 +167,16 @@ SHORT = {
     "401": [says(401, "Unauthorized")],
     "403": [says(403, 'pods is forbidden: User "x" cannot list resource "pods" in API group ""')],
     "403 on the second page": [listed(PODS[:2], **{"continue": "2"}), says(403, "forbidden")],
-    "429": [says(429, "too many requests")],
+    "429": [says(429, "too many requests")] * 6,
     "500": [says(500, "etcdserver: request timed out")],
     "503 without JSON": [(503, b"upstream connect error")],
 }
+
+
+def test_a_busy_server_is_asked_again(tmp_path: Path) -> None:
+    rest = [says(429, "storage is (re)initializing"), says(429, "again"), listed(PODS)]
+    with served(tmp_path, lambda *_: rest.pop(0)) as kube:
+        assert len(list(kube.pods())) == len(PODS)
 
 
 @pytest.mark.parametrize("replies", SHORT.values(), ids=SHORT)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
+
 from assay.errors import ProbeError
 from assay.model import Attempt
 
@@ -20,6 +22,8 @@ MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 NAMES_ONLY = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 PAGE = 250
+# How often a read is tried while the server says 429, and the seconds between.
+BUSY, AGAIN = 6, 1.0
 RESTARTS = 2
 REMEDIES = {
     401: "renew the credential of the kubeconfig: expired certificate or token",
@@ -100,10 +104,19 @@ class Wire:
     def get(self, path: str, accept: str = JSON) -> Mapping[str, Any]:
         """Return the object at `path`.
 
+        A server that says 429 is asked again for some seconds, as client-go does: the first list of a custom
+        resource is refused until its cache is filled.
+
         Raises:
             ProbeError: any other status than 200, with a remedy.
         """
-        return self.need(self.ask("GET", path, accept=accept), "GET", path).body
+        patient = Retrying(
+            retry=retry_if_result(lambda answer: answer.status == 429),
+            stop=stop_after_attempt(BUSY),
+            wait=wait_fixed(AGAIN),
+            retry_error_callback=lambda tried: tried.outcome.result() if tried.outcome else None,
+        )
+        return self.need(patient(self.ask, "GET", path, accept=accept), "GET", path).body
 
     def need(self, answer: Answer, method: str, path: str) -> Answer:
         """Return `answer` if it is a success.
