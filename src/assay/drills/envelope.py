@@ -110,7 +110,7 @@ class Envelope:
         try:
             return subprocess.run(
                 list(argv), cwd=self.work, env={**self.environment, **(extra or {})}, capture_output=True,
-                text=True, timeout=seconds, check=False, stdin=subprocess.DEVNULL,
+                text=True, errors="replace", timeout=seconds, check=False, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         except subprocess.TimeoutExpired as late:
             raise ProbeError(
