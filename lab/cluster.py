@@ -9,8 +9,9 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
-from tenacity import Retrying, retry, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from lab import machineconfig
 from lab.layout import NODES, Node, controls, workers
@@ -20,11 +21,15 @@ KUBECONFIG = machineconfig.CONFIG / "kubeconfig"
 TALOSCONFIG = machineconfig.CONFIG / "talosconfig"
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
 class NotYetError(Exception):
     """The cluster is not there yet; worth another look."""
 
 
-def _waiting(seconds: int) -> Callable[[Callable[[Path], None]], Callable[[Path], None]]:
+def _waiting(seconds: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return retry(
         retry=retry_if_exception_type(NotYetError),
         stop=stop_after_delay(seconds),
@@ -163,14 +168,8 @@ def services(binaries: Path) -> None:
 
 def _reached(node: Node, address: str, seconds: int) -> None:
     ask = ["curl", "-sk", "-o", "/dev/null", "--max-time", "3", f"https://{address}/"]
-    patient = Retrying(
-        retry=retry_if_exception_type(NotYetError),
-        stop=stop_after_delay(seconds),
-        wait=wait_fixed(1),
-        reraise=True,
-    )
     try:
-        patient(run, ["nsenter", f"--net=/run/netns/{node.netns}", *ask])
+        _waiting(seconds)(run)(["nsenter", f"--net=/run/netns/{node.netns}", *ask])
     except NotYetError as refused:
         raise NotYetError(f"{node.name} does not reach the service {address}: {refused}") from refused
 

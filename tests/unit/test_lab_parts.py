@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from lab import parts
@@ -30,9 +32,9 @@ def test_a_part_brings_what_it_needs() -> None:
 
 
 @pytest.mark.parametrize("choose", [parts.without, parts.chosen])
-def test_an_unknown_name_is_said(choose: object) -> None:
+def test_an_unknown_name_is_said(choose: Callable[[list[str]], object]) -> None:
     with pytest.raises(RuntimeError, match="vualt: no such part; there are objectstore, vault"):
-        choose(["vualt"])  # type: ignore[operator]
+        choose(["vualt"])
 
 
 def test_controls_of_an_absent_part_are_not_applicable_with_the_reason() -> None:
