@@ -13,8 +13,10 @@ from assay.profile import Paths, Profile, Samples
 
 if TYPE_CHECKING:
     from assay.drills import Drill
+    from assay.drills.restore import Result
     from assay.drills.restore_etcd import EtcdRestore
     from assay.drills.restore_postgres import PostgresRestore
+    from assay.drills.restore_vault import VaultRestore
     from assay.probes.etcd import Etcd
     from assay.probes.git import GitTree
     from assay.probes.hcl import Hcl
@@ -193,6 +195,18 @@ class Stack:
         from assay.drills.restore_postgres import PostgresRestore
 
         return PostgresRestore(self.profile, self.paths.runbook)
+
+    @cached_property
+    def vault_restore(self) -> VaultRestore:
+        """Return the drill that restores Vault beside the old one, by the runbook."""
+        from assay.drills.restore_vault import VaultRestore
+
+        return VaultRestore(self.profile, self.paths.runbook)
+
+    def restored(self, service: str) -> Result | None:
+        """Return what the restore drill of a service finds, None where there is no such drill."""
+        drills = {"etcd": "etcd_restore", "postgres": "postgres_restore", "vault": "vault_restore"}
+        return getattr(self, drills[service]).once() if service in drills else None
 
     @cached_property
     def hcl(self) -> Hcl:

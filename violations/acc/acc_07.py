@@ -1,11 +1,13 @@
-"""ACC-07: a clock that starts at the restore command, nobody who has to decide, and a restore too slow."""
+"""ACC-07: a clock that starts at the restore command, nobody who decides, a slow restore, shares of another."""
 
 import dataclasses
+from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from assay.drills.records import Records
-from assay.drills.restore import Restore
+from assay.drills.restore import Restore, forget
+from assay.drills.vault_evidence import NAMED
 from assay.errors import GuardError
 from assay.plant import Named, Plant
 
@@ -44,7 +46,26 @@ def _slow(restore: Restore) -> Restore:
     return dataclasses.replace(restore, parts=parts, t0=restore.t0 - 1800)
 
 
+@contextmanager
+def shares_of_another(plant: Plant) -> Iterator[Named]:
+    """The escrow kit holds the shares of another Vault: the snapshot comes back, and nobody opens it."""
+    records, escrow = Records.from_profile(plant.profile), plant.profile.need_path("escrow.folder")
+    others = [one.restore for one in records.all() if one.restore.service != "vault"]
+    with ExitStack() as stack:
+        if records.path.exists():
+            stack.enter_context(plant.talos_api.replaced(records.path, ""))
+        for restore in others:
+            records.add(restore)
+        for number in range(1, 4):
+            share = b64encode(bytes([number]) * 33).decode()
+            stack.enter_context(plant.talos_api.replaced(escrow / f"vault-share-{number}", share))
+        stack.callback(forget)
+        forget()
+        yield Named(NAMED)
+
+
 PLANTED = [
+    shares_of_another,
     _recorded("late_clock", "The clock was started at the restore command.", _late_clock),
     _recorded("no_budgets", "Detection and decision count as nothing.", _no_budgets),
     _recorded("slow", "Half an hour longer in the restore itself.", _slow),

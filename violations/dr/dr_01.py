@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from assay.drills.postgres_evidence import NAMED
+from assay.drills.restore import forget
 from assay.misprints import misprint, misprinted
 from assay.plant import Named, Plant
 
@@ -26,8 +27,12 @@ def older_backup(plant: Plant) -> Iterator[Named]:
 def other_passphrase(plant: Plant) -> Iterator[Named]:
     """The escrow kit holds a passphrase that opens nothing."""
     file = plant.profile.need_path("escrow.folder") / "pgbackrest-passphrase"
-    with plant.talos_api.replaced(file, "a passphrase of another repository"):
-        yield Named(NAMED)
+    forget()
+    try:
+        with plant.talos_api.replaced(file, "a passphrase of another repository"):
+            yield Named(NAMED)
+    finally:
+        forget()
 
 
 PLANTED = [

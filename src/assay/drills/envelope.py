@@ -92,7 +92,7 @@ class Envelope:
         return {**kept, "HOME": str(self.work), "TMPDIR": str(self.work)}
 
     def run(
-        self, argv: Sequence[str], seconds: float, extra: Mapping[str, str] | None = None
+        self, argv: Sequence[str], seconds: float, extra: Mapping[str, str] | None = None, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run one program in the work folder and return what it came to, whatever that is.
 
@@ -100,24 +100,38 @@ class Envelope:
             argv: the program's absolute path, one of `programs`, and its words.
             seconds: time limit.
             extra: more environment, paths inside the envelope only.
+            stdin: the file, inside the envelope, that it reads from; empty: it reads nothing.
 
         Raises:
             GuardError: a word names a file outside, or the program is none of those allowed.
             ProbeError: it did not start or did not end in time.
         """
         self.check()
-        self._inside(argv, extra or {})
+        self._inside([*argv, stdin], extra or {})
         try:
-            return subprocess.run(
-                list(argv), cwd=self.work, env={**self.environment, **(extra or {})}, capture_output=True,
-                text=True, errors="replace", timeout=seconds, check=False, stdin=subprocess.DEVNULL,
-            )  # fmt: skip
+            with (self.work / stdin if stdin else Path(os.devnull)).open("rb") as source:
+                return subprocess.run(
+                    list(argv), cwd=self.work, env={**self.environment, **(extra or {})}, capture_output=True,
+                    text=True, errors="replace", timeout=seconds, check=False, stdin=source,
+                )  # fmt: skip
         except subprocess.TimeoutExpired as late:
             raise ProbeError(
                 f"{Path(argv[0]).name}: not done in {seconds:.0f} s", "look at the node"
             ) from late
         except OSError as why:
             raise ProbeError(f"{Path(argv[0]).name}: {why.strerror}", "check [tools]") from why
+
+    def keep(self, name: str, printed: str) -> None:
+        """Write what a program printed to the file `name` of the envelope, readable by its owner alone.
+
+        Raises:
+            GuardError: the file would lie outside.
+        """
+        path = Path(os.path.realpath(self.work / name))
+        if not path.is_relative_to(os.path.realpath(self.folder)):
+            raise GuardError(f"{path.name} lies outside of the envelope", REMEDY)
+        path.touch(mode=0o600)
+        path.write_text(printed, encoding="utf-8")
 
     def _inside(self, argv: Sequence[str], extra: Mapping[str, str]) -> None:
         if Path(argv[0]) not in self.programs:

@@ -13,7 +13,7 @@ from assay.probes.runbook import Command
 
 
 def lost_rows(
-    ops: Sequence[Op], present: frozenset[str], point: float, fault: float
+    ops: Sequence[Op], present: frozenset[str], point: float, fault: float, kind: str = "ConfigMap"
 ) -> tuple[list[Offender], int, float]:
     """Return what is wrong with the rows, how many were lost, and when the newest kept one was acknowledged.
 
@@ -22,13 +22,14 @@ def lost_rows(
         present: keys read back.
         point: when the backup was begun: what was acknowledged before must be in it.
         fault: when the disks were gone: what is acknowledged later must stay.
+        kind: what a row is called.
     """
     acked = [op for op in ops if op.outcome == OK]
     gone = [op for op in acked if op.key not in present]
     missing = [op.key for op in gone if op.end <= point or op.start > fault]
     phantom = [op.key for op in ops if op.outcome == FAIL and op.key in present]
-    wrong = [Offender(f"ConfigMap {key}", "acknowledged outside of the gap, and gone") for key in missing]
-    wrong += [Offender(f"ConfigMap {key}", "never accepted, and there") for key in phantom]
+    wrong = [Offender(f"{kind} {key}", "acknowledged outside of the gap, and gone") for key in missing]
+    wrong += [Offender(f"{kind} {key}", "never accepted, and there") for key in phantom]
     newest = max((op.end for op in acked if op.key in present and op.end <= fault), default=0.0)
     return wrong, len(gone), newest
 

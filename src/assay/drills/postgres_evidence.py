@@ -57,8 +57,9 @@ def unfetched(log: str) -> str:
 
 
 def ready(table: str) -> bool:
-    """Return whether `kubectl get pod` shows the pod ready."""
-    return any(line.split()[1:2] == ["1/1"] for line in table.splitlines()[1:])
+    """Return whether `kubectl get pod` shows the pod ready, all of its containers."""
+    shown = [line.split()[1:2] for line in table.splitlines()[1:]]
+    return any(re.fullmatch(r"([1-9]\d*)/\1", word) for words in shown for word in words)
 
 
 def ended(table: str) -> str:

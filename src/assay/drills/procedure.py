@@ -76,18 +76,19 @@ class Procedure:
             StepError: a placeholder has no value, or the command failed or did not show what it must.
             GuardError: it needed something from outside of the envelope.
         """
-        return "".join(self._one(command, words) for words in self._filled(command))
+        return "".join(self._one(filled) for filled in self._filled(command))
 
-    def _filled(self, command: Command) -> list[list[str]]:
-        names = {name for word in command.words for name in _placeholders(word)}
+    def _filled(self, command: Command) -> list[Command]:
+        said = (*command.words, command.stdin, command.stdout)
+        names = {name for word in said for name in _placeholders(word)}
         if unknown := sorted(names - set(self.values)):
             raise StepError(command.named, f"nobody knows {', '.join(unknown)}")
         many = [name for name in names if isinstance(self.values[name], tuple)]
         rounds = self.values[many[0]] if many else ("",)
-        return [[_fill(word, {**self.values, **dict.fromkeys(many, one)}) for word in command.words]
-                for one in rounds]  # fmt: skip
+        return [_meant(command, {**self.values, **dict.fromkeys(many, one)}) for one in rounds]
 
-    def _one(self, command: Command, words: list[str]) -> str:
+    def _one(self, command: Command) -> str:
+        words = command.words
         if words[0] == "umask":
             return ""
         if words[0] == "export":
@@ -98,25 +99,30 @@ class Procedure:
             raise StepError(command.named, f"{words[0]} is no program of the envelope")
         line = " ".join(words[1:])
         wait = next((w for start, w in self.waits.items() if start in line), None)
-        return self._awaited(command, words, wait) if wait else self._once(command, words)
+        return self._awaited(command, wait) if wait else self._once(command)
 
-    def _once(self, command: Command, words: list[str]) -> str:
+    def _once(self, command: Command) -> str:
+        words = command.words
         done = self.envelope.run(
-            [str(self.tools[words[0]]), *words[1:]], self.limit, {**self.exported, **self._own(words[0])}
-        )
+            [str(self.tools[words[0]]), *words[1:]], self.limit,
+            {**self.exported, **self._own(words[0])}, command.stdin,
+        )  # fmt: skip
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no word"])[-1]
             raise StepError(command.named, f"{words[0]} exits {done.returncode}: {last[:200]}")
+        if command.stdout:
+            self.envelope.keep(command.stdout, done.stdout)
+            return ""
         return done.stdout
 
     def _own(self, tool: str) -> Mapping[str, str]:
         return self.secret if tool == "rclone" else {}
 
-    def _awaited(self, command: Command, words: list[str], wait: Wait) -> str:
+    def _awaited(self, command: Command, wait: Wait) -> str:
         begin, why = now(), ""
         while now() - begin < wait.within:
             try:
-                shown = self._once(command, words)
+                shown = self._once(command)
                 if wait.shown(shown):
                     return shown
                 if lost := wait.hopeless(shown):
@@ -132,6 +138,11 @@ class Procedure:
 
 def _placeholders(word: str) -> set[str]:
     return {found.group().strip("<>") for found in PLACEHOLDER.finditer(word)}
+
+
+def _meant(command: Command, values: Mapping[str, str | tuple[str, ...]]) -> Command:
+    words = tuple(_fill(word, values) for word in command.words)
+    return Command(command.named, words, _fill(command.stdin, values), _fill(command.stdout, values))
 
 
 def _fill(word: str, values: Mapping[str, str | tuple[str, ...]]) -> str:

@@ -12,10 +12,12 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.drills.clock import now
 from assay.errors import AssumptionError, UndeclaredError
+from assay.model import Offender
 
 
 if TYPE_CHECKING:
@@ -85,6 +87,48 @@ class Restore:
     def point(self) -> float:
         """Return the time of the newest write that came back, seconds since 1970."""
         return self.t0 - self.rpo_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a restore drill found.
+
+    Attributes:
+        restore: the measured restore; None where the runbook did not get that far.
+        offenders: what broke: lines of the runbook, the restore, rows, other parts of the service.
+        acked: acknowledged writes of the ledger; those before the restored point must be back.
+        notes: facts worth reading.
+        full: seconds from the fault until nothing is missing any more (etcd: three voters); None if never.
+    """
+
+    restore: Restore | None
+    offenders: tuple[Offender, ...]
+    acked: int = 0
+    notes: Mapping[str, str] = field(default_factory=dict)
+    full: float | None = None
+
+
+_results: dict[tuple[str, Path, Path], Result] = {}
+
+
+def forget() -> None:
+    """Forget the results of earlier drills, so that the next question drills again; for violations."""
+    _results.clear()
+
+
+def once(service: str, stack: Path, runbook: Path, drill: Callable[[], Result]) -> Result:
+    """Return what `drill` finds; one run serves every control of a session.
+
+    Args:
+        service: what is restored.
+        stack: the profile's file.
+        runbook: the file that the drill carries out: another text is another drill.
+        drill: breaks and restores.
+    """
+    key = (service, stack, runbook)
+    if key not in _results:
+        _results[key] = drill()
+    return _results[key]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from assay.drills.backup import backed_up
 from assay.drills.clock import await_true, now
 from assay.drills.controlplane import guard_kind
 from assay.drills.disks import Disks
@@ -29,7 +29,7 @@ from assay.drills.ledger import Ledger
 from assay.drills.procedure import Procedure, StepError, Wait
 from assay.drills.quorum import Quorum
 from assay.drills.records import Records
-from assay.drills.restore import Budgets, Restore, Stopwatch
+from assay.drills.restore import Budgets, Result, Stopwatch, once
 from assay.drills.scene import Scene, space
 from assay.drills.verdict import OK
 from assay.errors import AssumptionError, ProbeError
@@ -59,31 +59,6 @@ ROWS_BEFORE, ROWS_AFTER = 30, 12
 PREPARING, VOTERS, ANSWER = 240.0, 420.0, 300.0
 NOTHING_TO_WIPE = "is not located"
 STATIC = ("kube-system",)
-_runs: dict[tuple[Path, Path], Result] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What the drill found.
-
-    Attributes:
-        restore: the measured restore; None where the runbook did not get that far.
-        offenders: what broke: lines of the runbook, rows, gate objects, pods that started without a gate.
-        acked: acknowledged writes of the ledger; those before the backup must be back.
-        full: seconds from the fault to three voters; None if there never were.
-        notes: facts worth reading.
-    """
-
-    restore: Restore | None
-    offenders: tuple[Offender, ...]
-    acked: int = 0
-    full: float | None = None
-    notes: Mapping[str, str] = field(default_factory=dict)
-
-
-def forget() -> None:
-    """Forget earlier runs, so that the next question drills again; for violations."""
-    _runs.clear()
 
 
 def mistakes(runbook: Runbook) -> list[Offender]:
@@ -130,11 +105,11 @@ class EtcdRestore:
             GuardError: a guard refused, or the old state could not be put back.
             ProbeError: something could not be read.
         """
-        key = (self._profile.file, self.runbook.path)
-        if key not in _runs:
-            wrong = mistakes(self.runbook)
-            _runs[key] = Result(None, tuple(wrong)) if wrong else self._run()
-        return _runs[key]
+        return once(SERVICE, self._profile.file, self.runbook.path, self._drilled)
+
+    def _drilled(self) -> Result:
+        wrong = mistakes(self.runbook)
+        return Result(None, tuple(wrong)) if wrong else self._run()
 
     def _run(self) -> Result:
         run = secrets.token_hex(4)
@@ -170,19 +145,7 @@ class EtcdRestore:
         """Take a backup by the declared job, and return the time it was begun once its snapshot verified."""
         points = Points.from_profile(self._profile)
         before = {one.id for one in points.snapshots()}
-        begun = now()
-        found = self._ask("GET", f"/apis/batch/v1/namespaces/{JOB[0]}/cronjobs/{JOB[1]}")
-        meta = {"name": f"{JOB[1]}-drill-{run}", "namespace": JOB[0]}
-        job = {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": meta,
-            "spec": found["spec"]["jobTemplate"]["spec"],
-        }
-        self._ask("POST", f"/apis/batch/v1/namespaces/{JOB[0]}/jobs", job)
-        await_true(
-            lambda: bool({one.id for one in points.snapshots()} - before), "the backup's snapshot", 180
-        )
+        begun = backed_up(self._kube, *JOB, run)
         fresh = next(one for one in points.snapshots() if one.id not in before)
         if fault := points.open(fresh).fault:
             raise AssumptionError(
@@ -243,7 +206,7 @@ class EtcdRestore:
             return Result(None, (Offender(failed.named, failed.why),), notes=notes)
         Records.from_profile(self._profile).add(restore)
         acked = sum(op.outcome == OK for op in ops)
-        return Result(restore, (*wrong, *bad, *early), acked, full, notes)
+        return Result(restore, (*wrong, *bad, *early), acked, notes, full)
 
     def _procedure(self, envelope: Envelope) -> Procedure:
         count = len(self._quorum.machines)

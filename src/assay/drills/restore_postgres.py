@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ from assay.drills.ledger import Ledger, outcome_of
 from assay.drills.postgres_evidence import NAMED, Kept
 from assay.drills.procedure import HopelessError, Procedure, StepError, Wait
 from assay.drills.records import Records
-from assay.drills.restore import Budgets, Restore, Stopwatch
+from assay.drills.restore import Budgets, Result, Stopwatch, once
 from assay.drills.verdict import INFO, OK, Op
 from assay.errors import AssumptionError, ProbeError
 from assay.model import Offender
@@ -56,24 +56,6 @@ PARTS = (
     "SELECT 'Index ' || indexrelid::regclass FROM pg_index JOIN pg_class c ON c.oid = indexrelid "
     "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE nspname = 'public'"
 )
-_runs: dict[tuple[Path, Path], Result] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What the drill found.
-
-    Attributes:
-        restore: the measured restore to the end of the log; None where it did not get that far.
-        offenders: what broke: lines of the runbook, the restore, rows, constraints, indexes.
-        acked: acknowledged writes of the ledger.
-        notes: facts worth reading.
-    """
-
-    restore: Restore | None
-    offenders: tuple[Offender, ...]
-    acked: int = 0
-    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +86,6 @@ class Written:
         return f"ledger-{self.run}-"
 
 
-def forget() -> None:
-    """Forget earlier runs, so that the next question drills again; for violations."""
-    _runs.clear()
-
-
 class PostgresRestore:
     """The drill on the stack of one profile."""
 
@@ -135,11 +112,11 @@ class PostgresRestore:
             GuardError: a guard refused, or the scratch namespace does not go away.
             ProbeError: something could not be read, or there was no room for the restore.
         """
-        key = (self._profile.file, self.runbook.path)
-        if key not in _runs:
-            wrong = [Offender(one.named, one.why) for one in self.runbook.mistakes(SECTION)]
-            _runs[key] = Result(None, tuple(wrong)) if wrong else self._run()
-        return _runs[key]
+        return once(SERVICE, self._profile.file, self.runbook.path, self._drilled)
+
+    def _drilled(self) -> Result:
+        wrong = [Offender(one.named, one.why) for one in self.runbook.mistakes(SECTION)]
+        return Result(None, tuple(wrong)) if wrong else self._run()
 
     def _run(self) -> Result:
         with interruptible():

@@ -92,10 +92,12 @@ DANGEROUS = (
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One simple command of the runbook: its words, and `File path:line`."""
+    """One simple command of the runbook: `File path:line`, its words, files it reads from and writes to."""
 
     named: str
     words: tuple[str, ...]
+    stdin: str = ""
+    stdout: str = ""
 
     @property
     def tool(self) -> str:
@@ -206,13 +208,14 @@ class Runbook:
             if not SEPARATORS.fullmatch(token):
                 words.append(token)
                 continue
-            simple = _without_redirects(_without_assignments(words))
+            simple, stdin, stdout = _redirected(_without_assignments(words))
             words = []
             if simple:
-                yield Command(named, tuple(simple))
+                yield Command(named, tuple(simple), stdin, stdout)
 
     def _judge(self, command: Command) -> Iterator[str]:
-        untyped = [word for word in command.words if UNTYPED.search(PLACEHOLDER.sub("", word))]
+        said = (*command.words, command.stdin, command.stdout)
+        untyped = [word for word in said if UNTYPED.search(PLACEHOLDER.sub("", word))]
         if untyped:
             yield f"{' '.join(untyped)}: a placeholder is written <LIKE_THIS>"
         if any("$(" in word or "`" in word or word.endswith("$") for word in command.words):
@@ -287,17 +290,21 @@ def _without_assignments(words: list[str]) -> list[str]:
     return words[start:]
 
 
-def _without_redirects(words: list[str]) -> list[str]:
+def _redirected(words: list[str]) -> tuple[list[str], str, str]:
+    """Return the words without redirections, the file that standard input comes from, that output goes to."""
     kept: list[str] = []
-    skip = False
+    files = {"<": "", ">": ""}
+    sign = ""
     for word in words:
-        if skip:
-            skip = False
+        if sign:
+            files[sign], sign = word, ""
         elif REDIRECT.fullmatch(word):
-            skip = True
-        elif not (re.match(r"\d?>", word) or (word.startswith("<") and not UNTYPED.match(word))):
+            sign = "<" if word.endswith("<") else ">" if word[0] == ">" else "2>"
+        elif (glued := re.match(r"(\d?)>+(.*)", word)) or (word[0:1] == "<" and not UNTYPED.match(word)):
+            files["<" if not glued else "2>" if glued[1] else ">"] = glued[2] if glued else word[1:]
+        else:
             kept.append(word)
-    return kept
+    return kept, files["<"], files[">"]
 
 
 def _code(written: str, name: str) -> Iterator[tuple[int, str]]:

@@ -1,0 +1,46 @@
+"""A backup taken now, by the very job that the schedule runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assay.drills.clock import await_true, now
+from assay.errors import AssumptionError
+from assay.probes.kube import Kube
+
+
+UPLOADED = 180.0
+
+
+def backed_up(kube: Kube, space: str, schedule: str, run: str) -> float:
+    """Run the CronJob once, wait until it has uploaded, and return when it was begun (the drill's clock).
+
+    Raises:
+        AssumptionError: the job failed: without a backup nothing is broken.
+        GuardError: it is not done within three minutes.
+        ProbeError: the schedule is not there, or the API does not answer.
+    """
+    jobs, begun = f"/apis/batch/v1/namespaces/{space}/jobs", now()
+    path = f"/apis/batch/v1/namespaces/{space}/cronjobs/{schedule}"
+    found = kube.wire.need(kube.wire.ask("GET", path), "GET", path).body
+    name = f"{schedule}-drill-{run}"
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "namespace": space},
+        "spec": found["spec"]["jobTemplate"]["spec"],
+    }
+    kube.wire.need(kube.wire.ask("POST", jobs, job), "POST", jobs)
+
+    def status() -> dict[str, Any]:
+        one = kube.wire.need(kube.wire.ask("GET", f"{jobs}/{name}"), "GET", f"{jobs}/{name}").body
+        return dict(one.get("status", {}))
+
+    def done() -> bool:
+        seen = status()
+        if any(c["type"] == "Failed" and c["status"] == "True" for c in seen.get("conditions", [])):
+            raise AssumptionError(f"Job {space}/{name} failed", "mend the backup before anything is broken")
+        return bool(seen.get("succeeded"))
+
+    await_true(done, f"Job {space}/{name} done", UPLOADED)
+    return begun
