@@ -1,4 +1,4 @@
-"""ACC-07: a clock that starts at the restore command, nobody who decides, a slow restore, shares of another."""
+"""ACC-07: a clock that starts late, nobody who has to decide, a slow restore, shares of another Vault."""
 
 import dataclasses
 from base64 import b64encode

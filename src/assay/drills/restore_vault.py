@@ -206,8 +206,8 @@ class VaultRestore:
 
     def _waits(self) -> dict[str, Wait]:
         return {
-            " --follow ": Wait(lambda log: evidence.fetched(log) > 0, FETCHED, evidence.broken),
-            " --container keeper": Wait(evidence.installed, INSTALLED, evidence.broken),
+            " logs --follow ": Wait(lambda log: evidence.fetched(log) > 0, FETCHED, evidence.broken),
+            " logs vault --container keeper": Wait(evidence.installed, INSTALLED, evidence.broken),
             " get pod ": Wait(ready, READY, ended),
         }
 
