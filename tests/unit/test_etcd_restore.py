@@ -104,3 +104,13 @@ def test_a_command_that_fails_is_named(tmp_path: Path, words: tuple[str, ...], w
     with pytest.raises(StepError, match=why) as caught:
         procedure(tmp_path).run(Command("File r.md:7", words))
     assert caught.value.named == "File r.md:7"
+
+
+def test_a_command_reads_and_writes_files_of_the_envelope(tmp_path: Path) -> None:
+    made = procedure(tmp_path, FILE="./given")
+    (made.envelope.work / "given").write_text("a share\n")
+    printed = made.run(Command("File r.md:1", ("cat",), "<FILE>", "./kept"))
+    assert (printed, (made.envelope.work / "kept").read_text()) == ("", "a share\n")
+    assert (made.envelope.work / "kept").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(GuardError):
+        made.run(Command("File r.md:2", ("cat",), "./given", "../../out"))

@@ -63,7 +63,8 @@ install() {
 
 unseal() {
   read -r share || [ -n "${share:-}" ]
-  printf '{"key": "%s"}' "$share" | ask --request PUT --data @- "$api/sys/unseal" > seal || { text errors < seal >&2; exit 1; }
+  printf '{"key": "%s"}' "$share" | ask --request PUT --data @- "$api/sys/unseal" --output seal || refused=yes
+  [ -z "${refused:-}" ] || { /bin/busybox sed 's/.*"errors":\["\([^"]*\)".*/\1/' seal >&2; exit 1; }
   /bin/busybox sed 's/.*"sealed":\([a-z]*\).*"t":\([0-9]*\).*"progress":\([0-9]*\).*/sealed: \1, share \3 of \2/' seal
 }
 

@@ -214,6 +214,8 @@ class VaultRestore:
     def _offender(self, failed: StepError) -> Offender:
         if full(failed.why):
             raise ProbeError(f"no room for the restore: {failed.why}", "make room on the node, restore again")
+        if failed.named in [one.named for one in self.runbook.section(SECTION) if "unseal" in one.words]:
+            return Offender(NAMED, f"the shares of the escrow kit do not open it: {failed.why}")
         return Offender(NAMED if isinstance(failed, HopelessError) else failed.named, failed.why)
 
     # looking into both past the runbook, with the suite's own token ----------------------------------
