@@ -12,7 +12,7 @@ from assay.drills.envelope import Envelope
 from assay.drills.etcd_evidence import lost_rows, voters
 from assay.drills.procedure import Procedure, StepError
 from assay.drills.verdict import FAIL, INFO, OK, Op
-from assay.errors import ProbeError
+from assay.errors import GuardError, ProbeError
 from assay.probes.cron import longest_gap
 from assay.probes.points import encryption_fault
 from assay.probes.runbook import Command
@@ -88,7 +88,7 @@ def test_encryption_is_told_by_the_head(tmp_path: Path, head: bytes, says: str) 
 
 def procedure(tmp_path: Path, **values: str) -> Procedure:
     (tmp_path / "work").mkdir()
-    programs = {"true": Path("/bin/true"), "false": Path("/bin/false"), "echo": Path("/bin/echo")}
+    programs = {name: Path(f"/bin/{name}") for name in ("true", "false", "echo", "cat")}
     return Procedure(Envelope(tmp_path, tuple(programs.values())), programs, dict(values), {})
 
 
