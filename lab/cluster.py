@@ -146,24 +146,16 @@ def healthy(binaries: Path) -> None:
 
 
 def services(binaries: Path) -> None:
-    """See that every node reaches two services: the API and, later than it, the admission webhook.
-
-    kube-proxy v1.36.3 was seen to keep the chains of its first rules and to lose their addresses: one node
-    was refused the oldest services for good. It is started again there, once.
+    """Wait until every node reaches two services: the API and, later than it, the admission webhook.
 
     Raises:
-        NotYetError: a node does not reach one after that either.
+        NotYetError: a node does not.
     """
     listed = json.loads(kubectl(binaries, "get", "services", "-A", "-o", "json"))["items"]
     of = {(one["metadata"]["namespace"], one["metadata"]["name"]): one["spec"]["clusterIP"] for one in listed}
     ours = [of[place] for place in (("default", "kubernetes"), ("cosign-system", "webhook"))]
     for node, address in ((node, address) for node in NODES for address in ours):
-        try:
-            _reached(node, address, 15)
-        except NotYetError:
-            proxy = ("--field-selector", f"spec.nodeName={node.name}", "-l", "k8s-app=kube-proxy")
-            kubectl(binaries, "delete", "pod", "-n", "kube-system", *proxy, timeout=60)
-            _reached(node, address, 60)
+        _reached(node, address, 60)
 
 
 def _reached(node: Node, address: str, seconds: int) -> None:

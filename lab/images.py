@@ -25,6 +25,7 @@ GROUP = b"root:x:0:\nnobody:x:65534:\n"
 DEBIAN_PROXY_TOOLS = (Path("/usr/sbin/nft"), Path("/usr/sbin/conntrack"), Path("/usr/sbin/xtables-nft-multi"))
 XTABLES = tuple(f"{f}tables{s}" for f in ("ip", "ip6") for s in ("", "-save", "-restore"))
 BUSYBOX = Path("/bin/busybox")
+PROTOCOLS = Path("/etc/protocols")
 
 Recipe = Callable[[Path], Image]
 
@@ -63,6 +64,10 @@ def _accounts() -> tuple[Entry, ...]:
 
 
 def _kube_proxy(binaries: Path) -> Image:
+    """kube-proxy reads back what nft lists: without the names of protocols it sees `6`, not `tcp`.
+
+    It then takes its own rules for left-over ones and deletes them, once an hour and at each new start.
+    """
     tools = [Entry(f"usr/sbin/{p.name}", 0o755, p) for p in DEBIAN_PROXY_TOOLS]
     links = [Entry(f"usr/sbin/{name}", link="xtables-nft-multi") for name in XTABLES]
     plugins = Path("/usr/lib/x86_64-linux-gnu/xtables")
@@ -70,7 +75,8 @@ def _kube_proxy(binaries: Path) -> Image:
         Entry(str(p).lstrip("/"), 0o644, p) for p in sorted(plugins.glob("*.so")) if not p.is_symlink()
     ]
     own = Entry(f"{LOCAL}/kube-proxy", 0o755, binaries / "kube-proxy")
-    entries = (own, *tools, *links, *modules, *libraries(DEBIAN_PROXY_TOOLS), *_accounts())
+    names = Entry(str(PROTOCOLS).lstrip("/"), 0o644, PROTOCOLS)
+    entries = (own, names, *tools, *links, *modules, *libraries(DEBIAN_PROXY_TOOLS), *_accounts())
     return Image("kube-proxy", KUBERNETES, entries, (f"/{LOCAL}/kube-proxy",))
 
 

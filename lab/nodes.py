@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,18 +38,7 @@ def start(node: Node, binaries: Path, image: Path = ROOTFS) -> None:
         "-cgroup",
         f"{GROUPS}{node.name}",
     ]
-    _forget_services(node)
     process.start(f"node-{node.name}", ["nsenter", f"--net=/run/netns/{node.netns}", *launcher])
-
-
-def _forget_services(node: Node) -> None:
-    """Drop the service rules of the node's last life: a restarted kube-proxy misreads and deletes its own.
-
-    The node's network namespace outlives the node, as a real node's kernel does not.
-    """
-    for family in ("ip", "ip6"):
-        argv = ["nsenter", f"--net=/run/netns/{node.netns}", "nft", "delete", "table", family, "kube-proxy"]
-        subprocess.run(argv, capture_output=True, check=False)  # not there: nothing to forget
 
 
 def kill(node: Node) -> None:

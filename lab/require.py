@@ -22,6 +22,7 @@ PACKAGES = {
     "nftables": "/usr/sbin/nft",
     "iptables": "/usr/sbin/xtables-nft-multi",
     "conntrack": "/usr/sbin/conntrack",
+    "netbase": "/etc/protocols",
     "haproxy": "/usr/sbin/haproxy",
     "skopeo": "/usr/bin/skopeo",
     "iproute2": "/usr/sbin/ip",
