@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from assay.probes.leaks import Leaks
     from assay.probes.load import Load
     from assay.probes.manifests import Manifests
+    from assay.probes.origins import Origins
     from assay.probes.plan import Plan
     from assay.probes.runbook import Runbook
     from assay.probes.s3 import S3
@@ -256,6 +257,13 @@ class Stack:
         from assay.probes.sops import Sops
 
         return Sops(self.profile.sops, self.paths.declared.gitops)
+
+    @cached_property
+    def origins(self) -> Origins:
+        """Return where every value of the cluster comes from: one look at it, at Vault and at SOPS' files."""
+        from assay.probes.origins import Origins
+
+        return Origins(self.kube, self.vault, self.sops)
 
     @cached_property
     def sql(self) -> Sql:

@@ -16,7 +16,7 @@ def new_stateful_set(plant: Plant) -> Iterator[Named]:
         "selector": {"matchLabels": labels},
         "template": {
             "metadata": {"labels": labels},
-            "spec": plant.pod_spec("registry.platform.example/queue"),
+            "spec": plant.pod_spec(),
         },
     }
     meta = {"namespace": "assay-planted", "name": "queue"}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from assay.errors import GuardError, ProbeError
-from assay.probes.kube_facts import rows
+from assay.probes.kube_discovery import resources
 from assay.probes.kube_paths import collection_of, one
 from assay.probes.kube_wire import MERGE, Answer, Wire
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 Manifest = dict[str, Any]
 PATIENCE = 60.0
 PAUSE = 0.25
-NEEDED = {"list", "delete", "patch"}
+NEEDED = frozenset({"list", "delete", "patch"})
 DELETE_NOW = {
     "kind": "DeleteOptions",
     "apiVersion": "v1",
@@ -118,18 +118,12 @@ class KubeWriter:
 
     def labelled(self, selector: str) -> list[Manifest]:
         """Return every object, of every kind that can be listed and deleted, that a label selector picks."""
-        return [found for resource in self._resources() for found in self._labelled(*resource, selector)]
+        return [
+            found
+            for resource in resources(self.wire, NEEDED)
+            for found in self._labelled(*resource, selector)
+        ]
 
     def _labelled(self, version: str, kind: str, path: str, selector: str) -> Iterator[Manifest]:
         for item in self.wire.items(path, labelSelector=selector):
             yield {**item, "apiVersion": version, "kind": kind}
-
-    def _resources(self) -> Iterator[tuple[str, str, str]]:
-        """Yield (API version, kind, path) of everything the server knows how to list and delete."""
-        groups = rows(self.wire.get("/apis"), "groups")
-        versions = ["v1", *(str(group["preferredVersion"]["groupVersion"]) for group in groups)]
-        for version in versions:
-            root = f"/apis/{version}" if "/" in version else f"/api/{version}"
-            for resource in rows(self.wire.get(root), "resources"):
-                if set(resource.get("verbs", ())) >= NEEDED and "/" not in resource["name"]:
-                    yield version, str(resource["kind"]), f"{root}/{resource['name']}"

@@ -1,15 +1,20 @@
 """SOPS: the files of secrets in the GitOps folder and the stack's own folders, their rules, the real check.
 
-The static facts need no key; only `opened` runs sops, with nothing but the given identity in reach.
+The static facts need no key; `opened` and `filed` run sops, with nothing but the given identity in reach.
 """
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from assay.errors import AssumptionError, ProbeError
 from assay.model import Offender
@@ -17,6 +22,8 @@ from assay.probes.sops_file import SecretFile
 from assay.probes.sops_rules import CONFIG, Rulebook, read
 from assay.probes.yaml_text import documents, text_of
 from assay.profile import SopsAccess
+from assay.provenance.ladder import Filed
+from assay.provenance.marks import Marker
 
 
 LONGEST_S = 60
@@ -94,7 +101,7 @@ class Sops:
     def opened(self, file: SecretFile) -> Offender | None:
         """Return what is wrong with a file once it is decrypted; None if sops opens it and its code holds.
 
-        What sops prints is not looked at, so nothing of it can be shown.
+        What sops prints is not looked at here, so nothing of it can be shown.
 
         Raises:
             ProbeError: no identity is given, it is none of the file's recipients, or sops did not run.
@@ -121,7 +128,31 @@ class Sops:
             )
         raise ProbeError(f"{file.where}: sops exited with {code}", "run sops decrypt on the file by hand")
 
+    def filed(self, marker: Marker) -> list[Filed]:
+        """Return every Secret of the encrypted files, its values as marks; they are decrypted in memory.
+
+        Raises:
+            ProbeError: no identity is given, a file does not open, or what it holds is no manifest.
+        """
+        return [one for file in self.files if any(file.about) for one in self._filed(file, marker)]
+
+    def _filed(self, file: SecretFile, marker: Marker) -> list[Filed]:
+        code, clear = self._sops(file.path)
+        if code:
+            raise ProbeError(f"{file.where}: does not decrypt (sops exits {code})", "SEC-21 says why")
+        try:
+            documents = [one for one in yaml.safe_load_all(clear) if one and one.get("kind") == "Secret"]
+            return [_marked(file.where, one, marker) for one in documents]
+        except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError) as why:
+            # Without the cause: it may quote what was decrypted.
+            raise ProbeError(
+                f"{file.where}: holds no manifests ({type(why).__name__})", "encrypt manifests only"
+            ) from None
+
     def _decrypt(self, path: Path) -> int:
+        return self._sops(path)[0]
+
+    def _sops(self, path: Path) -> tuple[int, bytes]:
         binary, key = self.access.binary, self.access.age_key
         if binary is None or key is None or not key.is_file():
             raise ProbeError(
@@ -130,7 +161,7 @@ class Sops:
             )
         with tempfile.TemporaryDirectory(prefix="assay-sops-") as home:
             env = {"PATH": os.environ.get("PATH", ""), "HOME": home, "SOPS_AGE_KEY_FILE": str(key)}
-            argv = [str(binary), "--disable-version-check", "decrypt", "--output", "/dev/null", str(path)]
+            argv = [str(binary), "--disable-version-check", "decrypt", str(path)]
             try:
                 done = subprocess.run(
                     argv,
@@ -138,14 +169,14 @@ class Sops:
                     timeout=LONGEST_S,
                     check=False,
                     stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
                 )
             except (OSError, subprocess.TimeoutExpired) as problem:
                 raise ProbeError(
                     f"sops did not run ({type(problem).__name__})", "check binary under [sops]"
                 ) from None
-        return done.returncode
+        return done.returncode, done.stdout
 
     def _public(self) -> set[str]:
         """Return the public key that age-keygen notes beside an identity."""
@@ -185,3 +216,10 @@ class Sops:
         roots = [root for root, _ in self._roots() if path.is_relative_to(root)]
         root = max(roots, key=lambda one: len(one.parts)) if roots else path.parent
         return str(Path(root.name) / path.relative_to(root))
+
+
+def _marked(where: str, document: Mapping[str, Any], marker: Marker) -> Filed:
+    meta, coded, clear = document["metadata"], document.get("data") or {}, document.get("stringData") or {}
+    marks = {key: marker.mark(base64.b64decode(text)) for key, text in coded.items()}
+    marks |= {key: marker.mark(str(text).encode()) for key, text in clear.items()}
+    return Filed(where, str(meta.get("namespace", "")), str(meta["name"]), marks)

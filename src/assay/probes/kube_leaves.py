@@ -1,0 +1,100 @@
+"""Every text in every object of a cluster that is no Secret, and what of it is secret all the same."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from assay.model import Offender
+from assay.probes.kube import Kube
+from assay.probes.kube_discovery import resources
+from assay.probes.leak_text import of_lines
+from assay.provenance.marks import Marker
+from assay.provenance.suspect import suspicion
+
+
+LISTED = frozenset({"list", "get"})
+# Secrets are judged key by key; a definition holds no values; in the others nobody writes texts.
+APART = frozenset({"Secret", "CustomResourceDefinition", "Event", "Lease", "EndpointSlice", "Endpoints"})
+BORING = frozenset({"managedFields", "uid", "resourceVersion", "caBundle"})
+TOKEN = re.compile(r"[^\s\"'`=:;,<>(){}\[\]@\\]{12,}")
+SETTINGS = ".conf"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One text: the object it stands in, where in it, the name it goes by, the text."""
+
+    named: str
+    path: str
+    name: str
+    text: str
+
+
+def leaves(kube: Kube) -> tuple[list[Leaf], int]:
+    """Return every text of every object that can be listed, and the number of objects.
+
+    Raises:
+        ProbeError: a list is denied or not whole.
+    """
+    paths = [(kind, path) for _, kind, path in resources(kube.wire, LISTED) if kind not in APART]
+    lists = kube.together([lambda path=path: kube.wire.items(path) for _, path in paths])  # type: ignore[misc]
+    objects = [(kind, item) for (kind, _), items in zip(paths, lists, strict=True) for item in items]
+    return [leaf for kind, item in objects for leaf in _of(kind, item)], len(objects)
+
+
+def _of(kind: str, item: Mapping[str, Any]) -> Iterator[Leaf]:
+    meta = item.get("metadata") or {}
+    space = meta.get("namespace", "")
+    named = f"{kind} {space}/{meta.get('name')}" if space else f"{kind} {meta.get('name')}"
+    yield from _walk(named, "", "", item)
+
+
+def _walk(named: str, path: str, name: str, value: object) -> Iterator[Leaf]:
+    if isinstance(value, str):
+        yield Leaf(named, path, name, value)
+    elif isinstance(value, Mapping):
+        called = str(value["name"]) if set(value) == {"name", "value"} else ""
+        for key, inner in value.items():
+            if key not in BORING:
+                yield from _walk(named, f"{path}.{key}" if path else str(key), called or str(key), inner)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _walk(named, f"{path}[{number}]", name, inner)
+
+
+def fault(leaf: Leaf) -> str:
+    """Return why a text is a secret in clear, empty where it is none; what it says is not shown."""
+    why = suspicion(leaf.name, leaf.text)
+    if not why and ("\n" in leaf.text or "=" in leaf.text or leaf.text.startswith("{")):
+        why = next((rule for _, rule in of_lines(leaf.text, PurePath(leaf.name).suffix or SETTINGS)), "")
+    return why
+
+
+def copied(leaf: Leaf, marker: Marker, private: Collection[bytes]) -> bool:
+    """Return whether a text holds the value of a Secret, in clear or in base64."""
+    words = {leaf.text.strip(), *TOKEN.findall(leaf.text)}
+    return any(marker.mark(word.encode("utf-8", "surrogateescape")) in private
+               or marker.mark(_decoded(word)) in private for word in words if len(word) >= 12)  # fmt: skip
+
+
+def _decoded(word: str) -> bytes:
+    try:
+        return base64.b64decode(word, validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def faults(found: list[Leaf], marker: Marker, private: Collection[bytes]) -> list[Offender]:
+    """Return every place that holds a secret, by object and path, each place once."""
+    wrong = []
+    for leaf in found:
+        why = fault(leaf) or ("a copy of a Secret's value" if copied(leaf, marker, private) else "")
+        if why:
+            wrong.append(Offender(leaf.named, f"{leaf.path}: {why}"))
+    return wrong

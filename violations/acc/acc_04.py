@@ -1,0 +1,191 @@
+"""ACC-04: Secrets that come from nowhere, Secrets that only look kept, and secrets where no Secret is."""
+
+import base64
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from assay.plant import Manifest, Named, Plant
+
+
+SPACE = "assay-planted"
+OPERATED = "external-secrets"
+CANARY = "canary/rotation"
+FORGED = {
+    "labels": {"reconcile.external-secrets.io/managed": "true"},
+    "annotations": {"reconcile.external-secrets.io/data-hash": "5084766c232ee532f2322e0b5fdd58d131baaacf"},
+}
+
+
+def _value() -> str:
+    return f"{secrets.token_urlsafe(20)}7aQ"
+
+
+def _coded(value: str) -> str:
+    return base64.b64encode(value.encode()).decode()
+
+
+def _object(kind: str, name: str, more: Manifest, meta: Manifest | None = None) -> Manifest:
+    about = {**(meta or {}), "namespace": SPACE, "name": name}
+    return {"apiVersion": "v1", "kind": kind, "metadata": about, **more}
+
+
+def _applied(name: str, what: str, make: Callable[[], Manifest]) -> Callable[[Plant], object]:
+    """Return a violation that applies one object, which is named."""
+
+    @contextmanager
+    def violation(plant: Plant) -> Iterator[Named]:
+        with plant.apply(make()) as named:
+            yield named
+
+    violation.__name__ = name
+    violation.__doc__ = what
+    violation.tier = "live"  # type: ignore[attr-defined]
+    return violation
+
+
+def _in_pod(name: str, what: str, make: Callable[[], Manifest]) -> Callable[[Plant], object]:
+    """Return a violation that starts a pod whose only container is made so."""
+
+    @contextmanager
+    def violation(plant: Plant) -> Iterator[Named]:
+        with plant.pod(f"{SPACE}/{name.replace('_', '-')}", container=make()) as named:
+            yield named
+
+    violation.__name__ = name
+    violation.__doc__ = what
+    violation.tier = "live"  # type: ignore[attr-defined]
+    return violation
+
+
+def _external(
+    name: str, what: str, spec: Manifest, target: Manifest | None = None
+) -> Callable[[Plant], object]:
+    """Return a violation that has the operator make a Secret from the canary, which is then named."""
+    secret = f"planted-{name.replace('_', '-')}"
+
+    @contextmanager
+    def violation(plant: Plant) -> Iterator[Named]:
+        wanted = {"name": secret, "creationPolicy": "Owner", **(target or {})}
+        body = {
+            "apiVersion": "external-secrets.io/v1",
+            "kind": "ExternalSecret",
+            "metadata": {"namespace": OPERATED, "name": secret},
+            "spec": {
+                "refreshInterval": "10s",
+                "secretStoreRef": {"kind": "SecretStore", "name": "vault"},
+                "target": wanted,
+                "data": [{"secretKey": "value", "remoteRef": {"key": CANARY, "property": "value"}}],
+                **spec,
+            },
+        }
+        with plant.apply(body):
+            plant.await_object("v1", "Secret", OPERATED, secret, ready=lambda found: bool(found.get("data")))
+            yield Named(f"Secret {OPERATED}/{secret}")
+
+    violation.__name__ = name
+    violation.__doc__ = what
+    violation.tier = "live"  # type: ignore[attr-defined]
+    return violation
+
+
+def _renamed(name: str, what: str, file: str, old: str) -> Callable[[Plant], AbstractContextManager[Named]]:
+    """Return a violation in which a manifest takes a Secret that nobody declares."""
+
+    @contextmanager
+    def violation(plant: Plant) -> Iterator[Named]:
+        new = old.replace("ame: ", "ame: handmade-")
+        with plant.edited("gitops", file, old, new) as path:
+            rows = path.read_text(encoding="utf-8").splitlines()
+            yield Named(f"File gitops/{file}:{next(n for n, row in enumerate(rows, 1) if new in row)}")
+
+    violation.__name__ = name
+    violation.__doc__ = what
+    violation.tier = "static"  # type: ignore[attr-defined]
+    return violation
+
+
+@contextmanager
+def foreign_key(plant: Plant) -> Iterator[Named]:
+    """Somebody adds a key of their own to a Secret that the operator keeps."""
+    with plant.patched("Secret", OPERATED, "rotation-canary", {"data": {"mine": _coded(_value())}}) as named:
+        yield named
+
+
+@contextmanager
+def copied_value(plant: Plant) -> Iterator[Named]:
+    """A value of Vault is written down in a ConfigMap, under a name that promises nothing."""
+    with plant.vault.root() as door:
+        value = str(door.need("get", f"{plant.profile.vault.mount}/data/{CANARY}")["data"]["data"]["value"])
+    with plant.apply(_object("ConfigMap", "notes", {"data": {"note": f"for later: {value} (old)"}})) as named:
+        yield named
+
+
+@contextmanager
+def copied_in_base64(plant: Plant) -> Iterator[Named]:
+    """The same, in base64, in an annotation."""
+    with plant.vault.root() as door:
+        value = str(door.need("get", f"{plant.profile.vault.mount}/data/{CANARY}")["data"]["data"]["value"])
+    meta = {"annotations": {"example.com/note": _coded(value)}}
+    with plant.apply(_object("ConfigMap", "annotated", {"data": {}}, meta)) as named:
+        yield named
+
+
+for one in (foreign_key, copied_value, copied_in_base64):
+    one.tier = "live"  # type: ignore[attr-defined]
+
+
+def _last_applied() -> Manifest:
+    data = {"password": _coded(_value())}
+    copy = json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "data": data})
+    meta = {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": copy}}
+    return _object("ServiceAccount", "applied", {}, meta)
+
+
+PLANTED = [
+    _renamed(
+        "undeclared_volume", "A pod mounts a Secret that no file makes.", "apps/public-api/deployment.yaml",
+        "secretName: public-api",
+    ),
+    _renamed(
+        "undeclared_variable", "A variable is taken from a Secret that no file makes.",
+        "platform/vault-snapshot/cronjob.yaml", "secretKeyRef: {name: vault-backups-writer, key: access_key}",
+    ),
+    _applied(
+        "by_hand", "A Secret made by hand.",
+        lambda: _object("Secret", "by-hand", {"stringData": {"password": _value()}}),
+    ),
+    _applied(
+        "forged_marks", "A Secret made by hand, with the operator's label and annotation.",
+        lambda: _object("Secret", "forged", {"stringData": {"password": _value()}}, FORGED),
+    ),
+    _applied(
+        "helm_release", "The record of a chart, whose values hold a password.",
+        lambda: _object("Secret", "sh.helm.release.v1.db.v1", {
+            "type": "helm.sh/release.v1", "stringData": {"release": _coded(_value())},
+        }),
+    ),
+    foreign_key,
+    _external("never_refreshed", "Made once, never looked after.", {"refreshInterval": "0s"}),
+    _external(
+        "text_of_its_own", "A template adds a password that is in no Vault.", {},
+        {"template": {"engineVersion": "v2", "data": {"conf": "user={{ .value }} pass=Xy7-kQ93vLmZ0pWt"}}},
+    ),
+    _in_pod(
+        "literal_variable", "A password as the literal value of a variable.",
+        lambda: {"env": [{"name": "DB_PASSWORD", "value": _value()}]},
+    ),
+    _in_pod("argument", "A password among the arguments.", lambda: {"args": [f"--db-password={_value()}"]}),
+    _applied(
+        "config_map", "A token in a ConfigMap, under a name that promises nothing.",
+        lambda: _object("ConfigMap", "settings", {"data": {"line": f"hvs.{secrets.token_urlsafe(24)}9Zb"}}),
+    ),
+    _applied(
+        "in_a_file_of_a_config_map", "A password in one line of a file in a ConfigMap.",
+        lambda: _object("ConfigMap", "file", {"data": {"app.conf": f"host=db\npassword={_value()}\n"}}),
+    ),
+    _applied("last_applied", "kubectl's own copy of a Secret, in an annotation.", _last_applied),
+    copied_value,
+    copied_in_base64,
+]  # fmt: skip
