@@ -239,6 +239,27 @@ class S3:
             raise ProbeError(f"{version.named}: {version.size} bytes, more than {most}", "fetch it to a file")
         return b"".join(self._chunks(version))
 
+    def head(self, version: Version, most: int = 4096) -> bytes:
+        """Return the first bytes of `version`, at most `most`.
+
+        Raises:
+            ProbeError: refused, or fewer came than there are.
+        """
+        what, least = f"get {version.named}", min(most, version.size)
+        if not least:
+            return b""
+        place = {"Bucket": version.bucket, "Key": version.key, "VersionId": version.id}
+        with asking(what):
+            got = bytes(self._client.get_object(**place, Range=f"bytes=0-{least - 1}")["Body"].read())
+        if len(got) != least:
+            raise ProbeError(f"{what}: {len(got)} bytes of {least}", "ask again")
+        return got
+
+    def heads(self, versions: list[Version], most: int = 4096) -> list[bytes]:
+        """Return the first bytes of each version, a few asked at a time; errors as for `head`."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(lambda one: self.head(one, most), versions))
+
     def fetch(self, version: Version, to: Path) -> Path:
         """Return `to` after the bytes of `version` were written there, length and checksums compared.
 

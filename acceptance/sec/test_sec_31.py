@@ -1,0 +1,37 @@
+"""SEC-31: what lies in the object storage is ciphertext, and its key lies elsewhere."""
+
+import pytest
+
+from assay.model import Offender, Record
+from assay.probes.ciphertext import INFO, Keys, deep_fault, fault, kept_secrets
+from assay.stack import Stack
+
+
+@pytest.mark.control("SEC-31", tier="live")
+def test_backups_are_ciphertext(stack: Stack, control: Record) -> None:
+    """Judge how every version begins, and the newest ones whole; the kit's keys must open one of each."""
+    s3, budget = stack.s3, control.limit("read_whole")
+    canaries = [text.encode() for text in (*control.listed("canaries"), stack.profile.cluster_uid)]
+    canaries += kept_secrets(stack.profile.need_path("escrow.folder"))
+    whole = 0
+    for bucket in s3.every():
+        found = [one for one in s3.versions(bucket) if not one.marker and not one.canary]
+        versions = control.population(sorted(found, key=lambda one: one.modified, reverse=True))
+        heads = s3.heads(versions)
+        plain = [(one, why) for one, head in zip(versions, heads, strict=True) if (why := fault(head))]
+        control.offenders(Offender(one.named, why) for one, why in plain)
+        left = budget
+        for one in versions:
+            if one.size <= left:
+                left -= one.size
+                whole += 1
+                why = deep_fault(s3.read(one), canaries)
+                control.offenders([Offender(one.named, why)] if why else [])
+    control.note("read whole", f"{whole} of {control.looked_at}, the newest {budget:g} bytes of each bucket")
+    keys = Keys.from_profile(stack.profile)
+    for service, bucket in s3.buckets.items():
+        found = [one for one in s3.versions(bucket) if one.latest and not one.marker and not one.canary]
+        named = [one for one in found if one.key.endswith(INFO)] or found
+        newest = max(control.population(named), key=lambda one: one.modified)
+        control.assume(keys.opens(service, newest), f"{newest.named}: the escrow kit's key does not open it")
+    assert not control.found

@@ -1,0 +1,136 @@
+"""Whether the bytes of a backup are ciphertext, and whether the escrow kit's keys open them."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.errors import ProbeError
+from assay.probes.s3 import S3
+from assay.probes.s3_facts import Version
+
+
+if TYPE_CHECKING:
+    from assay.profile import Profile
+
+# age-encryption.org/v1; EVP_BytesToKey with a salt, as openssl enc and pgBackRest write it.
+HEADERS = (b"age-encryption.org/v1\n-> ", b"Salted__")
+LEAST, SAMPLE, ENOUGH = 4096, 1 << 20, 7.8
+SHORT = 12
+INFO = ".info"
+LIMIT = 60.0
+
+
+def fault(head: bytes) -> str:
+    """Return why an object that begins so is not encrypted, empty if it is.
+
+    A header is followed by ciphertext: what stands behind it must look random too.
+    """
+    if not head:
+        return "is empty"
+    if not head.startswith(HEADERS):
+        return "is not encrypted: it has no header of age or of a salted cipher"
+    body = head.partition(b"\n---")[2] if head.startswith(HEADERS[0]) else head[16:]
+    if len(body) > LEAST // 2 and entropy(body) < ENOUGH - 0.2:
+        return "has the header of a cipher, and readable bytes behind it"
+    return ""
+
+
+def deep_fault(body: bytes, canaries: Iterable[bytes]) -> str:
+    """Return why a whole object is no ciphertext: a canary lies in it, or it is not random throughout."""
+    if any(canary in body for canary in canaries):
+        return "holds a canary that can be read"
+    for start in range(0, len(body), SAMPLE):
+        part = body[start : start + SAMPLE]
+        if len(part) >= LEAST and entropy(part) < ENOUGH:
+            return "has the header of a cipher, and readable bytes behind it"
+    return ""
+
+
+def entropy(part: bytes) -> float:
+    """Return Shannon's entropy, bits a byte."""
+    return -sum(n / len(part) * math.log2(n / len(part)) for n in Counter(part).values())
+
+
+def kept_secrets(escrow: Path) -> list[bytes]:
+    """Return what the escrow kit's small files hold, line by line: none of it may lie beside the backups.
+
+    Raises:
+        ProbeError: the kit cannot be read.
+    """
+    try:
+        files = [one for one in sorted(escrow.iterdir()) if one.is_file() and one.suffix != ".crt"]
+        lines = [line.strip() for one in files for line in one.read_bytes()[:65536].splitlines()]
+    except OSError as why:
+        raise ProbeError(
+            f"the escrow kit cannot be read: {why.strerror}", "check folder under [escrow]"
+        ) from why
+    boring = (b"#", b"-----", b"{", b"}")
+    return [line for line in lines if len(line) >= SHORT and not line.startswith(boring)]
+
+
+class Keys:
+    """The keys of the escrow kit, tried on the newest object of each service."""
+
+    def __init__(self, s3: S3, escrow: Path, tools: Mapping[str, Path]) -> None:
+        """Fetch through `s3`; `tools` are the paths of `age` and `openssl`."""
+        self._s3, self._escrow, self._tools = s3, escrow, tools
+
+    @classmethod
+    def from_profile(cls, profile: Profile) -> Keys:
+        """Return the keys of the stack's kit.
+
+        Raises:
+            ProbeError: no kit, no object storage or no tool is declared.
+        """
+        tools = {name: profile.need_path(f"tools.{name}") for name in ("age", "openssl")}
+        return cls(S3.from_profile(profile), profile.need_path("escrow.folder"), tools)
+
+    def opens(self, service: str, version: Version) -> bool:
+        """Return whether the service's key opens `version`; what comes out is not kept.
+
+        Raises:
+            ProbeError: it cannot be fetched, or a tool does not run.
+        """
+        with tempfile.TemporaryDirectory(prefix="assay-key-") as name:
+            sealed = str(self._s3.fetch(version, Path(name) / "sealed"))
+            if self._s3.head(version, 8) == b"Salted__":
+                key = self._escrow / "pgbackrest-passphrase"
+                argv = [
+                    "openssl",
+                    "enc",
+                    "-d",
+                    "-aes-256-cbc",
+                    "-md",
+                    "sha1",
+                    "-pass",
+                    f"file:{key}",
+                    "-in",
+                    sealed,
+                ]
+            else:
+                argv = [
+                    "age",
+                    "--decrypt",
+                    "--identity",
+                    str(self._escrow / f"{service}-backup.agekey"),
+                    sealed,
+                ]
+            return self._run(argv)
+
+    def _run(self, argv: list[str]) -> bool:
+        try:
+            done = subprocess.run(
+                [str(self._tools[argv[0]]), *argv[1:]], check=False, timeout=LIMIT,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired) as why:
+            raise ProbeError(
+                f"{argv[0]} did not run: {type(why).__name__}", f"set {argv[0]} under [tools]"
+            ) from why
+        return done.returncode == 0

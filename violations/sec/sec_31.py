@@ -1,0 +1,51 @@
+"""SEC-31: a plain backup, a compressed one, a header that covers readable bytes, the key beside its lock."""
+
+import gzip
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from assay.plant import Named, Plant
+
+
+AGE = b"age-encryption.org/v1\n-> X25519 c29tZWJvZHkncyBzaGFyZQ\n--- bWFj\n"
+SALTED = b"Salted__"
+CLEAR = b"INSERT INTO orders VALUES (1, 'a customer', 'an address'); " * 400
+RECORD = b"/registry/secrets/shop/app"
+Violation = Callable[[Plant], AbstractContextManager[Named]]
+
+
+def _uploaded(name: str, what: str, body: Callable[[Plant], bytes]) -> Violation:
+    """Return a violation that uploads one object to a bucket of its own."""
+
+    @contextmanager
+    def violation(plant: Plant) -> Iterator[Named]:
+        with plant.s3.bucket(name.replace("_", "-")) as bucket:
+            yield Named(plant.s3.upload(bucket, "backup", body(plant)))
+
+    violation.__name__ = name
+    violation.__doc__ = what
+    violation.tier = "live"  # type: ignore[attr-defined]
+    return violation
+
+
+def _key(plant: Plant) -> bytes:
+    """Return random bytes with the passphrase of PostgreSQL's backups in their middle."""
+    kept = (plant.profile.need_path("escrow.folder") / "pgbackrest-passphrase").read_bytes().strip()
+    return SALTED + secrets.token_bytes(9000) + kept + secrets.token_bytes(9000)
+
+
+PLANTED = [
+    _uploaded("plain", "A dump as it is.", lambda _: CLEAR),
+    _uploaded("compressed", "Compressed: it looks random, and anybody opens it.", lambda _: gzip.compress(CLEAR)),
+    _uploaded("age_in_name_only", "The header of age, and a dump behind it.", lambda _: AGE + CLEAR),
+    _uploaded(
+        "half_encrypted", "It begins as ciphertext does and goes on in clear.",
+        lambda _: SALTED + secrets.token_bytes(8000) + CLEAR * 4,
+    ),
+    _uploaded(
+        "readable_inside", "One readable record in the middle of random bytes.",
+        lambda _: SALTED + secrets.token_bytes(60000) + RECORD + secrets.token_bytes(60000),
+    ),
+    _uploaded("key_beside", "The passphrase lies beside what it opens.", _key),
+]  # fmt: skip

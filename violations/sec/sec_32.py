@@ -1,0 +1,82 @@
+"""SEC-32: buckets without a lock or with one to walk around, versions that are not held, wide keys."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from assay.plant import Named, Plant
+
+
+FILE = "backups.tf"
+BUCKET = 'minio_s3_bucket.backups["etcd-backups"]'
+Violation = Callable[[Plant], AbstractContextManager[Named]]
+
+
+def _written(name: str, what: str, old: str, new: str) -> Violation:
+    """Return a violation that edits the Terraform sources; the first bucket is named."""
+
+    @contextmanager
+    def violation(plant: Plant) -> Iterator[Named]:
+        with plant.edited("infra", FILE, old, new):
+            yield Named(BUCKET)
+
+    violation.__name__ = name
+    violation.__doc__ = what
+    violation.tier = "static"  # type: ignore[attr-defined]
+    return violation
+
+
+def _bucket(name: str, what: str, *, lock: bool, mode: str, days: int = 1) -> Violation:
+    """Return a violation that makes a bucket, which is named."""
+
+    @contextmanager
+    def violation(plant: Plant) -> Iterator[Named]:
+        with plant.s3.bucket(name.replace("_", "-"), lock=lock, mode=mode, days=days) as bucket:
+            yield Named(f"Bucket {bucket}")
+
+    violation.__name__ = name
+    violation.__doc__ = what
+    violation.tier = "live"  # type: ignore[attr-defined]
+    return violation
+
+
+def _wider(name: str, what: str, verbs: list[str], attempt: str) -> Violation:
+    """Return a violation that gives etcd's writer more rights on its bucket; the attempt is named."""
+
+    @contextmanager
+    def violation(plant: Plant) -> Iterator[Named]:
+        bucket = plant.profile.s3.buckets["etcd"]
+        with plant.s3.allowed(bucket, "etcd-writer", verbs):
+            yield Named(f"{attempt} in Bucket {bucket} as the etcd writer")
+
+    violation.__name__ = name
+    violation.__doc__ = what
+    violation.tier = "live"  # type: ignore[attr-defined]
+    return violation
+
+
+@contextmanager
+def older_than_the_lock(plant: Plant) -> Iterator[Named]:
+    """A bucket whose lock was given a default after something was uploaded."""
+    with plant.s3.bucket("late", lock=True) as bucket:
+        named = plant.s3.upload(bucket, "early", b"not held")
+        plant.s3.retain(bucket, "GOVERNANCE", 1)
+        yield Named(named)
+
+
+older_than_the_lock.tier = "live"  # type: ignore[attr-defined]
+
+PLANTED = [
+    _written("governance", "Governance instead of compliance.", '"COMPLIANCE"', '"GOVERNANCE"'),
+    _written("a_week", "Locked for a week.", 's"     = { locked = 30', 's"     = { locked = 7'),
+    _written("no_lock_declared", "No object lock.", "object_locking = true", "object_locking = false"),
+    _written("emptied", "Emptied when removed.", "force_destroy  = false", "force_destroy  = true"),
+    _bucket("no_lock", "A bucket without object lock.", lock=False, mode=""),
+    _bucket("no_default", "An object lock that holds nothing by itself.", lock=True, mode=""),
+    _bucket("bypass", "A default that a right of every key walks around.", lock=True, mode="GOVERNANCE"),
+    older_than_the_lock,
+    _wider(
+        "drops_the_default", "The writer may take the default retention away.",
+        ["s3:PutBucketObjectLockConfiguration"], "drop default retention",
+    ),
+    _wider("deletes_the_bucket", "The writer may delete the bucket.", ["s3:DeleteBucket"], "delete bucket"),
+]  # fmt: skip
