@@ -37,7 +37,7 @@ def _key(plant: Plant) -> bytes:
 
 PLANTED = [
     _uploaded("plain", "A dump as it is.", lambda _: CLEAR),
-    _uploaded("compressed", "Compressed: it looks random, and anybody opens it.", lambda _: gzip.compress(CLEAR)),
+    _uploaded("compressed", "Compressed: random looks, for anybody to open.", lambda _: gzip.compress(CLEAR)),
     _uploaded("age_in_name_only", "The header of age, and a dump behind it.", lambda _: AGE + CLEAR),
     _uploaded(
         "half_encrypted", "It begins as ciphertext does and goes on in clear.",
