@@ -19,7 +19,7 @@ def test_buckets_are_declared_with_a_lock(stack: Stack, control: Record) -> None
     buckets = control.population(one for one in found if one.backs_up(suffix))
     unknown = [one.named for one in buckets if one.undecided]
     days = control.limit("declared_days")
-    control.offenders(Offender(one.named, why) for one in buckets if (why := one.fault(days)))
+    control.offenders(Offender(one.shown, why) for one in buckets if (why := one.fault(days)))
     assert not control.found
     control.assume(not unknown, f"the sources do not decide the lock of {', '.join(unknown)}")
 

@@ -1,4 +1,4 @@
-"""The command line: `assay check | docs | new | verify`."""
+"""The command line: `assay check | docs | drill | new | report | verify`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import click
 
 from assay import docs as generated
 from assay.catalogue import CONTROL_ID, Catalogue, load_catalogue, names
+from assay.drills.known import DRILLS, conditions
+from assay.drills.rollback import LIMIT, WAYS, HeldError, Way, after, left, roll_back
 from assay.errors import AssayError
 from assay.evidence import judgement, read_lines, verify
 from assay.gate import UNUSABLE, exit_code, gate_line, rows, select, waiver_findings
@@ -201,6 +203,85 @@ def verify_files(files: tuple[Path, ...]) -> None:
         except AssayError as problem:
             raise click.ClickException(f"{path.name}: {problem}") from problem
         click.echo(f"{path.name}: {count} lines, unbroken, head {head}")
+
+
+@main.group()
+def drill() -> None:
+    """Restore and failure drills: what they would break, run one, put back what one left."""
+
+
+@drill.command()
+@click.argument("name", required=False, type=click.Choice(sorted(DRILLS)))
+@click.option("--stack", help="stack profile")
+def plan(name: str | None, stack: str | None) -> None:
+    """Say what a drill breaks and how that is put back, and whether the stack is fit for it now."""
+    for one, known in sorted(DRILLS.items()):
+        if name in (None, one):
+            click.echo(f"{one} ({known.control}, about {known.minutes} min)")
+            click.echo(f"  breaks: {known.breaks}\n  back:   {known.back}")
+    try:
+        found = list(conditions(find_profile(stack)))
+    except AssayError as problem:
+        raise click.ClickException(str(problem)) from problem
+    for what, why in found:
+        click.echo(f"  {'NO' if why else 'ok':3} {what}{f': {why}' if why else ''}")
+    sys.exit(1 if any(why for _, why in found) else 0)
+
+
+@drill.command(name="run")
+@click.argument("name", type=click.Choice(sorted(DRILLS)))
+@click.option("--execute", is_flag=True, help="really break it; without this nothing is done")
+@click.option("--stack", help="stack profile")
+@click.pass_context
+def run_drill(context: click.Context, name: str, stack: str | None, *, execute: bool) -> None:
+    """Carry out a drill by the control that judges it, with evidence and a verdict."""
+    if not execute:
+        click.echo("nothing is done without --execute; this is the plan")
+        context.invoke(plan, name=name, stack=stack)
+    context.invoke(check, stack=stack, tiers=("drill",), controls=(DRILLS[name].control,), jobs=1)
+
+
+@drill.command()
+@click.option("--stack", help="stack profile")
+def status(stack: str | None) -> None:
+    """Say what is still broken by a drill, and whether one is running."""
+    try:
+        profile = find_profile(stack)
+        for way in WAYS:
+            click.echo(f"{way.journal}: {_state(profile, way)}")
+    except AssayError as problem:
+        raise click.ClickException(str(problem)) from problem
+
+
+def _state(profile: Profile, way: Way) -> str:
+    try:
+        found = left(profile, way)
+    except HeldError:
+        return "a drill is running"
+    return (
+        f"to be put back: {', '.join(found)}; next: assay drill rollback"
+        if found
+        else "nothing to be put back"
+    )
+
+
+@drill.command()
+@click.option("--stack", help="stack profile")
+@click.option("--journal", type=click.Choice([way.journal for way in WAYS]), help="only this one's")
+@click.option("--after", "holder", metavar="PID:START", help="wait until this process has ended")
+@click.option("--limit", default=LIMIT, show_default=True, help="seconds after which it is told to end")
+def rollback(stack: str | None, journal: str | None, holder: str | None, limit: float) -> None:
+    """Put back whatever a killed drill left broken; the watchdog of every drill is this, with --after."""
+    try:
+        profile = find_profile(stack)
+        if holder:
+            after(holder, limit)
+        for way in WAYS:
+            for target in roll_back(profile, way) if journal in (None, way.journal) else ():
+                click.echo(f"back: {target}")
+    except AssayError as problem:
+        raise click.ClickException(str(problem)) from problem
+    click.echo("nothing is broken by a drill")
 
 
 if __name__ == "__main__":

@@ -108,8 +108,10 @@ def _renamed(name: str, what: str, file: str, old: str) -> Callable[[Plant], Abs
 
 @contextmanager
 def foreign_key(plant: Plant) -> Iterator[Named]:
-    """Somebody adds a key of their own to a Secret that the operator keeps."""
-    with plant.patched("Secret", OPERATED, "rotation-canary", {"data": {"mine": _coded(_value())}}) as named:
+    """Somebody adds a key of their own to a Secret that comes from Git."""
+    with plant.patched(
+        "Secret", "backups", "etcd-backups-writer", {"data": {"mine": _coded(_value())}}
+    ) as named:
         yield named
 
 

@@ -7,7 +7,7 @@ from assay.plant import Named, Plant
 
 
 FILE = "backups.tf"
-BUCKET = 'minio_s3_bucket.backups["etcd-backups"]'
+BUCKET = "Bucket etcd-backups"
 Violation = Callable[[Plant], AbstractContextManager[Named]]
 
 

@@ -18,6 +18,7 @@ from assay.drills.fault import Driver, Launcher, interruptible, lost, resume
 from assay.drills.journal import Journal
 from assay.drills.ledger import Ledger
 from assay.drills.quorum import Quorum
+from assay.drills.rollback import NODES, path_of, watched
 from assay.drills.scene import Scene
 from assay.drills.verdict import Finding, Loss, judge
 from assay.errors import GuardError
@@ -98,10 +99,11 @@ class Drill:
         run = secrets.token_hex(4)
         with ExitStack() as stack:
             stack.enter_context(interruptible())
-            journal = Journal(self._folder / "journal.jsonl")
+            journal = Journal(path_of(self._profile, NODES))
             stack.callback(journal.close)
+            stack.enter_context(watched(self._profile, NODES))
             self._guard()
-            resumed = resume(journal, self._driver, self._is_up)
+            resumed = resume(journal, self._driver, self.is_up)
             before = self._await_quorum("before the drill")
             writers = stack.enter_context(self._scene.opened(run, WRITERS))
             ledger = Ledger(self._folder / f"ledger-{run}.jsonl", writers)
@@ -134,7 +136,7 @@ class Drill:
 
     def _lose(self, node: Machine, leader: bool, journal: Journal, ledger: Ledger) -> Loss:
         killed = now()
-        with lost(journal, self._driver, node.name, self._is_up):
+        with lost(journal, self._driver, node.name, self.is_up):
             self._must_be_gone(node)
             self._hold(ledger, killed)
             returned = now()
@@ -153,7 +155,8 @@ class Drill:
     def _must_be_gone(self, node: Machine) -> None:
         await_true(lambda: not self._quorum.answers(node), f"{node.named} going away", 20)
 
-    def _is_up(self, name: str) -> bool:
+    def is_up(self, name: str) -> bool:
+        """Return whether etcd answers on a control plane, after waiting a while for it."""
         node = self._quorum.machine(name)
         return self._awaited(lambda: self._quorum.answers(node), 90) is not None
 

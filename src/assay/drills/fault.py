@@ -21,10 +21,10 @@ from assay.errors import GuardError
 class Driver(Protocol):
     """What can lose a node and bring it back. `ensure_on` may be repeated; a running node is left alone."""
 
-    def lose(self, node: str) -> None:
+    def lose(self, node: str, /) -> object:
         """Lose the node at once, as by a power cut of the machine."""
 
-    def ensure_on(self, node: str) -> None:
+    def ensure_on(self, node: str, /) -> None:
         """Bring the node back with the disks it had."""
 
 

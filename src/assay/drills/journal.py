@@ -25,6 +25,10 @@ BEGIN = "0" * 16
 REMEDY = "look at the nodes by hand, then delete the journal"
 
 
+class HeldError(GuardError):
+    """Another process holds the journal: a drill is running."""
+
+
 @dataclass(frozen=True, slots=True)
 class Undo:
     """What puts one fault back: bring `target` into `state` (today always `on`)."""
@@ -40,7 +44,8 @@ class Journal:
         """Open or make the journal at `path` and read what is in it.
 
         Raises:
-            GuardError: it cannot be written, another drill holds it, or it is damaged before its last line.
+            HeldError: another drill holds it.
+            GuardError: it cannot be written, or it is damaged before its last line.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +143,7 @@ def _lock(file: IO[bytes]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as why:
         file.close()
-        raise GuardError("another drill is running on this stack", "wait for it to end") from why
+        raise HeldError("another drill is running on this stack", "wait for it to end") from why
 
 
 def _sync_folder(folder: Path) -> None:

@@ -30,6 +30,7 @@ from assay.drills.procedure import Procedure, StepError, Wait
 from assay.drills.quorum import Quorum
 from assay.drills.records import Records
 from assay.drills.restore import Budgets, Result, Stopwatch, once
+from assay.drills.rollback import DISKS, path_of, watched
 from assay.drills.scene import Scene, space
 from assay.drills.verdict import OK
 from assay.errors import AssumptionError, ProbeError
@@ -115,10 +116,11 @@ class EtcdRestore:
         run = secrets.token_hex(4)
         with ExitStack() as stack:
             stack.enter_context(interruptible())
-            journal = Journal(self._folder / "restore-journal.jsonl")
+            journal = Journal(path_of(self._profile, DISKS))
             stack.callback(journal.close)
+            stack.enter_context(watched(self._profile, DISKS))
             self._scene.check_cluster()
-            resume(journal, _Way(self._disks), self._disks.observed)
+            resume(journal, self._disks, self._disks.observed)
             self._preflight()
             writers = stack.enter_context(self._scene.opened(run, 2))
             canary = self._canary(run)
@@ -134,7 +136,7 @@ class EtcdRestore:
             try:
                 return self._lose_and_restore(run, ledger, point, gates, canary)
             finally:
-                put_back(journal, _Way(self._disks), number, Undo(self._target), self._disks.observed)
+                put_back(journal, self._disks, number, Undo(self._target), self._disks.observed)
                 await_true(self._scene.apiservers_ready, "every API server ready again", 300, every=1.0)
 
     def _preflight(self) -> None:
@@ -282,16 +284,3 @@ class EtcdRestore:
             for meta in early
             if meta["namespace"] not in STATIC
         ]
-
-
-class _Way:
-    """The disks as the journal's undo knows them."""
-
-    def __init__(self, disks: Disks) -> None:
-        self._disks = disks
-
-    def lose(self, node: str) -> None:
-        self._disks.lose(node)
-
-    def ensure_on(self, node: str) -> None:
-        self._disks.ensure_on(node)

@@ -39,6 +39,11 @@ class DeclaredBucket:
     noncurrent: int | None = None
     undecided: bool = False
 
+    @property
+    def shown(self) -> str:
+        """Return `Bucket name`, or the resource's name where the bucket's is not known."""
+        return f"Bucket {self.bucket}" if self.bucket else self.named
+
     def backs_up(self, suffix: str) -> bool:
         """Return whether the bucket's name, or where that is not known the resource's, ends in `suffix`."""
         return (self.bucket or self.named.split(".")[-1].replace("_", "-")).endswith(suffix)

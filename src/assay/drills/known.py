@@ -1,0 +1,95 @@
+"""The drills there are: what each breaks, how that is put back, which control judges it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from assay.drills.controlplane import guard_kind
+from assay.drills.quorum import Quorum
+from assay.drills.rollback import WAYS, HeldError, left
+from assay.drills.scene import Scene
+from assay.errors import AssayError
+from assay.probes.etcd import Etcd
+from assay.probes.talos import Talos
+
+
+if TYPE_CHECKING:
+    from assay.profile import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One drill.
+
+    Attributes:
+        control: the control whose test carries it out and judges it.
+        breaks: what is broken.
+        back: how that is put back.
+        minutes: how long it takes on the lab.
+    """
+
+    control: str
+    breaks: str
+    back: str
+    minutes: int
+
+
+DRILLS = {
+    "control-planes": Known(
+        "ACC-09", "every control plane once, at once as by a power cut, the etcd leader's first",
+        "each is started again on its disks before the next one is lost", 5,
+    ),
+    "etcd": Known(
+        "DR-03", "the disks of all control planes, together",
+        "the runbook restores etcd; where it fails, the old disks come back", 4,
+    ),
+    "postgres": Known(
+        "DR-01", "nothing: a database is restored beside the old one, twice",
+        "the namespace postgres-restored is deleted", 2,
+    ),
+    "vault": Known(
+        "ACC-07", "nothing: a Vault is restored beside the old one; so is what has no record of today",
+        "the namespace vault-restored is deleted", 1,
+    ),
+}  # fmt: skip
+
+
+def conditions(profile: Profile) -> Iterator[tuple[str, str]]:
+    """Yield (condition, why it does not hold) of every drill, asked of the stack now; empty where it holds.
+
+    Only reads. A condition that cannot be read does not hold.
+    """
+    checks: dict[str, Callable[[], str]] = {
+        "the stack is a lab, and it is known which": lambda: _passes(lambda: guard_kind(profile)),
+        "the cluster is the one that is meant": lambda: _passes(Scene.from_profile(profile).check_cluster),
+        "etcd has three agreeing voters": lambda: _quorum(profile),
+        "every API server is ready": lambda: (
+            "" if Scene.from_profile(profile).apiservers_ready() else "one of them is not"
+        ),
+        "nothing is left of an earlier drill": lambda: _left(profile),
+    }
+    for what, check in checks.items():
+        try:
+            yield what, check()
+        except AssayError as why:
+            yield what, why.message
+
+
+def _passes(guard: Callable[[], None]) -> str:
+    guard()
+    return ""
+
+
+def _quorum(profile: Profile) -> str:
+    quorum = Quorum(Talos.from_profile(profile), Etcd.from_profile(profile))
+    return "" if quorum.holds() else "it has not"
+
+
+def _left(profile: Profile) -> str:
+    try:
+        found = [target for way in WAYS for target in left(profile, way)]
+    except HeldError:
+        return "a drill is running"
+    return f"{', '.join(found)}: assay drill rollback" if found else ""
