@@ -125,6 +125,8 @@ TALOS_LAST = frozenset({"privateKey", "presharedKey", "passphrase", "identityTok
 TOKEN = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
 # One of these is in every name that promises a secret.
 TELLING = ("pass", "pw", "psk", "secret", "token", "key", "credential", "auth", "dsn", "connection", "mdp")
+# A setting as one word of a list, `NAME=value`.
+ASSIGNED = re.compile(r"[A-Z][A-Z0-9_]+=\S")
 LONG = re.compile(r"[A-Za-z0-9+/_-]{16}")
 
 
@@ -242,7 +244,7 @@ def _of_leaf(leaf: Leaf, document: Document, secrets: list[tuple[str | int, ...]
             return
     if _talos(leaf):
         yield leaf.line, f"a Talos secret {'.'.join(str(part) for part in leaf.path[-3:])}"
-    elif "\n" in leaf.text:
+    elif "\n" in leaf.text or leaf.text.startswith("{") or ASSIGNED.match(leaf.text):
         yield from of_lines(leaf.text, ".conf", leaf.first)
     elif betrays(name, leaf.text):
         yield leaf.line, f"a value under the name {name}"

@@ -108,6 +108,8 @@ PUBLIC = frozenset(
         "keyid",
     ]
 )
+# Public only before the word key: a deploy key is shown to others, a deploy token is not.
+FOR_KEYS = frozenset(["deploy", "ssh"])
 PLACEHOLDER = re.compile(
     r"x{3,}|\*{3,}|\.{3,}|-+|_+|0+|<.*>|\[.*\]|(?:your|my|insert|enter|fill|replace|change|put|set)[-_ ].*"
     r"|changeme!?|changeit|redacted.*|\(?redacted\)?|placeholder.*|.*placeholder|example.*|.*[-_.]example|dummy.*|fake.*"
@@ -226,7 +228,8 @@ def weight(name: str) -> Weight:
         return Weight.NONE
     if words[-1] in LAST_HARD or " ".join(words[-2:]) in PAIRS_HARD or "".join(words[-2:]) in LAST_HARD:
         return Weight.NONE if PUBLIC & {"public", "pub"} & set(words) else Weight.HARD
-    if words[-1] in LAST_SOFT and not PUBLIC & set(words):
+    public = PUBLIC if words[-1].startswith("key") else PUBLIC - FOR_KEYS
+    if words[-1] in LAST_SOFT and not public & set(words):
         return Weight.SOFT
     return Weight.NONE
 
