@@ -176,6 +176,15 @@ class Runbook:
         end = min((n for n, _ in heads if n > found[0]), default=1 << 30)
         return tuple(c for c in self.commands if found[0] < int(c.named.rpartition(":")[2]) < end)
 
+    def sections(self) -> list[tuple[str, tuple[Command, ...]]]:
+        """Return the commands below each heading `## title`, in order.
+
+        Raises:
+            ProbeError: the file cannot be read.
+        """
+        titles = [row.removeprefix("## ") for row in self._read().splitlines() if row.startswith("## ")]
+        return [(title, self.section(title)) for title in titles]
+
     def version(self, tool: str) -> str:
         """Return the version of a tool's binary, as it prints it (`v1.13.5`)."""
         return self._tree(tool).version()

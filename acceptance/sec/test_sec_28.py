@@ -1,0 +1,18 @@
+"""SEC-28: nobody is told to keep an administrator's credential on a machine, and no pipeline keeps one."""
+
+import pytest
+
+from assay.model import Record
+from assay.probes.local_copies import in_documents, in_scripts, scripts
+from assay.stack import Stack
+
+
+@pytest.mark.control("SEC-28")
+def test_no_credential_is_left_on_a_machine(stack: Stack, control: Record) -> None:
+    """Follow every credential that the runbook makes to its end; search scripts and pipelines for others."""
+    sections = control.population(stack.runbook.sections())
+    control.note("commands", sum(len(commands) for _, commands in sections))
+    control.offenders(in_documents(sections))
+    found = scripts(stack.paths.repository, stack.git.worktree(), control.listed("scripts"))
+    control.offenders(in_scripts(control.population(found)))
+    assert not control.found

@@ -1,0 +1,47 @@
+"""SEC-28: credentials in home folders, merged ones, ones that are left behind, in a cache, in a script."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from assay.misprints import misprint
+from assay.plant import Named, Plant
+
+
+CACHE = "build:\n  script: [make]\n  cache:\n    paths:\n      - .cache/kubeconfig\n"
+SCRIPT = "#!/bin/sh\nexport KUBECONFIG=$HOME/.kube/admin\nkubectl get nodes\n"
+MADE = "talosctl -n <CP_IP> kubeconfig ./break-glass/kubeconfig --merge=false --force"
+HOME = "talosctl --talosconfig ~/secure-infra/talos/talosconfig -n <CP_IP> version"
+MERGE = "talosctl -n <CP_IP> kubeconfig ."
+WELL = "kubectl get nodes -o wide"
+Violation = Callable[[Plant], AbstractContextManager[Named]]
+
+
+def _added(name: str, what: str, file: str, text: str, line: int) -> Violation:
+    """Return a violation that adds a file to the repository; its line is named."""
+
+    @contextmanager
+    def violation(plant: Plant) -> Iterator[Named]:
+        with plant.added("repository", file, text):
+            yield Named(f"File {file}:{line}")
+
+    violation.__name__ = name
+    violation.__doc__ = what
+    return violation
+
+
+PLANTED = [
+    misprint(
+        "home_folder", "The specification's own line: a talosconfig in a home folder.", HOME,
+        lambda text: text.replace(WELL, HOME, 1),
+    ),
+    misprint(
+        "merged", "The specification's own line: a kubeconfig merged into a person's own.",
+        MERGE, lambda text: text.replace(WELL, MERGE, 1),
+    ),
+    misprint(
+        "left_behind", "A kubeconfig that nobody destroys.", MADE,
+        lambda text: text.replace("shred -u ./break-glass/kubeconfig", "kubectl get nodes"),
+    ),
+    _added("cached", "A kubeconfig in a pipeline's cache.", ".gitlab-ci.yml", CACHE, 5),
+    _added("script", "A script that takes a kubeconfig from a home folder.", "scripts/nodes.sh", SCRIPT, 2),
+]  # fmt: skip
