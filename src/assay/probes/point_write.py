@@ -51,9 +51,12 @@ class PointWriter:
         return self._s3.read(found[-1])
 
     @contextmanager
-    def uploaded(self, content: bytes, what: str) -> Iterator[str]:
-        """Yield the name of a new object with `content`, the newest of all; hidden on the way out."""
-        stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+    def uploaded(self, content: bytes, what: str, *, oldest: bool = False) -> Iterator[str]:
+        """Yield the name of a new object with `content`, the newest of all; hidden on the way out.
+
+        `oldest`: by its name the oldest of all.
+        """
+        stamp = "19991231T235959Z" if oldest else dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
         key = f"{PREFIX}{stamp}.planted-{what}.snapshot.age"
         with asking(f"put Object {self._bucket}/{key}"):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=content)

@@ -16,7 +16,7 @@ class Marker:
 
     def mark(self, value: bytes) -> bytes:
         """Return the HMAC-SHA256 of the raw bytes of a value."""
-        return hmac.new(self.key, value, hashlib.sha256).digest()
+        return hmac.digest(self.key, value, hashlib.sha256)
 
     def short(self, value: str) -> str:
         """Return twelve hexadecimal digits that tell two findings apart within one run."""

@@ -1,0 +1,184 @@
+"""How long backups are kept: as the document says, as the sources declare; whether the oldest is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from assay.errors import ProbeError
+from assay.model import Offender
+from assay.probes.bucket_code import DeclaredBucket
+from assay.probes.s3 import S3
+from assay.probes.s3_facts import Expiry, Version
+from assay.probes.yaml_text import text_of
+
+
+COLUMNS = {"service": "service", "lost at most": "lost", "kept days": "kept", "locked days": "locked",
+           "removed after days": "removed"}  # fmt: skip
+SEGMENT = re.compile(r"/([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})-[0-9a-f]{40}\b")
+FULL_BACKUP = re.compile(r"/backup/[^/]+/(\d{8}-\d{6}F)/")
+PER_LOG = 0x100
+LARGEST = 1 << 30
+LIMIT = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the document promises of one service: seconds that may be lost; days."""
+
+    service: str
+    lost: float
+    kept: int
+    locked: int
+    removed: int
+
+    @property
+    def named(self) -> str:
+        """Return `Service name`."""
+        return f"Service {self.service}"
+
+
+def documented(path: Path) -> list[Kept]:
+    """Return the rows of the first table that has the columns of `COLUMNS`.
+
+    Raises:
+        ProbeError: there is no such table, or a number in it is none.
+    """
+    head: list[str] = []
+    found: list[Kept] = []
+    for line in text_of(path, path.name).splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")] if line.startswith("|") else []
+        if not cells:
+            if found:
+                break
+            head = []
+        elif not head:
+            head = [cell.lower() for cell in cells]
+        elif set(COLUMNS) <= set(head) and not set(line) <= set("|-: "):
+            found.append(_row(path.name, dict(zip(head, cells, strict=False))))
+    if not found:
+        raise ProbeError(f"{path.name}: no table of what is kept", f"columns: {', '.join(COLUMNS)}")
+    return found
+
+
+def _row(where: str, cells: Mapping[str, str]) -> Kept:
+    try:
+        lost, kept, locked, removed = (int(cells[name].split()[0]) for name in tuple(COLUMNS)[1:])
+    except (KeyError, ValueError, IndexError):
+        raise ProbeError(
+            f"{where}: {cells.get('service', '?')}: a number is none", "write days as 30"
+        ) from None
+    return Kept(cells["service"], float(lost), kept, locked, removed)
+
+
+def undeclared(one: Kept, bucket: DeclaredBucket | None, lost: float | None) -> list[Offender]:
+    """Return what the sources and the profile say otherwise than the document."""
+    if bucket is None:
+        return [Offender(one.named, "no bucket is declared for it")]
+    said = {
+        "is locked": (bucket.lock.days, one.locked),
+        "removes what was superseded after": (bucket.noncurrent, one.removed),
+    }
+    wrong = [
+        Offender(bucket.shown, f"{what} {days} days, the document says {wanted}")
+        for what, (days, wanted) in said.items()
+        if days != wanted
+    ]
+    if bucket.expires is not None:
+        wrong.append(Offender(bucket.shown, f"deletes what is current after {bucket.expires} days"))
+    if one.removed < one.kept or one.locked < one.kept:
+        wrong.append(Offender(one.named, "is locked or removed before it is no longer kept"))
+    if lost != one.lost:
+        wrong.append(Offender(one.named, f"its objective is {lost}, the document says {one.lost:.0f} s"))
+    return wrong
+
+
+def setting(path: Path, name: str) -> tuple[str, int]:
+    """Return the value of `name=value` in a configuration file and its line; empty and 0 where it is not."""
+    for number, line in enumerate(text_of(path, path.name).splitlines(), 1):
+        key, sign, value = line.partition("=")
+        if sign and key.strip() == name:
+            return value.strip(), number
+    return "", 0
+
+
+def early(one: Kept, rules: Iterable[Expiry]) -> list[Offender]:
+    """Return the live rules of a bucket that remove something before the document says so."""
+    wrong = []
+    for rule in (rule for rule in rules if rule.enabled):
+        if rule.current is not None:
+            wrong.append(
+                Offender(rule.named, f"rule {rule.name} deletes what is current after {rule.current} days")
+            )
+        if rule.noncurrent is not None and rule.noncurrent < one.removed:
+            wrong.append(
+                Offender(rule.named, f"rule {rule.name} removes versions after {rule.noncurrent} days")
+            )
+    return wrong
+
+
+def gaps(versions: Sequence[Version]) -> list[Offender]:
+    """Return what keeps PostgreSQL's oldest base backup from being replayed to the end: missing segments.
+
+    Segments of one timeline follow each other; 256 make a log file of 4 GiB (PostgreSQL's default size).
+    """
+    logs: dict[str, set[int]] = {}
+    for one in versions:
+        if found := SEGMENT.search(one.key):
+            logs.setdefault(found[1], set()).add(int(found[2], 16) * PER_LOG + int(found[3], 16))
+    missing = [
+        (line, number)
+        for line, numbers in sorted(logs.items())
+        for number in range(min(numbers), max(numbers))
+        if number not in numbers
+    ]
+    named = [f"{line}{number // PER_LOG:08X}{number % PER_LOG:08X}" for line, number in missing]
+    wrong = [Offender(f"Segment {name}", "missing in the middle of the log") for name in named]
+    fulls = sorted({found[1] for one in versions if (found := FULL_BACKUP.search(one.key))})
+    keys = [one.key for one in versions]
+    if not fulls or not logs:
+        return [*wrong, Offender("Service postgres", "no base backup, or no log")]
+    if not any(key.endswith(f"/{fulls[0]}/backup.manifest") for key in keys):
+        wrong.append(Offender(f"Backup {fulls[0]}", "the oldest base backup has no manifest"))
+    return wrong
+
+
+def snapshot_fault(s3: S3, version: Version, age: Path, identity: Path) -> str:
+    """Return why a snapshot of Vault would not restore, empty where it opens and its own checksums hold.
+
+    Raises:
+        ProbeError: it could not be fetched, or age does not run.
+    """
+    with tempfile.TemporaryDirectory(prefix="assay-oldest-") as name:
+        sealed, clear = s3.fetch(version, Path(name) / "sealed"), Path(name) / "clear"
+        argv = [str(age), "--decrypt", "--identity", str(identity), "--output", str(clear), str(sealed)]
+        try:
+            done = subprocess.run(argv, capture_output=True, timeout=LIMIT, check=False)
+        except (OSError, subprocess.TimeoutExpired) as why:
+            raise ProbeError(f"age did not run: {type(why).__name__}", "set age under [tools]") from why
+        return "it does not open with the escrow key" if done.returncode else checksums(clear)
+
+
+def checksums(archive: Path) -> str:
+    """Return why the members of a raft snapshot are not what its SHA256SUMS says, empty where they are."""
+    try:
+        with tarfile.open(archive, "r:gz") as inside:
+            contents = {
+                one.name: stream.read(LARGEST) for one in inside if (stream := inside.extractfile(one))
+            }
+        rows = [line.split() for line in contents["SHA256SUMS"].decode("ascii").splitlines()]
+        sums = {row[1]: row[0] for row in rows}
+    except (OSError, EOFError, tarfile.TarError, KeyError, IndexError, UnicodeDecodeError, ValueError) as why:
+        return f"it is no raft snapshot ({type(why).__name__})"
+    if not {"state.bin", "meta.json"} <= set(sums):
+        return "its checksums leave out the state"
+    bad = [
+        name for name, wanted in sums.items() if hashlib.sha256(contents.get(name, b"")).hexdigest() != wanted
+    ]
+    return f"the checksum of {bad[0]} does not hold" if bad else ""
