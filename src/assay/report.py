@@ -22,6 +22,7 @@ from assay.model import Verdict
 
 
 SOURCES = Path(__file__).parent / "allure"
+CATEGORIES = "categories.json"  # how Allure groups what did not pass
 FILES = ("package.json", "package-lock.json", "allurerc.mjs")
 STATUS = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.ERROR: "broken"}
 INSTALL = ["npm", "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
@@ -44,6 +45,7 @@ def generate(results: Path, out: Path) -> Path:
     if not any(results.glob("*-result.json")):
         raise ReportError(f"{results.name}: no results to show", "run the suite with --alluredir first")
     tool = installed()
+    shutil.copyfile(SOURCES / CATEGORIES, results / CATEGORIES)
     with tempfile.TemporaryDirectory(prefix="assay-report-") as made:
         fresh = Path(made) / "report"
         command = [

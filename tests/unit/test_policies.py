@@ -19,7 +19,7 @@ FINDINGS = tomllib.loads((ROOT / "policies" / "findings.toml").read_text(encodin
 SPECIFICATION = tomllib.loads((Path(__file__).parent / "specification.toml").read_text(encoding="utf-8"))
 NEEDED = {"id", "statement", "source", "owner", "tiers", "remedy"}
 OPTIONAL = {"limits", "needs", "maps", "lists"}
-UNITS = {"ms", "s", "h", "ratio", "count"}
+UNITS = {"ms", "s", "h", "d", "B", "ratio", "count"}
 
 every_policy = pytest.mark.parametrize("control", sorted(POLICIES))
 
