@@ -279,16 +279,19 @@ def strong(value: str, least: int = 12) -> bool:
     text = value.strip()
     if len(text) < least or " " in text or UUID.fullmatch(text) or named_like(text):
         return False
-    kinds = sum(any(test(c) for c in text) for test in (str.isupper, str.islower, str.isdigit))
-    kinds += any(not c.isalnum() for c in text)
-    if text.isidentifier() and not any(c.isdigit() for c in text):
+    digits = any(map(str.isdigit, text))
+    kinds = any(map(str.isupper, text)) + any(map(str.islower, text)) + digits + (not text.isalnum())
+    if not digits and text.isidentifier():
         return len(text) >= 20 and kinds > 1 and entropy(text) > 4.0 and "_" not in text
-    return kinds > 1 and any(c.isdigit() for c in text) and entropy(text) > (2.5 if least < 12 else 2.9)
+    return kinds > 1 and digits and entropy(text) > (2.5 if least < 12 else 2.9)
 
 
 def entropy(value: str) -> float:
     """Return Shannon's entropy in bits per character."""
-    return -sum(n / len(value) * math.log2(n / len(value)) for n in Counter(value).values()) if value else 0.0
+    if not value:
+        return 0.0
+    size = len(value)
+    return math.log2(size) - sum(n * math.log2(n) for n in Counter(value).values() if n > 1) / size
 
 
 def betrays(name: str, value: str) -> bool:
