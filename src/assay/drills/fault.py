@@ -169,7 +169,10 @@ def uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGTERM end the body as SIGINT does, so that every `finally` runs."""
+    """Let SIGINT and SIGTERM end the body by an exception, so that every `finally` runs.
+
+    Also where SIGINT was ignored before, as a shell does for what it starts in the background.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -177,8 +180,9 @@ def interruptible() -> Iterator[None]:
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt("terminated")
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
