@@ -200,7 +200,7 @@ class EtcdRestore:
                 )
                 watch.lap("verify")
                 restore = watch.finish(SERVICE, size, fault - newest, lost, not bad, "L3", notes)
-                early = self._apart.submit(self._early, answered).result()
+                early = self._apart.submit(self._early, watch.t0, answered).result()
                 for command in steps.rest():
                     procedure.run(command)
                 full = now() - fault
@@ -272,12 +272,15 @@ class EtcdRestore:
                     raise
                 time.sleep(1.0)
 
-    def _early(self, gated: float) -> list[Offender]:
-        """Return the pods of workloads that were created after the restore, before the gate was seen."""
+    def _early(self, fault: float, gated: float) -> list[Offender]:
+        """Return the pods of workloads that were created after the fault, before the gate was seen.
+
+        What was running before, the job of the drill's own backup among it, went through the gate then.
+        """
         early = [
             item["metadata"]
             for item in self._until(lambda: self._kube.objects("Pod", version="v1"))
-            if started_within(item, gated - 60, gated - 1) and created(item) > gated - 60
+            if started_within(item, fault, gated - 1) and created(item) > fault
         ]
         return [
             Offender(f"Pod {meta['namespace']}/{meta['name']}", "started before the gate was back")
