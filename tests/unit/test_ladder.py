@@ -104,7 +104,13 @@ def test_what_a_controller_makes_is_classified_by_name_type_and_writer() -> None
     rule = Neither.read("shop/*|Opaque|maker=its own")
     made = held(owners=(), writers={"password": frozenset({"maker"})})
     assert one(made, sources(neither=(rule,))).rung == "R0"
-    for other in (held(owners=()), dataclasses.replace(made, kind="x"), dataclasses.replace(made, space="y")):
+    unknown = dataclasses.replace(made, writers={})
+    for other in (
+        held(owners=()),
+        dataclasses.replace(made, kind="x"),
+        dataclasses.replace(made, space="y"),
+        unknown,
+    ):
         assert one(other, sources(neither=(rule,))).rung == "-"
 
 
