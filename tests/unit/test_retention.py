@@ -17,6 +17,7 @@ from assay.probes import ciphertext, retention
 from assay.probes.bucket_code import DeclaredBucket
 from assay.probes.retention import Kept, documented
 from assay.probes.s3_facts import Expiry, Lock, Version
+from assay.probes.sql import Archiver, Sql, following
 
 
 ONE = Kept("etcd", 3600.0, 30, 30, 30)
@@ -91,6 +92,43 @@ def test_rules_that_remove_early_are_named() -> None:
 def test_a_log_without_gaps_is_whole() -> None:
     whole = [segment(n) for n in range(250, 260)] + [segment(n, 2) for n in (259, 260)]
     assert retention.gaps([*whole, MANIFEST]) == []
+
+
+def test_segments_are_named_and_follow_each_other() -> None:
+    names = retention.segments([segment(255), segment(256), MANIFEST])
+    assert names == {"0000000100000000000000FF", "000000010000000100000000"}
+    assert following("0000000100000000000000FF") in names
+
+
+class Idle(Sql):
+    """A server that says so of itself."""
+
+    def __init__(self, last: str, name: str, timeout: str = "60", failing: bool = False) -> None:
+        self.last, self.failing, self.row = last, failing, {"name": name, "timeout": timeout}
+
+    def archiver(self) -> Archiver:
+        return Archiver(1, 0, self.last, 500.0, self.failing)
+
+    def rows(self, *_: object) -> list[dict[str, object]]:  # type: ignore[override]
+        return [self.row]
+
+
+LAST, NEXT, LATER = (f"00000001000000000000000{n}" for n in (5, 6, 7))
+
+
+def test_an_idle_database_lacks_nothing() -> None:
+    assert Idle(LAST, NEXT).unarchived({LAST}) == 60.0
+    assert Idle(LAST, LAST).unarchived({LAST}) == 60.0
+
+
+@pytest.mark.parametrize(
+    ("server", "stored"),
+    [(Idle(LAST, NEXT), set()), (Idle(LAST, LATER), {LAST}), (Idle(LAST, NEXT, "0"), {LAST}),
+     (Idle(LAST, NEXT, failing=True), {LAST})],
+    ids=["not in the store", "one is waiting", "never closed", "failing"],
+)  # fmt: skip
+def test_nobody_can_say(server: Sql, stored: set[str]) -> None:
+    assert server.unarchived(stored) is None
 
 
 def test_a_gap_is_named() -> None:

@@ -123,6 +123,11 @@ def early(one: Kept, rules: Iterable[Expiry]) -> list[Offender]:
     return wrong
 
 
+def segments(versions: Iterable[Version]) -> frozenset[str]:
+    """Return the segments of PostgreSQL's log among the objects, 24 digits each."""
+    return frozenset("".join(found.groups()) for one in versions if (found := SEGMENT.search(one.key)))
+
+
 def gaps(versions: Sequence[Version]) -> list[Offender]:
     """Return what keeps PostgreSQL's oldest base backup from being replayed to the end: missing segments.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,10 @@ PATIENCE_S = 5
 STATEMENT_MS = 20000
 ROW = "SELECT id, mark, created FROM orders WHERE mark = %s"
 STANDBYS = "SELECT application_name AS name, state, sync_state FROM pg_stat_replication ORDER BY 1"
+OPEN = (
+    "SELECT pg_walfile_name(pg_current_wal_lsn()) AS name, setting AS timeout FROM pg_settings "
+    "WHERE name = 'archive_timeout'"
+)
 ARCHIVER = (
     "SELECT archived_count, failed_count, coalesce(last_archived_wal, '') AS last, "
     "extract(epoch FROM clock_timestamp() - last_archived_time) AS age, "
@@ -66,6 +70,12 @@ class Standby:
     def synchronous(self) -> bool:
         """Return True if the leader waits for it and it streams."""
         return self.sync in ("sync", "quorum") and self.state == "streaming"
+
+
+def following(segment: str) -> str:
+    """Return the name of the next segment of the same timeline (16 MiB each, 256 to a log file)."""
+    number = int(segment[8:16], 16) * 256 + int(segment[16:], 16) + 1
+    return f"{segment[:8]}{number // 256:08X}{number % 256:08X}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +155,22 @@ class Sql:
         r = self.rows(ARCHIVER)[0]
         age = None if r["age"] is None else float(r["age"])
         return Archiver(r["archived_count"], r["failed_count"], r["last"], age, bool(r["failing"]))
+
+    def unarchived(self, stored: Collection[str]) -> float | None:
+        """Return how old what is not in object storage can be, in seconds; None where nobody can say.
+
+        A server closes a segment that anything was written to after `archive_timeout`, and archives it. If
+        the one before the current is the newest in the archive and in `stored`, all that is older is there:
+        an idle database archives nothing, and lacks nothing.
+
+        Args:
+            stored: the segments that object storage lists, 24 digits each.
+        """
+        about, (row,) = self.archiver(), self.rows(OPEN)
+        last, timeout = about.last[:24], float(row["timeout"])
+        if about.failing or timeout <= 0 or last not in stored or row["name"] not in (last, following(last)):
+            return None
+        return timeout
 
     def constraints(self) -> list[Part]:
         """Return the constraints of the schema `public`."""

@@ -146,7 +146,7 @@ class Neither:
     def fits(self, held: Held) -> bool:
         """Return whether name, type and the writer of every key are as it says."""
         known = fnmatch.fnmatchcase(f"{held.space}/{held.name}", self.glob) and held.kind == self.kind
-        return known and all(held.writers.get(key) == {self.writer} for key in held.marks)
+        return known and all(held.writers.get(key) == frozenset({self.writer}) for key in held.marks)
 
 
 @dataclass(frozen=True, slots=True)
