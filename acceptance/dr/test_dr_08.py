@@ -18,6 +18,9 @@ def test_the_sources_say_what_the_document_says(stack: Stack, control: Record) -
     kept = control.population(documented(stack.paths.runbook.with_name(DOCUMENT)))
     buckets = {one.bucket: one for one in declared_buckets(stack.hcl.resources())}
     (suffix,), (file, name) = control.listed("backups"), control.listed("pgbackrest")
+    bucketed = {one.bucket.removesuffix(suffix) for one in buckets.values() if one.backs_up(suffix)}
+    missing = sorted(bucketed - {one.service for one in kept})
+    control.offenders(Offender(f"Service {name}", "is not in the document") for name in missing)
     for one in kept:
         objective = stack.profile.declared.get(f"ACC-10.rpo_{one.service}")
         control.offenders(undeclared(one, buckets.get(f"{one.service}{suffix}"), objective))

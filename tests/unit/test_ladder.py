@@ -223,6 +223,12 @@ def test_what_is_not_kept_is_declared_only(about: dict[str, Any], word: str) -> 
     assert (step.rung, word in step.missing) == ("R1", True), step
 
 
+def test_one_placeholder_has_one_text() -> None:
+    about = external({"line": "a={{ .word }} b={{ .word }}"})
+    assert climbed(secret(f"a={VALUE} b={VALUE}"), about).rung == "R4"
+    assert climbed(secret(f"a=handmade b={VALUE}"), about).rung == "R3"
+
+
 def test_another_store_is_not_vault() -> None:
     other = {**STORE, "spec": {"provider": {"kubernetes": {}}}}
     (found,) = kube_secrets.synced(kube(external=[external({})], stores=[other]))

@@ -22,7 +22,7 @@ STORES = "/apis/external-secrets.io/v1/secretstores"
 SYNCED = "/apis/external-secrets.io/v1/externalsecrets"
 PLACE = re.compile(r"\{\{-?\s*\.(\w+)\s*-?\}\}")
 CODE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|m|s|ms)")
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
 SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 LEAST = 12
 Templates = Mapping[tuple[str, str], Mapping[str, str]]
@@ -97,6 +97,8 @@ def _pieces(raw: bytes, template: str, marker: Marker) -> dict[str, bytes] | Non
         return None
     if match is None:
         return None
+    if len(set(zip(names, match.groups(), strict=True))) != len(set(names)):
+        return None  # one placeholder, two texts: one of them is not the source's
     return {name: marker.mark(one.encode()) for name, one in zip(names, match.groups(), strict=True)}
 
 
