@@ -238,7 +238,8 @@ def run_drill(context: click.Context, name: str, stack: str | None, *, execute: 
     if not execute:
         click.echo("nothing is done without --execute; this is the plan")
         context.invoke(plan, name=name, stack=stack)
-    context.invoke(check, stack=stack, tiers=("drill",), controls=(DRILLS[name].control,), jobs=1)
+    else:
+        context.invoke(check, stack=stack, tiers=("drill",), controls=(DRILLS[name].control,), jobs=1)
 
 
 @drill.command()

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.drills import forget
+from assay.drills.controlplane import forget
 from assay.drills.fault import Launcher
 from assay.drills.scene import LABEL
 from assay.errors import GuardError

@@ -12,7 +12,7 @@ from assay.profile import Paths, Profile, Samples
 
 
 if TYPE_CHECKING:
-    from assay.drills import Drill
+    from assay.drills.controlplane import Drill
     from assay.drills.restore import Result
     from assay.drills.restore_etcd import EtcdRestore
     from assay.drills.restore_postgres import PostgresRestore
@@ -172,7 +172,7 @@ class Stack:
     @cached_property
     def drill(self) -> Drill:
         """Return the drills: faults with a journalled way back."""
-        from assay.drills import Drill
+        from assay.drills.controlplane import Drill
 
         return Drill.from_profile(self.profile)
 

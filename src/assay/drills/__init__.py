@@ -2,8 +2,3 @@
 
 Faults on a running stack, with a journalled way back, judged by what a client outside was promised.
 """
-
-from assay.drills.controlplane import Drill, Report, forget
-
-
-__all__ = ["Drill", "Report", "forget"]

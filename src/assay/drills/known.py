@@ -6,13 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assay.drills.controlplane import guard_kind
-from assay.drills.quorum import Quorum
 from assay.drills.rollback import WAYS, HeldError, left
-from assay.drills.scene import Scene
 from assay.errors import AssayError
-from assay.probes.etcd import Etcd
-from assay.probes.talos import Talos
 
 
 if TYPE_CHECKING:
@@ -61,30 +56,50 @@ def conditions(profile: Profile) -> Iterator[tuple[str, str]]:
 
     Only reads. A condition that cannot be read does not hold.
     """
-    checks: dict[str, Callable[[], str]] = {
-        "the stack is a lab, and it is known which": lambda: _passes(lambda: guard_kind(profile)),
-        "the cluster is the one that is meant": lambda: _passes(Scene.from_profile(profile).check_cluster),
-        "etcd has three agreeing voters": lambda: _quorum(profile),
-        "every API server is ready": lambda: (
-            "" if Scene.from_profile(profile).apiservers_ready() else "one of them is not"
-        ),
-        "nothing is left of an earlier drill": lambda: _left(profile),
+    checks: dict[str, Callable[[Profile], str]] = {
+        "the stack is a lab, and it is known which": _lab,
+        "the cluster is the one that is meant": _meant,
+        "etcd has three agreeing voters": _quorum,
+        "every API server is ready": _ready,
+        "nothing is left of an earlier drill": _left,
     }
     for what, check in checks.items():
         try:
-            yield what, check()
+            yield what, check(profile)
         except AssayError as why:
             yield what, why.message
 
 
-def _passes(guard: Callable[[], None]) -> str:
-    guard()
+# The clients are imported where they are asked: the command line knows the drills' names without them.
+
+
+def _lab(profile: Profile) -> str:
+    from assay.drills.controlplane import guard_kind
+
+    guard_kind(profile)
+    return ""
+
+
+def _meant(profile: Profile) -> str:
+    from assay.drills.scene import Scene
+
+    Scene.from_profile(profile).check_cluster()
     return ""
 
 
 def _quorum(profile: Profile) -> str:
+    from assay.drills.quorum import Quorum
+    from assay.probes.etcd import Etcd
+    from assay.probes.talos import Talos
+
     quorum = Quorum(Talos.from_profile(profile), Etcd.from_profile(profile))
     return "" if quorum.holds() else "it has not"
+
+
+def _ready(profile: Profile) -> str:
+    from assay.drills.scene import Scene
+
+    return "" if Scene.from_profile(profile).apiservers_ready() else "one of them is not"
 
 
 def _left(profile: Profile) -> str:

@@ -66,6 +66,20 @@ def path_of(profile: Profile, way: Way) -> Path:
     return profile.file.parent / FOLDER / way.journal
 
 
+@contextmanager
+def _journal(profile: Profile, way: Way) -> Iterator[Journal | None]:
+    """Hold the journal for the body; None where no drill ever ran."""
+    path = path_of(profile, way)
+    if not path.exists():
+        yield None
+        return
+    journal = Journal(path)
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
 def left(profile: Profile, way: Way) -> list[str]:
     """Return what the journal says is still broken, newest first; nothing where no drill ever ran.
 
@@ -73,14 +87,8 @@ def left(profile: Profile, way: Way) -> list[str]:
         HeldError: a drill is running.
         GuardError: the journal is damaged.
     """
-    path = path_of(profile, way)
-    if not path.exists():
-        return []
-    journal = Journal(path)
-    try:
-        return [undo.target for _, undo in journal.pending]
-    finally:
-        journal.close()
+    with _journal(profile, way) as journal:
+        return [undo.target for _, undo in journal.pending] if journal else []
 
 
 def roll_back(profile: Profile, way: Way) -> list[str]:
@@ -90,13 +98,8 @@ def roll_back(profile: Profile, way: Way) -> list[str]:
         HeldError: a drill is running.
         GuardError: something did not come back, or the journal is damaged.
     """
-    if not left(profile, way):
-        return []
-    journal = Journal(path_of(profile, way))
-    try:
-        return resume(journal, *way.way(profile))
-    finally:
-        journal.close()
+    with _journal(profile, way) as journal:
+        return resume(journal, *way.way(profile)) if journal and journal.pending else []
 
 
 @contextmanager
