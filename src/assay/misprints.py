@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from assay.plant import Named, Plant
+from assay.violation import Violation, as_violation
 
 
 @contextmanager
@@ -18,18 +19,14 @@ def misprinted(plant: Plant, edit: Callable[[str], str]) -> Iterator[Path]:
         yield path
 
 
-def misprint(
-    name: str, what: str, line: str, edit: Callable[[str], str]
-) -> Callable[[Plant], AbstractContextManager[Named]]:
+def misprint(name: str, what: str, line: str, edit: Callable[[str], str]) -> Violation:
     """Return the violation `name`, which brings `line` into the runbook by `edit`; the line is named."""
 
-    @contextmanager
+    @as_violation(name=name, what=what)
     def violation(plant: Plant) -> Iterator[Named]:
         with misprinted(plant, edit) as path:
             rows = path.read_text(encoding="utf-8").splitlines()
             number = next(n for n, row in enumerate(rows, 1) if row.strip() == line)
             yield Named(f"File {path.name}:{number}")
 
-    violation.__name__ = name
-    violation.__doc__ = what
     return violation

@@ -247,7 +247,7 @@ def _violations(session: Session) -> dict[tuple[str, Tier], list[Planting]]:
     for (control, tier), violations in found.items():
         if not violations and (control, tier) in session.selection.pairs:
             raise CatalogueError(
-                f"{control}: no violation for its {tier} test", f'set .tier = "{tier}" on one'
+                f"{control}: no violation for its {tier} test", f'mark one with @as_violation(tier="{tier}")'
             )
     return found
 

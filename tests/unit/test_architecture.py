@@ -27,6 +27,7 @@ ROWS = [
     {"drills"},
     {"stack", "trees"},
     {"plant", "resolve"},
+    {"violation"},
     {"session", "holes", "misprints", "sabotage", "sealed"},
     {"plugin", "cli"},
 ]

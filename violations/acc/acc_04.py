@@ -4,9 +4,9 @@ import base64
 import json
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 
 from assay.plant import Manifest, Named, Plant
+from assay.violation import Violation, as_violation
 
 
 SPACE = "assay-planted"
@@ -22,6 +22,13 @@ def _value() -> str:
     return f"{secrets.token_urlsafe(20)}7aQ"
 
 
+def _canary(plant: Plant) -> str:
+    """Return a value that Vault and a Secret of the platform hold."""
+    with plant.vault.root() as door:
+        path = f"{plant.profile.vault.mount}/data/{CANARY}"
+        return str(door.need("get", path)["data"]["data"]["value"])
+
+
 def _coded(value: str) -> str:
     return base64.b64encode(value.encode()).decode()
 
@@ -31,41 +38,33 @@ def _object(kind: str, name: str, more: Manifest, meta: Manifest | None = None) 
     return {"apiVersion": "v1", "kind": kind, "metadata": about, **more}
 
 
-def _applied(name: str, what: str, make: Callable[[], Manifest]) -> Callable[[Plant], object]:
+def _applied(name: str, what: str, make: Callable[[], Manifest]) -> Violation:
     """Return a violation that applies one object, which is named."""
 
-    @contextmanager
+    @as_violation(name=name, what=what, tier="live")
     def violation(plant: Plant) -> Iterator[Named]:
         with plant.apply(make()) as named:
             yield named
 
-    violation.__name__ = name
-    violation.__doc__ = what
-    violation.tier = "live"  # type: ignore[attr-defined]
     return violation
 
 
-def _in_pod(name: str, what: str, make: Callable[[], Manifest]) -> Callable[[Plant], object]:
+def _in_pod(name: str, what: str, make: Callable[[], Manifest]) -> Violation:
     """Return a violation that starts a pod whose only container is made so."""
 
-    @contextmanager
+    @as_violation(name=name, what=what, tier="live")
     def violation(plant: Plant) -> Iterator[Named]:
         with plant.pod(f"{SPACE}/{name.replace('_', '-')}", container=make()) as named:
             yield named
 
-    violation.__name__ = name
-    violation.__doc__ = what
-    violation.tier = "live"  # type: ignore[attr-defined]
     return violation
 
 
-def _external(
-    name: str, what: str, spec: Manifest, target: Manifest | None = None
-) -> Callable[[Plant], object]:
+def _external(name: str, what: str, spec: Manifest, target: Manifest | None = None) -> Violation:
     """Return a violation that has the operator make a Secret from the canary, which is then named."""
     secret = f"planted-{name.replace('_', '-')}"
 
-    @contextmanager
+    @as_violation(name=name, what=what, tier="live")
     def violation(plant: Plant) -> Iterator[Named]:
         wanted = {"name": secret, "creationPolicy": "Owner", **(target or {})}
         body = {
@@ -84,29 +83,23 @@ def _external(
             plant.await_object("v1", "Secret", OPERATED, secret, ready=lambda found: bool(found.get("data")))
             yield Named(f"Secret {OPERATED}/{secret}")
 
-    violation.__name__ = name
-    violation.__doc__ = what
-    violation.tier = "live"  # type: ignore[attr-defined]
     return violation
 
 
-def _renamed(name: str, what: str, file: str, old: str) -> Callable[[Plant], AbstractContextManager[Named]]:
+def _renamed(name: str, what: str, file: str, old: str) -> Violation:
     """Return a violation in which a manifest takes a Secret that nobody declares."""
 
-    @contextmanager
+    @as_violation(name=name, what=what, tier="static")
     def violation(plant: Plant) -> Iterator[Named]:
         new = old.replace("ame: ", "ame: handmade-")
         with plant.edited("gitops", file, old, new) as path:
             rows = path.read_text(encoding="utf-8").splitlines()
             yield Named(f"File gitops/{file}:{next(n for n, row in enumerate(rows, 1) if new in row)}")
 
-    violation.__name__ = name
-    violation.__doc__ = what
-    violation.tier = "static"  # type: ignore[attr-defined]
     return violation
 
 
-@contextmanager
+@as_violation(tier="live")
 def foreign_key(plant: Plant) -> Iterator[Named]:
     """Somebody adds a key of their own to a Secret that comes from Git."""
     with plant.patched(
@@ -115,27 +108,21 @@ def foreign_key(plant: Plant) -> Iterator[Named]:
         yield named
 
 
-@contextmanager
+@as_violation(tier="live")
 def copied_value(plant: Plant) -> Iterator[Named]:
     """A value of Vault is written down in a ConfigMap, under a name that promises nothing."""
-    with plant.vault.root() as door:
-        value = str(door.need("get", f"{plant.profile.vault.mount}/data/{CANARY}")["data"]["data"]["value"])
-    with plant.apply(_object("ConfigMap", "notes", {"data": {"note": f"for later: {value} (old)"}})) as named:
+    with plant.apply(
+        _object("ConfigMap", "notes", {"data": {"note": f"for later: {_canary(plant)} (old)"}})
+    ) as named:
         yield named
 
 
-@contextmanager
+@as_violation(tier="live")
 def copied_in_base64(plant: Plant) -> Iterator[Named]:
     """The same, in base64, in an annotation."""
-    with plant.vault.root() as door:
-        value = str(door.need("get", f"{plant.profile.vault.mount}/data/{CANARY}")["data"]["data"]["value"])
-    meta = {"annotations": {"example.com/note": _coded(value)}}
+    meta = {"annotations": {"example.com/note": _coded(_canary(plant))}}
     with plant.apply(_object("ConfigMap", "annotated", {"data": {}}, meta)) as named:
         yield named
-
-
-for one in (foreign_key, copied_value, copied_in_base64):
-    one.tier = "live"  # type: ignore[attr-defined]
 
 
 def _last_applied() -> Manifest:

@@ -3,21 +3,20 @@
 import dataclasses
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 
 from assay.drills.records import Records
 from assay.drills.restore import Restore, forget
 from assay.drills.vault_evidence import NAMED
 from assay.errors import GuardError
 from assay.plant import Named, Plant
+from assay.violation import Violation, as_violation
 
 
-def _recorded(
-    name: str, what: str, spoil: Callable[[Restore], Restore]
-) -> Callable[[Plant], AbstractContextManager[Named]]:
+def _recorded(name: str, what: str, spoil: Callable[[Restore], Restore]) -> Violation:
     """Return a violation that adds a spoiled copy of the newest record of etcd; the file comes back."""
 
-    @contextmanager
+    @as_violation(name=name, what=what)
     def violation(plant: Plant) -> Iterator[Named]:
         records = Records.from_profile(plant.profile)
         if "etcd" not in records.newest():
@@ -27,8 +26,6 @@ def _recorded(
             records.add(dataclasses.replace(restore, ended=restore.ended))
             yield Named(restore.named)
 
-    violation.__name__ = name
-    violation.__doc__ = what
     return violation
 
 

@@ -1,16 +1,16 @@
 """ACC-10: backups too seldom for the objective, a service without one, a newest point of nothing."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from assay.plant import Named, Plant
 from assay.probes.point_write import PointWriter
+from assay.violation import as_violation
 
 
 FILE = "platform/backups/etcd-snapshot.yaml"
 
 
-@contextmanager
+@as_violation(tier="static")
 def too_seldom(plant: Plant) -> Iterator[Named]:
     """A snapshot every six hours."""
     with plant.edited("gitops", FILE, '"7,37 * * * *"', '"7 */6 * * *"') as path:
@@ -18,7 +18,7 @@ def too_seldom(plant: Plant) -> Iterator[Named]:
         yield Named(f"File gitops/{FILE}:{rows.index('apiVersion: batch/v1') + 1}")
 
 
-@contextmanager
+@as_violation(tier="static")
 def undeclared_service(plant: Plant) -> Iterator[Named]:
     """A backup of something for which nobody declared an objective."""
     with plant.edited("gitops", FILE, "backup-of: etcd", "backup-of: queue") as path:
@@ -26,14 +26,11 @@ def undeclared_service(plant: Plant) -> Iterator[Named]:
         yield Named(f"File gitops/{FILE}:{rows.index('apiVersion: batch/v1') + 1}")
 
 
-@contextmanager
+@as_violation(tier="live")
 def newest_is_rubbish(plant: Plant) -> Iterator[Named]:
     """The newest object is fresh, and nothing restores from it."""
     with PointWriter.from_profile(plant.profile).uploaded(b"not a snapshot", "rubbish"):
         yield Named("Service etcd")
 
 
-too_seldom.tier = "static"  # type: ignore[attr-defined]
-undeclared_service.tier = "static"  # type: ignore[attr-defined]
-newest_is_rubbish.tier = "live"  # type: ignore[attr-defined]
 PLANTED = [too_seldom, undeclared_service, newest_is_rubbish]

@@ -1,24 +1,24 @@
 """ARCH-01: two control planes, four, a count that a tfvars file changes, a member that never votes."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from assay.plant import Named, Plant
 from assay.probes.etcd import EtcdWriter
+from assay.violation import as_violation
 
 
 NAMED = Named("hcloud_server.control_plane")
 NOBODY = "https://192.0.2.99:2380"
 
 
-@contextmanager
+@as_violation(tier="static")
 def two_control_planes(plant: Plant) -> Iterator[Named]:
     """A count of two: quorum of two, none may fail."""
     with plant.edited("infra", "servers.tf", "control_planes = 3", "control_planes = 2"):
         yield NAMED
 
 
-@contextmanager
+@as_violation(tier="static")
 def four_control_planes(plant: Plant) -> Iterator[Named]:
     """A fourth one, declared apart."""
     text = 'resource "hcloud_server" "cp_extra" {\n  name        = "cp-extra"\n  server_type = "ccx23"\n}\n'
@@ -26,7 +26,7 @@ def four_control_planes(plant: Plant) -> Iterator[Named]:
         yield Named("hcloud_server.cp_extra")
 
 
-@contextmanager
+@as_violation(tier="static")
 def count_by_tfvars(plant: Plant) -> Iterator[Named]:
     """The default is three; a tfvars file makes it one."""
     with plant.edited(
@@ -38,7 +38,7 @@ def count_by_tfvars(plant: Plant) -> Iterator[Named]:
         yield NAMED
 
 
-@contextmanager
+@as_violation(tier="live")
 def learner_as_fourth(plant: Plant) -> Iterator[Named]:
     """A fourth member that never starts and never votes, in the list of etcd itself."""
     etcd = EtcdWriter.from_profile(plant.profile)
@@ -59,8 +59,4 @@ def ids(etcd: EtcdWriter, endpoint: str) -> set[int]:
     return {one.id for one in etcd.members(endpoint)}
 
 
-two_control_planes.tier = "static"  # type: ignore[attr-defined]
-four_control_planes.tier = "static"  # type: ignore[attr-defined]
-count_by_tfvars.tier = "static"  # type: ignore[attr-defined]
-learner_as_fourth.tier = "live"  # type: ignore[attr-defined]
 PLANTED = [two_control_planes, four_control_planes, count_by_tfvars, learner_as_fourth]

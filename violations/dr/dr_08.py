@@ -1,35 +1,30 @@
 """DR-08: kept for a day, removed after a week, locked for a fortnight, an oldest snapshot that is none."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
 
 from assay.plant import Named, Plant
 from assay.probes.point_write import PointWriter
+from assay.violation import Violation, as_violation
 
 
 CONF = "platform/postgres/pgbackrest.conf"
 RULES = "backups.tf"
 
 
-def _edited(
-    name: str, what: str, tree: str, file: str, old: str, new: str, named: str
-) -> Callable[[Plant], AbstractContextManager[Named]]:
+def _edited(name: str, what: str, tree: str, file: str, old: str, new: str, named: str) -> Violation:
     """Return a violation that edits one file of a copy."""
 
-    @contextmanager
+    @as_violation(name=name, what=what, tier="static")
     def violation(plant: Plant) -> Iterator[Named]:
         with plant.edited(tree, file, old, new) as path:
             rows = path.read_text(encoding="utf-8").splitlines()
             line = next((n for n, row in enumerate(rows, 1) if row == new), 0)
             yield Named(named or f"File {tree}/{file}:{line}")
 
-    violation.__name__ = name
-    violation.__doc__ = what
-    violation.tier = "static"  # type: ignore[attr-defined]
     return violation
 
 
-@contextmanager
+@as_violation(tier="live")
 def removed_early(plant: Plant) -> Iterator[Named]:
     """A rule of the bucket removes superseded versions after a day."""
     bucket = plant.profile.s3.buckets["vault"]
@@ -37,7 +32,7 @@ def removed_early(plant: Plant) -> Iterator[Named]:
         yield Named(f"Bucket {bucket}")
 
 
-@contextmanager
+@as_violation(tier="live")
 def oldest_is_none(plant: Plant) -> Iterator[Named]:
     """The oldest snapshot of etcd broke off half way."""
     writer = PointWriter.from_profile(plant.profile)
@@ -45,9 +40,6 @@ def oldest_is_none(plant: Plant) -> Iterator[Named]:
     with writer.uploaded(content[: len(content) // 2], "oldest", oldest=True) as named:
         yield Named(named)
 
-
-removed_early.tier = "live"  # type: ignore[attr-defined]
-oldest_is_none.tier = "live"  # type: ignore[attr-defined]
 
 PLANTED = [
     _edited(

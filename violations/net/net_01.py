@@ -3,10 +3,11 @@
 Firewall rules that open the Kubernetes or the Talos API to strangers, each written in another way.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from assay.plant import Named, Plant
+from assay.violation import Violation, as_violation
 
 
 FILE = "planted_firewall.tf"
@@ -18,20 +19,18 @@ def _rule(port: str, sources: str, protocol: str = "tcp") -> str:
     return head + f'    port       = "{port}"\n    source_ips = {sources}\n  }}\n'
 
 
-def _opened(name: str, body: str, what: str) -> Callable[[Plant], AbstractContextManager[Named]]:
+def _opened(name: str, body: str, what: str) -> Violation:
     """Return a violation that adds one firewall with `body` to the sources.
 
     No plan covers them while it is open.
     """
 
-    @contextmanager
+    @as_violation(name=name, what=what)
     def violation(plant: Plant) -> Iterator[Named]:
         text = f'resource "hcloud_firewall" "planted" {{\n  name = "planted"\n\n{body}}}\n'
         with plant.added("infra", FILE, text):
             yield PLANTED_NAMED
 
-    violation.__name__ = name
-    violation.__doc__ = what
     return violation
 
 

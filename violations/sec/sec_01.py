@@ -3,10 +3,11 @@
 Images that are named by no digest, or come from anywhere, in every place where one can be named.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from assay.plant import Named, Plant
+from assay.violation import Violation, as_violation
 
 
 FILE = "planted/planted.yaml"
@@ -16,17 +17,15 @@ DIGEST = "0123456789abcdef" * 4
 ONE = "  containers:\n    - name: a\n"
 
 
-def _manifest(name: str, what: str, text: str) -> Callable[[Plant], AbstractContextManager[Named]]:
+def _manifest(name: str, what: str, text: str) -> Violation:
     """Return a violation that adds a file; the line that holds the marker must be named."""
 
-    @contextmanager
+    @as_violation(name=name, what=what)
     def violation(plant: Plant) -> Iterator[Named]:
         line = next(n for n, row in enumerate(text.splitlines(), 1) if HERE in row)
         with plant.added("gitops", FILE, text.replace(HERE, "")) as path:
             yield Named(f"File {path.parents[1].name}/{FILE}:{line}")
 
-    violation.__name__ = name
-    violation.__doc__ = what
     return violation
 
 

@@ -11,15 +11,13 @@ import io
 import secrets
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from assay.errors import GuardError
 from assay.plant import Named, Plant
 from assay.trees import AUTHOR, git
-
-
-Violation = Callable[[Plant], AbstractContextManager[Named]]
+from assay.violation import Violation, as_violation
 
 
 def _password() -> str:
@@ -33,12 +31,11 @@ def _b64(text: str) -> str:
 def _in_file(name: str, what: str, file: str, make: Callable[[], str], line: int = 1) -> Violation:
     """Return a violation that adds a file; its `line` must be named."""
 
-    @contextmanager
+    @as_violation(name=name, what=what)
     def violation(plant: Plant) -> Iterator[Named]:
         with plant.added("repository", file, make()):
             yield Named(f"File {file}:{line}")
 
-    violation.__name__, violation.__doc__ = name, what
     return violation
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from assay.plant import Manifest, Named, Plant
+from assay.violation import as_violation
 
 
 FOLDER = "platform/vault/config"
@@ -19,7 +20,7 @@ NARROW = {
 }
 
 
-@contextmanager
+@as_violation(tier="static")
 def declared_any_account(plant: Plant) -> Iterator[Named]:
     """Git: a role for every service account of its namespace."""
     file = f"{FOLDER}/roles/public-api.json"
@@ -27,14 +28,14 @@ def declared_any_account(plant: Plant) -> Iterator[Named]:
         yield Named("VaultRole public-api")
 
 
-@contextmanager
+@as_violation(tier="static")
 def declared_no_audience(plant: Plant) -> Iterator[Named]:
     """Git: a role that takes tokens meant for somebody else."""
     with plant.edited("gitops", f"{FOLDER}/roles/postgres.json", '"audience": "vault"', '"audience": ""'):
         yield Named("VaultRole postgres")
 
 
-@contextmanager
+@as_violation(tier="static")
 def declared_everything(plant: Plant) -> Iterator[Named]:
     """Git: a policy that gives everything, in JSON, where a search for HCL does not see it."""
     text = '{"path": {"*": {"capabilities": ["create", "read", "update", "delete", "list", "sudo"]}}}'
@@ -42,7 +43,7 @@ def declared_everything(plant: Plant) -> Iterator[Named]:
         yield Named("VaultPolicy operator")
 
 
-@contextmanager
+@as_violation(tier="static")
 def declared_glob(plant: Plant) -> Iterator[Named]:
     """Git: a policy whose path also names its neighbours."""
     file = f"{FOLDER}/policies/public-api.hcl"
@@ -58,28 +59,28 @@ def _role(plant: Plant, change: Manifest) -> Iterator[Named]:
         yield Named("VaultRole public-api")
 
 
-@contextmanager
+@as_violation(tier="live")
 def any_account(plant: Plant) -> Iterator[Named]:
     """Vault: a role for every service account of its namespace."""
     with _role(plant, {"bound_service_account_names": ["*"]}) as named:
         yield named
 
 
-@contextmanager
+@as_violation(tier="live")
 def any_namespace(plant: Plant) -> Iterator[Named]:
     """Vault: a role for that service account in every namespace that anybody makes."""
     with _role(plant, {"bound_service_account_namespaces": ["*"]}) as named:
         yield named
 
 
-@contextmanager
+@as_violation(tier="live")
 def long_life(plant: Plant) -> Iterator[Named]:
     """Vault: a login that lasts a month."""
     with _role(plant, {"token_ttl": 2592000, "token_max_ttl": 2592000}) as named:
         yield named
 
 
-@contextmanager
+@as_violation(tier="live")
 def everything(plant: Plant) -> Iterator[Named]:
     """Vault: the public API's policy gives everything."""
     text = 'path "*" {\n  capabilities = ["create", "read", "update", "delete", "list", "sudo"]\n}\n'
@@ -87,7 +88,7 @@ def everything(plant: Plant) -> Iterator[Named]:
         yield Named("VaultPolicy public-api")
 
 
-@contextmanager
+@as_violation(tier="live")
 def undeclared_role(plant: Plant) -> Iterator[Named]:
     """Vault: a narrow role that nobody declared."""
     with plant.vault.written("auth/kubernetes/role/side-door", NARROW):
@@ -98,5 +99,3 @@ PLANTED = [
     declared_any_account, declared_no_audience, declared_everything, declared_glob,
     any_account, any_namespace, long_life, everything, undeclared_role,
 ]  # fmt: skip
-for _planted in PLANTED:
-    _planted.tier = "static" if _planted.__name__.startswith("declared") else "live"  # type: ignore[attr-defined]

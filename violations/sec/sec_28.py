@@ -1,10 +1,10 @@
 """SEC-28: credentials in home folders, merged ones, ones that are left behind, in a cache, in a script."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
 
 from assay.misprints import misprint
 from assay.plant import Named, Plant
+from assay.violation import Violation, as_violation
 
 
 CACHE = "build:\n  script: [make]\n  cache:\n    paths:\n      - .cache/kubeconfig\n"
@@ -13,19 +13,16 @@ MADE = "talosctl -n <CP_IP> kubeconfig ./break-glass/kubeconfig --merge=false --
 HOME = "talosctl --talosconfig ~/secure-infra/talos/talosconfig -n <CP_IP> version"
 MERGE = "talosctl -n <CP_IP> kubeconfig ."
 WELL = "kubectl get nodes -o wide"
-Violation = Callable[[Plant], AbstractContextManager[Named]]
 
 
 def _added(name: str, what: str, file: str, text: str, line: int) -> Violation:
     """Return a violation that adds a file to the repository; its line is named."""
 
-    @contextmanager
+    @as_violation(name=name, what=what)
     def violation(plant: Plant) -> Iterator[Named]:
         with plant.added("repository", file, text):
             yield Named(f"File {file}:{line}")
 
-    violation.__name__ = name
-    violation.__doc__ = what
     return violation
 
 

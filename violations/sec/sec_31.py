@@ -3,29 +3,25 @@
 import gzip
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 
 from assay.plant import Named, Plant
+from assay.violation import Violation, as_violation
 
 
 AGE = b"age-encryption.org/v1\n-> X25519 c29tZWJvZHkncyBzaGFyZQ\n--- bWFj\n"
 SALTED = b"Salted__"
 CLEAR = b"INSERT INTO orders VALUES (1, 'a customer', 'an address'); " * 400
 RECORD = b"/registry/secrets/shop/app"
-Violation = Callable[[Plant], AbstractContextManager[Named]]
 
 
 def _uploaded(name: str, what: str, body: Callable[[Plant], bytes]) -> Violation:
     """Return a violation that uploads one object to a bucket of its own."""
 
-    @contextmanager
+    @as_violation(name=name, what=what, tier="live")
     def violation(plant: Plant) -> Iterator[Named]:
         with plant.s3.bucket(name.replace("_", "-")) as bucket:
             yield Named(plant.s3.upload(bucket, "backup", body(plant)))
 
-    violation.__name__ = name
-    violation.__doc__ = what
-    violation.tier = "live"  # type: ignore[attr-defined]
     return violation
 
 

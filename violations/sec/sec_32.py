@@ -1,60 +1,50 @@
 """SEC-32: buckets without a lock or with one to walk around, versions that are not held, wide keys."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
 
 from assay.plant import Named, Plant
+from assay.violation import Violation, as_violation
 
 
 FILE = "backups.tf"
 BUCKET = "Bucket etcd-backups"
-Violation = Callable[[Plant], AbstractContextManager[Named]]
 
 
 def _written(name: str, what: str, old: str, new: str) -> Violation:
     """Return a violation that edits the Terraform sources; the first bucket is named."""
 
-    @contextmanager
+    @as_violation(name=name, what=what, tier="static")
     def violation(plant: Plant) -> Iterator[Named]:
         with plant.edited("infra", FILE, old, new):
             yield Named(BUCKET)
 
-    violation.__name__ = name
-    violation.__doc__ = what
-    violation.tier = "static"  # type: ignore[attr-defined]
     return violation
 
 
 def _bucket(name: str, what: str, *, lock: bool, mode: str, days: int = 1) -> Violation:
     """Return a violation that makes a bucket, which is named."""
 
-    @contextmanager
+    @as_violation(name=name, what=what, tier="live")
     def violation(plant: Plant) -> Iterator[Named]:
         with plant.s3.bucket(name.replace("_", "-"), lock=lock, mode=mode, days=days) as bucket:
             yield Named(f"Bucket {bucket}")
 
-    violation.__name__ = name
-    violation.__doc__ = what
-    violation.tier = "live"  # type: ignore[attr-defined]
     return violation
 
 
 def _wider(name: str, what: str, verbs: list[str], attempt: str) -> Violation:
     """Return a violation that gives etcd's writer more rights on its bucket; the attempt is named."""
 
-    @contextmanager
+    @as_violation(name=name, what=what, tier="live")
     def violation(plant: Plant) -> Iterator[Named]:
         bucket = plant.profile.s3.buckets["etcd"]
         with plant.s3.allowed(bucket, "etcd-writer", verbs):
             yield Named(f"{attempt} in Bucket {bucket} as the etcd writer")
 
-    violation.__name__ = name
-    violation.__doc__ = what
-    violation.tier = "live"  # type: ignore[attr-defined]
     return violation
 
 
-@contextmanager
+@as_violation(tier="live")
 def older_than_the_lock(plant: Plant) -> Iterator[Named]:
     """A bucket whose lock was given a default after something was uploaded."""
     with plant.s3.bucket("late", lock=True) as bucket:
@@ -62,8 +52,6 @@ def older_than_the_lock(plant: Plant) -> Iterator[Named]:
         plant.s3.retain(bucket, "GOVERNANCE", 1)
         yield Named(named)
 
-
-older_than_the_lock.tier = "live"  # type: ignore[attr-defined]
 
 PLANTED = [
     _written("governance", "Governance instead of compliance.", '"COMPLIANCE"', '"GOVERNANCE"'),

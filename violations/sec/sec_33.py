@@ -1,11 +1,11 @@
 """SEC-33: snapshots that are not taken, not encrypted, not whole, or taken with too wide a right."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 
 from assay.plant import Manifest, Named, Plant
 from assay.probes.point_write import PointWriter
 from assay.probes.schedules import TALOS
+from assay.violation import Violation, as_violation
 
 
 CRONJOB = ("CronJob", "backups", "etcd-snapshot")
@@ -17,34 +17,27 @@ PLAIN = (
 )
 
 
-def _written(
-    what: str, file: str, old: str, new: str, mark: str, tree: str = "gitops"
-) -> Callable[[Plant], AbstractContextManager[Named]]:
+def _written(what: str, file: str, old: str, new: str, mark: str, tree: str = "gitops") -> Violation:
     """Return a violation that edits one file of a copy; the document that starts at `mark` is named."""
+    name = what.lower().rstrip(".").replace(" ", "_").replace(",", "").replace("'", "")
 
-    @contextmanager
+    @as_violation(name=name, what=what, tier="static")
     def violation(plant: Plant) -> Iterator[Named]:
         with plant.edited(tree, file, old, new) as path:
             rows = path.read_text(encoding="utf-8").splitlines()
             line = next(n for n, row in enumerate(rows, 1) if row.startswith(mark))
             yield Named(f"File {tree}/{file}:{line}")
 
-    violation.__name__ = what.lower().rstrip(".").replace(" ", "_").replace(",", "").replace("'", "")
-    violation.__doc__ = what
-    violation.tier = "static"  # type: ignore[attr-defined]
     return violation
 
 
-def _spoiled(what: str, name: str, spoil: Callable[[bytes], bytes]) -> Callable[[Plant], object]:
-    @contextmanager
+def _spoiled(what: str, name: str, spoil: Callable[[bytes], bytes]) -> Violation:
+    @as_violation(name=name, what=what, tier="live")
     def violation(plant: Plant) -> Iterator[Named]:
         writer = PointWriter.from_profile(plant.profile)
         with writer.uploaded(spoil(writer.newest()), name) as named:
             yield Named(named)
 
-    violation.__name__ = name
-    violation.__doc__ = what
-    violation.tier = "live"  # type: ignore[attr-defined]
     return violation
 
 
@@ -53,7 +46,7 @@ def _flipped(content: bytes) -> bytes:
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
-@contextmanager
+@as_violation(tier="live")
 def suspended(plant: Plant) -> Iterator[Named]:
     """Nobody takes snapshots any more."""
     patch = {"spec": {"suspend": True}}
@@ -61,7 +54,7 @@ def suspended(plant: Plant) -> Iterator[Named]:
         yield named
 
 
-@contextmanager
+@as_violation(tier="live")
 def wide_role(plant: Plant) -> Iterator[Named]:
     """The job's Talos account asks for an operator's role as well."""
     patch = {"spec": {"roles": ["os:etcd:backup", "os:operator"]}}
@@ -69,7 +62,7 @@ def wide_role(plant: Plant) -> Iterator[Named]:
         yield named
 
 
-@contextmanager
+@as_violation(tier="live")
 def wide_machine(plant: Plant) -> Iterator[Named]:
     """One control plane lets pods ask for an operator's role."""
     name = list(plant.profile.talos.controlplanes)[-1]
@@ -80,7 +73,7 @@ def wide_machine(plant: Plant) -> Iterator[Named]:
         yield Named(machine.named)
 
 
-@contextmanager
+@as_violation(tier="live")
 def plain_upload(plant: Plant) -> Iterator[Named]:
     """A wrong variant of the job uploads the snapshot as it is."""
     writer = PointWriter.from_profile(plant.profile)
@@ -98,9 +91,6 @@ def plain_upload(plant: Plant) -> Iterator[Named]:
 def _done(job: Manifest) -> bool:
     return bool(job.get("status", {}).get("succeeded"))
 
-
-for one in (suspended, wide_role, wide_machine, plain_upload):
-    one.tier = "live"  # type: ignore[attr-defined]
 
 PLANTED = [
     _written(
