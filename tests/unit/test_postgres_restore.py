@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.drills import beside
 from assay.drills import postgres_evidence as evidence
 from assay.drills.kit import Steps, pin, released
 from assay.drills.postgres_evidence import Kept
@@ -105,7 +106,6 @@ def test_a_log_that_ended_says_why(log: str, says: str) -> None:
     why = evidence.unfetched(log)
     assert says in why
     assert bool(why) == bool(says)
-    assert evidence.full(why) == ("space" in says)
     assert not evidence.fetched(log)
 
 
@@ -119,7 +119,7 @@ def test_a_log_that_ended_says_why(log: str, says: str) -> None:
 ])  # fmt: skip
 def test_a_pod_is_ready_or_over(row: str, is_ready: bool, is_over: bool) -> None:
     table = f"NAME  READY  STATUS  RESTARTS  AGE\n{row}\n"
-    assert (evidence.ready(table), bool(evidence.ended(table))) == (is_ready, is_over)
+    assert (beside.ready(table), bool(beside.over(table))) == (is_ready, is_over)
 
 
 def test_images_are_pinned_in_the_copy_of_git(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 from assay.drills.records import Records
 from assay.drills.restore import Restore, forget
-from assay.drills.vault_evidence import NAMED
+from assay.drills.restore_vault import VaultRestore
 from assay.errors import GuardError
 from assay.plant import Named, Plant
 from assay.violation import Violation, as_violation
@@ -58,7 +58,7 @@ def shares_of_another(plant: Plant) -> Iterator[Named]:
             stack.enter_context(plant.talos_api.replaced(escrow / f"vault-share-{number}", share))
         stack.callback(forget)
         forget()
-        yield Named(NAMED)
+        yield Named(VaultRestore.place.named)
 
 
 PLANTED = [

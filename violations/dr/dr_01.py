@@ -4,8 +4,8 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.drills.postgres_evidence import NAMED
 from assay.drills.restore import forget
+from assay.drills.restore_postgres import PostgresRestore
 from assay.misprints import misprint, misprinted
 from assay.plant import Named, Plant
 
@@ -20,7 +20,7 @@ def older_backup(plant: Plant) -> Iterator[Named]:
     """Restore to a moment before the ledger: everything runs and is ready, and holds what was there then."""
     moment = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S}+00"
     with misprinted(plant, lambda text: text.replace(POINT, f"'--from-literal=POINT={moment}'")):
-        yield Named(NAMED)
+        yield Named(PostgresRestore.place.named)
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def other_passphrase(plant: Plant) -> Iterator[Named]:
     forget()
     try:
         with plant.talos_api.replaced(file, "a passphrase of another repository"):
-            yield Named(NAMED)
+            yield Named(PostgresRestore.place.named)
     finally:
         forget()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from assay.drills.clock import await_true, now
 from assay.errors import AssumptionError
 from assay.probes.kube import Kube
@@ -21,8 +19,7 @@ def backed_up(kube: Kube, space: str, schedule: str, run: str) -> float:
         ProbeError: the schedule is not there, or the API does not answer.
     """
     jobs, begun = f"/apis/batch/v1/namespaces/{space}/jobs", now()
-    path = f"/apis/batch/v1/namespaces/{space}/cronjobs/{schedule}"
-    found = kube.wire.need(kube.wire.ask("GET", path), "GET", path).body
+    found = kube.wire.get(f"/apis/batch/v1/namespaces/{space}/cronjobs/{schedule}")
     name = f"{schedule}-drill-{run}"
     job = {
         "apiVersion": "batch/v1",
@@ -32,15 +29,11 @@ def backed_up(kube: Kube, space: str, schedule: str, run: str) -> float:
     }
     kube.wire.need(kube.wire.ask("POST", jobs, job), "POST", jobs)
 
-    def status() -> dict[str, Any]:
-        one = kube.wire.need(kube.wire.ask("GET", f"{jobs}/{name}"), "GET", f"{jobs}/{name}").body
-        return dict(one.get("status", {}))
-
     def done() -> bool:
-        seen = status()
-        if any(c["type"] == "Failed" and c["status"] == "True" for c in seen.get("conditions", [])):
+        status = kube.wire.get(f"{jobs}/{name}").get("status", {})
+        if any(c["type"] == "Failed" and c["status"] == "True" for c in status.get("conditions", [])):
             raise AssumptionError(f"Job {space}/{name} failed", "mend the backup before anything is broken")
-        return bool(seen.get("succeeded"))
+        return bool(status.get("succeeded"))
 
     await_true(done, f"Job {space}/{name} done", UPLOADED)
     return begun

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from assay.drills.clock import await_true, now
 from assay.drills.fault import Driver, Launcher, interruptible, lost, resume
-from assay.drills.journal import Journal
+from assay.drills.journal import Journal, folder_of
 from assay.drills.ledger import Ledger
 from assay.drills.quorum import Quorum
 from assay.drills.rollback import NODES, path_of, watched
@@ -62,7 +62,7 @@ class Drill:
     def __init__(self, profile: Profile, quorum: Quorum, scene: Scene, driver: Driver) -> None:
         """Drill the stack of `profile` with these parts."""
         self._profile, self._quorum, self._scene, self._driver = profile, quorum, scene, driver
-        self._folder = profile.file.parent / "drill"
+        self._folder = folder_of(profile)
 
     @classmethod
     def from_profile(cls, profile: Profile) -> Drill:

@@ -1,10 +1,8 @@
 """The journal of a drill: what must be put back, on disk before anything is broken.
 
 JSON lines, appended and synced one by one. Each line carries a running number, the digest of the line before
-it, and its own
-checksum, so a torn last line (a crash while writing) is told from a damaged file. An undo is data (a target
-and the state it must
-be in), never code, and is safe to repeat.
+it, and its own checksum, so a torn last line (a crash while writing) is told from a damaged file. An undo is
+data (a target and the state it must be in), never code, and is safe to repeat.
 """
 
 from __future__ import annotations
@@ -16,13 +14,21 @@ import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from assay.errors import GuardError
 
 
+if TYPE_CHECKING:
+    from assay.profile import Profile
+
 BEGIN = "0" * 16
 REMEDY = "look at the nodes by hand, then delete the journal"
+
+
+def folder_of(profile: Profile) -> Path:
+    """Return where the drills of a stack keep their journals and ledgers: beside the profile."""
+    return profile.file.parent / "drill"
 
 
 class HeldError(GuardError):

@@ -17,8 +17,6 @@ from assay.probes.runbook import Command
 NAMED = "Restore postgres"
 LISTED = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d);(?:.*/)?([0-9A-F]{24})-[0-9a-f]{40}\b", re.MULTILINE)
 DONE = "restore command end: completed successfully"
-ENDED = re.compile(r"\b(Error|Failed|Evicted|OOMKilled|Completed|CrashLoopBackOff|ContainerStatusUnknown)\b")
-FULL = ("no space left", "exceeds the limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +52,6 @@ def unfetched(log: str) -> str:
     """Return pgBackRest's error of a log that ended without success, empty where it is not at its end."""
     errors = [line.strip() for line in log.splitlines() if "ERROR:" in line or "Error:" in line]
     return errors[0].partition("ERROR: ")[2][:200] or errors[0][:200] if errors else ""
-
-
-def ready(table: str) -> bool:
-    """Return whether `kubectl get pod` shows the pod ready, all of its containers."""
-    shown = [line.split()[1:2] for line in table.splitlines()[1:]]
-    return any(re.fullmatch(r"([1-9]\d*)/\1", word) for words in shown for word in words)
-
-
-def ended(table: str) -> str:
-    """Return how a pod ended that will not be ready any more, empty while it may."""
-    found = [ENDED.search(line) for line in table.splitlines()[1:]]
-    return next((f"the server's pod is {one.group()}" for one in found if one), "")
-
-
-def full(why: str) -> bool:
-    """Return whether a restore ended because there was no room."""
-    return any(word in why.lower() for word in FULL)
 
 
 def rows(printed: str) -> list[Kept]:

@@ -23,7 +23,7 @@ from assay.drills.disks import Disks
 from assay.drills.envelope import Envelope
 from assay.drills.etcd_evidence import created, last_name, lost_rows, started_within, voters
 from assay.drills.fault import interruptible, put_back, resume
-from assay.drills.journal import Journal, Undo
+from assay.drills.journal import Journal, Undo, folder_of
 from assay.drills.kit import Kit, Steps
 from assay.drills.ledger import Ledger
 from assay.drills.procedure import Procedure, StepError, Wait
@@ -92,7 +92,7 @@ class EtcdRestore:
         self._kube, self._scene = Kube.from_profile(profile), Scene.from_profile(profile)
         self._talos, self._disks = Talos.from_profile(profile), Disks.from_profile(profile)
         self._quorum = Quorum(self._talos, Etcd.from_profile(profile))
-        self._folder = profile.file.parent / "drill"
+        self._folder = folder_of(profile)
         self._target = ",".join(machine.name for machine in self._quorum.machines)
         self._kit = Kit(profile, runbook, SERVICE, TOOLS)
         self.runbook = Runbook(runbook, **self._kit.binaries)

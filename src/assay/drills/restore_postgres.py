@@ -13,40 +13,33 @@ import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.drills import postgres_evidence as evidence
+from assay.drills.beside import Beside, Place, over, ready
 from assay.drills.clock import await_true, now
-from assay.drills.controlplane import guard_kind
-from assay.drills.fault import interruptible, uninterrupted
-from assay.drills.kit import Kit, Steps, pin, released
+from assay.drills.kit import Steps
 from assay.drills.ledger import Ledger, outcome_of
-from assay.drills.postgres_evidence import NAMED, Kept
-from assay.drills.procedure import HopelessError, Procedure, StepError, Wait
-from assay.drills.records import Records
-from assay.drills.restore import Budgets, Result, Stopwatch, once
+from assay.drills.postgres_evidence import Kept
+from assay.drills.procedure import Procedure, StepError, Wait
+from assay.drills.restore import Result, Stopwatch
 from assay.drills.verdict import INFO, OK, Op
 from assay.errors import AssumptionError, ProbeError
 from assay.model import Offender
 from assay.probes.http import Http
-from assay.probes.kube import Kube
-from assay.probes.runbook import Runbook
 from assay.probes.sql import Sql
 
 
 if TYPE_CHECKING:
     from assay.profile import Profile
 
-SECTION, SERVICE, SPACE = "Restore PostgreSQL", "postgres", "postgres-restored"
-TOOLS = ("talosctl", "kubectl", "rclone", "openssl")
 PATH = "/api/v1/orders"
 LATEST = "latest"
 ROWS, MORE = 12, 8
-ARCHIVED, FETCHED, REPLAYED, SHOWN, GONE = 150.0, 300.0, 300.0, 30.0, 120.0
+ARCHIVED, FETCHED, REPLAYED, SHOWN = 150.0, 300.0, 300.0, 30.0
 CURRENT = "SELECT pg_walfile_name(pg_current_wal_lsn()) AS name"
 LEDGER = "SELECT id, substr(mark, %d) FROM orders WHERE mark LIKE '%s%%' ORDER BY id"
 SIZE = "SELECT sum(pg_database_size(oid)) FROM pg_database"
@@ -86,52 +79,26 @@ class Written:
         return f"ledger-{self.run}-"
 
 
-class PostgresRestore:
+class PostgresRestore(Beside):
     """The drill on the stack of one profile."""
 
+    place = Place("postgres", "Restore PostgreSQL", "postgres-restored")
+
     def __init__(self, profile: Profile, runbook: Path) -> None:
-        """Carry out the section of `runbook`.
-
-        Raises:
-            GuardError: the stack is no lab, or it is not said which cluster it is.
-            ProbeError: the profile lacks what the drill needs.
-        """
-        guard_kind(profile)
-        self._profile, self._kube = profile, Kube.from_profile(profile)
+        """Carry out the section of `runbook`; errors as for `Beside`."""
+        super().__init__(profile, runbook)
         self._sql, self._http = Sql.from_profile(profile), Http.from_profile(profile)
-        self._kit = Kit(profile, runbook, SERVICE, TOOLS)
-        self.runbook = Runbook(runbook, **self._kit.binaries)
-        self._budgets, self._apart = Budgets.from_profile(profile), ThreadPoolExecutor(1)
-        self._folder = profile.file.parent / "drill"
-        self._images = released(profile.need_path("paths.overlay"), SERVICE)
-
-    def once(self) -> Result:
-        """Return the result of the drill; one run serves every control of a session.
-
-        Raises:
-            GuardError: a guard refused, or the scratch namespace does not go away.
-            ProbeError: something could not be read, or there was no room for the restore.
-        """
-        return once(SERVICE, self._profile.file, self.runbook.path, self._drilled)
-
-    def _drilled(self) -> Result:
-        wrong = [Offender(one.named, one.why) for one in self.runbook.mistakes(SECTION)]
-        return Result(None, tuple(wrong)) if wrong else self._run()
 
     def _run(self) -> Result:
-        with interruptible():
-            self._kube.check_cluster()
-            before = [one.named for one in (*self._sql.constraints(), *self._sql.indexes())]
-            written = self._ledger()
-            with self._scratch():
-                result = self._latest(written, before)
-            if not result.offenders:
-                with self._scratch():
-                    wrong = self._to_the_point(written)
-                result = Result(result.restore, tuple(wrong), result.acked, result.notes)
-        if result.restore is not None:
-            Records.from_profile(self._profile).add(result.restore)
-        return result
+        before = [one.named for one in (*self._sql.constraints(), *self._sql.indexes())]
+        written = self._ledger()
+        with self._scratch():
+            result = self._latest(written, before)
+        if result.offenders:
+            return result
+        with self._scratch():
+            wrong = self._to_the_point(written)
+        return Result(result.restore, tuple(wrong), result.acked, result.notes)
 
     # before the fault -----------------------------------------------------------------------------
 
@@ -185,21 +152,6 @@ class PostgresRestore:
 
     # the restores ---------------------------------------------------------------------------------
 
-    @contextmanager
-    def _scratch(self) -> Iterator[None]:
-        """Be sure that the scratch namespace is not there, before and after."""
-        self._sweep()
-        try:
-            yield
-        finally:
-            with uninterrupted():
-                self._sweep()
-
-    def _sweep(self) -> None:
-        path, wire = f"/api/v1/namespaces/{SPACE}", self._kube.wire
-        wire.ask("DELETE", path)
-        await_true(lambda: wire.ask("GET", path).status == 404, f"Namespace {SPACE} gone", GONE, every=1.0)
-
     def _latest(self, written: Written, before: Sequence[str]) -> Result:
         watch, notes = Stopwatch(self._budgets, written.fault), dict[str, str]()
         acked = sum(op.outcome == OK for op in written.ops)
@@ -218,7 +170,7 @@ class PostgresRestore:
             notes["old database"] = "left running and not used: its data counts as gone from the fault on"
             notes["images"] = "of the registry, possibly in the node's cache already"
             restore = watch.finish(
-                SERVICE, size, written.fault - newest, lost, not wrong, "L3", notes
+                self.place.service, size, written.fault - newest, lost, not wrong, "L3", notes
             )  # fmt: skip
         except StepError as failed:
             wrong.append(self._offender(failed))
@@ -241,13 +193,12 @@ class PostgresRestore:
     def _opened(self, point: str) -> Iterator[tuple[Procedure, Steps]]:
         waits = {
             " logs --follow ": Wait(evidence.fetched, FETCHED, evidence.unfetched),
-            " get pod ": Wait(evidence.ready, REPLAYED, evidence.ended),
+            " get pod ": Wait(ready, REPLAYED, over),
             " --raw ": Wait(bool, SHOWN),
         }
-        with self._kit.sealed(self._folder) as envelope:
-            pin(envelope.git / f"gitops/overlays/{self._profile.name}/restore-{SERVICE}", self._images)
+        with self._sealed() as envelope:
             procedure = self._kit.procedure(envelope, waits, {"POINT": point}, limit=FETCHED)
-            yield procedure, Steps(self.runbook.section(SECTION))
+            yield procedure, Steps(self.runbook.section(self.place.section))
 
     def _restored(self, procedure: Procedure, steps: Steps, watch: Stopwatch) -> str:
         """Run the section up to the schema's check and return what that printed."""
@@ -267,7 +218,7 @@ class PostgresRestore:
     ) -> list[Offender]:
         """Have the application show the newest restored row, by the id that it was confirmed with."""
         if not kept:
-            return [Offender(NAMED, "no row of the ledger came back")]
+            return [Offender(self.place.named, "no row of the ledger came back")]
         newest = kept[-1]
         if written.ids.get(newest.key, newest.id) != newest.id:
             return [Offender(f"Row {newest.key}", "came back under another id")]
@@ -284,11 +235,6 @@ class PostgresRestore:
             if "--raw" not in command.words:
                 procedure.run(command)
 
-    def _offender(self, failed: StepError) -> Offender:
-        if evidence.full(failed.why):
-            raise ProbeError(f"no room for the restore: {failed.why}", "make room on the node, restore again")
-        return Offender(NAMED if isinstance(failed, HopelessError) else failed.named, failed.why)
-
     # looking into the restored database past the runbook --------------------------------------------
 
     def _aside(self, written: Written) -> tuple[list[Kept], list[str], int]:
@@ -304,7 +250,7 @@ class PostgresRestore:
         argv = [
             str(profile.need_path("tools.kubectl")),
             f"--kubeconfig={profile.need_path('kube.kubeconfig')}",
-            "-n", SPACE, "exec", SERVICE, "--",
+            "-n", self.place.space, "exec", "postgres", "--",
             "psql", "-X", "-q", "-A", "-t", "-F", "\t", "-d", "shop", "-c", statement,
         ]  # fmt: skip
         try:

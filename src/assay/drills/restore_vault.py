@@ -7,48 +7,40 @@ that the old one was made of.
 
 from __future__ import annotations
 
-import hmac
 import secrets
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.drills import vault_evidence as evidence
 from assay.drills.backup import backed_up
+from assay.drills.beside import Beside, Place, over, ready
 from assay.drills.clock import await_true, now
-from assay.drills.controlplane import guard_kind
-from assay.drills.fault import interruptible, uninterrupted
-from assay.drills.kit import Kit, Steps, pin, released
+from assay.drills.kit import Steps
 from assay.drills.ledger import Ledger, outcome_of
-from assay.drills.postgres_evidence import ended, full, ready
-from assay.drills.procedure import HopelessError, StepError, Wait
-from assay.drills.records import Records
-from assay.drills.restore import Budgets, Result, Stopwatch, once
-from assay.drills.vault_evidence import NAMED, State
+from assay.drills.procedure import StepError, Wait
+from assay.drills.restore import Result, Stopwatch
+from assay.drills.vault_evidence import State
 from assay.drills.verdict import INFO, OK, Op
 from assay.errors import ProbeError
 from assay.model import Offender
-from assay.probes.kube import Kube
 from assay.probes.kube_forward import forwarded
-from assay.probes.runbook import Runbook
 from assay.probes.vault import Door, Vault
 from assay.probes.vault_write import VaultWriter
+from assay.provenance.marks import Marker
 
 
 if TYPE_CHECKING:
     from assay.profile import Profile
 
-SECTION, SERVICE, SPACE = "Restore Vault", "vault", "vault-restored"
 BINDING = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/vault-restored-token-review"
-TOOLS = ("talosctl", "kubectl", "rclone", "openssl")
 JOB = ("backups", "vault-snapshot")
 KEEPERS = 3
 FOLDER = "assay-drill-"
 ROWS, MORE = 20, 8
-FETCHED, INSTALLED, READY, SHOWN, GONE = 300.0, 180.0, 60.0, 60.0, 120.0
+FETCHED, INSTALLED, READY = 300.0, 180.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,48 +62,21 @@ class Written:
     state: State
 
 
-class VaultRestore:
+class VaultRestore(Beside):
     """The drill on the stack of one profile."""
 
-    def __init__(self, profile: Profile, runbook: Path) -> None:
-        """Carry out the section of `runbook`.
+    place = Place("vault", "Restore Vault", "vault-restored", ("vault_snapshots",), (BINDING,))
 
-        Raises:
-            GuardError: the stack is no lab, or it is not said which cluster it is.
-            ProbeError: the profile lacks what the drill needs.
-        """
-        guard_kind(profile)
-        self._profile, self._kube = profile, Kube.from_profile(profile)
+    def __init__(self, profile: Profile, runbook: Path) -> None:
+        """Carry out the section of `runbook`; errors as for `Beside`."""
+        super().__init__(profile, runbook)
         self._old, self._writer = Vault.from_profile(profile), VaultWriter.from_profile(profile)
         self._token = profile.need_path("vault.token").read_text(encoding="utf-8").strip()
-        self._kit = Kit(profile, runbook, SERVICE, TOOLS)
-        self.runbook = Runbook(runbook, **self._kit.binaries)
-        self._budgets, self._apart = Budgets.from_profile(profile), ThreadPoolExecutor(1)
-        self._folder = profile.file.parent / "drill"
-        self._images = released(profile.need_path("paths.overlay"), SERVICE, "vault_snapshots")
-        self._key = secrets.token_bytes(32)
-
-    def once(self) -> Result:
-        """Return the result of the drill; one run serves every control of a session.
-
-        Raises:
-            GuardError: a guard refused, or the scratch namespace does not go away.
-            ProbeError: something could not be read, or there was no room for the restore.
-        """
-        return once(SERVICE, self._profile.file, self.runbook.path, self._drilled)
-
-    def _drilled(self) -> Result:
-        wrong = [Offender(one.named, one.why) for one in self.runbook.mistakes(SECTION)]
-        return Result(None, tuple(wrong)) if wrong else self._run()
+        self._marker = Marker()
 
     def _run(self) -> Result:
-        with interruptible():
-            self._kube.check_cluster()
-            with self._scratch():
-                result = self._restored(self._ledger())
-        if result.restore is not None:
-            Records.from_profile(self._profile).add(result.restore)
-        return result
+        with self._scratch():
+            return self._restored(self._ledger())
 
     # before the fault -----------------------------------------------------------------------------
 
@@ -145,21 +110,9 @@ class VaultRestore:
 
     # the restore ----------------------------------------------------------------------------------
 
-    @contextmanager
-    def _scratch(self) -> Iterator[None]:
-        """Be sure that neither the scratch namespace nor an entry of a ledger is there, before and after."""
-        self._sweep()
-        try:
-            yield
-        finally:
-            with uninterrupted():
-                self._sweep()
-
     def _sweep(self) -> None:
-        path, wire = f"/api/v1/namespaces/{SPACE}", self._kube.wire
-        wire.ask("DELETE", BINDING)
-        wire.ask("DELETE", path)
-        await_true(lambda: wire.ask("GET", path).status == 404, f"Namespace {SPACE} gone", GONE, every=1.0)
+        """Take away the namespace, and every entry of a ledger from the old Vault."""
+        super()._sweep()
         left = [one for one in self._old.entries() if one.startswith(FOLDER)]
         if left:
             with self._writer.root() as door:
@@ -173,15 +126,16 @@ class VaultRestore:
             "images": "of the registry, possibly in the node's cache already",
         }
         try:
-            with self._kit.sealed(self._folder) as envelope:
-                pin(envelope.git / f"gitops/overlays/{self._profile.name}/restore-{SERVICE}", self._images)
+            with self._sealed() as envelope:
                 shares = tuple(f"../escrow/vault-share-{n}" for n in range(1, KEEPERS + 1))
                 procedure = self._kit.procedure(envelope, self._waits(), {"SHARE": shares}, limit=FETCHED)
-                steps = Steps(self.runbook.section(SECTION))
+                steps = Steps(self.runbook.section(self.place.section))
                 ends = {"fetch": "fetch", "get": "restore", "check": "answer"}
                 size = 0
                 for command in steps.until("check"):
                     printed = procedure.run(command)
+                    if "check" in command.words and not evidence.shown(printed):
+                        raise StepError(command.named, "no application's login reads an entry")
                     if "lsf" in command.words:
                         procedure.values["SNAPSHOT"] = evidence.newest_before(printed, watch.t0, command)
                     size = size or evidence.fetched(printed)
@@ -197,7 +151,7 @@ class VaultRestore:
             notes["snapshot"] = str(procedure.values["SNAPSHOT"])
             notes["compared"] = f"{len(after.parts)} parts of Vault, {len(after.entries)} entries, by digest"
             restore = watch.finish(
-                SERVICE, size, written.fault - newest, lost, not wrong, "L3", notes
+                self.place.service, size, written.fault - newest, lost, not wrong, "L3", notes
             )  # fmt: skip
         except StepError as failed:
             wrong.append(self._offender(failed))
@@ -208,15 +162,16 @@ class VaultRestore:
         return {
             " logs --follow ": Wait(lambda log: evidence.fetched(log) > 0, FETCHED, evidence.broken),
             " logs vault --container keeper": Wait(evidence.installed, INSTALLED, evidence.broken),
-            " get pod ": Wait(ready, READY, ended),
+            " get pod ": Wait(ready, READY, over),
         }
 
     def _offender(self, failed: StepError) -> Offender:
-        if full(failed.why):
-            raise ProbeError(f"no room for the restore: {failed.why}", "make room on the node, restore again")
-        if failed.named in [one.named for one in self.runbook.section(SECTION) if "unseal" in one.words]:
-            return Offender(NAMED, f"the shares of the escrow kit do not open it: {failed.why}")
-        return Offender(NAMED if isinstance(failed, HopelessError) else failed.named, failed.why)
+        """Return what to name; where the shares do not open it, it is the kit that failed, not the line."""
+        said = super()._offender(failed)
+        opens = [one.named for one in self.runbook.section(self.place.section) if "unseal" in one.words]
+        if said.named in opens:
+            return Offender(self.place.named, f"the shares of the escrow kit do not open it: {failed.why}")
+        return said
 
     # looking into both past the runbook, with the suite's own token ----------------------------------
 
@@ -224,7 +179,7 @@ class VaultRestore:
         """Return what the restored Vault is made of, and the ledger's keys with whether each is right."""
         profile = self._profile
         kubectl, config = profile.need_path("tools.kubectl"), profile.need_path("kube.kubeconfig")
-        with forwarded(kubectl, config, SPACE, "pod/vault", 8200) as port:
+        with forwarded(kubectl, config, self.place.space, "pod/vault", 8200) as port:
             new = Vault((f"https://127.0.0.1:{port}",), authority, self._token, self._old.mount)
             return self._state(new), self._rows(new, run)
 
@@ -232,8 +187,8 @@ class VaultRestore:
         folder, found = f"{FOLDER}{run}/", {}
         for path in vault.entries(folder):
             key = path.removeprefix(folder)
-            right = hmac.digest(self._key, _mark(run, key).encode(), "sha256").hex()
-            found[key] = vault.entry(path, self._key).digests == {"mark": right}
+            right = self._marker.mark(_mark(run, key).encode()).hex()
+            found[key] = vault.entry(path, self._marker.key).digests == {"mark": right}
         return found
 
     def _state(self, vault: Vault) -> State:
@@ -244,7 +199,7 @@ class VaultRestore:
         parts |= {f"Policy {one.name}": repr(one) for one in vault.policies()}
         parts |= {f"Role {one.name}": repr(one) for one in vault.roles()}
         paths = [path for path in vault.entries() if not path.startswith(FOLDER)]
-        return State(parts, {path: repr(vault.entry(path, self._key)) for path in paths})
+        return State(parts, {path: repr(vault.entry(path, self._marker.key)) for path in paths})
 
 
 def _mark(run: str, key: str) -> str:

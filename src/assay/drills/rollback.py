@@ -22,14 +22,13 @@ import psutil
 
 from assay.drills.clock import now
 from assay.drills.fault import Driver, Launcher, resume
-from assay.drills.journal import HeldError, Journal
+from assay.drills.journal import HeldError, Journal, folder_of
 from assay.errors import GuardError
 
 
 if TYPE_CHECKING:
     from assay.profile import Profile
 
-FOLDER = "drill"
 LIMIT = 1800.0
 GRACE = 420.0
 EVERY = 0.5
@@ -62,8 +61,8 @@ WAYS = (NODES, DISKS)
 
 
 def path_of(profile: Profile, way: Way) -> Path:
-    """Return where the journal lies: beside the profile."""
-    return profile.file.parent / FOLDER / way.journal
+    """Return where the journal lies."""
+    return folder_of(profile) / way.journal
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from assay.model import Offender
 from assay.probes.runbook import Command
 
 
-NAMED = "Restore vault"
 STAMPED = re.compile(r"^(\d{8}T\d{6}Z)\.snapshot\.age$")
 FETCHED = re.compile(r"^fetched: (\d+) bytes$", re.MULTILINE)
 INSTALLED = re.compile(r"^installed: sealed\b", re.MULTILINE)
