@@ -224,6 +224,7 @@ class Setup:
         )["data"]["data"]
         where = {"host": "pgbouncer.postgres.svc.cluster.local", "port": "5432", "dbname": "shop"}
         self._value("shop/public-api", {**where, **app})
+        self._value("postgres/canary", {"username": "canary", "password": secrets.token_urlsafe(24)})
         self._value("canary/rotation", {"value": secrets.token_urlsafe(24)})
 
     def _value(self, path: str, content: dict[str, str]) -> None:

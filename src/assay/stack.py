@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from assay.drills.restore_etcd import EtcdRestore
     from assay.drills.restore_postgres import PostgresRestore
     from assay.drills.restore_vault import VaultRestore
+    from assay.drills.rotation import RotationDrill
     from assay.probes.etcd import Etcd
     from assay.probes.git import GitTree
     from assay.probes.hcl import Hcl
@@ -203,6 +204,13 @@ class Stack:
         from assay.drills.restore_vault import VaultRestore
 
         return VaultRestore(self.profile, self.paths.runbook)
+
+    @cached_property
+    def rotation(self) -> RotationDrill:
+        """Return the drill that rotates a canary at the source."""
+        from assay.drills.rotation import RotationDrill
+
+        return RotationDrill.from_profile(self.profile)
 
     def restored(self, service: str) -> Result | None:
         """Return what the restore drill of a service finds, None where there is no such drill."""

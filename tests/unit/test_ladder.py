@@ -182,7 +182,7 @@ def secret(text: str, key: str = "line") -> dict[str, Any]:
 
 def climbed(item: dict[str, Any], about: dict[str, Any]) -> Step:
     asked = kube(secrets=[item], external=[about], stores=[STORE])
-    found = kube_secrets.held(asked, MARKER, kube_secrets.templates(asked))
+    found = kube_secrets.held(asked, MARKER, kube_secrets.templates(kube_secrets.synced(asked)))
     entries = {"shop/app": {"username": mark("shop").hex(), "password": mark(VALUE).hex()}}
     (step,) = climb(found, Sources(kube_secrets.synced(asked), (), entries, (), "gitops"))
     return step

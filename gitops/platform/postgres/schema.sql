@@ -15,3 +15,4 @@ GRANT EXECUTE ON FUNCTION bt_index_check(regclass, boolean), bt_index_parent_che
 GRANT EXECUTE ON FUNCTION verify_heapam(regclass, boolean, boolean, text, bigint, bigint) TO auditor;
 ALTER ROLE auditor SET default_transaction_read_only = on;
 ALTER ROLE auditor CONNECTION LIMIT 10;
+ALTER ROLE canary CONNECTION LIMIT 2;

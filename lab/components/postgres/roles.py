@@ -2,8 +2,11 @@
 
 Safe to repeat: it runs at every start and every change of roles. The archive's stanza is made last, because
 object storage may be late. Called with the action, the role of this member and the name of the cluster.
+
+Called with `follow` it stays, beside the server, and sets the passwords again when a mounted file has another.
 """
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -17,8 +20,11 @@ CREDENTIALS = Path("/etc/platform/credentials")
 SCHEMA = Path("/etc/platform/schema/schema.sql")
 SOCKET = "/run/postgresql"
 DATABASE, OWNER = "shop", "shop_owner"
-LOGINS = {"app": "shop", "auditor": "auditor"}
+LOGINS = {"app": "shop", "auditor": "auditor", "canary": "canary"}
 PATIENCE_S = 120
+FOLLOW_S = 5
+# Both ways of being called may want to set the same role at once; PostgreSQL refuses the second of two that do.
+LOCK = 20260101
 
 
 def connect(database: str):
@@ -38,14 +44,27 @@ def leading() -> bool:
         return False
 
 
-def logins(cursor) -> None:
-    """Make the roles; passwords are what the secret store says now."""
+def said() -> dict[str, str]:
+    """Return the password of each login as the secret store delivered it."""
+    return {role: (CREDENTIALS / name / "password").read_text().strip() for name, role in LOGINS.items()}
+
+
+def accounts(passwords: dict[str, str]) -> None:
+    """Make the roles, one caller at a time; no password reaches the server's log."""
+    with contextlib.closing(connect("postgres")) as session, session.cursor() as cursor:
+        cursor.execute("SET log_statement = 'none'")
+        cursor.execute("SET log_min_error_statement = 'panic'")
+        cursor.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+        logins(cursor, passwords)
+
+
+def logins(cursor, passwords: dict[str, str]) -> None:
+    """Make the roles that are not there, and give every login its password."""
     for role in (OWNER, *LOGINS.values()):
         cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
         if cursor.fetchone() is None:
             cursor.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
-    for name, role in LOGINS.items():
-        secret = (CREDENTIALS / name / "password").read_text().strip()
+    for role, secret in passwords.items():
         cursor.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(secret)))
 
 
@@ -72,8 +91,23 @@ def stanza() -> None:
         time.sleep(5)
 
 
+def follow() -> None:
+    """Set the passwords whenever the files have others than were set last; a standby leaves it to the leader."""
+    known: dict[str, str] = {}
+    while True:
+        now = said()
+        if now != known and leading():
+            with contextlib.suppress(psycopg2.Error):
+                accounts(now)
+                known = now
+                print("accounts: as the secret store says", flush=True)
+        time.sleep(FOLLOW_S)
+
+
 def main() -> None:
     """Do it all if this member leads, or is about to."""
+    if sys.argv[1] == "follow":
+        follow()
     if sys.argv[2] not in ("master", "primary"):
         return
     end = time.monotonic() + PATIENCE_S
@@ -81,10 +115,7 @@ def main() -> None:
         if time.monotonic() > end:
             sys.exit("not the leader after all")
         time.sleep(0.5)
-    with connect("postgres") as session, session.cursor() as cursor:
-        cursor.execute("SET log_statement = 'none'")
-        cursor.execute("SET log_min_error_statement = 'panic'")
-        logins(cursor)
+    accounts(said())
     session = connect("postgres")
     database(session.cursor())
     session.close()

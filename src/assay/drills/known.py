@@ -48,6 +48,10 @@ DRILLS = {
         "ACC-07", "nothing: a Vault is restored beside the old one; so is what has no record of today",
         "the namespace vault-restored is deleted", 1,
     ),
+    "rotation": Known(
+        "SEC-26", "nothing: a login that may do nothing gets another password, at the source alone",
+        "nothing is: the new password stays", 2,
+    ),
 }  # fmt: skip
 
 

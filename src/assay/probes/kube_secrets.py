@@ -108,7 +108,8 @@ def synced(kube: Kube) -> list[Synced]:
     Raises:
         ProbeError: a list is denied or not whole.
     """
-    items = _listed(kube)
+    absent = kube.wire.ask("GET", f"{SYNCED}?limit=1").status == 404
+    items = [] if absent else kube.wire.items(SYNCED)
     stores = {
         _place(one): next(iter(one["spec"]["provider"]), "")
         for one in (kube.wire.items(STORES) if items else [])
@@ -141,14 +142,14 @@ def _synced(item: Item, stores: Mapping[tuple[str, str], str]) -> Synced:
     return Synced(
         space, name, str(meta["uid"]), str(target.get("name") or name), provider,
         next((why for why in faults if why), ""), direct, extracts,
-        {key: wanted for key, wanted in rendered.items() if key not in odd}, odd,
+        {key: wanted for key, wanted in rendered.items() if key not in odd}, odd, _interval(spec), data,
     )  # fmt: skip
 
 
 def _odd(key: str, text: str, direct: Iterable[str]) -> str:
     """Return why a template is no mere arrangement of the source's values, empty if it is."""
     names = PLACE.findall(text)
-    if CODE.search(PLACE.sub("", text)):
+    if _computes(text):
         return f"the template of {key} computes; what it makes is compared with nothing"
     if unknown := sorted(set(names) - set(direct)):
         return f"the template of {key} takes {', '.join(unknown)}, which is not declared one by one"
@@ -163,10 +164,16 @@ def _unready(status: Item) -> str:
     return "" if ready and ready[0].get("status") == "True" else "its ExternalSecret is not Ready"
 
 
-def _stale(spec: Item, status: Item) -> str:
+def _interval(spec: Item) -> float:
+    if spec.get("refreshPolicy") in ("CreatedOnce", "OnChange"):
+        return 0.0
     text = str(spec.get("refreshInterval", "1h"))
-    interval = sum(float(number) * SECONDS[unit] for number, unit in DURATION.findall(text))
-    if spec.get("refreshPolicy") in ("CreatedOnce", "OnChange") or interval <= 0:
+    return sum(float(number) * SECONDS[unit] for number, unit in DURATION.findall(text))
+
+
+def _stale(spec: Item, status: Item) -> str:
+    interval = _interval(spec)
+    if interval <= 0:
         return "its ExternalSecret never looks at the source again"
     try:
         then = dt.datetime.fromisoformat(str(status.get("refreshTime", "")))
@@ -176,22 +183,14 @@ def _stale(spec: Item, status: Item) -> str:
     return f"its ExternalSecret last looked {age:.0f} s ago" if age > 2 * interval + LATE else ""
 
 
-def templates(kube: Kube) -> dict[tuple[str, str], dict[str, str]]:
-    """Return (namespace, Secret) -> (key -> template) of every ExternalSecret that renders keys.
-
-    Raises:
-        ProbeError: the list is denied or not whole.
-    """
-    found = {}
-    for one in _listed(kube):
-        target = one["spec"].get("target") or {}
-        data = (target.get("template") or {}).get("data") or {}
-        if data:
-            place = str(one["metadata"]["namespace"]), str(target.get("name") or one["metadata"]["name"])
-            found[place] = {key: text for key, text in data.items() if not CODE.search(PLACE.sub("", text))}
-    return found
+def templates(synced: Iterable[Synced]) -> dict[tuple[str, str], dict[str, str]]:
+    """Return (namespace, Secret) -> (key -> template) of every ExternalSecret that renders keys."""
+    return {
+        (one.space, one.target): {key: text for key, text in one.texts.items() if not _computes(text)}
+        for one in synced
+        if one.texts
+    }
 
 
-def _listed(kube: Kube) -> list[Item]:
-    absent = kube.wire.ask("GET", f"{SYNCED}?limit=1").status == 404
-    return [] if absent else kube.wire.items(SYNCED)
+def _computes(text: str) -> bool:
+    return CODE.search(PLACE.sub("", text)) is not None

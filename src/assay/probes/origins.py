@@ -12,7 +12,7 @@ from assay.probes import kube_leaves, kube_secrets
 from assay.probes.kube import Kube
 from assay.probes.sops import Sops
 from assay.probes.vault import Vault
-from assay.provenance.ladder import CLASSIFIED, NOTHING, Held, Neither, Sources, Step, climb
+from assay.provenance.ladder import CLASSIFIED, NOTHING, Held, Neither, Sources, Step, Synced, climb
 from assay.provenance.marks import Marker
 
 
@@ -26,13 +26,22 @@ class Origins:
     marker: Marker = field(default_factory=Marker)
 
     @cached_property
+    def synced(self) -> list[Synced]:
+        """Return every ExternalSecret.
+
+        Raises:
+            ProbeError: the list is denied or not whole.
+        """
+        return kube_secrets.synced(self.kube)
+
+    @cached_property
     def held(self) -> list[Held]:
         """Return every Secret.
 
         Raises:
             ProbeError: the list is denied or not whole.
         """
-        return kube_secrets.held(self.kube, self.marker, kube_secrets.templates(self.kube))
+        return kube_secrets.held(self.kube, self.marker, kube_secrets.templates(self.synced))
 
     def steps(self, neither: Iterable[str], deployer: str) -> list[Step]:
         """Return how far the origin of each data key of each Secret is shown.
@@ -44,12 +53,11 @@ class Origins:
         Raises:
             ProbeError: the cluster, Vault or a file cannot be read.
         """
-        synced = kube_secrets.synced(self.kube)
-        paths = sorted({path for one in synced for path in one.paths if one.provider == "vault"})
+        paths = sorted({path for one in self.synced for path in one.paths if one.provider == "vault"})
         known = set(self.vault.entries()) if paths else set()
         entries = {path: self.vault.entry(path, self.marker.key).digests for path in paths if path in known}
         rules = [Neither.read(entry) for entry in neither]
-        return climb(self.held, Sources(synced, self.sops.filed(self.marker), entries, rules, deployer))
+        return climb(self.held, Sources(self.synced, self.sops.filed(self.marker), entries, rules, deployer))
 
     def elsewhere(self) -> tuple[list[Offender], int, int]:
         """Return every place outside of Secrets that holds a secret; how many texts, in how many objects.

@@ -12,11 +12,13 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from assay.errors import ProbeError
+from assay.model import Attempt
 from assay.profile import Profile
 
 
 PATIENCE_S = 5
 STATEMENT_MS = 20000
+WRONG = "password authentication failed"
 ROW = "SELECT id, mark, created FROM orders WHERE mark = %s"
 STANDBYS = "SELECT application_name AS name, state, sync_state FROM pg_stat_replication ORDER BY 1"
 OPEN = (
@@ -140,6 +142,23 @@ class Sql:
     def _target(self, options: str) -> str:
         secret = {"password": self._password} if self._password else {}
         return make_conninfo("", **self._where, **secret, connect_timeout=PATIENCE_S, options=options)
+
+    def login(self, user: str, password: str) -> Attempt:
+        """Return whether the server lets `user` in with this password; nothing is asked of it then.
+
+        Raises:
+            ProbeError: it cannot be reached, or refuses for another reason than the password.
+        """
+        named = f"Login {user} at {self.named}"
+        where = {**self._where, "user": user, "password": password}
+        try:
+            psycopg.connect(make_conninfo("", **where, connect_timeout=PATIENCE_S)).close()
+        except psycopg.OperationalError as error:
+            # libpq tells a refused password by its words alone. They name the user, never the password.
+            if WRONG in str(error):
+                return Attempt(named, admitted=False, reason=WRONG)
+            raise ProbeError(f"{named}: {_cause(error)}", "check [sql]; does it serve?") from None
+        return Attempt(named, admitted=True)
 
     def order(self, mark: str) -> Row | None:
         """Return the order with this mark, None where there is none."""

@@ -68,6 +68,8 @@ class Synced:
         extracts: paths whose every property becomes a key.
         templates: key -> (placeholder -> (path, property)); the placeholders of `direct` where a template is.
         odd: keys whose template computes, or holds a secret of its own, with what.
+        interval: seconds between two looks at the source; 0: it never looks again.
+        texts: key -> template, as written.
     """
 
     space: str
@@ -80,6 +82,13 @@ class Synced:
     extracts: tuple[str, ...] = ()
     templates: Mapping[str, Mapping[str, tuple[str, str]]] = field(default_factory=dict)
     odd: Mapping[str, str] = field(default_factory=dict)
+    interval: float = 0.0
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def named(self) -> str:
+        """Return `ExternalSecret namespace/name`."""
+        return f"ExternalSecret {self.space}/{self.name}"
 
     @property
     def paths(self) -> frozenset[str]:

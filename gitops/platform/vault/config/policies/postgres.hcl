@@ -14,3 +14,7 @@ path "kv/data/postgres/app" {
 path "kv/data/postgres/auditor" {
   capabilities = ["read"]
 }
+
+path "kv/data/postgres/canary" {
+  capabilities = ["read"]
+}
