@@ -36,7 +36,7 @@ def test_newest_points_keep_the_objectives(stack: Stack, control: Record) -> Non
         if rpo is None or bucket is None:
             control.offenders([Offender(f"Service {service}", "no objective or no bucket is declared")])
             continue
-        shown = [one for one in stack.s3.versions(bucket) if one.latest and not one.marker and not one.canary]
+        shown = [one for one in stack.s3.versions(bucket) if one.shown]
         control.population(shown)
         newest = max(shown, key=lambda one: one.modified)
         age = time.time() - newest.modified.timestamp()

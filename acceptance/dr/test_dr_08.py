@@ -38,9 +38,12 @@ def test_the_oldest_point_restores(stack: Stack, control: Record) -> None:
     """Judge the buckets' rules, then open the oldest snapshot of each service and follow PostgreSQL's log."""
     s3, escrow = stack.s3, stack.profile.need_path("escrow.folder")
     for one in control.population(documented(stack.paths.runbook.with_name(DOCUMENT))):
-        bucket = s3.buckets[one.service]
+        bucket = s3.buckets.get(one.service, "")
+        if not bucket:
+            control.offenders([Offender(one.named, "no bucket is declared for it")])
+            continue
         control.offenders(early(one, s3.expiries(bucket)))
-        shown = [v for v in s3.versions(bucket) if v.latest and not v.marker and not v.canary]
+        shown = [version for version in s3.versions(bucket) if version.shown]
         oldest = min(control.population(shown), key=lambda v: v.key)
         control.note(one.service, f"{len(shown)} objects, the oldest of {oldest.modified:%Y-%m-%d %H:%M}")
         if one.service == "etcd":

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from assay.errors import AssumptionError, ProbeError
 from assay.probes import kube_leaves, kube_secrets
+from assay.probes.kube_discovery import resources
 from assay.probes.kube_leaves import Leaf
 from assay.probes.origins import by_namespace
 from assay.provenance.ladder import Filed, Held, Neither, Sources, Step, Synced, climb
@@ -275,6 +276,9 @@ def test_any_bytes_are_a_value(raw: bytes) -> None:
         ("name", "vault-internal", False),
         ("secretName", "public-api-tls", False),
         ("note", "nothing to see here", False),
+        ("note", f"see {base64.b64encode(VALUE.encode()).decode()} there", True),
+        ("note", f"password: {VALUE}", True),
+        ("note", f"{VALUE}\n", True),
     ],
 )
 def test_a_secret_is_found_wherever_it_lies(name: str, text: str, found: bool) -> None:
@@ -293,6 +297,58 @@ def test_a_variable_goes_by_its_own_name() -> None:
     (leaf,) = [one for one in walked("Pod", item) if one.text == VALUE]
     assert (leaf.named, leaf.name) == ("Pod a/b", "DB_PASSWORD")
     assert not [one for one in walked("Pod", item) if one.text == "y"]
+
+
+def test_an_argument_goes_by_the_option_before_it() -> None:
+    walked: Callable[..., Any] = kube_leaves._of
+    args = ["--db-password", VALUE, "--verbose", "--level", "3", "--user=shop", "other"]
+    item = {"metadata": {"name": "b"}, "spec": {"args": args}}
+    named = {one.text: one.name for one in walked("Pod", item) if one.path.startswith("spec")}
+    assert named[VALUE] == "db-password"
+    assert (named["3"], named["--level"], named["other"]) == ("level", "args", "args")
+
+
+def test_the_annotations_of_a_secret_are_texts() -> None:
+    copy = json.dumps({"stringData": {"password": VALUE}})
+    (leaf,) = kube_leaves.annotated([held(annotations={"kubectl.kubernetes.io/last-applied": copy})])
+    assert kube_leaves.faults([leaf], MARKER, frozenset())
+    assert VALUE not in repr(held(annotations={"a": VALUE}))
+
+
+def test_two_files_for_one_key_are_no_source() -> None:
+    filed = [Filed(where, "shop", "app", {"password": mark(VALUE)}) for where in ("a.yaml", "b.yaml")]
+    step = one(held(owners=()), sources(filed=filed))
+    assert (step.rung, step.missing) == ("-", "a.yaml and b.yaml both say what it is")
+
+
+@pytest.mark.parametrize(("text", "rung"), [
+    ("a:{{ .word }}:Summer2024!", "R3"), ("host=pg-1.db.svc port=5432 pass={{ .word }}", "R4"),
+])  # fmt: skip
+def test_a_short_text_of_its_own_is_one(text: str, rung: str) -> None:
+    assert climbed(secret(text.replace("{{ .word }}", VALUE)), external({"line": text})).rung == rung
+
+
+class Discovery:
+    """Two groups; what the second has of its own is in its older version alone."""
+
+    def get(self, path: str) -> dict[str, Any]:
+        def group(*versions: str) -> dict[str, Any]:
+            named = [{"groupVersion": one} for one in versions]
+            return {"preferredVersion": named[0], "versions": named}
+
+        def known(*kinds: str) -> dict[str, Any]:
+            return {"resources": [{"name": k, "kind": k, "verbs": ["list", "get"]} for k in kinds]}
+
+        return {
+            "/apis": {"groups": [group("a/v1"), group("b/v2", "b/v1")]},
+            "/api/v1": known("pods", "pods/log"), "/apis/a/v1": known("pods"),
+            "/apis/b/v2": known("new"), "/apis/b/v1": known("new", "old"),
+        }[path]  # fmt: skip
+
+
+def test_what_only_an_older_version_knows_is_listed_too() -> None:
+    found = [path for _, _, path in resources(Discovery(), frozenset({"list"}))]  # type: ignore[arg-type]
+    assert found == ["/api/v1/pods", "/apis/a/v1/pods", "/apis/b/v2/new", "/apis/b/v1/old"]
 
 
 def test_the_namespaces_are_summed_up() -> None:

@@ -40,8 +40,11 @@ def bucket(days: int | None = 30, noncurrent: int | None = 30, expires: int | No
     return DeclaredBucket("r", "f:1", "etcd-backups", lock, expires=expires, noncurrent=noncurrent)
 
 
-def version(key: str) -> Version:
-    return Version("b", key, "1", 1, dt.datetime.now(dt.UTC), latest=True)
+NOW = dt.datetime.now(dt.UTC)
+
+
+def version(key: str, age: float = 0) -> Version:
+    return Version("b", key, "1", 1, NOW - dt.timedelta(seconds=age), latest=True)
 
 
 def segment(number: int, line: int = 1) -> Version:
@@ -134,6 +137,17 @@ def test_nobody_can_say(server: Sql, stored: set[str]) -> None:
 def test_a_gap_is_named() -> None:
     (wrong,) = retention.gaps([segment(254), segment(255), segment(257), MANIFEST])
     assert wrong.named == "Segment 000000010000000100000000"
+
+
+def test_a_log_that_begins_after_the_backup_makes_nothing_whole() -> None:
+    early = version(MANIFEST.key, age=60)
+    assert retention.gaps([segment(1), version(segment(0).key, age=60), early]) == []
+    (wrong,) = retention.gaps([segment(1), early])
+    assert (wrong.named, wrong.why) == ("Backup 20261124-010203F", "the log begins after it ended")
+
+
+def test_a_gap_without_end_is_cut_short() -> None:
+    assert len(retention.gaps([segment(1), segment(1 << 30), MANIFEST])) == retention.MOST
 
 
 def test_a_log_without_a_base_is_no_backup() -> None:

@@ -253,8 +253,17 @@ def test_ciphertext_begins_so(head: bytes) -> None:
 
 @pytest.mark.parametrize(
     "head",
-    [b"", b"SQLite format 3\0", b"\x1f\x8b\x08" + RANDOM, AGE + b"clear text " * 400, RANDOM],
-    ids=["empty", "database", "gzip", "age in name only", "random"],
+    [
+        b"",
+        b"SQLite format 3\0",
+        b"\x1f\x8b\x08" + RANDOM,
+        AGE + b"clear text " * 400,
+        RANDOM,
+        b"Salted__12345678\x1f\x8b\x08" + RANDOM,
+        AGE.partition(b"\n---")[0] + RANDOM,
+        AGE + b"one clear line",
+    ],
+    ids=["empty", "database", "gzip", "age in name only", "random", "archive behind", "endless", "small"],
 )
 def test_anything_else_is_no_ciphertext(head: bytes) -> None:
     assert fault(head[:4096])

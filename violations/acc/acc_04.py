@@ -22,6 +22,10 @@ def _value() -> str:
     return f"{secrets.token_urlsafe(20)}7aQ"
 
 
+def _short() -> str:
+    return f"Summer{secrets.randbelow(9000) + 1000}!"
+
+
 def _canary(plant: Plant) -> str:
     """Return a value that Vault and a Secret of the platform hold."""
     with plant.vault.root() as door:
@@ -119,10 +123,24 @@ def copied_value(plant: Plant) -> Iterator[Named]:
 
 @as_violation(tier="live")
 def copied_in_base64(plant: Plant) -> Iterator[Named]:
-    """The same, in base64, in an annotation."""
-    meta = {"annotations": {"example.com/note": _coded(_canary(plant))}}
+    """The same, in base64, in the middle of an annotation."""
+    meta = {"annotations": {"example.com/note": f"see {_coded(_canary(plant))} there"}}
     with plant.apply(_object("ConfigMap", "annotated", {"data": {}}, meta)) as named:
         yield named
+
+
+@as_violation(tier="live")
+def applied_secret(plant: Plant) -> Iterator[Named]:
+    """Kubectl's own copy of a Secret, in an annotation of a Secret."""
+    copy = json.dumps({"kind": "Secret", "stringData": {"password": _value()}})
+    meta = {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": copy}}
+    with plant.patched("Secret", "backups", "etcd-backups-writer", {"metadata": meta}) as named:
+        yield named
+
+
+def _event() -> Manifest:
+    about = {"involvedObject": {"kind": "Pod", "namespace": SPACE, "name": "planted"}, "type": "Normal"}
+    return _object("Event", "told", {**about, "reason": "Started", "message": f"--db-password={_value()}"})
 
 
 def _last_applied() -> Manifest:
@@ -177,4 +195,14 @@ PLANTED = [
     _applied("last_applied", "kubectl's own copy of a Secret, in an annotation.", _last_applied),
     copied_value,
     copied_in_base64,
+    applied_secret,
+    _applied("event", "A password in the message of an event.", _event),
+    _in_pod(
+        "two_arguments", "A password as the argument after its option.",
+        lambda: {"args": ["--db-password", _value()]},
+    ),
+    _external(
+        "short_text_of_its_own", "A template adds a short password beside the one of Vault.", {},
+        {"template": {"engineVersion": "v2", "data": {"conf": f"a:{{{{ .value }}}}:{_short()}"}}},
+    ),
 ]  # fmt: skip

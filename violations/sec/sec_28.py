@@ -13,6 +13,11 @@ MADE = "talosctl -n <CP_IP> kubeconfig ./break-glass/kubeconfig --merge=false --
 HOME = "talosctl --talosconfig ~/secure-infra/talos/talosconfig -n <CP_IP> version"
 MERGE = "talosctl -n <CP_IP> kubeconfig ."
 WELL = "kubectl get nodes -o wide"
+SHREDDED = "shred -u ./break-glass/kubeconfig"
+UPLOAD = (
+    "on: push\njobs:\n  nodes:\n    steps:\n      - uses: actions/upload-artifact@v4\n        with:\n"
+    "          path: out/kubeconfig\n"
+)
 
 
 def _added(name: str, what: str, file: str, text: str, line: int) -> Violation:
@@ -37,8 +42,13 @@ PLANTED = [
     ),
     misprint(
         "left_behind", "A kubeconfig that nobody destroys.", MADE,
-        lambda text: text.replace("shred -u ./break-glass/kubeconfig", "kubectl get nodes"),
+        lambda text: text.replace(SHREDDED, "kubectl get nodes"),
     ),
     _added("cached", "A kubeconfig in a pipeline's cache.", ".gitlab-ci.yml", CACHE, 5),
+    misprint(
+        "shredded_too_early", "A kubeconfig is destroyed before it is made.", MADE,
+        lambda text: text.replace(f"{SHREDDED}\n", "", 1).replace(MADE, f"{SHREDDED}\n{MADE}", 1),
+    ),
+    _added("uploaded", "A kubeconfig that a step uploads.", ".github/workflows/nodes.yml", UPLOAD, 7),
     _added("script", "A script that takes a kubeconfig from a home folder.", "scripts/nodes.sh", SCRIPT, 2),
 ]  # fmt: skip

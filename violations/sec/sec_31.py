@@ -43,5 +43,13 @@ PLANTED = [
         "readable_inside", "One readable record in the middle of random bytes.",
         lambda _: SALTED + secrets.token_bytes(60000) + RECORD + secrets.token_bytes(60000),
     ),
+    _uploaded(
+        "archive_behind", "The header of a cipher, and a compressed archive behind it.",
+        lambda _: SALTED + secrets.token_bytes(8) + gzip.compress(secrets.token_bytes(9000)),
+    ),
+    _uploaded("endless_header", "It begins as age does, and its header never ends.",
+              lambda _: AGE.partition(b"\n---")[0] + secrets.token_bytes(9000)),
+    _uploaded("small_dump", "The header of a cipher, and one readable line.",
+              lambda _: SALTED + secrets.token_bytes(8) + CLEAR[:200]),
     _uploaded("key_beside", "The passphrase lies beside what it opens.", _key),
 ]  # fmt: skip

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 HEADERS = (b"age-encryption.org/v1\n-> ", b"Salted__")
 LEAST, SAMPLE, ENOUGH = 4096, 1 << 20, 7.8
 SHORT = 12
+# gzip, zstd, xz, lz4, bzip2, zip: random looks, for anybody to open.
+OPEN = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"\x04\x22\x4d\x18", b"BZh", b"PK\x03\x04")
+TEXT = frozenset(range(32, 127)) | frozenset(b"\t\r\n")
 INFO = ".info"
 LIMIT = 60.0
 
@@ -35,10 +38,18 @@ def fault(head: bytes) -> str:
         return "is empty"
     if not head.startswith(HEADERS):
         return "is not encrypted: it has no header of age or of a salted cipher"
-    body = head.partition(b"\n---")[2] if head.startswith(HEADERS[0]) else head[16:]
-    if len(body) > LEAST // 2 and entropy(body) < ENOUGH - 0.2:
-        return "has the header of a cipher, and readable bytes behind it"
-    return ""
+    if head.startswith(HEADERS[0]):
+        stanzas, ends, body = head.partition(b"\n---")
+        if not ends or any(not 32 < byte < 127 and byte not in b" \n" for byte in stanzas):
+            return "begins as age does, and its header does not end"
+        body = body.partition(b"\n")[2]
+    else:
+        body = head[16:]
+    if body.startswith(OPEN):
+        return "has the header of a cipher, and an archive that anybody opens behind it"
+    large = len(body) > LEAST // 2 and entropy(body) < ENOUGH - 0.2
+    small = len(body) >= SHORT and all(byte in TEXT for byte in body)
+    return "has the header of a cipher, and readable bytes behind it" if large or small else ""
 
 
 def deep_fault(body: bytes, canaries: Iterable[bytes]) -> str:

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from assay.probes.kube_facts import rows
 from assay.probes.kube_wire import Wire
 
 
 def resources(wire: Wire, verbs: frozenset[str]) -> Iterator[tuple[str, str, str]]:
-    """Yield (API version, kind, path) of every resource that has all of `verbs`, in its preferred version.
+    """Yield (API version, kind, path) of every resource that has all of `verbs`, once.
+
+    In its group's preferred version, or where that does not know it in the first that does.
 
     Raises:
         ProbeError: the server's own lists cannot be read.
     """
     groups = rows(wire.get("/apis"), "groups")
-    versions = ["v1", *(str(group["preferredVersion"]["groupVersion"]) for group in groups)]
-    for version in versions:
-        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    seen = set()
+    for version in ["v1", *(version for group in groups for version in _versions(group))]:
+        root, group = (f"/apis/{version}" if "/" in version else f"/api/{version}"), version.partition("/")[0]
         for resource in rows(wire.get(root), "resources"):
             if set(resource.get("verbs", ())) >= verbs and "/" not in resource["name"]:
-                yield version, str(resource["kind"]), f"{root}/{resource['name']}"
+                if (group, resource["name"]) not in seen:
+                    yield version, str(resource["kind"]), f"{root}/{resource['name']}"
+                seen.add((group, resource["name"]))
+
+
+def _versions(group: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the versions of an API group, the preferred one first."""
+    preferred = str(group["preferredVersion"]["groupVersion"])
+    yield preferred
+    yield from (name for one in rows(group, "versions") if (name := str(one["groupVersion"])) != preferred)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
@@ -14,16 +14,17 @@ from assay.model import Offender
 from assay.probes.kube import Kube
 from assay.probes.kube_discovery import resources
 from assay.probes.leak_text import of_lines
+from assay.provenance.ladder import LEAST, Held
 from assay.provenance.marks import Marker
 from assay.provenance.suspect import suspicion
 
 
 LISTED = frozenset({"list", "get"})
-# Secrets are judged key by key; a definition holds no values; in the others nobody writes texts.
-APART = frozenset({"Secret", "CustomResourceDefinition", "Event", "Lease", "EndpointSlice", "Endpoints"})
-BORING = frozenset({"managedFields", "uid", "resourceVersion", "caBundle"})
+# Secrets are judged key by key (their annotations here); a definition describes values and holds none.
+APART = frozenset({"Secret", "CustomResourceDefinition"})
 TOKEN = re.compile(r"[^\s\"'`=:;,<>(){}\[\]@\\]{12,}")
 SETTINGS = ".conf"
+URL_SAFE = str.maketrans("-_", "+/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def leaves(kube: Kube) -> tuple[list[Leaf], int]:
 
 
 def _apart(version: str, kind: str) -> bool:
-    """Return whether a kind is judged elsewhere or is nobody's text; another group's Secret is neither."""
+    """Return whether a kind is judged elsewhere; another group's Secret is not."""
     return kind in APART and not (kind == "Secret" and version != "v1")
 
 
@@ -58,7 +59,14 @@ def _of(kind: str, item: Mapping[str, Any]) -> Iterator[Leaf]:
     meta = item.get("metadata") or {}
     space = meta.get("namespace", "")
     named = f"{kind} {space}/{meta.get('name')}" if space else f"{kind} {meta.get('name')}"
-    yield from _walk(named, "", "", item)
+    yield from _walk(named, "", "", {**item, "metadata": {**meta, "managedFields": []}})
+
+
+def annotated(secrets: Iterable[Held]) -> Iterator[Leaf]:
+    """Yield the annotations of Secrets: kubectl writes a copy of what it applied there."""
+    for one in secrets:
+        for key, text in one.annotations.items():
+            yield Leaf(one.named, f"metadata.annotations.{key}", key, text)
 
 
 def _walk(named: str, path: str, name: str, value: object) -> Iterator[Leaf]:
@@ -67,31 +75,47 @@ def _walk(named: str, path: str, name: str, value: object) -> Iterator[Leaf]:
     elif isinstance(value, Mapping):
         called = str(value["name"]) if set(value) == {"name", "value"} else ""
         for key, inner in value.items():
-            if key not in BORING:
-                yield from _walk(named, f"{path}.{key}" if path else str(key), called or str(key), inner)
+            yield from _walk(named, f"{path}.{key}" if path else str(key), called or str(key), inner)
     elif isinstance(value, list):
         for number, inner in enumerate(value):
-            yield from _walk(named, f"{path}[{number}]", name, inner)
+            before = value[number - 1] if number else ""
+            yield from _walk(named, f"{path}[{number}]", _option(before, inner) or name, inner)
+
+
+def _option(before: object, text: object) -> str:
+    """Return the option that `text` is the value of, where the two are arguments of their own."""
+    if not (isinstance(before, str) and isinstance(text, str)):
+        return ""
+    given = before.startswith("-") and "=" not in before and not text.startswith("-")
+    return before.lstrip("-") if given else ""
 
 
 def fault(leaf: Leaf) -> str:
     """Return why a text is a secret in clear, empty where it is none; what it says is not shown."""
     why = suspicion(leaf.name, leaf.text)
-    if not why and ("\n" in leaf.text or "=" in leaf.text or leaf.text.startswith("{")):
+    if not why and any(sign in leaf.text for sign in ("\n", "=", ": ", "{")):
         why = next((rule for _, rule in of_lines(leaf.text, PurePath(leaf.name).suffix or SETTINGS)), "")
     return why
 
 
 def copied(leaf: Leaf, marker: Marker, private: Collection[bytes]) -> bool:
     """Return whether a text holds the value of a Secret, in clear or in base64."""
-    words = {leaf.text.strip(), *TOKEN.findall(leaf.text)}
+    words = [word for word in _words(leaf.text) if len(word) >= LEAST]
     return any(marker.mark(word.encode("utf-8", "surrogateescape")) in private
-               or marker.mark(_decoded(word)) in private for word in words if len(word) >= 12)  # fmt: skip
+               or marker.mark(_decoded(word)) in private for word in words)  # fmt: skip
+
+
+def _words(text: str) -> set[str]:
+    """Return what in a text may be a whole value: words, lines, what stands behind a sign, all of it."""
+    lines = [line.strip() for line in text.splitlines()]
+    sides = [line.partition(sign)[2].strip(" \"',") for line in lines for sign in ("=", ": ") if sign in line]
+    return {text.strip(), *lines, *sides, *TOKEN.findall(text)}
 
 
 def _decoded(word: str) -> bytes:
+    plain = word.rstrip("=").translate(URL_SAFE)
     try:
-        return base64.b64decode(word, validate=True)
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).strip()
     except (binascii.Error, ValueError):
         return b""
 

@@ -13,7 +13,7 @@ from typing import Any
 from assay.errors import ProbeError
 from assay.probes.kube import Kube
 from assay.probes.kube_paths import collection
-from assay.provenance.ladder import LATE, Held, Synced
+from assay.provenance.ladder import LATE, LEAST, Held, Synced
 from assay.provenance.marks import Marker
 from assay.provenance.naming import innocent, strong
 
@@ -23,8 +23,9 @@ SYNCED = "/apis/external-secrets.io/v1/externalsecrets"
 PLACE = re.compile(r"\{\{-?\s*\.(\w+)\s*-?\}\}")
 CODE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
+HOST = re.compile(r"[a-z0-9.-]+")
+SHORT = 6
 SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-LEAST = 12
 Templates = Mapping[tuple[str, str], Mapping[str, str]]
 Item = Mapping[str, Any]
 
@@ -54,7 +55,8 @@ def _held(item: Item, marker: Marker, templates: Templates) -> Held:
     return Held(
         *place, str(item.get("type", "")), owners, _writers(meta),
         {key: marker.mark(raw) for key, raw in values.items()}, pieces,
-        frozenset(marker.mark(raw) for raw in values.values() if _private(raw)),
+        frozenset(marker.mark(raw.strip()) for raw in values.values() if _private(raw)),
+        dict(meta.get("annotations") or {}),
     )  # fmt: skip
 
 
@@ -154,9 +156,14 @@ def _odd(key: str, text: str, direct: Iterable[str]) -> str:
     if unknown := sorted(set(names) - set(direct)):
         return f"the template of {key} takes {', '.join(unknown)}, which is not declared one by one"
     literals = re.split(r"[\s\"'=:;,@/&?]+", PLACE.sub(" ", text))
-    if not names or any(strong(word) for word in literals):
+    if not names or any(_own(word) for word in literals):
         return f"the template of {key} holds a text of its own"
     return ""
+
+
+def _own(word: str) -> bool:
+    """Return whether a literal of a template may be a secret of its own; a host name is none."""
+    return strong(word) or (strong(word, SHORT) and not innocent(word) and not HOST.fullmatch(word))
 
 
 def _unready(status: Item) -> str:

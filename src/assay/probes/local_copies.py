@@ -16,7 +16,8 @@ from assay.probes.yaml_text import documents, text_of
 
 HOME = re.compile(r"(?:^|[=:\s\"'])(?:~|\$HOME|\$\{HOME\}|/root|/home/[\w.-]+)(?=/)[\w./~${}-]*")
 CREDENTIAL = re.compile(r"(talosconfig|kubeconfig|\.kube/|\.talos/|admin\.conf)", re.IGNORECASE)
-KEPT = ("cache", "artifacts", "upload-artifact")
+KEPT = ("cache", "artifacts")
+KEEPS = re.compile(r"/(?:upload-artifact|cache)(?:/save)?@")
 MERGED = "--merge=false"
 
 
@@ -47,8 +48,9 @@ def in_documents(commands: Iterable[tuple[str, Sequence[Command]]]) -> list[Offe
 
 
 def _of_section(section: Sequence[Command]) -> Iterator[Offender]:
-    gone = {_plain(word) for one in section if one.tool == "shred" for word in one.words[1:]}
-    for command in section:
+    for number, command in enumerate(section):
+        later = section[number + 1 :]
+        gone = {_plain(word) for one in later if one.tool == "shred" for word in one.words[1:]}
         line = " ".join((*command.words, command.stdin, command.stdout))
         if any(CREDENTIAL.search(found.group()) for found in HOME.finditer(line)):
             yield Offender(command.named, "a credential in a person's home folder")
@@ -67,12 +69,13 @@ def _made(command: Command) -> str | None:
     if command.tool == "talosctl" and "kubeconfig" in words:
         paths = [word for word in words[words.index("kubeconfig") + 1 :] if not word.startswith("-")]
         return paths[0] if paths and MERGED in words else ""
-    if command.tool == "talosctl" and words[1:3] in (("gen", "config"), ("config", "new")):
+    said = set(pairwise(words))
+    if command.tool == "talosctl" and said & {("gen", "config"), ("config", "new")}:
         flags = dict(pairwise(words))
         return flags.get("--output") or flags.get("-o") or words[-1]
-    if command.tool == "talosctl" and words[1:3] == ("config", "merge"):
+    if command.tool == "talosctl" and ("config", "merge") in said:
         return ""
-    if command.tool == "kubectl" and words[1:3] == ("config", "view") and "--raw" in words:
+    if command.tool == "kubectl" and ("config", "view") in said and "--raw" in words:
         return command.stdout or None
     return None
 
@@ -103,6 +106,8 @@ def _of_script(script: Script) -> Iterator[Offender]:
             leaves = [leaf for one in documents(script.text, script.path) for leaf in one.leaves]
         except ProbeError as why:
             raise ProbeError(why.message, "write the pipeline as YAML") from why
+        steps = [leaf.path[:-1] for leaf in leaves if leaf.path[-1:] == ("uses",) and KEEPS.search(leaf.text)]
         for leaf in leaves:
-            if CREDENTIAL.search(leaf.text) and any(str(part) in KEPT for part in leaf.path):
+            kept = any(str(part) in KEPT for part in leaf.path)
+            if CREDENTIAL.search(leaf.text) and (kept or any(leaf.path[: len(s)] == s for s in steps)):
                 yield Offender(f"File {script.path}:{leaf.line}", "a credential in a cache or an artifact")

@@ -67,6 +67,7 @@ class Origins:
         """
         private = frozenset[bytes]().union(*(one.private for one in self.held))
         leaves, objects = kube_leaves.leaves(self.kube)
+        leaves += kube_leaves.annotated(self.held)
         return kube_leaves.faults(leaves, self.marker, private), len(leaves), objects
 
 

@@ -81,7 +81,7 @@ class PointWriter:
         return frozenset(one.named for one in self._shown())
 
     def _shown(self) -> list[Version]:
-        return [v for v in self._s3.versions(self._bucket, PREFIX) if v.latest and not v.marker]
+        return [v for v in self._s3.versions(self._bucket, PREFIX) if v.shown]
 
     def _hide(self, key: str) -> None:
         with asking(f"hide Object {self._bucket}/{key}"):

@@ -76,7 +76,7 @@ class Points:
 
     def snapshots(self) -> list[Version]:
         """Return every snapshot that a plain listing shows, newest first."""
-        found = [one for one in self._s3.versions(self._bucket, PREFIX) if one.latest and not one.marker]
+        found = [one for one in self._s3.versions(self._bucket, PREFIX) if one.shown]
         return sorted(found, key=lambda one: one.modified, reverse=True)
 
     def open(self, version: Version) -> Point:

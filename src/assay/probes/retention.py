@@ -7,8 +7,9 @@ import re
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from assay.errors import ProbeError
@@ -16,6 +17,7 @@ from assay.model import Offender
 from assay.probes.bucket_code import DeclaredBucket
 from assay.probes.s3 import S3
 from assay.probes.s3_facts import Expiry, Version
+from assay.probes.sql import following
 from assay.probes.yaml_text import text_of
 
 
@@ -23,7 +25,7 @@ COLUMNS = {"service": "service", "lost at most": "lost", "kept days": "kept", "l
            "removed after days": "removed"}  # fmt: skip
 SEGMENT = re.compile(r"/([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})-[0-9a-f]{40}\b")
 FULL_BACKUP = re.compile(r"/backup/[^/]+/(\d{8}-\d{6}F)/")
-PER_LOG = 0x100
+MOST = 100
 LARGEST = 1 << 30
 LIMIT = 120.0
 
@@ -131,27 +133,34 @@ def segments(versions: Iterable[Version]) -> frozenset[str]:
 def gaps(versions: Sequence[Version]) -> list[Offender]:
     """Return what keeps PostgreSQL's oldest base backup from being replayed to the end: missing segments.
 
-    Segments of one timeline follow each other; 256 make a log file of 4 GiB (PostgreSQL's default size).
+    Segments of one timeline follow each other. A backup ends when what it needs of the log is archived: a
+    log that begins later cannot make it whole.
     """
-    logs: dict[str, set[int]] = {}
-    for one in versions:
-        if found := SEGMENT.search(one.key):
-            logs.setdefault(found[1], set()).add(int(found[2], 16) * PER_LOG + int(found[3], 16))
-    missing = [
-        (line, number)
-        for line, numbers in sorted(logs.items())
-        for number in range(min(numbers), max(numbers))
-        if number not in numbers
+    logs = [one for one in versions if SEGMENT.search(one.key)]
+    wrong = [
+        Offender(f"Segment {name}", "missing in the middle of the log")
+        for before, after in pairwise(sorted(segments(logs)))
+        for name in _between(before, after)
     ]
-    named = [f"{line}{number // PER_LOG:08X}{number % PER_LOG:08X}" for line, number in missing]
-    wrong = [Offender(f"Segment {name}", "missing in the middle of the log") for name in named]
     fulls = sorted({found[1] for one in versions if (found := FULL_BACKUP.search(one.key))})
-    keys = [one.key for one in versions]
     if not fulls or not logs:
         return [*wrong, Offender("Service postgres", "no base backup, or no log")]
-    if not any(key.endswith(f"/{fulls[0]}/backup.manifest") for key in keys):
+    ends = [one.modified for one in versions if one.key.endswith(f"/{fulls[0]}/backup.manifest")]
+    if not ends:
         wrong.append(Offender(f"Backup {fulls[0]}", "the oldest base backup has no manifest"))
+    elif min(one.modified for one in logs) > max(ends):
+        wrong.append(Offender(f"Backup {fulls[0]}", "the log begins after it ended"))
     return wrong
+
+
+def _between(before: str, after: str) -> Iterator[str]:
+    """Yield the segments that miss between two of one timeline, at most a hundred."""
+    name = following(before)
+    for _ in range(MOST):
+        if name >= after or name[:8] != after[:8]:
+            return
+        yield name
+        name = following(name)
 
 
 def snapshot_fault(s3: S3, version: Version, age: Path, identity: Path) -> str:

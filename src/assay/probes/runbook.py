@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 from assay.errors import ProbeError
@@ -100,6 +101,11 @@ class Command:
     stdout: str = ""
 
     @property
+    def line(self) -> int:
+        """Return the number of its line."""
+        return int(self.named.rpartition(":")[2])
+
+    @property
     def tool(self) -> str:
         """Return the command's first word, without a folder."""
         return Path(self.words[0]).name
@@ -164,17 +170,16 @@ class Runbook:
         return [Mistake(one.named, why) for one in commands for why in self._judge(one)]
 
     def section(self, title: str) -> tuple[Command, ...]:
-        """Return the commands below the heading `## title...`, up to the next heading of that level.
+        """Return the commands below the heading `## title`, up to the next heading of that level.
 
         Raises:
-            ProbeError: there is no such section, or the file cannot be read.
+            ProbeError: there is no such section, or more than one, or the file cannot be read.
         """
-        heads = [(n, row) for n, row in enumerate(self._read().splitlines(), 1) if row.startswith("## ")]
-        found = [n for n, row in heads if row.removeprefix("## ").startswith(title)]
-        if not found:
-            raise ProbeError(f"{self.path.name}: has no section {title!r}", "write it")
-        end = min((n for n, _ in heads if n > found[0]), default=1 << 30)
-        return tuple(c for c in self.commands if found[0] < int(c.named.rpartition(":")[2]) < end)
+        named = re.compile(rf"{re.escape(title)}(?!\w)")
+        found = [commands for head, commands in self.sections() if named.match(head)]
+        if len(found) != 1:
+            raise ProbeError(f"{self.path.name}: has {len(found)} sections {title!r}", "write one")
+        return found[0]
 
     def sections(self) -> list[tuple[str, tuple[Command, ...]]]:
         """Return the commands below each heading `## title`, in order.
@@ -182,8 +187,13 @@ class Runbook:
         Raises:
             ProbeError: the file cannot be read.
         """
-        titles = [row.removeprefix("## ") for row in self._read().splitlines() if row.startswith("## ")]
-        return [(title, self.section(title)) for title in titles]
+        rows = self._read().splitlines()
+        heads = [number for number, row in enumerate(rows, 1) if row.startswith("## ")]
+        spans = pairwise([*heads, len(rows) + 1])
+        return [(rows[head - 1].removeprefix("## ").strip(), self._between(head, end)) for head, end in spans]
+
+    def _between(self, head: int, end: int) -> tuple[Command, ...]:
+        return tuple(one for one in self.commands if head < one.line < end)
 
     def version(self, tool: str) -> str:
         """Return the version of a tool's binary, as it prints it (`v1.13.5`)."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 COMPLIANCE = "COMPLIANCE"
 CANARIES = "assay-canary/"
+LARGEST_CANARY = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,13 @@ class Version:
 
     @property
     def canary(self) -> bool:
-        """Return whether the suite wrote it, to try the lock on."""
-        return self.key.startswith(CANARIES)
+        """Return whether the suite wrote it, to try the lock on; it never writes anything large."""
+        return self.key.startswith(CANARIES) and self.size <= LARGEST_CANARY
+
+    @property
+    def shown(self) -> bool:
+        """Return whether a plain listing shows it as somebody's object."""
+        return self.latest and not self.marker and not self.canary
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ NOTHING, CLASSIFIED, DECLARED, LINKED, EXCLUSIVE, EQUAL = "-", "R0", "R1", "R2",
 ORDER = (NOTHING, DECLARED, LINKED, EXCLUSIVE, EQUAL)
 OPERATOR = "externalsecrets.external-secrets.io"
 LATE = 120.0
+# Characters of the shortest value that is looked for elsewhere: no innocent text has it by chance.
+LEAST = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Held:
         marks: key -> mark of its value.
         pieces: key -> (placeholder -> mark of what stands in its place), for keys that a template renders; a
             value that does not fit its template has no entry.
-        private: marks of the values that no innocent text contains by chance.
+        private: marks of the values that no innocent text contains by chance, without white space around.
+        annotations: as they are: a text beside the values, in which a copy of one may lie.
     """
 
     space: str
@@ -46,6 +49,7 @@ class Held:
     marks: Mapping[str, bytes] = field(repr=False)
     pieces: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict, repr=False)
     private: frozenset[bytes] = field(default=frozenset(), repr=False)
+    annotations: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def named(self) -> str:
@@ -174,27 +178,33 @@ def climb(helds: Iterable[Held], sources: Sources) -> list[Step]:
     by_target: dict[tuple[str, str], list[Synced]] = {}
     for one in sources.synced:
         by_target.setdefault((one.space, one.target), []).append(one)
-    files = {(one.space, one.name): one for one in sources.filed}
+    files: dict[tuple[str, str], list[Filed]] = {}
+    for two in sources.filed:
+        files.setdefault((two.space, two.name), []).append(two)
     return [
         step
         for held in helds
         for step in _of(held, by_target.get((held.space, held.name), []),
-                        files.get((held.space, held.name)), sources)
+                        files.get((held.space, held.name), []), sources)
     ]  # fmt: skip
 
 
-def _of(held: Held, synced: list[Synced], filed: Filed | None, sources: Sources) -> Iterable[Step]:
+def _of(held: Held, synced: list[Synced], filed: list[Filed], sources: Sources) -> Iterable[Step]:
     rule = next((one for one in sources.neither if one.fits(held)), None)
     for key in held.marks:
         owner = next((one for one in synced if _declares(one, key, sources)), None)
+        mine = [one for one in filed if key in one.marks]
         if owner is not None:
             yield _step(held, key, _vault_source(owner, key), _from_vault(held, key, owner, sources))
-        elif filed is not None and key in filed.marks:
-            yield _step(held, key, f"SOPS {filed.where}", _from_file(held, key, filed, sources.deployer))
+        elif len(mine) > 1:
+            both = " and ".join(one.where for one in mine)
+            yield Step(held.named, held.space, key, NOTHING, "", f"{both} both say what it is")
+        elif mine:
+            yield _step(held, key, f"SOPS {mine[0].where}", _from_file(held, key, mine[0], sources.deployer))
         elif rule is not None:
             yield Step(held.named, held.space, key, CLASSIFIED, rule.reason)
         elif synced or filed:
-            what = f"ExternalSecret {synced[0].name}" if synced else f"SOPS {filed.where if filed else ''}"
+            what = f"ExternalSecret {synced[0].name}" if synced else f"SOPS {filed[0].where}"
             yield Step(held.named, held.space, key, NOTHING, "", f"{what} does not know this key")
         else:
             yield Step(held.named, held.space, key, NOTHING, "", "neither an ExternalSecret nor a SOPS file")
