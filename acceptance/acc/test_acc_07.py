@@ -36,8 +36,7 @@ def test_each_service_comes_back_in_time(stack: Stack, control: Record) -> None:
             f"{restore.seconds:.0f} s ({restore.facts['parts']}) for {restore.data_bytes} bytes, "
             f"{restore.level}, {restore.facts['point']}",
         )
-        sizes = [one.restore for one in records.all() if one.restore.service == service]
-        control.note(f"{service}: largest size in time", stated(sizes, limit))
+        control.note(f"{service}: largest size in time", stated(records.of(service), limit))
         control.offenders(Offender(restore.named, why) for why in faults(restore, limit, rpo))
         control.measured(restore.seconds, "s", "restore")
     assert not control.found

@@ -24,8 +24,8 @@ def test_postgres_comes_back_beside_the_old_one(stack: Stack, control: Record) -
         control.note(key, fact)
     control.note("lost", f"{restore.lost} of {result.acked} acknowledged rows")
     limit = control.limit("restore")
-    kept = [one.restore for one in Records.from_profile(stack.profile).all()]
-    control.note("largest size in time", stated([r for r in kept if r.service == restore.service], limit))
+    kept = Records.from_profile(stack.profile).of(restore.service)
+    control.note("largest size in time", stated(kept, limit))
     seconds = control.measured(restore.seconds, "s", "restore")
     rpo = control.declared.get("ACC-10.rpo_postgres")
     control.offenders(Offender(restore.named, why) for why in faults(restore, limit, rpo))

@@ -13,9 +13,9 @@ def test_backups_are_ciphertext(stack: Stack, control: Record) -> None:
     s3, budget = stack.s3, control.limit("read_whole")
     canaries = [text.encode() for text in (*control.listed("canaries"), stack.profile.cluster_uid)]
     canaries += kept_secrets(stack.profile.need_path("escrow.folder"))
-    whole = 0
-    for bucket in s3.every():
-        found = [one for one in s3.versions(bucket) if not one.marker and not one.canary]
+    whole, listed = 0, {bucket: s3.versions(bucket) for bucket in (*s3.every(), *s3.buckets.values())}
+    for every in listed.values():
+        found = [one for one in every if not one.marker and not one.canary]
         versions = control.population(sorted(found, key=lambda one: one.modified, reverse=True))
         heads = s3.heads(versions)
         plain = [(one, why) for one, head in zip(versions, heads, strict=True) if (why := fault(head))]
@@ -30,7 +30,7 @@ def test_backups_are_ciphertext(stack: Stack, control: Record) -> None:
     control.note("read whole", f"{whole} of {control.looked_at}, the newest {budget:g} bytes of each bucket")
     keys = Keys.from_profile(stack.profile)
     for service, bucket in s3.buckets.items():
-        found = [one for one in s3.versions(bucket) if one.shown]
+        found = [one for one in listed[bucket] if one.shown]
         named = [one for one in found if one.key.endswith(INFO)] or found
         newest = max(control.population(named), key=lambda one: one.modified)
         control.assume(keys.opens(service, newest), f"{newest.named}: the escrow kit's key does not open it")

@@ -21,6 +21,7 @@ import pytest
 from assay.errors import ProbeError
 from assay.probes import s3 as probe
 from assay.probes.ciphertext import deep_fault, fault, kept_secrets
+from assay.probes.opening import opens
 from assay.probes.s3 import S3, attempt, connect
 from assay.probes.s3_facts import Version, as_of
 from assay.profile import S3Access
@@ -267,6 +268,22 @@ def test_ciphertext_begins_so(head: bytes) -> None:
 )
 def test_anything_else_is_no_ciphertext(head: bytes) -> None:
     assert fault(head[:4096])
+
+
+@pytest.mark.parametrize(("script", "result"), [
+    ("exit 0", True), ("exit 1", False), ("echo 'write: No space left on device' >&2; exit 1", None),
+])  # fmt: skip
+def test_a_full_disk_says_nothing_about_a_backup(tmp_path: Path, script: str, result: bool | None) -> None:
+    tool = tmp_path / "age"
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(0o755)
+    if result is None:
+        with pytest.raises(ProbeError, match="disk is full"):
+            opens(tool, [])
+    else:
+        assert opens(tool, []) is result
+    with pytest.raises(ProbeError, match="did not run"):
+        opens(tmp_path / "absent", [])
 
 
 def test_a_canary_anywhere_is_found() -> None:

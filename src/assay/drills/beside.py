@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 TOOLS = ("talosctl", "kubectl", "rclone", "openssl")
 GONE = 120.0
 OVER = re.compile(r"\b(Error|Failed|Evicted|OOMKilled|Completed|CrashLoopBackOff|ContainerStatusUnknown)\b")
-FULL = ("no space left", "exceeds the limit")
+# A pod is evicted for want of room: of memory, of disk, or of its own volume.
+FULL = ("no space left", "exceeds the limit", "evicted")
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,10 @@ class Records:
         kept = [_read(line, f"{self.path.name}:{number}") for number, line in enumerate(lines, 1)]
         return sorted((one for one in kept if one.cluster == self.cluster), key=lambda k: k.restore.ended)
 
+    def of(self, service: str) -> list[Restore]:
+        """Return every recorded restore of `service` on this cluster, oldest first; errors as for `all`."""
+        return [one.restore for one in self.all() if one.restore.service == service]
+
     def newest(self) -> dict[str, Kept]:
         """Return the newest record of each service that has one; a failed restore counts, and says so."""
         return {one.restore.service: one for one in self.all()}

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import subprocess
 import tempfile
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.errors import ProbeError
+from assay.probes.opening import opens
 from assay.probes.s3 import S3
 from assay.probes.s3_facts import Version
+from assay.provenance.naming import entropy
 
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ SHORT = 12
 OPEN = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"\x04\x22\x4d\x18", b"BZh", b"PK\x03\x04")
 TEXT = frozenset(range(32, 127)) | frozenset(b"\t\r\n")
 INFO = ".info"
-LIMIT = 60.0
 
 
 def fault(head: bytes) -> str:
@@ -61,11 +59,6 @@ def deep_fault(body: bytes, canaries: Iterable[bytes]) -> str:
         if len(part) >= LEAST and entropy(part) < ENOUGH:
             return "has the header of a cipher, and readable bytes behind it"
     return ""
-
-
-def entropy(part: bytes) -> float:
-    """Return Shannon's entropy, bits a byte."""
-    return -sum(n / len(part) * math.log2(n / len(part)) for n in Counter(part).values())
 
 
 def kept_secrets(escrow: Path) -> list[bytes]:
@@ -110,38 +103,9 @@ class Keys:
         """
         with tempfile.TemporaryDirectory(prefix="assay-key-") as name:
             sealed = str(self._s3.fetch(version, Path(name) / "sealed"))
-            if self._s3.head(version, 8) == b"Salted__":
+            if self._s3.head(version, 8) == HEADERS[1]:
                 key = self._escrow / "pgbackrest-passphrase"
-                argv = [
-                    "openssl",
-                    "enc",
-                    "-d",
-                    "-aes-256-cbc",
-                    "-md",
-                    "sha1",
-                    "-pass",
-                    f"file:{key}",
-                    "-in",
-                    sealed,
-                ]
-            else:
-                argv = [
-                    "age",
-                    "--decrypt",
-                    "--identity",
-                    str(self._escrow / f"{service}-backup.agekey"),
-                    sealed,
-                ]
-            return self._run(argv)
-
-    def _run(self, argv: list[str]) -> bool:
-        try:
-            done = subprocess.run(
-                [str(self._tools[argv[0]]), *argv[1:]], check=False, timeout=LIMIT,
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
-            )  # fmt: skip
-        except (OSError, subprocess.TimeoutExpired) as why:
-            raise ProbeError(
-                f"{argv[0]} did not run: {type(why).__name__}", f"set {argv[0]} under [tools]"
-            ) from why
-        return done.returncode == 0
+                words = [*["enc", "-d", "-aes-256-cbc", "-md", "sha1", "-pass"], f"file:{key}", "-in", sealed]
+                return opens(self._tools["openssl"], words)
+            identity = self._escrow / f"{service}-backup.agekey"
+            return opens(self._tools["age"], ["--decrypt", "--identity", identity, sealed])

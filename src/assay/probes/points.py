@@ -7,7 +7,6 @@ only this cluster can have put there.
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from assay.errors import ProbeError
 from assay.probes import snapshot
 from assay.probes.bolt import MAGIC
+from assay.probes.opening import opens
 from assay.probes.s3 import S3
 from assay.probes.s3_facts import Version
 
@@ -29,8 +29,6 @@ AGE_HEADER = b"age-encryption.org/v1\n"
 BBOLT_HEADER = MAGIC.to_bytes(4, "little")
 KNOWN_KEY = "/registry/namespaces/kube-system"
 RESTORED = Path("data/member/snap/db")
-FULL = ("no space left", "disk quota")
-LIMIT = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +89,7 @@ class Points:
             if fault := encryption_fault(sealed):
                 return Point(version, fault)
             clear = folder / "etcd.snapshot"
-            decrypt = ["--decrypt", "--identity", str(self._identity), "--output", str(clear), str(sealed)]
+            decrypt = ["--decrypt", "--identity", self._identity, "--output", clear, sealed]
             fault = self._run("age", decrypt, "it does not open with the escrow key")
             return Point(version, fault or self._restored(clear), clear.stat().st_size if not fault else 0)
 
@@ -101,26 +99,17 @@ class Points:
                 return f"it does not hold {KNOWN_KEY} of this cluster"
         except ProbeError as why:
             return why.message
-        status = self._run("etcdutl", ["snapshot", "status", str(clear)], "etcd's own tool refuses it")
+        status = self._run("etcdutl", ["snapshot", "status", clear], "etcd's own tool refuses it")
         data = clear.parent / "data"
-        restore = ["snapshot", "restore", str(clear), "--data-dir", str(data)]
+        restore = ["snapshot", "restore", clear, "--data-dir", data]
         fault = status or self._run("etcdutl", restore, "it does not restore")
         if fault:
             return fault
         whole = snapshot.holds(clear.parent / RESTORED, KNOWN_KEY, self._known.encode(), digest=False)
         return "" if whole else f"restored, it does not hold {KNOWN_KEY} of this cluster"
 
-    def _run(self, tool: str, words: list[str], otherwise: str) -> str:
-        try:
-            argv = [str(self._tools[tool]), *words]
-            done = subprocess.run(argv, capture_output=True, text=True, timeout=LIMIT, check=False)
-        except (OSError, subprocess.TimeoutExpired) as why:
-            raise ProbeError(
-                f"{tool} did not run: {type(why).__name__}", f"set {tool} under [tools]"
-            ) from why
-        if any(word in done.stderr.lower() for word in FULL):
-            raise ProbeError(f"{tool}: the disk is full", "make room where temporary files lie")
-        return otherwise if done.returncode else ""
+    def _run(self, tool: str, words: list[object], otherwise: str) -> str:
+        return "" if opens(self._tools[tool], words) else otherwise
 
 
 def encryption_fault(path: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from assay.errors import ProbeError
 from assay.model import Offender
 from assay.probes.bucket_code import DeclaredBucket
+from assay.probes.opening import opens
 from assay.probes.s3 import S3
 from assay.probes.s3_facts import Expiry, Version
 from assay.probes.sql import following
@@ -27,7 +27,6 @@ SEGMENT = re.compile(r"/([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})-[0-9a-f]{40}\b")
 FULL_BACKUP = re.compile(r"/backup/[^/]+/(\d{8}-\d{6}F)/")
 MOST = 100
 LARGEST = 1 << 30
-LIMIT = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,16 +166,12 @@ def snapshot_fault(s3: S3, version: Version, age: Path, identity: Path) -> str:
     """Return why a snapshot of Vault would not restore, empty where it opens and its own checksums hold.
 
     Raises:
-        ProbeError: it could not be fetched, or age does not run.
+        ProbeError: it could not be fetched, age does not run, or the disk is full.
     """
     with tempfile.TemporaryDirectory(prefix="assay-oldest-") as name:
         sealed, clear = s3.fetch(version, Path(name) / "sealed"), Path(name) / "clear"
-        argv = [str(age), "--decrypt", "--identity", str(identity), "--output", str(clear), str(sealed)]
-        try:
-            done = subprocess.run(argv, capture_output=True, timeout=LIMIT, check=False)
-        except (OSError, subprocess.TimeoutExpired) as why:
-            raise ProbeError(f"age did not run: {type(why).__name__}", "set age under [tools]") from why
-        return "it does not open with the escrow key" if done.returncode else checksums(clear)
+        words = ["--decrypt", "--identity", identity, "--output", clear, sealed]
+        return checksums(clear) if opens(age, words) else "it does not open with the escrow key"
 
 
 def checksums(archive: Path) -> str:

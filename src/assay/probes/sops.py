@@ -106,7 +106,7 @@ class Sops:
         Raises:
             ProbeError: no identity is given, it is none of the file's recipients, or sops did not run.
         """
-        code = self._decrypt(file.path)
+        code = self._sops(file.path)[0]
         if code == 0:
             return None
         if code == NO_MATCH:
@@ -148,9 +148,6 @@ class Sops:
             raise ProbeError(
                 f"{file.where}: holds no manifests ({type(why).__name__})", "encrypt manifests only"
             ) from None
-
-    def _decrypt(self, path: Path) -> int:
-        return self._sops(path)[0]
 
     def _sops(self, path: Path) -> tuple[int, bytes]:
         binary, key = self.access.binary, self.access.age_key

@@ -286,8 +286,8 @@ def strong(value: str, least: int = 12) -> bool:
     return kinds > 1 and digits and entropy(text) > (2.5 if least < 12 else 2.9)
 
 
-def entropy(value: str) -> float:
-    """Return Shannon's entropy in bits per character."""
+def entropy(value: str | bytes) -> float:
+    """Return Shannon's entropy in bits per character or byte."""
     if not value:
         return 0.0
     size = len(value)
