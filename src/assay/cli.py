@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -134,8 +135,29 @@ def _part(
     command += [f"--alluredir={reports / 'allure-results'}", f"--junitxml={reports / f'junit-{name}.xml'}"]
     command += ["-n", str(jobs)] if jobs > 1 else []
     environment = {**os.environ, "ASSAY_RUN": run, "ASSAY_REPORTS": str(reports)}
-    code = subprocess.run(command, env=environment, check=False).returncode
+    code = _waited_for(command, environment)
     return code if code in (0, 1, 10) else UNUSABLE
+
+
+def _waited_for(command: list[str], environment: dict[str, str]) -> int:
+    """Return the exit code of a run; interrupted, it is given all the time it needs to put things back.
+
+    A terminal tells the run as well. `subprocess` alone would kill it a quarter of a second later.
+
+    Raises:
+        click.Abort: it was interrupted, and has ended.
+    """
+    told: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda number, _: told.append(number))
+    try:
+        code = subprocess.run(command, env=environment, check=False).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if told:
+        raise click.Abort
+    return code
 
 
 @main.command()

@@ -122,6 +122,11 @@ def test_a_pod_is_ready_or_over(row: str, is_ready: bool, is_over: bool) -> None
     assert (beside.ready(table), bool(beside.over(table))) == (is_ready, is_over)
 
 
+def test_a_full_disk_is_told_on_the_line_after_the_error() -> None:
+    log = "P01  ERROR: [064]: local-1 protocol: unable to write '/x'\n  [28] No space left on device\n"
+    assert evidence.unfetched(log).endswith("'/x': No space left on device")
+
+
 def test_images_are_pinned_in_the_copy_of_git(tmp_path: Path) -> None:
     (tmp_path / "postgres").mkdir()
     for folder, name in ((tmp_path, "one"), (tmp_path / "postgres", "two")):

@@ -142,3 +142,22 @@ def test_the_commands_say_what_is_wrong(tmp_path: Path) -> None:
     for words in (["plan"], ["status"], ["rollback"], ["run", "etcd"]):
         done = CliRunner().invoke(cli.main, ["drill", *words, "--stack", missing])
         assert (done.exit_code, "cannot be read" in done.output) == (1, True), done.output
+
+
+def test_an_interrupted_run_is_waited_for(tmp_path: Path) -> None:
+    """Both are told, as by a terminal; the run takes its time, and the command line outlives it."""
+    done = tmp_path / "put-back"
+    child = "import pathlib, time\ntry:\n    time.sleep(30)\nexcept KeyboardInterrupt:\n    time.sleep(1)\n"
+    child += f"    pathlib.Path({str(done)!r}).touch()\n"
+    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += f"from assay.cli import _waited_for; _waited_for([sys.executable, '-c', {child!r}], {{}})"
+    parent = subprocess.Popen(
+[sys.executable, "-c", code],
+        start_new_session=True, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    time.sleep(1.5)
+    os.killpg(parent.pid, signal.SIGINT)
+    _, said = parent.communicate(timeout=20)
+    assert done.exists()
+    assert parent.returncode == 1
+    assert "Abort" in said

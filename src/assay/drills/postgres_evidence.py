@@ -16,6 +16,7 @@ from assay.probes.runbook import Command
 
 NAMED = "Restore postgres"
 LISTED = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d);(?:.*/)?([0-9A-F]{24})-[0-9a-f]{40}\b", re.MULTILINE)
+NO_ROOM = "No space left on device"
 DONE = "restore command end: completed successfully"
 
 
@@ -50,8 +51,13 @@ def fetched(log: str) -> bool:
 
 def unfetched(log: str) -> str:
     """Return pgBackRest's error of a log that ended without success, empty where it is not at its end."""
-    errors = [line.strip() for line in log.splitlines() if "ERROR:" in line or "Error:" in line]
-    return errors[0].partition("ERROR: ")[2][:200] or errors[0][:200] if errors else ""
+    lines = [line.strip() for line in log.splitlines()]
+    errors = [line for line in lines if "ERROR:" in line or "Error:" in line]
+    if not errors:
+        return ""
+    said = (errors[0].partition("ERROR: ")[2] or errors[0])[:200]
+    untold = NO_ROOM not in said and any(NO_ROOM in line for line in lines)
+    return f"{said}: {NO_ROOM}" if untold else said
 
 
 def rows(printed: str) -> list[Kept]:
