@@ -14,8 +14,9 @@ import click
 
 from assay import docs as generated
 from assay.catalogue import CONTROL_ID, Catalogue, load_catalogue, names
+from assay.drills.engine import roll_back, standing
 from assay.drills.known import DRILLS, conditions
-from assay.drills.rollback import LIMIT, WAYS, HeldError, Way, after, left, roll_back
+from assay.drills.watchdog import LIMIT, after
 from assay.errors import AssayError
 from assay.evidence import judgement, read_lines, verify
 from assay.gate import UNUSABLE, exit_code, gate_line, rows, select, waiver_findings
@@ -267,44 +268,34 @@ def run_drill(context: click.Context, name: str, stack: str | None, *, execute: 
 @drill.command()
 @click.option("--stack", help="stack profile")
 def status(stack: str | None) -> None:
-    """Say what is still broken by a drill, and whether one is running."""
+    """Say how far the drills are: the stage, what is not put back, the next command."""
     try:
-        profile = find_profile(stack)
-        for way in WAYS:
-            click.echo(f"{way.journal}: {_state(profile, way)}")
+        found = standing(find_profile(stack))
     except AssayError as problem:
         raise click.ClickException(str(problem)) from problem
-
-
-def _state(profile: Profile, way: Way) -> str:
-    try:
-        found = left(profile, way)
-    except HeldError:
-        return "a drill is running"
-    return (
-        f"to be put back: {', '.join(found)}; next: assay drill rollback"
-        if found
-        else "nothing to be put back"
-    )
+    click.echo(f"{found.stage}{' (running)' if found.running else ''}")
+    for undo in found.pending:
+        click.echo(f"  not put back: {undo.named}, for {found.seconds:.0f} s")
+    if found.next:
+        click.echo(f"  next: {found.next}")
+    sys.exit(0 if not found.next else 1)
 
 
 @drill.command()
 @click.option("--stack", help="stack profile")
-@click.option("--journal", type=click.Choice([way.journal for way in WAYS]), help="only this one's")
 @click.option("--after", "holder", metavar="PID:START", help="wait until this process has ended")
 @click.option("--limit", default=LIMIT, show_default=True, help="seconds after which it is told to end")
-def rollback(stack: str | None, journal: str | None, holder: str | None, limit: float) -> None:
-    """Put back whatever a killed drill left broken; the watchdog of every drill is this, with --after."""
+def rollback(stack: str | None, holder: str | None, limit: float) -> None:
+    """Put back whatever a killed drill left; the watchdog of every drill is this, with --after."""
     try:
         profile = find_profile(stack)
         if holder:
             after(holder, limit)
-        for way in WAYS:
-            for target in roll_back(profile, way) if journal in (None, way.journal) else ():
-                click.echo(f"back: {target}")
+        for target in roll_back(profile):
+            click.echo(f"back: {target}")
     except AssayError as problem:
         raise click.ClickException(str(problem)) from problem
-    click.echo("nothing is broken by a drill")
+    click.echo("nothing is left of a drill")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.drills.controlplane import forget
-from assay.drills.fault import Launcher
+from assay.drills.launcher import Launcher
+from assay.drills.once import forget
 from assay.drills.scene import LABEL
 from assay.errors import GuardError
 from assay.plant import Breach, Named, Plant
@@ -29,7 +29,7 @@ def other_image(plant: Plant) -> Iterator[Named]:
     Raises:
         GuardError: the node did not come back, from the one image or the other.
     """
-    driver = Launcher(plant.profile.need_text("drill.launcher"))
+    launcher = Launcher.from_profile(plant.profile)
     kube, pinned = Kube.from_profile(plant.profile), f"Talos ({plant.profile.talos.version})"
 
     def image() -> str:
@@ -37,12 +37,12 @@ def other_image(plant: Plant) -> Iterator[Named]:
         return next((one.os_image for one in kube.nodes() if one.name == AI_WORKER and one.ready), "")
 
     try:
-        driver.do("reimage", AI_WORKER)
+        launcher.do("reimage", AI_WORKER)
         plant.await_true(lambda: image() not in ("", pinned), f"{AI_WORKER} running another image", 180)
         yield Named(plant.talos_api.machine(AI_WORKER).named)
     finally:
-        driver.lose(AI_WORKER)
-        driver.ensure_on(AI_WORKER)
+        launcher.do("kill", AI_WORKER)
+        launcher.do("start", AI_WORKER)
         plant.await_true(lambda: image() == pinned, f"{AI_WORKER} running its own image", 180)
 
 

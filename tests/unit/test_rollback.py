@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,48 +16,56 @@ import pytest
 from click.testing import CliRunner
 
 from assay import cli
-from assay.drills import rollback
-from assay.drills.journal import HeldError, Journal, Undo
+from assay.drills import engine, watchdog
+from assay.drills.engine import roll_back, standing
+from assay.drills.journal import HeldError, Journal, Stage, Undo, path_of
 from assay.drills.known import DRILLS
-from assay.drills.rollback import NODES, Way, after, left, path_of, roll_back
+from assay.drills.watchdog import after
 from assay.errors import GuardError
 
 
 class Nodes:
     """Nodes are files: there is on."""
 
+    blind = False
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def lose(self, node: str) -> None:
+    def inject(self, node: str) -> float:
         (self.folder / node).unlink()
+        return 0.0
 
-    def ensure_on(self, node: str) -> None:
+    def ensure_undone(self, node: str) -> None:
         (self.folder / node).touch()
 
-    def on(self, node: str) -> bool:
-        return (self.folder / node).exists()
+    def is_undone(self, node: str) -> bool:
+        return not self.blind and (self.folder / node).exists()
+
+    def by_hand(self, node: str) -> str:
+        return f"touch {node}"
 
 
 @pytest.fixture
-def profile(tmp_path: Path) -> Any:  # noqa: ANN401 - stands for a profile, of which the file alone is asked
-    """A profile beside which a journal may lie."""
+def profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: ANN401 - its file alone is asked
+    """A profile beside which a journal may lie, of a stack whose nodes are files."""
+    monkeypatch.setattr(engine, "driver_of", lambda *_: Nodes(tmp_path))
     return type("Profile", (), {"file": tmp_path / "stack.toml"})()
 
 
-@pytest.fixture
-def way(tmp_path: Path) -> Way:
-    """A way back that touches files."""
-    nodes = Nodes(tmp_path)
-    return dataclasses.replace(NODES, way=lambda _: (nodes, nodes.on))
+def acting(profile: Any) -> Journal:  # noqa: ANN401 - as above
+    """Return the journal of a drill that is at it."""
+    journal = Journal(path_of(profile))
+    journal.enter(Stage.ARMED)
+    journal.intend(Undo("node", "cp-1"))
+    return journal
 
 
-def died(profile: Any, way: Way, how: int) -> int:  # noqa: ANN401 - as above
+def died(profile: Any, how: int) -> int:  # noqa: ANN401 - as above
     """Return the PID of a drill that wrote down an undo and then died of a signal."""
     child = os.fork()
     if child == 0:
-        journal = Journal(path_of(profile, way))
-        journal.intend(Undo("cp-1"))
+        acting(profile)
         os.kill(os.getpid(), how)
         os._exit(1)
     os.waitpid(child, 0)
@@ -65,34 +73,55 @@ def died(profile: Any, way: Way, how: int) -> int:  # noqa: ANN401 - as above
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])
-def test_what_a_dead_drill_left_is_put_back(profile: Any, way: Way, tmp_path: Path, how: int) -> None:  # noqa: ANN401
-    died(profile, way, how)
-    assert left(profile, way) == ["cp-1"]
-    assert roll_back(profile, way) == ["cp-1"]
+def test_what_a_dead_drill_left_is_put_back(profile: Any, tmp_path: Path, how: int) -> None:  # noqa: ANN401
+    died(profile, how)
+    found = standing(profile)
+    assert (found.stage, found.pending, found.running) == (Stage.ACTING, (Undo("node", "cp-1"),), False)
+    assert found.next == "assay drill rollback"
+    assert roll_back(profile) == ["cp-1"]
     assert (tmp_path / "cp-1").exists()
-    assert left(profile, way) == roll_back(profile, way) == []
+    assert (standing(profile).stage, standing(profile).pending) == (Stage.CLOSED, ())
+    assert roll_back(profile) == []
 
 
-def test_nothing_is_put_back_under_a_running_drill(profile: Any, way: Way) -> None:  # noqa: ANN401
-    journal = Journal(path_of(profile, way))
-    journal.intend(Undo("cp-1"))
-    with pytest.raises(HeldError):
-        left(profile, way)
-    with pytest.raises(HeldError):
-        roll_back(profile, way)
-    journal.close()
+def test_nothing_is_put_back_under_a_running_drill(profile: Any) -> None:  # noqa: ANN401
+    with closing(acting(profile)):
+        found = standing(profile)
+        assert (found.stage, found.running, found.next) == (Stage.ACTING, True, "")
+        with pytest.raises(HeldError):
+            roll_back(profile)
 
 
-def test_no_drill_ever_ran(profile: Any, way: Way) -> None:  # noqa: ANN401
-    assert left(profile, way) == []
+def test_no_drill_ever_ran(profile: Any) -> None:  # noqa: ANN401
+    assert standing(profile).stage is Stage.CLOSED
+    assert roll_back(profile) == []
+    assert not path_of(profile).exists()
 
 
-def test_what_does_not_come_back_stays_in_the_journal(profile: Any, way: Way, tmp_path: Path) -> None:  # noqa: ANN401
-    died(profile, way, signal.SIGKILL)
-    broken = dataclasses.replace(way, way=lambda _: (Nodes(tmp_path), lambda _: False))
-    with pytest.raises(GuardError, match="not undone"):
-        roll_back(profile, broken)
-    assert left(profile, way) == ["cp-1"]
+def test_what_does_not_come_back_stays_in_the_journal(
+    profile: Any,  # noqa: ANN401
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    died(profile, signal.SIGKILL)
+    monkeypatch.setattr(Nodes, "blind", True)
+    with pytest.raises(GuardError, match="touch cp-1"):
+        roll_back(profile)
+    assert (standing(profile).stage, standing(profile).next) == (Stage.NEEDS_HUMAN, "assay drill rollback")
+
+
+def test_status_shows_the_stage_and_the_next_command(
+    profile: Any,  # noqa: ANN401
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cli, "find_profile", lambda _: profile)
+    for how, code, words in (
+        (lambda: None, 0, ["closed"]),
+        (lambda: died(profile, signal.SIGKILL), 1, ["acting", "node cp-1", "next: assay drill rollback"]),
+        (lambda: roll_back(profile), 0, ["closed"]),
+    ):
+        how()
+        done = CliRunner().invoke(cli.main, ["drill", "status"])
+        assert (done.exit_code, [word in done.output for word in words]) == (code, [True] * len(words))
 
 
 def sleeper(code: str = "import time; time.sleep(60)") -> tuple[subprocess.Popen[bytes], str]:
@@ -123,7 +152,7 @@ def test_another_process_of_that_number_is_not_waited_for() -> None:
     ["import time; time.sleep(60)", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"],
 )
 def test_a_drill_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
-    monkeypatch.setattr(rollback, "GRACE", 2.0)
+    monkeypatch.setattr(watchdog, "GRACE", 2.0)
     process, holder = sleeper(code)
     time.sleep(0.5)
     after(holder, 0.5)

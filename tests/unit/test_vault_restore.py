@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.drills import vault_evidence as evidence
+from assay.drills.once import forget, once
 from assay.drills.procedure import StepError
-from assay.drills.restore import Result, forget, once
+from assay.drills.restore import Result
 from assay.drills.vault_evidence import State
 from assay.drills.verdict import OK, Op
 from assay.errors import ProbeError
@@ -105,11 +106,11 @@ def test_one_drill_serves_a_session_until_it_is_forgotten(tmp_path: Path) -> Non
 
     forget()
     for _ in range(3):
-        once("vault", tmp_path, tmp_path / "r.md", drill)
-    once("etcd", tmp_path, tmp_path / "r.md", drill)
+        once(("vault", tmp_path), drill)
+    once(("etcd", tmp_path), drill)
     assert len(runs) == 2
     forget()
-    once("vault", tmp_path, tmp_path / "r.md", drill)
+    once(("vault", tmp_path), drill)
     assert len(runs) == 3
     forget()
 

@@ -5,8 +5,9 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from assay.drills.once import forget
 from assay.drills.records import Records
-from assay.drills.restore import Restore, forget
+from assay.drills.restore import Restore
 from assay.drills.restore_vault import VaultRestore
 from assay.errors import GuardError
 from assay.plant import Named, Plant

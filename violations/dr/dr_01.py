@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.drills.restore import forget
+from assay.drills.once import forget
 from assay.drills.restore_postgres import PostgresRestore
 from assay.misprints import misprint, misprinted
 from assay.plant import Named, Plant

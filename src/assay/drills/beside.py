@@ -9,20 +9,21 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.drills.clock import await_true
-from assay.drills.controlplane import guard_kind
+from assay.drills.drivers import SCRATCH
+from assay.drills.engine import Engine, armed, guard_kind
 from assay.drills.envelope import Envelope
-from assay.drills.fault import interruptible, uninterrupted
 from assay.drills.journal import folder_of
 from assay.drills.kit import Kit, pin, released
+from assay.drills.once import once
 from assay.drills.procedure import HopelessError, StepError
 from assay.drills.records import Records
-from assay.drills.restore import Budgets, Result, once
+from assay.drills.restore import Budgets, Result
 from assay.errors import ProbeError
 from assay.model import Offender
 from assay.probes.kube import Kube
@@ -62,6 +63,11 @@ class Place:
         """Return `Restore service`: what is named where no line of the runbook is to blame."""
         return f"Restore {self.service}"
 
+    @property
+    def path(self) -> str:
+        """Return where the API has the scratch namespace."""
+        return f"/api/v1/namespaces/{self.space}"
+
 
 class Beside(ABC):
     """A restore of one service on the stack of one profile."""
@@ -91,22 +97,21 @@ class Beside(ABC):
             GuardError: a guard refused, or the scratch namespace does not go away.
             ProbeError: something could not be read, or there was no room for the restore.
         """
-        return once(self.place.service, self._profile.file, self.runbook.path, self._drilled)
+        return once((self.place.service, self._profile.file, self.runbook.path), self._drilled)
 
     def _drilled(self) -> Result:
         wrong = [Offender(one.named, one.why) for one in self.runbook.mistakes(self.place.section)]
         if wrong:
             return Result(None, tuple(wrong))
-        with interruptible():
-            self._kube.check_cluster()
-            result = self._run()
+        with armed(self._profile) as engine:
+            result = self._run(engine)
         if result.restore is not None:
             Records.from_profile(self._profile).add(result.restore)
         return result
 
     @abstractmethod
-    def _run(self) -> Result:
-        """Write a ledger until the fault, restore, compare."""
+    def _run(self, engine: Engine) -> Result:
+        """Write a ledger until the fault, restore, compare; the scratch place is `_scratch(engine)`'s."""
 
     @contextmanager
     def _sealed(self) -> Iterator[Envelope]:
@@ -116,22 +121,24 @@ class Beside(ABC):
             pin(overlay / f"restore-{self.place.service}", self._images)
             yield envelope
 
-    @contextmanager
-    def _scratch(self) -> Iterator[None]:
-        """Be sure that nothing of a restore is there, before and after."""
-        self._sweep()
-        try:
-            yield
-        finally:
-            with uninterrupted():
-                self._sweep()
+    def _scratch(self, engine: Engine) -> AbstractContextManager[float]:
+        """Be sure that nothing of a restore is there, before and after, whoever ends the drill."""
+        return engine.acting(SCRATCH, self.place.service)
 
-    def _sweep(self) -> None:
-        path, wire = f"/api/v1/namespaces/{self.place.space}", self._kube.wire
-        for one in (*self.place.outside, path):
-            wire.ask("DELETE", one)
-        gone = f"Namespace {self.place.space} gone"
-        await_true(lambda: wire.ask("GET", path).status == 404, gone, GONE, every=1.0)
+    def sweep(self) -> None:
+        """Take away what a restore made.
+
+        Raises:
+            GuardError: it does not go away.
+            ProbeError: the cluster cannot be asked.
+        """
+        for one in (*self.place.outside, self.place.path):
+            self._kube.wire.ask("DELETE", one)
+        await_true(self.swept, f"Namespace {self.place.space} gone", GONE, every=1.0)
+
+    def swept(self) -> bool:
+        """Return whether the scratch namespace is gone; errors as for `sweep`."""
+        return self._kube.wire.ask("GET", self.place.path).status == 404
 
     def _offender(self, failed: StepError) -> Offender:
         """Return what to name for a step that failed.

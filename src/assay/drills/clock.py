@@ -13,17 +13,21 @@ def now() -> float:
     return time.monotonic()
 
 
-def await_true(holds: Callable[[], bool], what: str, within: float, every: float = 0.5) -> float:
-    """Return how many seconds it took until `holds()`.
+def seen(holds: Callable[[], bool], within: float, every: float = 0.5) -> float | None:
+    """Return the time at which `holds()` was seen, None if it was not in `within` seconds."""
+    end = now() + within
+    while not holds():
+        if now() > end:
+            return None
+        time.sleep(every)
+    return now()
+
+
+def await_true(holds: Callable[[], bool], what: str, within: float, every: float = 0.5) -> None:
+    """Wait until `holds()`.
 
     Raises:
         GuardError: it did not in `within` seconds; `what` says what was waited for.
     """
-    begin = now()
-    while not holds():
-        if now() - begin > within:
-            raise GuardError(
-                f"{what}: not seen within {within:.0f} s", "look at the stack before the next drill"
-            )
-        time.sleep(every)
-    return now() - begin
+    if seen(holds, within, every) is None:
+        raise GuardError(f"{what}: not seen within {within:.0f} s", "look at the stack before the next drill")

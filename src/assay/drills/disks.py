@@ -5,16 +5,13 @@ An undo needs no restore to have worked: until etcd is well again on its new dis
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from assay.drills.clock import now
-from assay.drills.fault import Launcher
+from assay.drills.clock import now, seen
+from assay.drills.launcher import Launcher
 from assay.drills.quorum import Quorum
 from assay.errors import GuardError
-from assay.probes.etcd import Etcd
-from assay.probes.talos import Talos
 
 
 if TYPE_CHECKING:
@@ -38,22 +35,20 @@ class Disks:
         Raises:
             ProbeError: the profile lacks the launcher or the nodes.
         """
-        quorum = Quorum(Talos.from_profile(profile), Etcd.from_profile(profile))
-        return cls(Launcher(profile.need_text("drill.launcher")), quorum)
+        return cls(Launcher.from_profile(profile), Quorum.from_profile(profile))
 
-    def lose(self, target: str) -> float:
+    def inject(self, target: str) -> float:
         """Take the disks of all nodes at once; return the time (of the drill's clock) it was in force.
 
         Raises:
             GuardError: the launcher failed, or a node still answers.
         """
         self._each("lose-disk", target)
-        end = now()
-        while any(self._quorum.answers(m) for m in self._quorum.machines if m.name in target.split(",")):
-            if now() - end > GONE:
-                raise GuardError("a node answers without its disk", "look at the launcher")
-            time.sleep(0.2)
-        return end
+        moment = now()
+        lost = [one for one in self._quorum.machines if one.name in target.split(",")]
+        if seen(lambda: not any(map(self._quorum.answers, lost)), GONE, every=0.2) is None:
+            raise GuardError("a node answers without its disk", "look at the launcher")
+        return moment
 
     def replace(self, target: str) -> None:
         """Start the nodes on empty disks.
@@ -63,7 +58,7 @@ class Disks:
         """
         self._each("start", target)
 
-    def ensure_on(self, target: str) -> None:
+    def ensure_undone(self, target: str) -> None:
         """Keep the new disks if etcd is well on all of them; else put the old ones back.
 
         Raises:
@@ -74,15 +69,16 @@ class Disks:
         else:
             self._each("restore-disk", target)
 
-    def observed(self, target: str) -> bool:
+    def is_undone(self, target: str) -> bool:
         """Return whether etcd has its quorum, after waiting for as long as that may take."""
-        end = now() + PATIENCE
-        while not self._quorum.holds():
-            if now() > end:
-                return False
-            time.sleep(2.0)
+        if seen(self._quorum.holds, PATIENCE, every=2.0) is None:
+            return False
         self._each("forget-disk", target)
         return True
+
+    def by_hand(self, target: str) -> str:
+        """Return the launcher's commands that put the old disks back."""
+        return "; ".join(self._launcher.line("restore-disk", name) for name in target.split(","))
 
     def _each(self, verb: str, target: str) -> None:
         with ThreadPoolExecutor(4) as pool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assay.drills.rollback import WAYS, HeldError, left
+from assay.drills.engine import guard, guard_kind, standing
 from assay.errors import AssayError
 
 
@@ -78,26 +78,19 @@ def conditions(profile: Profile) -> Iterator[tuple[str, str]]:
 
 
 def _lab(profile: Profile) -> str:
-    from assay.drills.controlplane import guard_kind
-
     guard_kind(profile)
     return ""
 
 
 def _meant(profile: Profile) -> str:
-    from assay.drills.scene import Scene
-
-    Scene.from_profile(profile).check_cluster()
+    guard(profile)
     return ""
 
 
 def _quorum(profile: Profile) -> str:
     from assay.drills.quorum import Quorum
-    from assay.probes.etcd import Etcd
-    from assay.probes.talos import Talos
 
-    quorum = Quorum(Talos.from_profile(profile), Etcd.from_profile(profile))
-    return "" if quorum.holds() else "it has not"
+    return "" if Quorum.from_profile(profile).holds() else "it has not"
 
 
 def _ready(profile: Profile) -> str:
@@ -107,8 +100,7 @@ def _ready(profile: Profile) -> str:
 
 
 def _left(profile: Profile) -> str:
-    try:
-        found = [target for way in WAYS for target in left(profile, way)]
-    except HeldError:
+    found = standing(profile)
+    if found.running:
         return "a drill is running"
-    return f"{', '.join(found)}: assay drill rollback" if found else ""
+    return f"{', '.join(undo.named for undo in found.pending)}: {found.next}" if found.pending else ""

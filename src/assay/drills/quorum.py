@@ -9,12 +9,17 @@ dead as well. So every member is asked for itself, by etcd and by Talos, and the
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from assay.errors import ProbeError
 from assay.probes import tls
 from assay.probes.etcd import Etcd, EtcdMember, EtcdStatus
 from assay.probes.talos import API_PORT, Talos
 from assay.probes.talos_facts import Machine
 
+
+if TYPE_CHECKING:
+    from assay.profile import Profile
 
 LAG = 1000
 
@@ -25,6 +30,15 @@ class Quorum:
     def __init__(self, talos: Talos, etcd: Etcd) -> None:
         """Ask the control planes of `talos` and the endpoints of `etcd`."""
         self._talos, self._etcd = talos, etcd
+
+    @classmethod
+    def from_profile(cls, profile: Profile) -> Quorum:
+        """Return the quorum of the stack of `profile`.
+
+        Raises:
+            ProbeError: the profile does not name its nodes and members.
+        """
+        return cls(Talos.from_profile(profile), Etcd.from_profile(profile))
 
     @property
     def machines(self) -> tuple[Machine, ...]:

@@ -12,7 +12,6 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.drills.clock import now
@@ -106,29 +105,6 @@ class Result:
     acked: int = 0
     notes: Mapping[str, str] = field(default_factory=dict)
     full: float | None = None
-
-
-_results: dict[tuple[str, Path, Path], Result] = {}
-
-
-def forget() -> None:
-    """Forget the results of earlier drills, so that the next question drills again; for violations."""
-    _results.clear()
-
-
-def once(service: str, stack: Path, runbook: Path, drill: Callable[[], Result]) -> Result:
-    """Return what `drill` finds; one run serves every control of a session.
-
-    Args:
-        service: what is restored.
-        stack: the profile's file.
-        runbook: the file that the drill carries out: another text is another drill.
-        drill: breaks and restores.
-    """
-    key = (service, stack, runbook)
-    if key not in _results:
-        _results[key] = drill()
-    return _results[key]
 
 
 @dataclass(frozen=True, slots=True)

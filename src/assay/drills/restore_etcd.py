@@ -18,28 +18,26 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from assay.drills.backup import backed_up
 from assay.drills.clock import await_true, now
-from assay.drills.controlplane import guard_kind
 from assay.drills.disks import Disks
+from assay.drills.drivers import DISKS
+from assay.drills.engine import armed, guard_kind
 from assay.drills.envelope import Envelope
 from assay.drills.etcd_evidence import created, last_name, lost_rows, started_within, voters
-from assay.drills.fault import interruptible, put_back, resume
-from assay.drills.journal import Journal, Undo, folder_of
+from assay.drills.journal import folder_of
 from assay.drills.kit import Kit, Steps
 from assay.drills.ledger import Ledger
+from assay.drills.once import once
 from assay.drills.procedure import Procedure, StepError, Wait
 from assay.drills.quorum import Quorum
 from assay.drills.records import Records
-from assay.drills.restore import Budgets, Result, Stopwatch, once
-from assay.drills.rollback import DISKS, path_of, watched
+from assay.drills.restore import Budgets, Result, Stopwatch
 from assay.drills.scene import Scene, space
 from assay.drills.verdict import OK
 from assay.errors import AssumptionError, ProbeError
 from assay.model import Offender
-from assay.probes.etcd import Etcd
 from assay.probes.kube import Kube
 from assay.probes.points import Points
 from assay.probes.runbook import Runbook
-from assay.probes.talos import Talos
 
 
 if TYPE_CHECKING:
@@ -90,8 +88,8 @@ class EtcdRestore:
         guard_kind(profile)
         self._profile = profile
         self._kube, self._scene = Kube.from_profile(profile), Scene.from_profile(profile)
-        self._talos, self._disks = Talos.from_profile(profile), Disks.from_profile(profile)
-        self._quorum = Quorum(self._talos, Etcd.from_profile(profile))
+        self._disks = Disks.from_profile(profile)
+        self._quorum = Quorum.from_profile(profile)
         self._folder = folder_of(profile)
         self._target = ",".join(machine.name for machine in self._quorum.machines)
         self._kit = Kit(profile, runbook, SERVICE, TOOLS)
@@ -106,7 +104,7 @@ class EtcdRestore:
             GuardError: a guard refused, or the old state could not be put back.
             ProbeError: something could not be read.
         """
-        return once(SERVICE, self._profile.file, self.runbook.path, self._drilled)
+        return once((SERVICE, self._profile.file, self.runbook.path), self._drilled)
 
     def _drilled(self) -> Result:
         wrong = mistakes(self.runbook)
@@ -115,12 +113,7 @@ class EtcdRestore:
     def _run(self) -> Result:
         run = secrets.token_hex(4)
         with ExitStack() as stack:
-            stack.enter_context(interruptible())
-            journal = Journal(path_of(self._profile, DISKS))
-            stack.callback(journal.close)
-            stack.enter_context(watched(self._profile, DISKS))
-            self._scene.check_cluster()
-            resume(journal, self._disks, self._disks.observed)
+            engine = stack.enter_context(armed(self._profile))
             self._preflight()
             writers = stack.enter_context(self._scene.opened(run, 2))
             canary = self._canary(run)
@@ -132,12 +125,10 @@ class EtcdRestore:
             point = self._backup(run)
             await_true(lambda: ledger.acked_since(now() - 4) >= ROWS_AFTER, "rows after the backup", 60)
             gates = self._gates()
-            number = journal.intend(Undo(self._target))
-            try:
-                return self._lose_and_restore(run, ledger, point, gates, canary)
-            finally:
-                put_back(journal, self._disks, number, Undo(self._target), self._disks.observed)
-                await_true(self._scene.apiservers_ready, "every API server ready again", 300, every=1.0)
+            with engine.acting(DISKS, self._target) as fault:
+                result = self._restored(run, ledger, fault, point, gates, canary)
+            await_true(self._scene.apiservers_ready, "every API server ready again", 300, every=1.0)
+        return result
 
     def _preflight(self) -> None:
         await_true(self._quorum.holds, "three agreeing etcd voters before the drill", 300, every=1.0)
@@ -179,10 +170,9 @@ class EtcdRestore:
             for item in self._kube.objects(kind, version=version)
         }
 
-    def _lose_and_restore(
-        self, run: str, ledger: Ledger, point: float, gates: Mapping[str, str], canary: str
+    def _restored(
+        self, run: str, ledger: Ledger, fault: float, point: float, gates: Mapping[str, str], canary: str
     ) -> Result:
-        fault = self._disks.lose(self._target)
         watch, notes = Stopwatch(self._budgets, fault), dict[str, str]()
         self._disks.replace(self._target)
         try:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from assay.drills import postgres_evidence as evidence
 from assay.drills.beside import Beside, Place, over, ready
 from assay.drills.clock import await_true, now
+from assay.drills.engine import Engine
 from assay.drills.kit import Steps
 from assay.drills.ledger import Ledger, outcome_of
 from assay.drills.postgres_evidence import Kept
@@ -89,14 +90,14 @@ class PostgresRestore(Beside):
         super().__init__(profile, runbook)
         self._sql, self._http = Sql.from_profile(profile), Http.from_profile(profile)
 
-    def _run(self) -> Result:
+    def _run(self, engine: Engine) -> Result:
         before = [one.named for one in (*self._sql.constraints(), *self._sql.indexes())]
         written = self._ledger()
-        with self._scratch():
+        with self._scratch(engine):
             result = self._latest(written, before)
         if result.offenders:
             return result
-        with self._scratch():
+        with self._scratch(engine):
             wrong = self._to_the_point(written)
         return Result(result.restore, tuple(wrong), result.acked, result.notes)
 

@@ -18,6 +18,7 @@ from assay.drills import vault_evidence as evidence
 from assay.drills.backup import backed_up
 from assay.drills.beside import Beside, Place, over, ready
 from assay.drills.clock import await_true, now
+from assay.drills.engine import Engine
 from assay.drills.kit import Steps
 from assay.drills.ledger import Ledger, outcome_of
 from assay.drills.procedure import StepError, Wait
@@ -74,8 +75,8 @@ class VaultRestore(Beside):
         self._token = profile.need_path("vault.token").read_text(encoding="utf-8").strip()
         self._marker = Marker()
 
-    def _run(self) -> Result:
-        with self._scratch():
+    def _run(self, engine: Engine) -> Result:
+        with self._scratch(engine):
             return self._restored(self._ledger())
 
     # before the fault -----------------------------------------------------------------------------
@@ -110,9 +111,9 @@ class VaultRestore(Beside):
 
     # the restore ----------------------------------------------------------------------------------
 
-    def _sweep(self) -> None:
-        """Take away the namespace, and every entry of a ledger from the old Vault."""
-        super()._sweep()
+    def sweep(self) -> None:
+        """Take away the namespace, and every entry of a ledger from the old Vault; errors as for `Beside`."""
+        super().sweep()
         left = [one for one in self._old.entries() if one.startswith(FOLDER)]
         if left:
             with self._writer.root() as door:

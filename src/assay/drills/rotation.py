@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assay.drills.clock import now
-from assay.drills.controlplane import guard_kind
+from assay.drills.engine import guard_kind
 from assay.errors import AssumptionError, ProbeError
 from assay.model import Attempt
 from assay.probes.kube import Kube
