@@ -1,4 +1,4 @@
-"""The lab's command line: up, down, status, logs, env, node, prune."""
+"""The lab's command line: up, down, status, logs, env, fill, part, node, prune."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.table import Table
 
-from lab import build, clean, cluster, nodes, parts, process, services
+from lab import ballast, build, clean, cluster, nodes, parts, process, services
 from lab.layout import CACHE, NAME, NODES, STATE, node
 from lab.up import Up, complete
 
@@ -113,6 +113,15 @@ def env() -> None:
     click.echo(f"export PATH={build.BINARIES}:$PATH")
     click.echo(f"export KUBECONFIG={cluster.KUBECONFIG} TALOSCONFIG={cluster.TALOSCONFIG}")
     click.echo(f"export ASSAY_STACK={STATE / 'stack.toml'}")
+
+
+@main.command()
+@click.argument("service", type=click.Choice(sorted(ballast.FILLS)))
+@click.argument("mebibytes", type=click.IntRange(0, 1024))
+def fill(service: str, mebibytes: int) -> None:
+    """Let a service hold so many MiB of meaningless data, so that its restore is timed at another size."""
+    with alone():
+        ballast.fill(service, mebibytes)
 
 
 @main.group(name="part")

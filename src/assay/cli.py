@@ -283,6 +283,25 @@ def status(stack: str | None) -> None:
 
 @drill.command()
 @click.option("--stack", help="stack profile")
+def rate(stack: str | None) -> None:
+    """Say of each service how it was restored, and how large its data may grow within the objective."""
+    from assay.drills.rate import stated
+    from assay.drills.records import Records
+
+    try:
+        records = Records.from_profile(find_profile(stack))
+        limits = load_catalogue(Path.cwd()).controls["ACC-07"].limits
+        limit = next(one.value for one in limits if one.metric == "restore")
+        for service in sorted(records.newest()):
+            for one in records.of(service):
+                click.echo(f"{service}: {one.data_bytes / 1e6:.3g} MB in {one.measured:.1f} s")
+            click.echo(f"{service}: largest size in {limit:.0f} s: {stated(records.of(service), limit)}")
+    except AssayError as problem:
+        raise click.ClickException(str(problem)) from problem
+
+
+@drill.command()
+@click.option("--stack", help="stack profile")
 @click.option("--after", "holder", metavar="PID:START", help="wait until this process has ended")
 @click.option("--limit", default=LIMIT, show_default=True, help="seconds after which it is told to end")
 def rollback(stack: str | None, holder: str | None, limit: float) -> None:

@@ -20,6 +20,8 @@ from assay.drills import engine, watchdog
 from assay.drills.engine import roll_back, standing
 from assay.drills.journal import HeldError, Journal, Stage, Undo, path_of
 from assay.drills.known import DRILLS
+from assay.drills.records import Records
+from assay.drills.restore import PARTS, Restore
 from assay.drills.watchdog import after
 from assay.errors import GuardError
 
@@ -190,3 +192,21 @@ def test_an_interrupted_run_is_waited_for(tmp_path: Path) -> None:
     assert done.exists()
     assert parent.returncode == 1
     assert "Abort" in said
+
+
+def test_the_largest_size_is_said_by_the_records(
+    profile: Any,  # noqa: ANN401
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cli, "find_profile", lambda _: profile)
+    monkeypatch.setenv("ASSAY_REPORTS", str(tmp_path))
+    profile.name, profile.cluster_uid = "lab", "uid"
+    parts = dict.fromkeys(PARTS, 0.0)
+    for size, seconds in ((10e6, 11.0), (20e6, 12.1), (40e6, 13.9), (80e6, 18.0)):
+        restore = Restore("vault", 0.0, {**parts, "restore": seconds}, int(size), 1.0, 0, True, "L3")
+        Records.from_profile(profile).add(restore)
+    done = CliRunner().invoke(cli.main, ["drill", "rate"])
+    assert done.exit_code == 0, done.output
+    assert "vault: 80 MB in 18.0 s" in done.output
+    assert "GB by 4 restores of up to 80 MB" in done.output
