@@ -21,6 +21,7 @@ from assay.errors import AssayError
 from assay.evidence import judgement, read_lines, verify
 from assay.gate import UNUSABLE, exit_code, gate_line, rows, select, waiver_findings
 from assay.model import Tier, Verdict
+from assay.pace import LATER, earlier, expected
 from assay.profile import Profile
 from assay.proof import read_detections
 from assay.report import agree, generate
@@ -103,11 +104,14 @@ def _check(
     run, reports = new_run(), Path(os.environ.get("ASSAY_REPORTS") or catalogue.root / "reports")
     selection = select(catalogue, profile, tiers, controls)
     shutil.rmtree(reports / "allure-results", ignore_errors=True)
-    codes = []
+    codes, known, tiers_left = [], earlier(reports / "evidence"), {tier for _, tier in selection.pairs}
     for name, part in (("read", (Tier.STATIC, Tier.LIVE)), ("load", (Tier.LOAD,)), ("drill", (Tier.DRILL,))):
-        wanted = [tier for tier in part if any(tier == selected for _, selected in selection.pairs)]
+        wanted = [tier for tier in part if tier in tiers_left]
+        tiers_left.difference_update(part)
+        later = expected(known, tiers_left)
         if wanted:
-            codes.append(_part(name, wanted, profile, controls, run, reports, jobs if name == "read" else 0))
+            lanes = jobs if name == "read" else 0
+            codes.append(_part(name, wanted, profile, controls, run, reports, lanes, later))
     if not codes or max(codes) == UNUSABLE:
         return UNUSABLE
     path = reports / "evidence" / f"{run}.jsonl"
@@ -129,13 +133,14 @@ def _part(
     run: str,
     reports: Path,
     jobs: int,
+    later: float,
 ) -> int:
     command = [sys.executable, "-m", "pytest", "acceptance", "--stack", str(profile.file)]
     command += [word for tier in tiers for word in ("--tier", str(tier))]
     command += [word for control in controls for word in ("--control", control)]
     command += [f"--alluredir={reports / 'allure-results'}", f"--junitxml={reports / f'junit-{name}.xml'}"]
     command += ["-n", str(jobs)] if jobs > 1 else []
-    environment = {**os.environ, "ASSAY_RUN": run, "ASSAY_REPORTS": str(reports)}
+    environment = {**os.environ, "ASSAY_RUN": run, "ASSAY_REPORTS": str(reports), LATER: str(later)}
     code = _waited_for(command, environment)
     return code if code in (0, 1, 10) else UNUSABLE
 

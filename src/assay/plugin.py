@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import os
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from assay.evidence import Judgement
 from assay.gate import UNUSABLE
 from assay.judge import judge
 from assay.model import Control, Record, Tier, Verdict
+from assay.pace import Pace, earlier
 from assay.plant import Plant
 from assay.proof import Planted, is_plant, names_it, says
 from assay.session import Session, Wish, start
@@ -287,6 +288,7 @@ class Keeper:
         self.config = config
         self.session = session
         self.collected: set[tuple[str, Tier]] | None = None
+        self.pace = Pace({}, ())
         self.unusable = False
 
     @pytest.hookimpl(tryfirst=True)
@@ -319,8 +321,10 @@ class Keeper:
         """Note what will run; while only collecting, list it."""
         if session.items:
             self.collected = {_pair(item) for item in session.items}
+            self._expect([item.nodeid for item in session.items])
         if self.session.wish.collect_only:
-            self._list(session.items)
+            for line in self.session.listing(_pair(item) for item in session.items):
+                self._write(line)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
@@ -334,12 +338,23 @@ class Keeper:
             for case in self.session.catalogue.cases
             if (case.path, case.function) in paths
         }
+        self._expect(ids)
+
+    def _expect(self, ids: Sequence[str]) -> None:
+        if self.session.ledger is not None:
+            lanes = int(self.config.getoption("numprocesses", None) or 1)
+            self.pace = Pace(earlier(self.session.ledger.path.parent), ids, lanes)
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        """Leave the letter of a judgement out: a line of its own says what came of it."""
+        return (report.outcome, "", "") if getattr(report, "assay", None) is not None else None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Put a judgement on disk as it comes."""
         row = getattr(report, "assay", None)
         if row is not None:
             self.session.keep(row)
+            self._write(self.pace.line(row))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(
@@ -350,27 +365,18 @@ class Keeper:
         if self.session.wish.collect_only or (self.session.ledger is None):
             return result
         self.session.narrow(self.collected or ())
-        lines = [] if self.session.part else ["", *self.session.lines(), ""]
-        for line in [*lines, *([] if self.session.part else self._files()), self.session.line()]:
+        lines = [] if self.session.part else ["", *self.session.lines(), "", self.session.files(), ""]
+        for line in [*lines, self.session.line()]:
             self._write(line)
         self.session.close()
         if exitstatus not in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR) or self.unusable:
             session.exitstatus = UNUSABLE if self.unusable else self.session.code()
         return result
 
-    def _files(self) -> list[str]:
-        path = self.session.ledger.path if self.session.ledger is not None else Path()
-        return [f"evidence: {path}", ""]
-
-    def _list(self, items: list[pytest.Item]) -> None:
-        for item in items:
-            name, tier = _pair(item)
-            control = self.session.catalogue.controls[name]
-            self._write(f"{name:8} {tier:7} {control.owner:14} {control.statement}")
-
     def _write(self, line: str) -> None:
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
+            reporter.showfspath = False  # what is written here says itself what it is of
             reporter.write_line(line)
 
 

@@ -170,6 +170,15 @@ class Session:
         remarks += [f"stand-in: {one.part}: {one.reason}" for one in self.needed().standins]
         return summary(table, self.catalogue.findings, remarks)
 
+    def files(self) -> str:
+        """Return where the evidence lies, in words."""
+        return f"evidence: {self.ledger.path}" if self.ledger is not None else "evidence: none"
+
+    def listing(self, pairs: Iterable[tuple[str, Tier]]) -> list[str]:
+        """Return a line for each of `pairs`: control, tier, owner, statement."""
+        known = [(name, tier, self.catalogue.controls[name]) for name, tier in pairs]
+        return [f"{name:8} {tier:7} {one.owner:14} {one.statement}" for name, tier, one in known]
+
     def header(self) -> list[str]:
         """Return the first lines of the run: which stack, how much of the scope, under which run id."""
         profile = self.needed()

@@ -20,7 +20,7 @@ ROWS = [
     {"model", "table"},
     {"profile"},
     {"profile_file", "catalogue", "evidence", "judge", "loadplan", "loadverdict", "report"},
-    {"gate"},
+    {"gate", "pace"},
     {"proof", "summary", "provenance"},
     {"docs", "lease"},
     {"probes"},
