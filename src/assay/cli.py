@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -148,21 +149,26 @@ def _part(
 def _waited_for(command: list[str], environment: dict[str, str]) -> int:
     """Return the exit code of a run; interrupted, it is given all the time it needs to put things back.
 
-    A terminal tells the run as well. `subprocess` alone would kill it a quarter of a second later.
-
-    Raises:
-        click.Abort: it was interrupted, and has ended.
+    The run is a process group of its own: it is told once, whoever was told and how. An interrupted run ends
+    this process with 128 and the number of the signal.
     """
     told: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, lambda number, _: told.append(number))
+    run = subprocess.Popen(command, env=environment, process_group=0)
+
+    def tell(number: int, _frame: FrameType | None) -> None:
+        told.append(number)
+        run.send_signal(number)
+
+    heard = [one for one in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(one) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, tell) for number in heard}
     try:
-        code = subprocess.run(command, env=environment, check=False).returncode
+        code = run.wait()
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if told:
-        raise click.Abort
+        click.echo("interrupted; what the run had changed was put back, or stands in assay drill status")
+        sys.exit(128 + told[-1])
     return code
 
 

@@ -175,23 +175,27 @@ def test_the_commands_say_what_is_wrong(tmp_path: Path) -> None:
         assert (done.exit_code, "cannot be read" in done.output) == (1, True), done.output
 
 
-def test_an_interrupted_run_is_waited_for(tmp_path: Path) -> None:
-    """Both are told, as by a terminal; the run takes its time, and the command line outlives it."""
-    done = tmp_path / "put-back"
-    child = "import pathlib, time\ntry:\n    time.sleep(30)\nexcept KeyboardInterrupt:\n    time.sleep(1)\n"
-    child += f"    pathlib.Path({str(done)!r}).touch()\n"
-    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    code += f"from assay.cli import _waited_for; _waited_for([sys.executable, '-c', {child!r}], {{}})"
-    parent = subprocess.Popen(
-[sys.executable, "-c", code],
-        start_new_session=True, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    time.sleep(1.5)
-    os.killpg(parent.pid, signal.SIGINT)
-    _, said = parent.communicate(timeout=20)
-    assert done.exists()
-    assert parent.returncode == 1
-    assert "Abort" in said
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_told_once_and_waited_for(tmp_path: Path, number: int) -> None:
+    """Only the command line is told; the run hears of it and takes its time; the command line outlives it."""
+    done, ready = tmp_path / "put-back", tmp_path / "ready"
+    child = "import pathlib, signal, time\ntold = []\n"
+    child += (
+        f"signal.signal({int(number)}, lambda n, _: told.append(n))\n"
+    child += f"pathlib.Path({str(ready)!r}).touch()\n"
+    )
+    child += "end = time.time() + 20\nwhile not told and time.time() < end: time.sleep(0.05)\n"
+    child += f"time.sleep(0.5)\npathlib.Path({str(done)!r}).write_text(str(len(told)))\n"
+    code = f"from assay.cli import _waited_for; _waited_for([{sys.executable!r}, '-c', {child!r}], {{}})"
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    end = time.monotonic() + 20
+    while not ready.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    parent.send_signal(number)
+    said, _ = parent.communicate(timeout=20)
+    assert done.read_text() == "1"
+    assert parent.returncode == 128 + number
+    assert "interrupted" in said
 
 
 def test_the_largest_size_is_said_by_the_records(

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 TOOLS = ("talosctl", "kubectl", "rclone", "openssl")
 GONE = 120.0
+# Answers to a deletion that mean: it is gone, or going.
+ABSENT = (404, 409)
 OVER = re.compile(r"\b(Error|Failed|Evicted|OOMKilled|Completed|CrashLoopBackOff|ContainerStatusUnknown)\b")
 # A pod is evicted for want of room: of memory, of disk, or of its own volume.
 FULL = ("no space left", "exceeds the limit", "evicted")
@@ -64,9 +66,9 @@ class Place:
         return f"Restore {self.service}"
 
     @property
-    def path(self) -> str:
-        """Return where the API has the scratch namespace."""
-        return f"/api/v1/namespaces/{self.space}"
+    def made(self) -> tuple[str, ...]:
+        """Return where the API has what the restore makes, the scratch namespace last."""
+        return (*self.outside, f"/api/v1/namespaces/{self.space}")
 
 
 class Beside(ABC):
@@ -132,13 +134,16 @@ class Beside(ABC):
             GuardError: it does not go away.
             ProbeError: the cluster cannot be asked.
         """
-        for one in (*self.place.outside, self.place.path):
-            self._kube.wire.ask("DELETE", one)
+        wire = self._kube.wire
+        for one in self.place.made:
+            reply = wire.ask("DELETE", one)
+            if reply.status not in ABSENT:
+                wire.need(reply, "DELETE", one)
         await_true(self.swept, f"Namespace {self.place.space} gone", GONE, every=1.0)
 
     def swept(self) -> bool:
-        """Return whether the scratch namespace is gone; errors as for `sweep`."""
-        return self._kube.wire.ask("GET", self.place.path).status == 404
+        """Return whether all of it is gone; errors as for `sweep`."""
+        return all(self._kube.wire.ask("GET", one).status == 404 for one in self.place.made)
 
     def _offender(self, failed: StepError) -> Offender:
         """Return what to name for a step that failed.
