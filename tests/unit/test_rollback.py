@@ -180,10 +180,8 @@ def test_an_interrupted_run_is_told_once_and_waited_for(tmp_path: Path, number: 
     """Only the command line is told; the run hears of it and takes its time; the command line outlives it."""
     done, ready = tmp_path / "put-back", tmp_path / "ready"
     child = "import pathlib, signal, time\ntold = []\n"
-    child += (
-        f"signal.signal({int(number)}, lambda n, _: told.append(n))\n"
+    child += f"signal.signal({int(number)}, lambda n, _: told.append(n))\n"
     child += f"pathlib.Path({str(ready)!r}).touch()\n"
-    )
     child += "end = time.time() + 20\nwhile not told and time.time() < end: time.sleep(0.05)\n"
     child += f"time.sleep(0.5)\npathlib.Path({str(done)!r}).write_text(str(len(told)))\n"
     code = f"from assay.cli import _waited_for; _waited_for([{sys.executable!r}, '-c', {child!r}], {{}})"
