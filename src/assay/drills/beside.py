@@ -10,11 +10,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.drills.clock import await_true
 from assay.drills.drivers import SCRATCH
 from assay.drills.engine import Engine, armed, guard_kind
 from assay.drills.envelope import Envelope
@@ -24,6 +22,7 @@ from assay.drills.once import once
 from assay.drills.procedure import HopelessError, StepError
 from assay.drills.records import Records
 from assay.drills.restore import Budgets, Result
+from assay.drills.scratch import Place
 from assay.errors import ProbeError
 from assay.model import Offender
 from assay.probes.kube import Kube
@@ -34,41 +33,9 @@ if TYPE_CHECKING:
     from assay.profile import Profile
 
 TOOLS = ("talosctl", "kubectl", "rclone", "openssl")
-GONE = 120.0
-# Answers to a deletion that mean: it is gone, or going.
-ABSENT = (404, 409)
 OVER = re.compile(r"\b(Error|Failed|Evicted|OOMKilled|Completed|CrashLoopBackOff|ContainerStatusUnknown)\b")
 # A pod is evicted for want of room: of memory, of disk, or of its own volume.
 FULL = ("no space left", "exceeds the limit", "evicted")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What is restored where.
-
-    Attributes:
-        service: `vault`, `postgres`.
-        section: the runbook's heading.
-        space: the scratch namespace, which the runbook names.
-        parts: folders of the overlay, beside the service's own, whose images the restore starts.
-        outside: paths of what the restore makes outside of its namespace.
-    """
-
-    service: str
-    section: str
-    space: str
-    parts: tuple[str, ...] = ()
-    outside: tuple[str, ...] = ()
-
-    @property
-    def named(self) -> str:
-        """Return `Restore service`: what is named where no line of the runbook is to blame."""
-        return f"Restore {self.service}"
-
-    @property
-    def made(self) -> tuple[str, ...]:
-        """Return where the API has what the restore makes, the scratch namespace last."""
-        return (*self.outside, f"/api/v1/namespaces/{self.space}")
 
 
 class Beside(ABC):
@@ -126,24 +93,6 @@ class Beside(ABC):
     def _scratch(self, engine: Engine) -> AbstractContextManager[float]:
         """Be sure that nothing of a restore is there, before and after, whoever ends the drill."""
         return engine.acting(SCRATCH, self.place.service)
-
-    def sweep(self) -> None:
-        """Take away what a restore made.
-
-        Raises:
-            GuardError: it does not go away.
-            ProbeError: the cluster cannot be asked.
-        """
-        wire = self._kube.wire
-        for one in self.place.made:
-            reply = wire.ask("DELETE", one)
-            if reply.status not in ABSENT:
-                wire.need(reply, "DELETE", one)
-        await_true(self.swept, f"Namespace {self.place.space} gone", GONE, every=1.0)
-
-    def swept(self) -> bool:
-        """Return whether all of it is gone; errors as for `sweep`."""
-        return all(self._kube.wire.ask("GET", one).status == 404 for one in self.place.made)
 
     def _offender(self, failed: StepError) -> Offender:
         """Return what to name for a step that failed.

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.drills import postgres_evidence as evidence
-from assay.drills.beside import Beside, Place, over, ready
+from assay.drills.beside import Beside, over, ready
 from assay.drills.clock import await_true, now
 from assay.drills.engine import Engine
 from assay.drills.kit import Steps
@@ -27,6 +27,7 @@ from assay.drills.ledger import Ledger, outcome_of
 from assay.drills.postgres_evidence import Kept
 from assay.drills.procedure import Procedure, StepError, Wait
 from assay.drills.restore import Result, Stopwatch
+from assay.drills.scratch import POSTGRES
 from assay.drills.verdict import INFO, OK, Op
 from assay.errors import AssumptionError, ProbeError
 from assay.model import Offender
@@ -83,7 +84,7 @@ class Written:
 class PostgresRestore(Beside):
     """The drill on the stack of one profile."""
 
-    place = Place("postgres", "Restore PostgreSQL", "postgres-restored")
+    place = POSTGRES
 
     def __init__(self, profile: Profile, runbook: Path) -> None:
         """Carry out the section of `runbook`; errors as for `Beside`."""

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 from assay.drills import vault_evidence as evidence
 from assay.drills.backup import backed_up
-from assay.drills.beside import Beside, Place, over, ready
+from assay.drills.beside import Beside, over, ready
 from assay.drills.clock import await_true, now
 from assay.drills.engine import Engine
 from assay.drills.kit import Steps
 from assay.drills.ledger import Ledger, outcome_of
 from assay.drills.procedure import StepError, Wait
 from assay.drills.restore import Result, Stopwatch
+from assay.drills.scratch import VAULT
 from assay.drills.vault_evidence import State
 from assay.drills.verdict import INFO, OK, Op
 from assay.errors import ProbeError
@@ -36,10 +37,9 @@ from assay.provenance.marks import Marker
 if TYPE_CHECKING:
     from assay.profile import Profile
 
-BINDING = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/vault-restored-token-review"
 JOB = ("backups", "vault-snapshot")
 KEEPERS = 3
-FOLDER = "assay-drill-"
+FOLDER = VAULT.ledger
 ROWS, MORE = 20, 8
 FETCHED, INSTALLED, READY = 300.0, 180.0, 60.0
 
@@ -66,7 +66,7 @@ class Written:
 class VaultRestore(Beside):
     """The drill on the stack of one profile."""
 
-    place = Place("vault", "Restore Vault", "vault-restored", ("vault_snapshots",), (BINDING,))
+    place = VAULT
 
     def __init__(self, profile: Profile, runbook: Path) -> None:
         """Carry out the section of `runbook`; errors as for `Beside`."""
@@ -110,15 +110,6 @@ class VaultRestore(Beside):
         await_true(lambda: ledger.acked_since(begun) >= count, f"{count} entries confirmed by Vault", 60)
 
     # the restore ----------------------------------------------------------------------------------
-
-    def sweep(self) -> None:
-        """Take away the namespace, and every entry of a ledger from the old Vault; errors as for `Beside`."""
-        super().sweep()
-        left = [one for one in self._old.entries() if one.startswith(FOLDER)]
-        if left:
-            with self._writer.root() as door:
-                for one in left:
-                    door.need("delete", f"{self._old.mount}/metadata/{one}")
 
     def _restored(self, written: Written) -> Result:
         watch, wrong, restore = Stopwatch(self._budgets, written.fault), list[Offender](), None

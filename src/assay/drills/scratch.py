@@ -1,52 +1,118 @@
-"""The driver of restores beside the old service: it sees that nothing of one is there, before and after."""
+"""Where restores beside the old service happen, and the driver that sees that nothing of one is there.
+
+A restore that ends, however it ends, must leave no second service with the data of the first.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assay.drills.clock import now
+from assay.drills.clock import await_true, now
 from assay.errors import GuardError
+from assay.probes.kube import Kube
+from assay.probes.vault import Vault
+from assay.probes.vault_write import VaultWriter
 
 
 if TYPE_CHECKING:
-    from assay.drills.beside import Beside
     from assay.profile import Profile
+
+GONE = 120.0
+# Answers to a deletion that mean: it is gone, or going.
+ABSENT = (404, 409)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is restored where.
+
+    Attributes:
+        service: `vault`, `postgres`.
+        section: the runbook's heading.
+        space: the scratch namespace, which the runbook names.
+        parts: folders of the overlay, beside the service's own, whose images the restore starts.
+        outside: paths of what the restore makes outside of its namespace.
+        ledger: how the folders in the old Vault begin in which the drill's own entries lie.
+    """
+
+    service: str
+    section: str
+    space: str
+    parts: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
+    ledger: str = ""
+
+    @property
+    def named(self) -> str:
+        """Return `Restore service`: what is named where no line of the runbook is to blame."""
+        return f"Restore {self.service}"
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """Return where the API has what the restore makes, the scratch namespace last."""
+        return (*self.outside, f"/api/v1/namespaces/{self.space}")
+
+
+BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+POSTGRES = Place("postgres", "Restore PostgreSQL", "postgres-restored")
+VAULT = Place(
+    "vault", "Restore Vault", "vault-restored", ("vault_snapshots",),
+    (f"{BINDINGS}/vault-restored-token-review",), "assay-drill-",
+)  # fmt: skip
+PLACES: Mapping[str, Place] = {place.service: place for place in (POSTGRES, VAULT)}
 
 
 class Scratch:
-    """Sweeps the scratch place of a restore; a target is the service's name."""
+    """Sweeps the place of a restore; a target is the service's name."""
 
     def __init__(self, profile: Profile) -> None:
-        """Sweep in the lab of `profile`."""
-        self._profile = profile
+        """Sweep in the lab of `profile`.
+
+        Raises:
+            ProbeError: it says nothing of the cluster.
+        """
+        self._profile, self._wire = profile, Kube.from_profile(profile).wire
 
     def inject(self, target: str) -> float:
         """Make room: take away what an earlier restore left.
 
         Raises:
             GuardError: it does not go away, or no such service is restored beside.
-            ProbeError: the cluster cannot be asked.
+            ProbeError: the cluster cannot be asked, or denies it.
         """
-        self._restore(target).sweep()
+        self.ensure_undone(target)
         return now()
 
     def ensure_undone(self, target: str) -> None:
-        """Take the restored service away; errors as for `inject`."""
-        self._restore(target).sweep()
+        """Take away what the restore made, and the drill's entries of the old Vault; as for `inject`."""
+        place = _place(target)
+        for one in place.made:
+            reply = self._wire.ask("DELETE", one)
+            if reply.status not in ABSENT:
+                self._wire.need(reply, "DELETE", one)
+        await_true(lambda: self.is_undone(target), f"Namespace {place.space} gone", GONE, every=1.0)
+        if place.ledger:
+            self._forget(place.ledger)
 
     def is_undone(self, target: str) -> bool:
-        """Return whether its namespace is gone; errors as for `inject`."""
-        return self._restore(target).swept()
+        """Return whether all that the restore made is gone; errors as for `inject`."""
+        return all(self._wire.ask("GET", one).status == 404 for one in _place(target).made)
 
     def by_hand(self, target: str) -> str:
         """Return the command that deletes the scratch namespace; errors as for `inject`."""
-        return f"kubectl delete namespace {self._restore(target).place.space}"
+        return f"kubectl delete namespace {_place(target).space}"
 
-    def _restore(self, target: str) -> Beside:
-        from assay.drills.restore_postgres import PostgresRestore
-        from assay.drills.restore_vault import VaultRestore
+    def _forget(self, folder: str) -> None:
+        old = Vault.from_profile(self._profile)
+        if left := [one for one in old.entries() if one.startswith(folder)]:
+            with VaultWriter.from_profile(self._profile).root() as door:
+                for one in left:
+                    door.need("delete", f"{old.mount}/metadata/{one}")
 
-        for known in (PostgresRestore, VaultRestore):
-            if known.place.service == target:
-                return known(self._profile, self._profile.need_path("paths.runbook"))
+
+def _place(target: str) -> Place:
+    if target not in PLACES:
         raise GuardError(f"{target} is not restored beside the old one", "assay drill plan lists the drills")
+    return PLACES[target]
