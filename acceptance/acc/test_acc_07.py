@@ -23,7 +23,8 @@ def test_each_service_comes_back_in_time(stack: Stack, control: Record) -> None:
     records, limit = Records.from_profile(stack.profile), control.limit("restore")
     for service in services:
         kept = records.newest().get(service)
-        if kept is None or kept.age(time.time()) > control.limit("age") * HOUR:
+        stale = kept is None or kept.age(time.time()) > control.limit("age") * HOUR
+        if stale or stack.wanted(service):
             result = stack.restored(service)
             control.offenders(result.offenders if result else ())
             kept = records.newest().get(service) if result and result.restore else None

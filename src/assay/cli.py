@@ -16,7 +16,7 @@ import click
 from assay import docs as generated
 from assay.catalogue import CONTROL_ID, Catalogue, load_catalogue, names
 from assay.drills.engine import roll_back, standing
-from assay.drills.known import DRILLS, conditions
+from assay.drills.known import ASKED, DRILLS, conditions
 from assay.drills.watchdog import LIMIT, after
 from assay.errors import AssayError
 from assay.evidence import judgement, read_lines, verify
@@ -273,6 +273,7 @@ def run_drill(context: click.Context, name: str, stack: str | None, *, execute: 
         click.echo("nothing is done without --execute; this is the plan")
         context.invoke(plan, name=name, stack=stack)
     else:
+        os.environ[ASKED] = name
         context.invoke(check, stack=stack, tiers=("drill",), controls=(DRILLS[name].control,), jobs=1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -211,6 +212,12 @@ class Stack:
         from assay.drills.rotation import RotationDrill
 
         return RotationDrill.from_profile(self.profile)
+
+    def wanted(self, service: str) -> bool:
+        """Return whether somebody asked for the drill of `service` by name: then no record will do."""
+        from assay.drills.known import ASKED
+
+        return os.environ.get(ASKED) == service
 
     def restored(self, service: str) -> Result | None:
         """Return what the restore drill of a service finds, None where there is no such drill."""

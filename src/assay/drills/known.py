@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from assay.profile import Profile
 
 
+# The environment variable with the name of the drill that somebody asked for.
+ASKED = "ASSAY_DRILL"
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """One drill.
