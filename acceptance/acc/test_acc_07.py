@@ -24,7 +24,7 @@ def test_each_service_comes_back_in_time(stack: Stack, control: Record) -> None:
     for service in services:
         kept = records.newest().get(service)
         stale = kept is None or kept.age(time.time()) > control.limit("age") * HOUR
-        if stale or stack.wanted(service):
+        if stack.due(service, stale=stale):
             result = stack.restored(service)
             control.offenders(result.offenders if result else ())
             kept = records.newest().get(service) if result and result.restore else None

@@ -213,11 +213,12 @@ class Stack:
 
         return RotationDrill.from_profile(self.profile)
 
-    def wanted(self, service: str) -> bool:
-        """Return whether somebody asked for the drill of `service` by name: then no record will do."""
+    def due(self, service: str, *, stale: bool) -> bool:
+        """Return whether to restore `service`: if its record is stale, or if that one drill was asked for."""
         from assay.drills.known import ASKED
 
-        return os.environ.get(ASKED) == service
+        asked = os.environ.get(ASKED)
+        return asked == service if asked else stale
 
     def restored(self, service: str) -> Result | None:
         """Return what the restore drill of a service finds, None where there is no such drill."""

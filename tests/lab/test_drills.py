@@ -68,7 +68,9 @@ def test_a_restore_that_dies_leaves_no_second_vault(tmp_path: Path, number: sign
         awaited(lambda: not there(), 150)
         awaited(lambda: assay("drill", "status").stdout == "closed\n", 60)
     finally:
-        run.kill()
+        if run.poll() is None:
+            run.send_signal(signal.SIGINT)
+            run.wait(timeout=400)
     said = log.read_text()
     assert "Traceback" not in said
     assert number is signal.SIGKILL or (run.returncode == 128 + number and "interrupted" in said)
