@@ -14,6 +14,9 @@ from lab.machineconfig import CONFIG
 
 
 ROOTFS = STATE / "rootfs"
+# Shares of the processor, as cgroups count them. A control plane that starves loses its leases, everything that
+# depends on it starts again, and nine nodes on two cores never find out of that by themselves.
+CONTROL_SHARES, SHARES = "8192", "1024"
 
 
 def start(node: Node, binaries: Path, image: Path = ROOTFS) -> None:
@@ -37,6 +40,8 @@ def start(node: Node, binaries: Path, image: Path = ROOTFS) -> None:
         HOST,
         "-cgroup",
         f"{GROUPS}{node.name}",
+        "-shares",
+        CONTROL_SHARES if node.control else SHARES,
     ]
     process.start(f"node-{node.name}", ["nsenter", f"--net=/run/netns/{node.netns}", *launcher])
 

@@ -26,7 +26,7 @@ const mountLimit = 2000
 // controllers are the cgroup v1 hierarchies of a hybrid host.
 var controllers = []string{"cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids"}
 
-type node struct{ name, rootfs, data, config, nameserver, cgroup string }
+type node struct{ name, rootfs, data, config, nameserver, cgroup, shares string }
 
 func main() {
 	var n node
@@ -35,6 +35,7 @@ func main() {
 	flag.StringVar(&n.data, "data", "", "the node's own folder: volumes and generated files")
 	flag.StringVar(&n.config, "config", "", "machine configuration")
 	flag.StringVar(&n.cgroup, "cgroup", "", "name of the node's cgroup in every controller")
+	flag.StringVar(&n.shares, "shares", "1024", "the node's share of the processor beside the other nodes")
 	flag.StringVar(&n.nameserver, "nameserver", "", "address of the lab's DNS")
 	flag.Parse()
 	run, what := n.supervise, "supervise"
@@ -102,6 +103,11 @@ func (n node) joinCgroups() error {
 				if err := os.WriteFile(filepath.Join(dir, f), all, 0o644); err != nil {
 					return err
 				}
+			}
+		}
+		if c == "cpu" {
+			if err := os.WriteFile(filepath.Join(dir, "cpu.shares"), []byte(n.shares), 0o644); err != nil {
+				return err
 			}
 		}
 		if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), fmt.Appendf(nil, "%d", os.Getpid()), 0o644); err != nil {
