@@ -14,8 +14,8 @@ from lab.machineconfig import CONFIG
 
 
 ROOTFS = STATE / "rootfs"
-# Shares of the processor, as cgroups count them. A control plane that starves loses its leases, everything that
-# depends on it starts again, and nine nodes on two cores never find out of that by themselves.
+# Shares of the processor, as cgroups count them. A control plane that starves loses its leases, all that depends
+# on it starts again, and nine nodes on two cores do not find out of that by themselves.
 CONTROL_SHARES, SHARES = "8192", "1024"
 
 
