@@ -1,10 +1,11 @@
 # Buckets for backups (docs/backups-and-restore.md). Object lock can be given to a bucket at its making only, so a bucket that lacks it is
 # replaced, never changed. They belong to a project of their own: its keys are not those of the platform's project.
+# Days: how long a version is locked, until a snapshot is marked as deleted (pgBackRest does that itself), until what is no longer current goes.
 locals {
   backups = {
-    "etcd-backups"     = { locked = 30, kept = 30 }
-    "vault-backups"    = { locked = 30, kept = 30 }
-    "postgres-backups" = { locked = 30, kept = 35 }
+    "etcd-backups"     = { locked = 30, ended = "30d", removed = 30 }
+    "vault-backups"    = { locked = 30, ended = "30d", removed = 30 }
+    "postgres-backups" = { locked = 30, ended = null, removed = 35 }
   }
 }
 
@@ -29,15 +30,17 @@ resource "minio_s3_bucket_retention" "backups" {
   validity_period = each.value.locked
 }
 
-# A version that was overwritten or marked as deleted goes once its lock is over, not before: its lock would refuse it anyway.
+# A snapshot is marked as deleted when it is no longer kept. A version that was overwritten or marked goes once its lock is over, not
+# before: its lock would refuse it anyway.
 resource "minio_ilm_policy" "backups" {
   for_each = local.backups
   bucket   = minio_s3_bucket.backups[each.key].bucket
 
   rule {
-    id = "superseded"
+    id         = "kept"
+    expiration = each.value.ended
     noncurrent_expiration {
-      days = "${each.value.kept}d"
+      days = "${each.value.removed}d"
     }
   }
 }

@@ -3,24 +3,13 @@
 import pytest
 
 from assay.model import Record
-from assay.probes.runbook import Runbook
 from assay.stack import Stack
 
 
 @pytest.mark.control("DR-05")
 def test_runbook_commands_exist(stack: Stack, control: Record) -> None:
     """Judge every command by the command tree of the binary that the platform pins."""
-    tools = stack.profile.tools
-    runbook = Runbook(
-        stack.paths.runbook,
-        talosctl=tools.talosctl,
-        kubectl=tools.kubectl,
-        etcdutl=tools.etcdutl,
-        age=tools.age,
-        rclone=tools.rclone,
-        openssl=tools.openssl,
-        vault=tools.vault,
-    )
+    runbook = stack.runbook
     commands = control.population(runbook.commands)
     mistakes = runbook.mistakes()
     if any(command.tool == "talosctl" for command in commands):

@@ -1,11 +1,13 @@
 """DR-08: backups are kept for as long as the document says, and the oldest one still restores."""
 
+import datetime as dt
+
 import pytest
 
 from assay.model import Offender, Record
 from assay.probes.bucket_code import declared_buckets
 from assay.probes.points import Points
-from assay.probes.retention import documented, early, gaps, setting, snapshot_fault, undeclared
+from assay.probes.retention import documented, gaps, overdue, setting, snapshot_fault, undeclared, unlike
 from assay.stack import Stack
 
 
@@ -34,18 +36,20 @@ def test_the_sources_say_what_the_document_says(stack: Stack, control: Record) -
 
 
 @pytest.mark.control("DR-08", tier="live")
-def test_the_oldest_point_restores(stack: Stack, control: Record) -> None:
-    """Judge the buckets' rules, then open the oldest snapshot of each service and follow PostgreSQL's log."""
+def test_the_oldest_point_opens(stack: Stack, control: Record) -> None:
+    """Judge the buckets' rules and ages, open the oldest snapshot of each, follow PostgreSQL's log."""
     s3, escrow = stack.s3, stack.profile.need_path("escrow.folder")
+    late, moment = control.limit("late"), dt.datetime.now(dt.UTC)
     for one in control.population(documented(stack.paths.runbook.with_name(DOCUMENT))):
         bucket = s3.buckets.get(one.service, "")
         if not bucket:
             control.offenders([Offender(one.named, "no bucket is declared for it")])
             continue
-        control.offenders(early(one, s3.expiries(bucket)))
+        control.offenders(unlike(one, f"Bucket {bucket}", s3.expiries(bucket)))
         shown = [version for version in s3.versions(bucket) if version.shown]
         oldest = min(control.population(shown), key=lambda v: v.key)
         control.note(one.service, f"{len(shown)} objects, the oldest of {oldest.modified:%Y-%m-%d %H:%M}")
+        control.offenders(overdue(one, shown, late, moment))
         if one.service == "etcd":
             fault = Points.from_profile(stack.profile).open(oldest).fault
         elif one.service == "vault":
@@ -56,3 +60,15 @@ def test_the_oldest_point_restores(stack: Stack, control: Record) -> None:
             control.offenders(gaps(shown))
         control.offenders([Offender(oldest.named, fault)] if fault else [])
     assert not control.found
+
+
+@pytest.mark.control("DR-08", tier="drill")
+def test_the_oldest_base_backup_comes_back(stack: Stack, control: Record) -> None:
+    """Restore PostgreSQL's oldest base backup by the runbook, to the moment after it was whole."""
+    result = stack.oldest_postgres.once()
+    for key, fact in result.notes.items():
+        control.note(key, fact)
+    control.offenders(result.offenders)
+    assert not control.found, "the oldest base backup does not come back as it was"
+    control.population(result.compared)
+    control.population(range(result.acked))

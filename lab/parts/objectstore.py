@@ -17,6 +17,9 @@ from lab.parts.part import Context, Part, Tables
 
 BUCKETS = {"etcd": "etcd-backups", "vault": "vault-backups", "postgres": "postgres-backups"}
 LOCK_DAYS = 1  # as docs/backups-and-restore.md says for the lab
+# As infra/backups.tf declares it: days until a snapshot is ended (pgBackRest does that itself), until what is
+# no longer current is removed.
+LIFE: Mapping[str, tuple[int | None, int]] = {"etcd": (30, 30), "vault": (30, 30), "postgres": (None, 35)}
 FOLDER = "objectstore"
 OPERATOR, READER = "operator", "reader"
 # A provider's key has every right on objects, so the lock alone has to stand: the writer may ask for the
@@ -65,14 +68,24 @@ def before(context: Context) -> None:
     for purpose, bucket in BUCKETS.items():
         if bucket not in there:
             s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
-        _guard(s3, bucket, f"{purpose}-writer")
+        guard(s3, purpose)
 
 
-def _guard(s3: Any, bucket: str, writer: str) -> None:  # noqa: ANN401 - as above
+def guard(s3: Any, purpose: str) -> None:  # noqa: ANN401 - as above
+    """Give the bucket of a purpose its lock, its policy and its life cycle; again does no harm."""
+    bucket, writer = BUCKETS[purpose], f"{purpose}-writer"
     rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": LOCK_DAYS}}
     lock = {"ObjectLockEnabled": "Enabled", "Rule": rule}
     s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=lock)
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy(bucket, writer)))
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [_kept(purpose)]})
+
+
+def _kept(purpose: str) -> dict[str, Any]:
+    ended, removed = LIFE[purpose]
+    rule = {"ID": "kept", "Status": "Enabled", "Filter": {"Prefix": ""},
+            "NoncurrentVersionExpiration": {"NoncurrentDays": removed}}  # fmt: skip
+    return rule | ({"Expiration": {"Days": ended}} if ended is not None else {})
 
 
 def policy(bucket: str, writer: str) -> dict[str, Any]:

@@ -89,6 +89,29 @@ def test_a_point_in_time_keeps_the_older_and_drops_the_younger() -> None:
     assert [one.named for one in wrong] == ["Row w0-000003", "Row w0-000004"]
 
 
+def test_the_backup_that_was_taken_is_read_off() -> None:
+    log = "P00   INFO: repo1: restore backup set 20261124-010203F, recovery will start at 2026-11-24 01:02:03"
+    assert evidence.taken(log) == "20261124-010203F"
+    assert evidence.taken("P00   INFO: restore command begin 2.44") == ""
+
+
+LABEL, KNOWN = "20261124-010203F", {1: "a", 2: "b"}
+
+
+@pytest.mark.parametrize(("taken", "there", "younger", "named"), [
+    (LABEL, KNOWN, [], []),
+    ("20261125-010203F", KNOWN, [], [f"Backup {LABEL}"]),
+    ("", KNOWN, [], [f"Backup {LABEL}"]),
+    (LABEL, {1: "a"}, [], ["Row orders/2"]),
+    (LABEL, {1: "a", 2: "x"}, [], ["Row orders/2"]),
+    (LABEL, KNOWN, ["Row orders/3"], ["Row orders/3"]),
+], ids=["right", "another", "unknown", "gone", "changed", "younger"])  # fmt: skip
+def test_the_oldest_point_is_what_it_was(
+    taken: str, there: dict[int, str], younger: list[str], named: list[str]
+) -> None:
+    assert [one.named for one in evidence.oldest(LABEL, taken, KNOWN, there, younger)] == named
+
+
 def test_a_broken_schema_is_named() -> None:
     before = ["Constraint orders/orders_pkey", "Index orders_created"]
     assert not evidence.schema(before, before, "\n")
@@ -124,7 +147,7 @@ def test_a_pod_is_ready_or_over(row: str, is_ready: bool, is_over: bool) -> None
 
 def test_a_full_disk_is_told_on_the_line_after_the_error() -> None:
     log = "P01  ERROR: [064]: local-1 protocol: unable to write '/x'\n  [28] No space left on device\n"
-    assert evidence.unfetched(log).endswith("'/x': No space left on device")
+    assert evidence.unfetched(log).endswith("'/x': [28] No space left on device")
 
 
 def test_images_are_pinned_in_the_copy_of_git(tmp_path: Path) -> None:

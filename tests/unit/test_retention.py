@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import hashlib
 import io
@@ -14,30 +15,35 @@ from hypothesis import strategies as st
 
 from assay.errors import ProbeError
 from assay.probes import ciphertext, retention
-from assay.probes.bucket_code import DeclaredBucket
+from assay.probes.bucket_code import DeclaredBucket, declared_buckets
+from assay.probes.resource import Resource
 from assay.probes.retention import Kept, documented
+from assay.probes.s3 import S3
 from assay.probes.s3_facts import Expiry, Lock, Version
 from assay.probes.sql import Archiver, Sql, following
+from assay.profile import S3Access
 
 
 ONE = Kept("etcd", 3600.0, 30, 30, 30)
+TOOL = Kept("postgres", 300.0, 30, 30, 35, "tool")
 TABLE = """# x
 | a | b |
 |---|---|
 | 1 | 2 |
 
-| Service | Lost at most | Kept days | Locked days | Removed after days |
-|---|---|---|---|---|
-| etcd | 3600 s | 30 | 30 | 30 |
-| postgres | 300 s | 30 | 30 | 35 |
+| Service | Lost at most | Kept days | Ended by | Locked days | Removed after days |
+|---|---|---|---|---|---|
+| etcd | 3600 s | 30 | bucket | 30 | 30 |
+| postgres | 300 s | 30 | tool | 30 | 35 |
 
 after
 """
 
 
-def bucket(days: int | None = 30, noncurrent: int | None = 30, expires: int | None = None) -> DeclaredBucket:
+def bucket(days: int | None = 30, noncurrent: int | None = 30, current: int | None = 30) -> DeclaredBucket:
     lock = Lock("etcd-backups", enabled=True, versioning="Enabled", mode="COMPLIANCE", days=days)
-    return DeclaredBucket("r", "f:1", "etcd-backups", lock, expires=expires, noncurrent=noncurrent)
+    rule = Expiry("kept", enabled=True, current=current, noncurrent=noncurrent)
+    return DeclaredBucket("r", "f:1", "etcd-backups", lock, rules=(rule,))
 
 
 NOW = dt.datetime.now(dt.UTC)
@@ -56,7 +62,7 @@ MANIFEST = version("p/backup/p/20261124-010203F/backup.manifest")
 
 def test_the_table_is_read(tmp_path: Path) -> None:
     (tmp_path / "d.md").write_text(TABLE)
-    assert documented(tmp_path / "d.md") == [ONE, Kept("postgres", 300.0, 30, 30, 35)]
+    assert documented(tmp_path / "d.md") == [ONE, TOOL]
 
 
 @pytest.mark.parametrize("text", ["", "| Service |\n|---|\n| etcd |\n", TABLE.replace("| 30 |", "| soon |")])
@@ -76,20 +82,112 @@ def test_what_is_declared_as_documented_is_right() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "lost"),
-    [(None, 3600.0), (bucket(days=14), 3600.0), (bucket(noncurrent=7), 3600.0), (bucket(expires=3), 3600.0),
-     (bucket(noncurrent=None), 3600.0), (bucket(), 60.0), (bucket(), None)],
+    ("found", "lost", "said"),
+    [(None, 3600.0, 1), (bucket(days=14), 3600.0, 1), (bucket(noncurrent=7), 3600.0, 2),
+     (bucket(current=3), 3600.0, 2), (bucket(noncurrent=None), 3600.0, 1), (bucket(), 60.0, 1),
+     (bucket(), None, 1)],
 )  # fmt: skip
-def test_each_difference_is_named(found: DeclaredBucket | None, lost: float | None) -> None:
-    assert len(retention.undeclared(ONE, found, lost)) == 1
+def test_each_difference_is_named(found: DeclaredBucket | None, lost: float | None, said: int) -> None:
+    assert len(retention.undeclared(ONE, found, lost)) == said
 
 
-def test_rules_that_remove_early_are_named() -> None:
-    rules = [
-        Expiry("b", "a", enabled=True, noncurrent=1), Expiry("b", "b", enabled=True, current=90),
-        Expiry("b", "c", enabled=False, noncurrent=1), Expiry("b", "d", enabled=True, noncurrent=30),
-    ]  # fmt: skip
-    assert [one.why.split()[1] for one in retention.early(ONE, rules)] == ["a", "b"]
+GOOD = Expiry("good", enabled=True, current=30, noncurrent=30)
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ([GOOD], []),
+        ([Expiry("a", enabled=True, current=30), Expiry("b", enabled=True, noncurrent=30)], []),
+        ([], ["no rule ends", "no rule removes"]),
+        ([GOOD, Expiry("a", enabled=True, noncurrent=1)], ["rule a removes"]),
+        ([GOOD, Expiry("a", enabled=True, noncurrent=90)], ["rule a removes"]),
+        ([GOOD, Expiry("a", enabled=True, whole=False, current=0)], ["rule a ends"]),
+        ([GOOD, Expiry("a", enabled=False, noncurrent=1)], []),
+        ([dataclasses.replace(GOOD, enabled=False)], ["no rule ends", "no rule removes"]),
+        ([dataclasses.replace(GOOD, whole=False)], ["no rule ends", "no rule removes"]),
+    ],
+    ids=["as said", "in two", "none", "early", "late", "some early", "off and early", "off", "not for all"],
+)  # fmt: skip
+def test_rules_that_differ_are_named(rules: list[Expiry], said: list[str]) -> None:
+    wrong = retention.unlike(ONE, "Bucket b", rules)
+    assert {one.named for one in wrong} <= {"Bucket b"}
+    assert [
+        " ".join(one.why.split()[: len(word.split())]) for one, word in zip(wrong, said, strict=True)
+    ] == said
+
+
+def test_what_a_tool_ends_no_rule_may_end() -> None:
+    rule = Expiry("a", enabled=True, noncurrent=35)
+    assert retention.unlike(TOOL, "b", [rule]) == []
+    (wrong,) = retention.unlike(TOOL, "b", [rule, Expiry("c", enabled=True, current=30)])
+    assert "the document says never" in wrong.why
+
+
+class Rules:
+    """A client that knows one life-cycle rule."""
+
+    def __init__(self, rule: dict[str, object]) -> None:
+        self.rule = rule
+
+    def get_bucket_lifecycle_configuration(self, **_: str) -> dict[str, object]:
+        return {"Rules": [self.rule]}
+
+
+@pytest.mark.parametrize(
+    ("raw", "whole", "current"),
+    [
+        ({"Filter": {"Prefix": ""}, "Expiration": {"Days": 3}}, True, 3),
+        ({"Prefix": "", "Expiration": {"ExpiredObjectDeleteMarker": True}}, True, None),
+        ({"Filter": {"Prefix": "etcd/"}, "Expiration": {"Date": "2027-01-01"}}, False, 0),
+        ({"Filter": {"And": {"Tags": [1], "Prefix": ""}}}, False, None),
+        ({"NoncurrentVersionExpiration": {"NoncurrentDays": 30, "NewerNoncurrentVersions": 5}}, False, None),
+    ],
+)
+def test_a_rule_says_what_it_covers(raw: dict[str, object], whole: bool, current: int | None) -> None:
+    (rule,) = S3(S3Access(), Rules({"ID": "x", "Status": "Enabled", **raw})).expiries("b")
+    assert (rule.enabled, rule.whole, rule.current) == (True, whole, current)
+
+
+def test_declared_rules_are_all_read() -> None:
+    """Of both providers: a second rule counts as much as the first."""
+    minio = {"rule": [{"id": "a", "expiration": "30d", "noncurrent_expiration": [{"days": "35d"}]},
+                      {"id": "b", "filter": "etcd/", "expiration": "2027-01-01"}]}  # fmt: skip
+    aws = {"rule": {"id": "c", "status": "Disabled", "filter": [{}], "expiration": [{"days": 30}],
+                    "noncurrent_version_expiration": [{"noncurrent_days": 35}]}}  # fmt: skip
+    found = declared_buckets(
+        Resource(f"{kind}_{what}", "b", {"bucket": kind, **body}, "f:1")
+        for kind, life, rules in (
+            ("minio", "ilm_policy", minio),
+            ("aws", "s3_bucket_lifecycle_configuration", aws),
+        )
+        for what, body in (("s3_bucket", {}), (life, rules))
+    )
+    rules = [rule for one in found for rule in one.rules]
+    assert rules == [
+        Expiry("a", enabled=True, current=30, noncurrent=35),
+        Expiry("b", enabled=True, whole=False, current=0),
+        Expiry("c", enabled=False, current=30, noncurrent=35),
+    ]
+
+
+DAYS = 86400
+
+
+@pytest.mark.parametrize(("age", "said"), [(1, 0), (31.9, 0), (32.1, 1)])
+def test_what_is_kept_too_long_is_named(age: float, said: int) -> None:
+    assert len(retention.overdue(ONE, [version("etcd/a", age * DAYS)], 2, NOW)) == said
+    old = [version(MANIFEST.key, age * DAYS), version("p/archive/p/archive.info", 400 * DAYS)]
+    assert len(retention.overdue(TOOL, old, 2, NOW)) == said
+
+
+def test_base_backups_are_whole_by_their_manifest() -> None:
+    later = version("p/backup/p/20261125-010203F/bundle/1")
+    history = version("p/backup/p/backup.history/2026/20261123-010203F.manifest.gz")
+    copy = version("p/backup/p/20261125-010203F/backup.manifest.copy")
+    first, second = retention.bases([later, history, copy, MANIFEST])
+    assert (first.named, first.whole) == ("Backup 20261124-010203F", MANIFEST.modified)
+    assert (second.label, second.whole) == ("20261125-010203F", None)
 
 
 def test_a_log_without_gaps_is_whole() -> None:

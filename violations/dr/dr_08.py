@@ -1,9 +1,13 @@
-"""DR-08: kept for a day, removed after a week, locked for a fortnight, an oldest snapshot that is none."""
+"""DR-08: kept or locked too briefly, removed too early, too late or never, an oldest point that is none."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+from assay.drills.once import forget
+from assay.errors import GuardError
 from assay.plant import Named, Plant
 from assay.probes.point_write import PointWriter
+from assay.probes.retention import SEGMENT, Base, bases
+from assay.probes.s3_facts import Version
 from assay.violation import Violation, as_violation
 
 
@@ -24,12 +28,48 @@ def _edited(name: str, what: str, tree: str, file: str, old: str, new: str, name
     return violation
 
 
-@as_violation(tier="live")
-def removed_early(plant: Plant) -> Iterator[Named]:
-    """A rule of the bucket removes superseded versions after a day."""
-    bucket = plant.profile.s3.buckets["vault"]
-    with plant.s3.expiring(bucket, 1):
-        yield Named(f"Bucket {bucket}")
+def _ruled(name: str, what: str, service: str, *rules: tuple[int | None, int | None]) -> Violation:
+    """Return a violation that gives the bucket of a service these rules instead of its own."""
+
+    @as_violation(name=name, what=what, tier="live")
+    def violation(plant: Plant) -> Iterator[Named]:
+        bucket = plant.profile.s3.buckets[service]
+        with plant.s3.expiring(bucket, *rules):
+            yield Named(f"Bucket {bucket}")
+
+    return violation
+
+
+def _part(shown: Sequence[Version], base: Base) -> Version | None:
+    """Return the largest file of a base backup that is no manifest."""
+    parts = [v for v in shown if f"/{base.label}/" in v.key and "/backup.manifest" not in v.key]
+    return max(parts, key=lambda one: one.size, default=None)
+
+
+def _segment(shown: Sequence[Version], base: Base) -> Version | None:
+    """Return the segment of the log that a base backup ends in: the last one before its manifest."""
+    logs = [v for v in shown if SEGMENT.search(v.key) and base.whole and v.modified <= base.whole]
+    return max(logs, key=lambda one: one.key.rpartition("/")[2], default=None)
+
+
+def _hidden(name: str, what: str, choose: Callable[[Sequence[Version], Base], Version | None]) -> Violation:
+    """Return a violation that hides an object which the oldest base backup cannot come back without."""
+
+    @as_violation(name=name, what=what, tier="drill")
+    def violation(plant: Plant) -> Iterator[Named]:
+        shown = plant.s3.shown(plant.profile.s3.buckets["postgres"])
+        found = bases(shown)
+        chosen = choose(shown, found[0]) if found else None
+        if chosen is None:
+            raise GuardError("there is no base backup to spoil", "take one first")
+        forget()
+        try:
+            with plant.s3.hidden(chosen):
+                yield Named(found[0].named)
+        finally:
+            forget()
+
+    return violation
 
 
 @as_violation(tier="live")
@@ -52,12 +92,25 @@ PLANTED = [
     ),
     _edited(
         "removed_after_a_week", "A superseded version goes after a week.", "infra", RULES,
-        "kept = 30", "kept = 7", "Bucket etcd-backups",
+        "removed = 30", "removed = 7", "Bucket etcd-backups",
+    ),
+    _edited(
+        "removed_after_a_quarter", "A superseded version stays for a quarter.", "infra", RULES,
+        "removed = 30", "removed = 90", "Bucket etcd-backups",
+    ),
+    _edited(
+        "never_ended", "No rule ends a snapshot: it is shown for ever.", "infra", RULES,
+        'ended = "30d"', "ended = null", "Bucket etcd-backups",
     ),
     _edited(
         "locked_for_a_fortnight", "The lock ends before the document says.", "infra", RULES,
         "locked = 30", "locked = 14", "Bucket etcd-backups",
     ),
-    removed_early,
+    _ruled("removed_early", "A rule removes superseded versions after a day.", "vault", (30, 1)),
+    _ruled("removed_late", "A rule keeps superseded versions for a quarter.", "vault", (30, 90)),
+    _ruled("no_rule", "A bucket without any rule: nothing is ever removed.", "vault"),
+    _ruled("ends_what_is_current", "A rule ends base backups, whatever needs them.", "postgres", (30, 35)),
     oldest_is_none,
+    _hidden("part_missing", "One file of the oldest base backup is gone.", _part),
+    _hidden("log_missing", "The segment of the log that ends the oldest backup is gone.", _segment),
 ]  # fmt: skip

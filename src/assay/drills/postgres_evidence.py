@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from assay.drills.procedure import StepError
 from assay.drills.verdict import FAIL, OK, Op
 from assay.model import Offender
+from assay.probes.opening import full
 from assay.probes.runbook import Command
+from assay.probes.shaped import shaped
 
 
 NAMED = "Restore postgres"
 LISTED = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d);(?:.*/)?([0-9A-F]{24})-[0-9a-f]{40}\b", re.MULTILINE)
-NO_ROOM = "No space left on device"
 DONE = "restore command end: completed successfully"
+TAKEN = re.compile(r"restore backup set ([0-9A-Z_-]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +58,22 @@ def unfetched(log: str) -> str:
     if not errors:
         return ""
     said = (errors[0].partition("ERROR: ")[2] or errors[0])[:200]
-    untold = NO_ROOM not in said and any(NO_ROOM in line for line in lines)
-    return f"{said}: {NO_ROOM}" if untold else said
+    told = next((line for line in lines if full(line)), "")
+    return f"{said}: {told[:200]}" if told and not full(said) else said
 
 
+def taken(log: str) -> str:
+    """Return the label of the backup that pgBackRest's log says it restores, empty where it says none."""
+    found = TAKEN.search(log)
+    return found[1] if found else ""
+
+
+@shaped("the restored ledger", "look at the restored database's pod")
 def rows(printed: str) -> list[Kept]:
     """Return the ledger's rows from lines of id, tab, key.
 
     Raises:
-        ValueError: a line is no such row.
+        ProbeError: a line is no such row.
     """
     split = (line.split("\t") for line in printed.splitlines() if line)
     return [Kept(int(number), key) for number, key in split]
@@ -108,6 +117,27 @@ def to_the_point(ops: Sequence[Op], kept: Sequence[Kept], point: float) -> list[
         *(Offender(f"Row {key}", "older than the point in time, and gone") for key in older),
         *(Offender(f"Row {key}", "younger than the point in time, and there") for key in younger),
         *_disordered(kept),
+    ]
+
+
+def oldest(
+    label: str, taken: str, known: Mapping[int, str], there: Mapping[int, str], younger: Sequence[str]
+) -> list[Offender]:
+    """Return what is wrong with a restore of the backup `label` to the moment after it was whole.
+
+    Args:
+        label: the oldest base backup.
+        taken: the one that was restored.
+        known: id -> digest of orders that are older, by the live database.
+        there: the same of the restored one.
+        younger: names of restored orders that are younger.
+    """
+    wrong = [] if taken == label else [Offender(f"Backup {label}", f"{taken or 'none'} was restored instead")]
+    gone = [number for number in known if there.get(number) != known[number]]
+    return [
+        *wrong,
+        *(Offender(f"Row orders/{number}", "older than the point, and gone or another") for number in gone),
+        *(Offender(name, "younger than the point, and there") for name in younger),
     ]
 
 

@@ -161,7 +161,7 @@ class PostgresRestore(Beside):
         restore = None
         try:
             with self._opened(LATEST) as (procedure, steps):
-                invalid = self._restored(procedure, steps, watch)
+                _, invalid = self._restored(procedure, steps, watch)
                 kept, parts, size = self._aside(written)
                 wrong = evidence.schema(before, parts, invalid)
                 bad, lost, newest = evidence.compare(written.ops, kept, written.archived)
@@ -202,18 +202,19 @@ class PostgresRestore(Beside):
             procedure = self._kit.procedure(envelope, waits, {"POINT": point}, limit=FETCHED)
             yield procedure, Steps(self.runbook.section(self.place.section))
 
-    def _restored(self, procedure: Procedure, steps: Steps, watch: Stopwatch) -> str:
-        """Run the section up to the schema's check and return what that printed."""
-        ends = {"apply": "fetch", "logs": "restore", "get": "replay"}
+    def _restored(self, procedure: Procedure, steps: Steps, watch: Stopwatch) -> tuple[str, str]:
+        """Run the section up to the schema's check and return pgBackRest's log and what the check printed."""
+        ends, log = {"apply": "fetch", "logs": "restore", "get": "replay"}, ""
         for command in steps.until("/etc/restore/files/check.sql"):
             printed = procedure.run(command)
+            log = printed if "logs" in command.words else log
             if "lsf" in command.words:
                 procedure.values["SEGMENT"] = evidence.newest_segment(printed, watch.t0, command)
             if part := next((part for word, part in ends.items() if word in command.words), ""):
                 watch.lap(part)
             if "/etc/restore/files/accounts.sql" in command.words:
                 watch.lap("answer")
-        return printed
+        return log, printed
 
     def _shown(
         self, procedure: Procedure, steps: Steps, written: Written, kept: Sequence[Kept]
@@ -224,13 +225,17 @@ class PostgresRestore(Beside):
         newest = kept[-1]
         if written.ids.get(newest.key, newest.id) != newest.id:
             return [Offender(f"Row {newest.key}", "came back under another id")]
-        procedure.values["ORDER"] = str(newest.id)
+        return self._read(procedure, steps, newest.id, f"{written.mark}{newest.key}")
+
+    def _read(self, procedure: Procedure, steps: Steps, number: int, mark: str) -> list[Offender]:
+        """Have the application show an order, by its id."""
+        procedure.values["ORDER"] = str(number)
         printed = "".join(procedure.run(command) for command in steps.until("--raw"))
         try:
             body = json.loads(printed)
         except ValueError:
             body = {}
-        return evidence.shown_order(body if isinstance(body, dict) else {}, f"{written.mark}{newest.key}")
+        return evidence.shown_order(body if isinstance(body, dict) else {}, mark)
 
     def _finish(self, procedure: Procedure, steps: Steps) -> None:
         for command in steps.rest():

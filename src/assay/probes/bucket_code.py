@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.probes.resource import Resource, Unresolved, Value
-from assay.probes.s3_facts import Lock
+from assay.probes.s3_facts import Expiry, Lock
+from assay.probes.shaped import shaped
 
 
 KINDS = ("aws_s3_bucket", "minio_s3_bucket")
@@ -26,8 +27,7 @@ DAYS_PER_YEAR = 365
 class DeclaredBucket:
     """A bucket as the sources declare it.
 
-    `expires` and `noncurrent` are days of its life-cycle rules, None where there are none; `undecided` says
-    that a value cannot be computed from the files.
+    `rules` are those of its life cycle; `undecided` says that a value cannot be computed from the files.
     """
 
     named: str
@@ -35,8 +35,7 @@ class DeclaredBucket:
     bucket: str
     lock: Lock
     destroyable: bool = False
-    expires: int | None = None
-    noncurrent: int | None = None
+    rules: tuple[Expiry, ...] = ()
     undecided: bool = False
 
     @property
@@ -56,6 +55,7 @@ class DeclaredBucket:
         return f"{self.where}: {why}" if why else ""
 
 
+@shaped("a bucket of the sources or the plan", "run terraform validate")
 def declared_buckets(resources: Iterable[Resource]) -> list[DeclaredBucket]:
     """Return every bucket with what the resources about it say."""
     every = list(resources)
@@ -80,9 +80,9 @@ def _bucket(one: Resource, every: list[Resource]) -> DeclaredBucket:
         mode=str(default.get("mode", "")),
         days=days if isinstance(days, int) else None,
     )
-    expires, noncurrent = _life(about)
+    rules = tuple(_rule(rule) for other in about if other.type in LIFE for rule in _blocks(other))
     destroyable = one.attributes.get("force_destroy", False) is not False
-    return DeclaredBucket(one.named, one.where, name, lock, destroyable, expires, noncurrent, undecided)
+    return DeclaredBucket(one.named, one.where, name, lock, destroyable, rules, undecided)
 
 
 def _about(other: Resource, one: Resource, name: str) -> bool:
@@ -117,21 +117,31 @@ def _versioning(about: list[Resource]) -> Value:
     return ""
 
 
-def _life(about: list[Resource]) -> tuple[int | None, int | None]:
-    for other in about:
-        if other.type in LIFE:
-            rule = _block(other.attributes, "rule")
-            later = _block(rule, "noncurrent_expiration") or _block(rule, "noncurrent_version_expiration")
-            first = rule.get("expiration")
-            current = _block(rule, "expiration").get("days") if isinstance(first, list) else first
-            return _days(current), _days(later.get("days", later.get("noncurrent_days")))
-    return None, None
+def _blocks(other: Resource) -> list[Mapping[str, Any]]:
+    found = other.attributes.get("rule")
+    return [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, Mapping)]
+
+
+def _rule(rule: Mapping[str, Any]) -> Expiry:
+    later = _block(rule, "noncurrent_expiration") or _block(rule, "noncurrent_version_expiration")
+    ended = _block(rule, "expiration") or {"days": rule.get("expiration")}
+    place = rule.get("filter")
+    some = [place] if isinstance(place, str) else list(_block(rule, "filter").values())
+    some += [rule.get(name) for name in ("prefix", "tags")]
+    some += [later.get(name) for name in ("newer_versions", "newer_noncurrent_versions")]
+    return Expiry(
+        name=_text(rule.get("id")),
+        enabled=rule.get("status", "Enabled") == "Enabled",
+        whole=not any(some),
+        current=_days(ended.get("date") or ended.get("days")),
+        noncurrent=_days(later.get("days", later.get("noncurrent_days"))),
+    )
 
 
 def _days(value: Value) -> int | None:
-    """Return a number of days written as 30, "30" or "30d"."""
+    """Return a number of days written as 30, "30" or "30d"; 0 for a day of the calendar."""
     found = re.fullmatch(r"(\d+)d?", str(value))
-    return int(found.group(1)) if found else None
+    return int(found.group(1)) if found else 0 if re.match(r"\d{4}-", str(value)) else None
 
 
 def _number(value: Value) -> Value:

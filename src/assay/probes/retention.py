@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import re
 import tarfile
@@ -21,28 +22,52 @@ from assay.probes.sql import following
 from assay.probes.yaml_text import text_of
 
 
-COLUMNS = {"service": "service", "lost at most": "lost", "kept days": "kept", "locked days": "locked",
-           "removed after days": "removed"}  # fmt: skip
+COLUMNS = ("service", "lost at most", "kept days", "locked days", "removed after days", "ended by")
+NUMBERS = COLUMNS[1:-1]
+BUCKET = "bucket"
 SEGMENT = re.compile(r"/([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})-[0-9a-f]{40}\b")
 FULL_BACKUP = re.compile(r"/backup/[^/]+/(\d{8}-\d{6}F)/")
 MOST = 100
 LARGEST = 1 << 30
+DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the document promises of one service: seconds that may be lost; days."""
+    """What the document promises of one service: seconds that may be lost; days.
+
+    `ended` says who marks as deleted what is no longer kept: `bucket`, its own rule, or a tool.
+    """
 
     service: str
     lost: float
     kept: int
     locked: int
     removed: int
+    ended: str = BUCKET
 
     @property
     def named(self) -> str:
         """Return `Service name`."""
         return f"Service {self.service}"
+
+    @property
+    def expires(self) -> int | None:
+        """Return after how many days the bucket's own rule ends what is current, None where a tool does."""
+        return self.kept if self.ended == BUCKET else None
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A full base backup of PostgreSQL: its label, and when its manifest, the last of it, was written."""
+
+    label: str
+    whole: dt.datetime | None = None
+
+    @property
+    def named(self) -> str:
+        """Return `Backup label`."""
+        return f"Backup {self.label}"
 
 
 def documented(path: Path) -> list[Kept]:
@@ -70,29 +95,22 @@ def documented(path: Path) -> list[Kept]:
 
 def _row(where: str, cells: Mapping[str, str]) -> Kept:
     try:
-        lost, kept, locked, removed = (int(cells[name].split()[0]) for name in tuple(COLUMNS)[1:])
+        lost, kept, locked, removed = (int(cells[name].split()[0]) for name in NUMBERS)
+        return Kept(cells["service"], float(lost), kept, locked, removed, cells["ended by"])
     except (KeyError, ValueError, IndexError):
         raise ProbeError(
             f"{where}: {cells.get('service', '?')}: a number is none", "write days as 30"
         ) from None
-    return Kept(cells["service"], float(lost), kept, locked, removed)
 
 
 def undeclared(one: Kept, bucket: DeclaredBucket | None, lost: float | None) -> list[Offender]:
     """Return what the sources and the profile say otherwise than the document."""
     if bucket is None:
         return [Offender(one.named, "no bucket is declared for it")]
-    said = {
-        "is locked": (bucket.lock.days, one.locked),
-        "removes what was superseded after": (bucket.noncurrent, one.removed),
-    }
-    wrong = [
-        Offender(bucket.shown, f"{what} {days} days, the document says {wanted}")
-        for what, (days, wanted) in said.items()
-        if days != wanted
-    ]
-    if bucket.expires is not None:
-        wrong.append(Offender(bucket.shown, f"deletes what is current after {bucket.expires} days"))
+    wrong = unlike(one, bucket.shown, bucket.rules)
+    if bucket.lock.days != one.locked:
+        why = f"is locked {bucket.lock.days} days, the document says {one.locked}"
+        wrong.append(Offender(bucket.shown, why))
     if one.removed < one.kept or one.locked < one.kept:
         wrong.append(Offender(one.named, "is locked or removed before it is no longer kept"))
     if lost != one.lost:
@@ -109,19 +127,45 @@ def setting(path: Path, name: str) -> tuple[str, int]:
     return "", 0
 
 
-def early(one: Kept, rules: Iterable[Expiry]) -> list[Offender]:
-    """Return the live rules of a bucket that remove something before the document says so."""
+def unlike(one: Kept, bucket: str, rules: Iterable[Expiry]) -> list[Offender]:
+    """Return how the life cycle of `bucket` differs from the document: earlier, later, or not at all.
+
+    A rule that ends or removes anything must do so on the documented day, wherever it applies; and one that
+    is enabled and applies to the whole bucket must be there.
+    """
+    active = [rule for rule in rules if rule.enabled]
+    said = {"ends what is current": ([(r, r.current) for r in active], one.expires),
+            "removes what was superseded": ([(r, r.noncurrent) for r in active], one.removed)}  # fmt: skip
     wrong = []
-    for rule in (rule for rule in rules if rule.enabled):
-        if rule.current is not None:
-            wrong.append(
-                Offender(rule.named, f"rule {rule.name} deletes what is current after {rule.current} days")
+    for what, (days, wanted) in said.items():
+        wrong += [
+            Offender(
+                bucket, f"rule {rule.name} {what} after {day} days, the document says {wanted or 'never'}"
             )
-        if rule.noncurrent is not None and rule.noncurrent < one.removed:
-            wrong.append(
-                Offender(rule.named, f"rule {rule.name} removes versions after {rule.noncurrent} days")
-            )
+            for rule, day in days
+            if day not in (None, wanted)
+        ]
+        if wanted is not None and not any(day == wanted and rule.whole for rule, day in days):
+            wrong.append(Offender(bucket, f"no rule {what} after {wanted} days"))
     return wrong
+
+
+def overdue(one: Kept, shown: Iterable[Version], late: float, moment: dt.datetime) -> list[Offender]:
+    """Return what a listing still shows although it is no longer kept.
+
+    Args:
+        one: what the document says.
+        shown: the objects of the service's bucket.
+        late: days that a nightly job, or a rule that runs once a day, may be late.
+        moment: now.
+    """
+    if one.ended == BUCKET:
+        made = [(version.named, version.modified) for version in shown]
+    else:
+        made = [(base.named, base.whole) for base in bases(shown) if base.whole]
+    ages = [(named, (moment - since).total_seconds() / DAY) for named, since in made]
+    why = "{:.0f} days old and still there, the document says {}"
+    return [Offender(named, why.format(age, one.kept)) for named, age in ages if age > one.kept + late]
 
 
 def segments(versions: Iterable[Version]) -> frozenset[str]:
@@ -141,15 +185,25 @@ def gaps(versions: Sequence[Version]) -> list[Offender]:
         for before, after in pairwise(sorted(segments(logs)))
         for name in _between(before, after)
     ]
-    fulls = sorted({found[1] for one in versions if (found := FULL_BACKUP.search(one.key))})
-    if not fulls or not logs:
+    found = bases(versions)
+    if not found or not logs:
         return [*wrong, Offender("Service postgres", "no base backup, or no log")]
-    ends = [one.modified for one in versions if one.key.endswith(f"/{fulls[0]}/backup.manifest")]
-    if not ends:
-        wrong.append(Offender(f"Backup {fulls[0]}", "the oldest base backup has no manifest"))
-    elif min(one.modified for one in logs) > max(ends):
-        wrong.append(Offender(f"Backup {fulls[0]}", "the log begins after it ended"))
+    oldest = found[0]
+    if oldest.whole is None:
+        wrong.append(Offender(oldest.named, "the oldest base backup has no manifest"))
+    elif min(one.modified for one in logs) > oldest.whole:
+        wrong.append(Offender(oldest.named, "the log begins after it ended"))
     return wrong
+
+
+def bases(versions: Iterable[Version]) -> list[Base]:
+    """Return the full base backups among the objects, oldest first."""
+    found: dict[str, dt.datetime | None] = {}
+    for one in versions:
+        if place := FULL_BACKUP.search(one.key):
+            whole = one.modified if one.key.endswith(f"/{place[1]}/backup.manifest") else None
+            found[place[1]] = whole or found.get(place[1])
+    return [Base(label, found[label]) for label in sorted(found)]
 
 
 def _between(before: str, after: str) -> Iterator[str]:

@@ -21,7 +21,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from assay.errors import ProbeError
 from assay.model import Attempt
 from assay.probes.s3_facts import Expiry, Hold, Lock, Version, as_of
+from assay.probes.shaped import shaped
 from assay.profile import Profile, S3Access
+from assay.provenance.suspect import repeated
 
 
 # boto3 makes the class of its client at run time.
@@ -91,7 +93,7 @@ def asking(what: str) -> Iterator[None]:
 def code_of(error: ClientError) -> str:
     """Return the S3 error code, and the server's words if it gave any."""
     told = error.response.get("Error", {})
-    return ": ".join(str(word) for word in (told.get("Code"), told.get("Message")) if word)
+    return repeated(": ".join(str(word) for word in (told.get("Code"), told.get("Message")) if word))
 
 
 def attempt(named: str, act: Callable[[], object]) -> Attempt:
@@ -170,6 +172,7 @@ class S3:
             owned = [str(entry["Name"]) for entry in operator.list_buckets()["Buckets"]]
         return [*declared, *(name for name in owned if name not in declared)]
 
+    @shaped("the object storage's answer")
     def lock(self, bucket: str) -> Lock:
         """Return the bucket's object lock and versioning."""
         found = self._maybe(
@@ -182,13 +185,15 @@ class S3:
         enabled = found.get("ObjectLockEnabled") == "Enabled"
         return Lock(bucket, enabled, str(status), str(default.get("Mode", "")), days)
 
+    @shaped("the object storage's answer")
     def expiries(self, bucket: str) -> list[Expiry]:
         """Return the bucket's life-cycle rules; empty where it has none."""
         found = self._maybe(
             f"life cycle of {bucket}", lambda: self._client.get_bucket_lifecycle_configuration(Bucket=bucket)
         )
-        return [_expiry(bucket, rule) for rule in found.get("Rules", [])]
+        return [_expiry(rule) for rule in found.get("Rules", [])]
 
+    @shaped("the object storage's answer")
     def versions(self, bucket: str, prefix: str = "") -> list[Version]:
         """Return every version and delete marker below `prefix`, to the last page.
 
@@ -214,6 +219,7 @@ class S3:
                 )
             place = onward
 
+    @shaped("the object storage's answer")
     def hold(self, version: Version) -> Hold:
         """Return how `version` is locked, from its own head."""
         with asking(f"head of {version.named}"):
@@ -326,16 +332,15 @@ def _compare(what: str, reply: Mapping[str, Any], version: Version, got: int, md
         raise ProbeError(f"{what}: the bytes do not match the SHA-256 that was uploaded with them", again)
 
 
-def _expiry(bucket: str, rule: Mapping[str, Any]) -> Expiry:
-    place = rule.get("Filter", {})
-    prefix = rule.get("Prefix") or place.get("Prefix") or place.get("And", {}).get("Prefix") or ""
+def _expiry(rule: Mapping[str, Any]) -> Expiry:
+    narrowed = [value for value in (rule.get("Prefix"), *rule.get("Filter", {}).values()) if value]
+    ended, removed = rule.get("Expiration", {}), rule.get("NoncurrentVersionExpiration", {})
     return Expiry(
-        bucket=bucket,
         name=str(rule.get("ID", "")),
         enabled=rule.get("Status") == "Enabled",
-        prefix=str(prefix),
-        current=rule.get("Expiration", {}).get("Days"),
-        noncurrent=rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays"),
+        whole=not narrowed and not removed.get("NewerNoncurrentVersions"),
+        current=0 if "Date" in ended else ended.get("Days"),
+        noncurrent=removed.get("NoncurrentDays"),
     )
 
 

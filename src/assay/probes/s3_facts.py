@@ -102,19 +102,17 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """One life-cycle rule: days until a current version gets a marker, and until an older one is removed."""
+    """One life-cycle rule: days until a current version gets a marker, and until an older one is removed.
 
-    bucket: str
+    `whole` says that it applies to every object of the bucket, without a number of versions that stay. A day
+    of the calendar counts as 0 days: from then on nothing stays current.
+    """
+
     name: str
     enabled: bool
-    prefix: str = ""
+    whole: bool = True
     current: int | None = None
     noncurrent: int | None = None
-
-    @property
-    def named(self) -> str:
-        """Return `Bucket name`."""
-        return f"Bucket {self.bucket}"
 
 
 def as_of(versions: Iterable[Version], moment: dt.datetime) -> list[Version]:

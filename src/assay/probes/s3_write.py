@@ -9,10 +9,12 @@ from typing import Any
 
 from assay.errors import GuardError, ProbeError
 from assay.probes.s3 import S3, Client, asking, attempt, connect
+from assay.probes.s3_facts import Version
 from assay.profile import Profile
 
 
 PLANTED = "assay-planted-"
+NOTES = f"{PLANTED}hidden"
 LOOK = [
     "s3:ListBucket",
     "s3:ListBucketVersions",
@@ -29,8 +31,9 @@ class S3Writer:
     """What a violation may do to the object storage of a lab."""
 
     def __init__(self, s3: S3, client: Client) -> None:
-        """Write through `client`, the operator; left-over planted buckets are removed first."""
+        """Write through `client`, the operator; what an earlier, killed plant left is put back first."""
         self._s3, self._client = s3, client
+        self._show_again()
         for name in self._names():
             self._remove(name)
 
@@ -107,14 +110,48 @@ class S3Writer:
         finally:
             self._policy(bucket, before)
 
+    def shown(self, bucket: str) -> list[Version]:
+        """Return the objects that a plain listing of a bucket shows."""
+        return [one for one in self._s3.versions(bucket) if one.shown]
+
     @contextmanager
-    def expiring(self, bucket: str, days: int) -> Iterator[None]:
-        """Remove versions `days` days after they were overwritten while open; the old rules come back."""
+    def hidden(self, version: Version) -> Iterator[str]:
+        """Yield the name of an object that a delete marker hides while open.
+
+        What it holds stays, locked or not. What is hidden stands in a bucket of its own before it is, so that
+        the next writer shows again what a killed one left.
+        """
+        note = json.dumps({"bucket": version.bucket, "key": version.key}).encode()
+        with self.bucket("hidden", lock=False):
+            self.upload(NOTES, "note", note)
+            try:
+                with asking(f"hide {version.named}"):
+                    self._client.delete_object(Bucket=version.bucket, Key=version.key)
+                yield version.named
+            finally:
+                self._show_again()
+
+    def _show_again(self) -> None:
+        if NOTES not in self._names():
+            return
+        for kept in self._s3.versions(NOTES):
+            note = json.loads(self._s3.read(kept))
+            for one in self._s3.versions(note["bucket"], note["key"]):
+                if one.key == note["key"] and one.marker and one.latest:
+                    with asking(f"show {one.named}"):
+                        self._client.delete_object(Bucket=one.bucket, Key=one.key, VersionId=one.id)
+
+    @contextmanager
+    def expiring(self, bucket: str, *rules: tuple[int | None, int | None]) -> Iterator[None]:
+        """Give a bucket these rules instead of its own while open; the old ones come back.
+
+        Args:
+            bucket: its name.
+            rules: of each the days until what is current is ended, and until what is not any more is removed.
+        """
         before = self._s3_rules(bucket)
-        rule = {"ID": "planted", "Status": "Enabled", "Filter": {"Prefix": ""},
-                "NoncurrentVersionExpiration": {"NoncurrentDays": days}}  # fmt: skip
         try:
-            self._life_cycle(bucket, [rule])
+            self._life_cycle(bucket, [_rule(n, *days) for n, days in enumerate(rules, 1)])
             yield
         finally:
             self._life_cycle(bucket, before)
@@ -160,6 +197,14 @@ class S3Writer:
         gone = attempt(f"delete Bucket {bucket}", lambda: self._client.delete_bucket(Bucket=bucket))
         if not gone.admitted:
             raise GuardError(f"Bucket {bucket} is left: {gone.reason}", "remove it with the operator's key")
+
+
+def _rule(number: int, current: int | None, noncurrent: int | None) -> dict[str, Any]:
+    ended = {"Expiration": {"Days": current}} if current is not None else {}
+    removed = (
+        {"NoncurrentVersionExpiration": {"NoncurrentDays": noncurrent}} if noncurrent is not None else {}
+    )
+    return {"ID": f"planted-{number}", "Status": "Enabled", "Filter": {"Prefix": ""}, **ended, **removed}
 
 
 def _allow(who: dict[str, list[str]], verbs: list[str], bucket: str) -> dict[str, Any]:
