@@ -12,7 +12,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -20,6 +20,7 @@ from assay.errors import ProbeError
 from assay.probes.git import Blob, GitTree
 from assay.probes.leak_files import texts
 from assay.probes.leak_text import of_lines, secrets_in
+from assay.probes.shaped import shaped
 from assay.profile import LONGEST_WAIVER, Profile
 from assay.provenance.marks import Marker
 from assay.provenance.tokens import hits
@@ -29,7 +30,7 @@ CONFIG = Path(__file__).parents[1] / "data" / "gitleaks.toml"
 BASELINE = ".assay-baseline.toml"
 MARKER = Marker()
 Row = tuple[int, str, str]
-_judged: dict[tuple[str, str], tuple[Row, ...]] = {}
+_judged: dict[tuple[str, str, str], tuple[Row, ...]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Version:
 
     path: str
     oid: str
-    content: bytes
+    content: bytes = field(repr=False)
     past: bool
 
 
@@ -126,16 +127,16 @@ class Leaks:
     @cached_property
     def found(self) -> tuple[Leak, ...]:
         """Return every secret in clear, what the baseline accepts included, each place once."""
-        todo = [one for one in self.versions if _key(one) not in _judged]
+        todo = [one for one in self.versions if self._key(one) not in _judged]
         with ThreadPoolExecutor(1) as beside:
             running = beside.submit(self._by_gitleaks, todo)
-            own = [list(_own(one)) for one in todo]
+            own = [list(in_file(one.path, one.content)) for one in todo]
             by_tool = running.result()
         for number, one in enumerate(todo):
-            _judged[_key(one)] = tuple(_marked(one, [*own[number], *by_tool.get(number, ())]))
+            _judged[self._key(one)] = tuple(_marked(one, [*own[number], *by_tool.get(number, ())]))
         places: dict[tuple[str, str], Leak] = {}
         for one in self.versions:
-            for line, rule, mark in _judged[_key(one)]:
+            for line, rule, mark in _judged[self._key(one)]:
                 leak = Leak(f"File {one.path}:{line}", rule, mark, one.oid, one.past)
                 places.setdefault((leak.named, leak.mark), leak)
         return (*places.values(), *self._in_messages())
@@ -160,11 +161,16 @@ class Leaks:
                 f"{BASELINE}: {error}", "each entry: object, line, rule, reason, approver, created, expires"
             ) from error
 
+    def _key(self, one: Version) -> tuple[str, str, str]:
+        """Return what a judgement holds for: this content under this path, by these rules."""
+        return str(self.gitleaks), one.oid, one.path
+
     def _in_messages(self) -> Iterator[Leak]:
         for named, text in self.git.messages():
             rules = {hit.rule for hit in hits(text)} | {rule for _, rule in of_lines(text, ".md")}
             yield from (Leak(named, rule, MARKER.short(text), past=True) for rule in sorted(rules))
 
+    @shaped("the report of gitleaks", "check [tools] gitleaks in the profile")
     def _by_gitleaks(self, todo: list[Version]) -> dict[int, list[tuple[int, str]]]:
         """Return number in `todo` -> (line, rule): each version lies in a folder of its own name, free of paths."""
         if self.gitleaks is None or not todo:
@@ -211,10 +217,15 @@ def oid_of(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def _own(version: Version) -> Iterator[tuple[int, str]]:
-    for path, text in texts(version.path, version.content):
-        for line, rule in secrets_in(path.rpartition("!")[2], text):
-            inside = path.removeprefix(version.path)
+def in_file(path: str, content: bytes) -> Iterator[tuple[int, str]]:
+    """Yield (line, rule) of every secret that our own rules find in a file, members of an archive at line 1.
+
+    Raises:
+        ProbeError: an archive that cannot be judged.
+    """
+    for place, text in texts(path, content):
+        for line, rule in secrets_in(place.rpartition("!")[2], text):
+            inside = place.removeprefix(path)
             yield (line, rule) if not inside else (1, f"{rule}, in {inside.lstrip('!')}:{line}")
 
 
@@ -226,10 +237,6 @@ def _marked(version: Version, rows: Iterable[tuple[int, str]]) -> Iterator[Row]:
         best.setdefault(line, rule)
     for line, rule in best.items():
         yield line, rule, MARKER.short(lines[line - 1].strip() if line <= len(lines) else version.oid)
-
-
-def _key(one: Version) -> tuple[str, str]:
-    return one.oid, one.path
 
 
 def _line_of(named: str) -> int:
@@ -250,4 +257,4 @@ def _accepted(row: dict[str, object]) -> Accepted:
     return Accepted(str(row["object"]), int(str(row["line"])), str(row["rule"]), expires)
 
 
-__all__ = ["Accepted", "Blob", "Leak", "Leaks", "Version", "oid_of", "run_gitleaks"]
+__all__ = ["Accepted", "Blob", "Leak", "Leaks", "Version", "in_file", "oid_of", "run_gitleaks"]
