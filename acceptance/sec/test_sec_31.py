@@ -3,7 +3,7 @@
 import pytest
 
 from assay.model import Offender, Record
-from assay.probes.ciphertext import INFO, Keys, deep_fault, fault, kept_secrets
+from assay.probes.ciphertext import INFO, Keys, deep_fault, fault, heads, kept_secrets
 from assay.stack import Stack
 
 
@@ -13,12 +13,12 @@ def test_backups_are_ciphertext(stack: Stack, control: Record) -> None:
     s3, budget = stack.s3, control.limit("read_whole")
     canaries = [text.encode() for text in (*control.listed("canaries"), stack.profile.cluster_uid)]
     canaries += kept_secrets(stack.profile.need_path("escrow.folder"))
-    whole, listed = 0, {bucket: s3.versions(bucket) for bucket in (*s3.every(), *s3.buckets.values())}
+    whole, listed = 0, {bucket: s3.versions(bucket) for bucket in s3.every()}
     for every in listed.values():
         found = [one for one in every if not one.marker and not one.canary]
         versions = control.population(sorted(found, key=lambda one: one.modified, reverse=True))
-        heads = s3.heads(versions)
-        plain = [(one, why) for one, head in zip(versions, heads, strict=True) if (why := fault(head))]
+        begun = zip(versions, heads(s3, versions), strict=True)
+        plain = [(one, why) for one, head in begun if (why := fault(head))]
         control.offenders(Offender(one.named, why) for one, why in plain)
         left = budget
         for one in versions:

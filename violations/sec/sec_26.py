@@ -40,13 +40,20 @@ def by_sub_path(plant: Plant) -> Iterator[Named]:
 @contextmanager
 def operator_stopped(plant: Plant) -> Iterator[Named]:
     """The operator that carries values from Vault is not running: all that is declared looks well."""
-    patch, where = {"spec": {"replicas": 0}}, (OPERATED, "operator")
-    with plant.patched("Deployment", *where, patch, api_version="apps/v1", ready=_stopped):
-        yield Named("Secret " + "/".join(CANARY))
+    patch, where = {"spec": {"replicas": 0}}, ("Deployment", OPERATED, "operator")
+    try:
+        with plant.patched(*where, patch, api_version="apps/v1", ready=_stopped):
+            yield Named("Secret " + "/".join(CANARY))
+    finally:
+        plant.await_object("apps/v1", *where, ready=_serving, within=120)
 
 
 def _stopped(found: Manifest) -> bool:
     return not found.get("status", {}).get("replicas")
+
+
+def _serving(found: Manifest) -> bool:
+    return bool(found.get("status", {}).get("readyReplicas", 0) == found["spec"]["replicas"])
 
 
 PLANTED = [never_refreshed, as_a_variable, by_sub_path, operator_stopped]

@@ -13,6 +13,8 @@ MADE = "talosctl -n <CP_IP> kubeconfig ./break-glass/kubeconfig --merge=false --
 HOME = "talosctl --talosconfig ~/secure-infra/talos/talosconfig -n <CP_IP> version"
 MERGE = "talosctl -n <CP_IP> kubeconfig ."
 WELL = "kubectl get nodes -o wide"
+DECRYPTED = "age --decrypt --identity <ESCROW>/admin.agekey ./talosconfig.age > ./talosconfig"
+COPIED = "cp <ESCROW>/kubeconfig ./kubeconfig"
 SHREDDED = "shred -u ./break-glass/kubeconfig"
 UPLOAD = (
     "on: push\njobs:\n  nodes:\n    steps:\n      - uses: actions/upload-artifact@v4\n        with:\n"
@@ -43,6 +45,14 @@ PLANTED = [
     misprint(
         "left_behind", "A kubeconfig that nobody destroys.", MADE,
         lambda text: text.replace(SHREDDED, "kubectl get nodes"),
+    ),
+    misprint(
+        "decrypted", "A talosconfig out of an encrypted file, by no tool of Talos or Kubernetes.", DECRYPTED,
+        lambda text: text.replace(WELL, DECRYPTED, 1),
+    ),
+    misprint(
+        "copied", "A kubeconfig copied from elsewhere, that nobody destroys.", COPIED,
+        lambda text: text.replace(WELL, COPIED, 1),
     ),
     _added("cached", "A kubeconfig in a pipeline's cache.", ".gitlab-ci.yml", CACHE, 5),
     misprint(

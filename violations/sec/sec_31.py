@@ -11,6 +11,7 @@ from assay.violation import Violation, as_violation
 AGE = b"age-encryption.org/v1\n-> X25519 c29tZWJvZHkncyBzaGFyZQ\n--- bWFj\n"
 SALTED = b"Salted__"
 CLEAR = b"INSERT INTO orders VALUES (1, 'a customer', 'an address'); " * 400
+ROWS = "INSERT INTO orders VALUES (1, 'Müller'); ".encode() * 20
 RECORD = b"/registry/secrets/shop/app"
 
 
@@ -51,5 +52,7 @@ PLANTED = [
               lambda _: AGE.partition(b"\n---")[0] + secrets.token_bytes(9000)),
     _uploaded("small_dump", "The header of a cipher, and one readable line.",
               lambda _: SALTED + secrets.token_bytes(8) + CLEAR[:200]),
+    _uploaded("small_rows", "The header of a cipher, and some readable rows that are not all ASCII.",
+              lambda _: SALTED + secrets.token_bytes(8) + ROWS),
     _uploaded("key_beside", "The passphrase lies beside what it opens.", _key),
 ]  # fmt: skip

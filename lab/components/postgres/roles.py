@@ -45,8 +45,9 @@ def leading() -> bool:
 
 
 def said() -> dict[str, str]:
-    """Return the password of each login as the secret store delivered it."""
-    return {role: (CREDENTIALS / name / "password").read_text().strip() for name, role in LOGINS.items()}
+    """Return the password of each login that the secret store delivered; the others keep what they have."""
+    files = {role: CREDENTIALS / name / "password" for name, role in LOGINS.items()}
+    return {role: file.read_text().strip() for role, file in files.items() if file.is_file()}
 
 
 def accounts(passwords: dict[str, str]) -> None:
@@ -97,8 +98,11 @@ def follow() -> None:
     while True:
         now = said()
         if now != known and leading():
-            with contextlib.suppress(psycopg2.Error):
+            try:
                 accounts(now)
+            except psycopg2.Error as error:
+                print(f"accounts: not set, SQLSTATE {error.pgcode or 'unknown'}", flush=True)
+            else:
                 known = now
                 print("accounts: as the secret store says", flush=True)
         time.sleep(FOLLOW_S)

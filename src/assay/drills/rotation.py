@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import secrets
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assay.drills.clock import now
+from assay.drills.clock import now, seen
 from assay.drills.engine import guard_kind
 from assay.errors import AssumptionError, ProbeError
 from assay.model import Attempt
@@ -37,8 +38,8 @@ class Turned:
         delivered: the Secret has the new value.
         used: the service lets the new value in.
         dead: the service refuses the old one.
-        new: the last try with the new value.
-        old: the last try with the old one.
+        new: the last try with the new value that ended in time.
+        old: the same with the old one.
     """
 
     delivered: float | None
@@ -46,6 +47,12 @@ class Turned:
     dead: float | None
     new: Attempt
     old: Attempt
+
+    @property
+    def took(self) -> float:
+        """Return the seconds until all of it was so, infinity where it was not in time."""
+        known = (self.delivered, self.used, self.dead)
+        return max(math.inf if after is None else after for after in known)
 
     @property
     def times(self) -> dict[str, str]:
@@ -85,37 +92,57 @@ class RotationDrill:
 
         Raises:
             GuardError: another cluster than is meant.
-            AssumptionError: the password was not in use before.
-            ProbeError: the source, the Secret or the service cannot be asked.
+            AssumptionError: the password was not in use before, nor came to be `within` seconds.
+            ProbeError: the source, the Secret or the service cannot be asked, is no login, or was written
+                meanwhile.
         """
         self._kube.check_cluster()
-        space, _, name = secret.partition("/")
+        entry, version = self._entry(path)
+        user, before, after = entry["username"], entry["password"], secrets.token_urlsafe(24)
+
+        def in_use() -> bool:
+            return self._password(secret) == before and self._sql.login(user, before).admitted
+
+        if seen(in_use, within, EVERY) is None:
+            said = f"{path}: its password is not in use before the rotation, nor came to be in {within:.0f} s"
+            raise AssumptionError(said, "mend the login first")
+        body = {"options": {"cas": version}, "data": {**entry, "password": after}}
         with self._vault.root() as door:
-            entry = dict(door.need("get", f"{self._mount}/data/{path}")["data"]["data"])
-            before, after = str(entry["password"]), secrets.token_urlsafe(24)
-            if not self._sql.login(entry["username"], before).admitted:
-                raise AssumptionError(
-                    f"{path}: its password is not in use before the rotation", "mend the login first"
-                )
-            door.need("post", f"{self._mount}/data/{path}", {"data": {**entry, "password": after}})
-        return self._watched(str(entry["username"]), before, after, (space, name), within)
+            door.need("post", f"{self._mount}/data/{path}", body)
+        return self._watched(user, before, after, secret, within)
 
-    def _watched(self, user: str, before: str, after: str, secret: tuple[str, str], within: float) -> Turned:
-        begun, seen = now(), dict[str, float]()
-        while True:
-            if "delivered" not in seen and self._password(*secret) == after:
-                seen["delivered"] = now() - begun
-            new, old = self._sql.login(user, after), self._sql.login(user, before)
-            for what, holds in (("used", new.admitted), ("dead", not old.admitted)):
-                if holds:
-                    seen.setdefault(what, now() - begun)
-            if len(seen) == 3 or now() - begun > within:
-                return Turned(seen.get("delivered"), seen.get("used"), seen.get("dead"), new, old)
+    def _entry(self, path: str) -> tuple[dict[str, str], int]:
+        """Return the login at `path`, and its version: what another writes after it is not overwritten."""
+        with self._vault.root() as door:
+            said = door.need("get", f"{self._mount}/data/{path}")["data"]
+        entry = dict(said["data"] or {})
+        if not all(isinstance(entry.get(key), str) and entry[key] for key in ("username", "password")):
+            raise ProbeError(f"{path}: lacks a username or a password", "write both at the source")
+        return entry, int(said["metadata"]["version"])
+
+    def _watched(self, user: str, before: str, after: str, secret: str, within: float) -> Turned:
+        begun, times = now(), dict[str, float]()
+        new = old = Attempt(f"Login {user}", admitted=False, reason="no try ended in time")
+        while len(times) < 3:
+            held = self._password(secret)
+            tries = self._sql.login(user, after), self._sql.login(user, before)
+            moment = now() - begun
+            if moment > within:
+                break
+            new, old = tries
+            states = {"delivered": held == after, "used": new.admitted, "dead": not old.admitted}
+            times = {what: moment for what, holds in states.items() if holds} | times
             time.sleep(EVERY)
+        return Turned(times.get("delivered"), times.get("used"), times.get("dead"), new, old)
 
-    def _password(self, space: str, name: str) -> str:
-        coded = self._kube.wire.get(one("Secret", space, name)).get("data", {}).get("password", "")
+    def _password(self, secret: str) -> str:
+        space, _, name = secret.partition("/")
+        coded = (self._kube.wire.get(one("Secret", space, name)).get("data") or {}).get("password")
+        if not coded:
+            raise ProbeError(
+                f"Secret {secret}: has no key password", "name the canary's Secret in the policy"
+            )
         try:
             return base64.b64decode(coded, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
-            raise ProbeError(f"Secret {space}/{name}: password is no text", "mend its source") from None
+            raise ProbeError(f"Secret {secret}: password is no text", "mend its source") from None

@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from assay.errors import ProbeError
 from assay.model import Offender
-from assay.probes.runbook import Command
+from assay.probes.cobra import Call
+from assay.probes.runbook import Command, Runbook
 from assay.probes.yaml_text import documents, text_of
 
 
@@ -18,7 +19,10 @@ HOME = re.compile(r"(?:^|[=:\s\"'])(?:~|\$HOME|\$\{HOME\}|/root|/home/[\w.-]+)(?
 CREDENTIAL = re.compile(r"(talosconfig|kubeconfig|\.kube/|\.talos/|admin\.conf)", re.IGNORECASE)
 KEPT = ("cache", "artifacts")
 KEEPS = re.compile(r"/(?:upload-artifact|cache)(?:/save)?@")
-MERGED = "--merge=false"
+ISSUERS = ("talosctl", "kubectl")
+OUTPUTS = ("-o", "--output", "-out")
+COPIES = frozenset({"cp", "mv", "install", "scp", "copy", "copyto", "move", "moveto"})
+NO = ("false", "f", "0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,53 +43,93 @@ def scripts(root: Path, names: Iterable[str], globs: Sequence[str]) -> list[Scri
     return [Script(one, text_of(root / one, one)) for one in chosen if (root / one).is_file()]
 
 
-def in_documents(commands: Iterable[tuple[str, Sequence[Command]]]) -> list[Offender]:
-    """Return the commands, given by section, that leave an administrator's credential behind.
+def in_documents(runbook: Runbook) -> list[Offender]:
+    """Return the commands of the runbook that leave an administrator's credential behind.
 
     It is made in the working folder, never merged into a person's own, and destroyed in the same section.
+
+    Raises:
+        ProbeError: the runbook cannot be read, or a tool does not say how it takes a command.
     """
-    return [one for _, section in commands for one in _of_section(section)]
+    return [one for _, section in runbook.sections() for one in _of_section(section, runbook)]
 
 
-def _of_section(section: Sequence[Command]) -> Iterator[Offender]:
+def _of_section(section: Sequence[Command], runbook: Runbook) -> Iterator[Offender]:
     for number, command in enumerate(section):
-        later = section[number + 1 :]
-        gone = {_plain(word) for one in later if one.tool == "shred" for word in one.words[1:]}
+        gone = {_plain(word) for later in section[number + 1 :] for word in _ended(later)}
         line = " ".join((*command.words, command.stdin, command.stdout))
         if any(CREDENTIAL.search(found.group()) for found in HOME.finditer(line)):
             yield Offender(command.named, "a credential in a person's home folder")
-        made = _made(command)
-        if made is not None and not made:
+        made = _made(command, runbook)
+        if "" in made:
             yield Offender(command.named, "merged into a person's own kubeconfig")
-        elif made and _plain(made) not in gone and not _below(made, gone):
-            yield Offender(
-                command.named, f"{_plain(made)} is left behind: shred it at the end of the section"
-            )
+        for left in sorted({_plain(one) for one in made if one} - gone):
+            yield Offender(command.named, f"{left} is left behind: shred it at the end of the section")
 
 
-def _made(command: Command) -> str | None:
-    """Return the credential file that a command writes: empty where it merges one, None where none."""
+def _ended(command: Command) -> Sequence[str]:
+    """Return the files that are no more after a command; what is moved is made anew under another name."""
+    if command.tool == "shred":
+        return command.words[1:]
+    return command.words[1:-1] if command.tool == "mv" else ()
+
+
+def _made(command: Command, runbook: Runbook) -> set[str]:
+    """Return the credential files that a command writes, with "" among them where it merges one."""
+    found = {path for path in _written(command) if CREDENTIAL.search(path)} | _copied(command)
+    if command.tool in ISSUERS and {"kubeconfig", "config"} & set(command.words):
+        found |= _issued(runbook.call(command), command.stdout)
+    return found
+
+
+def _written(command: Command) -> Iterator[str]:
+    """Yield the files that a command writes, as its words say; to kubectl an output is a format, no file."""
+    yield command.stdout
+    if command.tool == "tee":
+        yield from command.words[1:]
+    for word, following in pairwise((*command.words, "")):
+        name, equals, value = word.partition("=")
+        if name in OUTPUTS and command.tool != "kubectl":
+            yield value if equals else following
+
+
+def _copied(command: Command) -> set[str]:
+    """Return where a command copies to, if a word of it names a credential."""
     words = command.words
-    if command.tool == "talosctl" and "kubeconfig" in words:
-        paths = [word for word in words[words.index("kubeconfig") + 1 :] if not word.startswith("-")]
-        return paths[0] if paths and MERGED in words else ""
-    said = set(pairwise(words))
-    if command.tool == "talosctl" and said & {("gen", "config"), ("config", "new")}:
-        flags = dict(pairwise(words))
-        return flags.get("--output") or flags.get("-o") or words[-1]
-    if command.tool == "talosctl" and ("config", "merge") in said:
-        return ""
-    if command.tool == "kubectl" and ("config", "view") in said and "--raw" in words:
-        return command.stdout or None
-    return None
+    if not COPIES & {command.tool, *words[1:-2]} or not CREDENTIAL.search(" ".join(words[1:])):
+        return set()
+    return {_inside(words[-1], PurePosixPath(one).name) for one in words[1:-1] if not one.startswith("-")}
+
+
+def _issued(call: Call, stdout: str) -> set[str]:
+    """Return the file that talosctl or kubectl writes a credential to, as it reads its words: "" merges."""
+    flags, path = call.flags, next(iter(call.arguments), "")
+    match call.path:
+        case ("config", "merge"):
+            return {""}
+        case ("kubeconfig",):
+            if flags.get("--merge", flags.get("-m", "")).lower() not in NO:
+                return {""}
+            path = _inside(path or ".", "kubeconfig")
+        case ("config", "new"):
+            path = path or "talosconfig"
+        case ("gen", "config"):
+            path = flags.get("--output") or flags.get("-o") or ""
+            types = flags.get("--output-types") or flags.get("-t") or ","
+            path = f"{path or '.'}/talosconfig" if "," in types or not path else path
+        case ("config", "view") if "--raw" in flags:
+            path = "-"
+        case _:
+            return set()
+    return ({stdout} if stdout else set()) if path == "-" else {path}
+
+
+def _inside(path: str, name: str) -> str:
+    return f"{path}/{name}" if path in (".", "..") or path.endswith("/") else path
 
 
 def _plain(path: str) -> str:
-    return path.removeprefix("./").rstrip("/")
-
-
-def _below(made: str, gone: Iterable[str]) -> bool:
-    return any(_plain(made).startswith(f"{one}/") for one in gone)
+    return str(PurePosixPath(path))
 
 
 def in_scripts(found: Iterable[Script]) -> list[Offender]:

@@ -13,6 +13,11 @@ FULL = ("no space left", "disk quota")
 LIMIT = 120.0
 
 
+def full(words: str) -> bool:
+    """Return whether `words` say that a disk is full: that judges no backup."""
+    return any(one in words.lower() for one in FULL)
+
+
 def opens(tool: Path, words: Sequence[object], within: float = LIMIT) -> bool:
     """Return whether `tool` does its work; its standard output is thrown away.
 
@@ -25,10 +30,14 @@ def opens(tool: Path, words: Sequence[object], within: float = LIMIT) -> bool:
             argv, check=False, timeout=within, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as why:
+    except subprocess.TimeoutExpired:
+        raise ProbeError(
+            f"{tool.name} did not end within {within:.0f} s", "is the machine busy, or the backup that large?"
+        ) from None
+    except OSError as why:
         raise ProbeError(
             f"{tool.name} did not run: {type(why).__name__}", f"set {tool.name} under [tools]"
         ) from why
-    if any(word in done.stderr.lower() for word in FULL):
+    if full(done.stderr):
         raise ProbeError(f"{tool.name}: the disk is full", "make room where temporary files lie")
     return done.returncode == 0

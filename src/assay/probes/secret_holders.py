@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from assay.errors import AssumptionError
 from assay.probes.kube import Kube
-from assay.probes.kube_paths import collection
+from assay.probes.kube_paths import collection, named
+from assay.probes.shaped import shaped
 
 
 RELOADED = ("Deployment", "StatefulSet", "DaemonSet")
+# Stakater Reloader's annotations of a workload: every Secret it uses, those that are listed, all but those.
+AUTO = ("reloader.stakater.com/auto", "secret.reloader.stakater.com/auto")
+LISTED, LEFT_OUT = "secret.reloader.stakater.com/reload", "secrets.exclude.reloader.stakater.com/reload"
 OVER = ("Succeeded", "Failed")
 VARIABLE = "takes it as a variable: the process keeps the value it was started with"
 PART = "mounts it by subPath: the kubelet never renews that"
@@ -33,30 +39,69 @@ class Holder:
         """Return `Pod namespace/name`."""
         return f"Pod {self.space}/{self.pod}"
 
+    @property
+    def held(self) -> str:
+        """Return `Secret namespace/name`."""
+        return f"Secret {self.space}/{self.secret}"
 
+
+class Spared:
+    """What need not follow a rotation by itself, by a policy's `glob=reason`; `used` is what was spared."""
+
+    def __init__(self, rules: Iterable[str], never: str) -> None:
+        """Take rules on `Secret namespace/name` and `Pod namespace/name`; the Secret `never` is not spared.
+
+        Raises:
+            AssumptionError: one has no reason.
+        """
+        self.used: dict[str, str] = {}
+        self._never, self._rules = never, [rule.partition("=")[::2] for rule in rules]
+        if bare := [glob for glob, reason in self._rules if not reason]:
+            raise AssumptionError(f"{bare[0]!r} is no `glob=reason`", "mend the policy's list")
+
+    def covers(self, secret: str, pod: str = "") -> bool:
+        """Return whether a rule spares this Secret, or this pod that holds it."""
+        if secret == self._never:
+            return False
+        for name in (secret, pod):
+            for glob, reason in self._rules:
+                if fnmatch.fnmatchcase(name, glob):
+                    self.used[name] = reason
+                    return True
+        return False
+
+
+@shaped("the cluster's pods")
 def holders(
     kube: Kube, secrets: Collection[tuple[str, str]], reloaders: Collection[str] = ()
 ) -> list[Holder]:
     """Return who holds one of `secrets` (namespace, name), each container once for each Secret.
 
-    A pod of a Job ends by itself, and the next one takes the new value; it is left out. So is whatever a
-    controller restarts when a Secret changes, known by an annotation that begins with one of `reloaders`.
+    A pod of a Job ends by itself, and the next one takes the new value; it is left out. What a reloader
+    restarts when the Secret changes has no fault.
+
+    Args:
+        kube: the cluster.
+        secrets: (namespace, name) of each.
+        reloaders: `Kind namespace/name` of the workloads that may be one; nobody restarts anything unless
+            one of them is ready.
 
     Raises:
         ProbeError: a list is denied or not whole.
     """
     pods = [pod for pod in kube.wire.items(collection("Pod")) if not _ends(pod)]
     found = [(pod, one) for pod in pods for one in _of(pod) if (one.space, one.secret) in secrets]
-    followed = _reloaded(kube, reloaders) if any(one.fault for _, one in found) else []
-    return [
-        one if not _selected(pod, followed) else Holder(one.space, one.pod, one.container, one.secret)
-        for pod, one in found
-    ]
+    above = _workloads(kube, reloaders) if any(one.fault for _, one in found) else {}
+    return [replace(one, fault="") if _restarted(above, pod, one.secret) else one for pod, one in found]
 
 
 def _ends(pod: Item) -> bool:
-    owners = pod["metadata"].get("ownerReferences") or ()
-    return (pod.get("status") or {}).get("phase") in OVER or any(one["kind"] == "Job" for one in owners)
+    jobs = any(one["kind"] == "Job" for one in _owners(pod))
+    return (pod.get("status") or {}).get("phase") in OVER or jobs
+
+
+def _owners(item: Item) -> Collection[Item]:
+    return item["metadata"].get("ownerReferences") or ()
 
 
 def _of(pod: Item) -> Iterator[Holder]:
@@ -96,19 +141,26 @@ def _taken(container: Item, volumes: Mapping[str, Collection[str]]) -> dict[str,
     return found
 
 
-def _reloaded(kube: Kube, prefixes: Collection[str]) -> list[tuple[str, Mapping[str, str]]]:
-    """Return (namespace, selector) of every workload that a reloader watches."""
-    items = [one for kind in RELOADED for one in kube.wire.items(collection(kind))]
-    return [
-        (str(one["metadata"]["namespace"]), one["spec"]["selector"].get("matchLabels") or {})
-        for one in items
-        if any(key.startswith(tuple(prefixes)) for key in one["metadata"].get("annotations") or {})
-    ]
+def _workloads(kube: Kube, reloaders: Collection[str]) -> dict[str, Item]:
+    """Return UID of a pod's owner -> the workload that a reloader may restart; empty where none is ready."""
+    listed = {kind: kube.wire.items(collection(kind)) for kind in (*RELOADED, "ReplicaSet")}
+    every = [{**one, "kind": kind} for kind in RELOADED for one in listed[kind]]
+    if not any(named(one) in reloaders and (one.get("status") or {}).get("readyReplicas") for one in every):
+        return {}
+    found = {one["metadata"]["uid"]: one for one in every}
+    sets = {one["metadata"]["uid"]: _owned(found, one) for one in listed["ReplicaSet"]}
+    return found | {uid: above for uid, above in sets.items() if above is not None}
 
 
-def _selected(pod: Item, workloads: Iterable[tuple[str, Mapping[str, str]]]) -> bool:
-    meta = pod["metadata"]
-    labels = (meta.get("labels") or {}).items()
-    return any(
-        space == meta["namespace"] and wanted and wanted.items() <= labels for space, wanted in workloads
+def _owned(workloads: Mapping[str, Item], item: Item) -> Item | None:
+    uid = next((one["uid"] for one in _owners(item) if one.get("controller")), "")
+    return workloads.get(uid)
+
+
+def _restarted(workloads: Mapping[str, Item], pod: Item, secret: str) -> bool:
+    about = (_owned(workloads, pod) or {}).get("metadata", {}).get("annotations") or {}
+    listed, left_out = (
+        [word.strip() for word in about.get(key, "").split(",")] for key in (LISTED, LEFT_OUT)
     )
+    auto = any(about.get(key) == "true" for key in AUTO)
+    return secret in listed or (auto and secret not in left_out)
