@@ -14,7 +14,7 @@ from lab.machineconfig import CONFIG
 
 
 ROOTFS = STATE / "rootfs"
-# Shares of the processor, as cgroups count them. A control plane that starves loses its leases, all that depends
+# Shares of the processor, as cgroups count them. A control plane that starves loses its leases, what depends
 # on it starts again, and nine nodes on two cores do not find out of that by themselves.
 CONTROL_SHARES, SHARES = "8192", "1024"
 

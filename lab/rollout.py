@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from lab import deploy, overlay, pki, sops
+from lab import deploy, machineconfig, overlay, pki, sops
 from lab.deploy import Cluster, Manifest
 from lab.layout import CACHE, REGISTRY
 from lab.oci import Layout, Registry
@@ -90,7 +90,8 @@ class Rollout:
         return [d for part in self.parts for d in self._documents(part) if d["kind"] in FIRST]
 
     def secrets(self) -> None:
-        """Encrypt every Secret into the overlay, as Git would hold it; apply what decrypting gives back."""
+        """Encrypt Secrets and the bundle of the machines, as Git would hold them; apply the Secrets."""
+        sops.bundle(self.overlay, machineconfig.CONFIG / "secrets.yaml")
         sops.encrypted(self.overlay, "platform", [deploy.certificate(self._state)])
         for part in self.parts:
             if made := part.secrets(self.context(part)):

@@ -20,6 +20,7 @@ from lab.layout import PROJECT
 Manifest = dict[str, Any]
 RULES = PROJECT / "gitops" / ".sops.yaml"
 FOLDER = "secrets"
+MACHINES = "talos"
 CONFIG = ".sops.yaml"
 SUFFIX = ".sops.yaml"
 IDENTITY = "age.key"
@@ -98,14 +99,37 @@ def encrypted(overlay: Path, part: str, manifests: list[Manifest]) -> Path | Non
     file = folder(overlay) / f"{part}{SUFFIX}"
     if wrong := [d["kind"] for d in manifests if d["kind"] not in ("Secret", "ConfigMap")]:
         raise ValueError(f"{file.name}: {', '.join(wrong)} would not be encrypted")
+    if manifests:
+        return _kept(overlay, file, manifests)
+    rules(overlay)
+    file.unlink(missing_ok=True)
+    return None
+
+
+def bundle(overlay: Path, clear: Path) -> Path:
+    """Write `secrets/talos/secrets.sops.yaml`, the machines' secrets bundle, and return it.
+
+    The bundle itself lies in the escrow kit. This is how Git would hold it: every value encrypted. Nothing of
+    it is for the cluster, so `decrypted` leaves it out.
+
+    Args:
+        overlay: `STATE/overlay`.
+        clear: the bundle as `talosctl gen secrets` wrote it.
+
+    Raises:
+        SopsError: sops refused.
+    """
+    file = folder(overlay) / MACHINES / f"{clear.stem}{SUFFIX}"
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return _kept(overlay, file, [yaml.safe_load(clear.read_text(encoding="utf-8"))])
+
+
+def _kept(overlay: Path, file: Path, documents: list[Manifest]) -> Path:
     config = rules(overlay)
-    if not manifests:
-        file.unlink(missing_ok=True)
-        return None
-    if not (file.exists() and _same(file, key(overlay), manifests)):
+    if not (file.exists() and _same(file, key(overlay), documents)):
         words = ["--config", str(config), "encrypt", "--filename-override", str(file)]
         draft = file.with_suffix(".new")
-        draft.write_text(_sops(words, file.name, yaml.safe_dump_all(manifests, sort_keys=False)))
+        draft.write_text(_sops(words, file.name, yaml.safe_dump_all(documents, sort_keys=False)))
         draft.rename(file)
     return file
 
