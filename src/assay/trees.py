@@ -66,7 +66,8 @@ class PlantedTrees:
     def added(self, tree: str, file: str, text: str) -> Iterator[Path]:
         """Yield the path of a new `file` with `text` in a copy of `tree`.
 
-        An existing file gets `text` at its end.
+        An existing file gets `text` at its end; a new one in a list of files, of plans for example, is one of
+        the list.
         """
         with self.copied(tree) as copy:
             path = copy / file
@@ -75,6 +76,10 @@ class PlantedTrees:
                 out.write(text)
             if tree == "repository":
                 git(copy, "add", "-f", "--", file)
+            listed = getattr(self.paths, tree)
+            if isinstance(listed, tuple) and path not in listed:
+                more: dict[str, Any] = {tree: (*listed, path)}
+                self.paths = replace(self.paths, **more)
             yield path
 
     @contextmanager
@@ -123,7 +128,7 @@ def _copy(
     tree: str, source: Path | tuple[Path, ...] | None, folder: Path
 ) -> tuple[Path, Path | tuple[Path, ...]]:
     """Return the folder to edit, and what the profile's entry becomes."""
-    if not source:
+    if source is None:
         raise ProbeError(f"the profile does not say where {tree} is", f"set {tree} under [paths]")
     if isinstance(source, tuple):
         return folder, tuple(Path(shutil.copy2(path, folder / path.name)) for path in source)

@@ -1,11 +1,10 @@
-"""The ladder of proof: each rung, what would raise it, templates, texts that are no Secret. Offline."""
+"""The ladder of proof: each rung, what would raise it, templates, the report. Offline."""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
 import datetime as dt
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,10 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import AssumptionError, ProbeError
-from assay.probes import kube_leaves, kube_secrets
-from assay.probes.kube_discovery import resources
-from assay.probes.kube_leaves import Leaf
-from assay.probes.origins import by_namespace
+from assay.probes import external_secrets, kube_secrets
+from assay.probes.kube_wire import Answer
+from assay.probes.origins import by_owner
 from assay.provenance.ladder import Filed, Held, Neither, Sources, Step, Synced, climb
 from assay.provenance.marks import Marker
 
@@ -56,7 +54,7 @@ def one(what: Held, known: Sources) -> Step:
 
 def test_a_value_of_vault_is_equal() -> None:
     step = one(held(), sources(synced()))
-    assert (step.rung, step.proven, step.missing) == ("R4", True, "")
+    assert (step.rung, step.proven, step.missing, step.owner) == ("R4", True, "", "ExternalSecret app")
     assert "vault shop/app" in step.source
 
 
@@ -133,13 +131,29 @@ class Wire:
     def items(self, path: str, *_: object, **__: object) -> list[dict[str, Any]]:
         return self.lists.get(path, [])
 
-    def ask(self, _: str, path: str) -> object:
-        known = path.partition("?")[0] in self.lists
-        return type("Answer", (), {"status": 200 if known else 404})()
+    def each(self, path: str, make: Callable[[dict[str, Any]], Any]) -> list[Any]:
+        return [make(item) for item in self.items(path)]
+
+    def ask(self, _: str, path: str) -> Answer:
+        known = any(one.startswith(f"{path}/") for one in self.lists)
+        named = {"groupVersion": "external-secrets.io/v1"}
+        return Answer(200 if known else 404, {"preferredVersion": named, "versions": [named]})
+
+    def need(self, answer: Answer, *_: str) -> Answer:
+        return answer
+
+    def get(self, path: str) -> dict[str, Any]:
+        known = [one.rpartition("/")[2] for one in self.lists if one.startswith(f"{path}/")]
+        return {"resources": [{"name": name} for name in known]}
 
 
 def kube(**lists: list[dict[str, Any]]) -> Any:  # noqa: ANN401 - stands for the probe
-    paths = {"secrets": "/api/v1/secrets", "external": kube_secrets.SYNCED, "stores": kube_secrets.STORES}
+    served = "/apis/external-secrets.io/v1"
+    paths = {
+        "secrets": "/api/v1/secrets",
+        "external": f"{served}/externalsecrets",
+        "stores": f"{served}/secretstores",
+    }
     return type("Kube", (), {"wire": Wire({paths[name]: items for name, items in lists.items()})})()
 
 
@@ -183,9 +197,10 @@ def secret(text: str, key: str = "line") -> dict[str, Any]:
 
 def climbed(item: dict[str, Any], about: dict[str, Any]) -> Step:
     asked = kube(secrets=[item], external=[about], stores=[STORE])
-    found = kube_secrets.held(asked, MARKER, kube_secrets.templates(kube_secrets.synced(asked)))
+    known = external_secrets.synced(asked, "kv")
+    found = kube_secrets.held(asked, MARKER, external_secrets.templates(known))
     entries = {"shop/app": {"username": mark("shop").hex(), "password": mark(VALUE).hex()}}
-    (step,) = climb(found, Sources(kube_secrets.synced(asked), (), entries, (), "gitops"))
+    (step,) = climb(found, Sources(known, (), entries, (), "gitops"))
     return step
 
 
@@ -232,9 +247,9 @@ def test_one_placeholder_has_one_text() -> None:
 
 def test_another_store_is_not_vault() -> None:
     other = {**STORE, "spec": {"provider": {"kubernetes": {}}}}
-    (found,) = kube_secrets.synced(kube(external=[external({})], stores=[other]))
+    (found,) = external_secrets.synced(kube(external=[external({})], stores=[other]), "kv")
     assert "kubernetes, not Vault" in found.fault
-    assert kube_secrets.synced(kube()) == []
+    assert external_secrets.synced(kube(), "kv") == []
 
 
 def test_a_value_that_is_no_base64_is_no_value() -> None:
@@ -259,66 +274,21 @@ def test_any_bytes_are_a_value(raw: bytes) -> None:
     assert found.marks["line"] == MARKER.mark(raw)
 
 
-# everything else ------------------------------------------------------------------------------------
+def test_of_two_files_for_one_key_the_one_with_the_value_counts() -> None:
+    what = held(owners=(), writers={"password": frozenset({"gitops"})})
+    two = [Filed(f"{text}.yaml", "shop", "app", {"password": mark(text)}) for text in ("east", VALUE)]
+    step = one(what, sources(filed=two))
+    assert (step.rung, step.source) == ("R4", f"SOPS {VALUE}.yaml")
+    step = one(held(owners=()), sources(filed=[two[0], dataclasses.replace(two[0], where="west.yaml")]))
+    assert (step.rung, step.missing) == ("-", "its value is none of those of east.yaml and west.yaml")
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "found"),
-    [
-        ("DB_PASSWORD", VALUE, True),
-        ("app.conf", f"host=db\npassword={VALUE}\n", True),
-        ("note", f"for later: {VALUE} (old)", True),
-        ("note", base64.b64encode(VALUE.encode()).decode(), True),
-        ("note", json.dumps({"a": VALUE}), True),
-        ("args", f"--db-password={VALUE}", True),
-        ("line", f"hvs.{VALUE}{VALUE}".replace("-", "x"), True),
-        ("image", "registry.example/app@sha256:" + "a1" * 32, False),
-        ("name", "vault-internal", False),
-        ("secretName", "public-api-tls", False),
-        ("note", "nothing to see here", False),
-        ("note", f"see {base64.b64encode(VALUE.encode()).decode()} there", True),
-        ("note", f"password: {VALUE}", True),
-        ("note", f"{VALUE}\n", True),
-    ],
-)
-def test_a_secret_is_found_wherever_it_lies(name: str, text: str, found: bool) -> None:
-    private = frozenset({mark(VALUE)})
-    wrong = kube_leaves.faults([Leaf("ConfigMap a/b", f"data.{name}", name, text)], MARKER, private)
-    assert bool(wrong) == found, wrong
-    assert all(VALUE not in str(offender) for offender in wrong)
-
-
-def test_a_variable_goes_by_its_own_name() -> None:
-    item = {
-        "metadata": {"namespace": "a", "name": "b", "managedFields": [{"x": "y"}]},
-        "spec": {"containers": [{"env": [{"name": "DB_PASSWORD", "value": VALUE}]}]},
-    }
-    walked: Callable[..., Any] = kube_leaves._of
-    (leaf,) = [one for one in walked("Pod", item) if one.text == VALUE]
-    assert (leaf.named, leaf.name) == ("Pod a/b", "DB_PASSWORD")
-    assert not [one for one in walked("Pod", item) if one.text == "y"]
-
-
-def test_an_argument_goes_by_the_option_before_it() -> None:
-    walked: Callable[..., Any] = kube_leaves._of
-    args = ["--db-password", VALUE, "--verbose", "--level", "3", "--user=shop", "other"]
-    item = {"metadata": {"name": "b"}, "spec": {"args": args}}
-    named = {one.text: one.name for one in walked("Pod", item) if one.path.startswith("spec")}
-    assert named[VALUE] == "db-password"
-    assert (named["3"], named["--level"], named["other"]) == ("level", "args", "args")
-
-
-def test_the_annotations_of_a_secret_are_texts() -> None:
-    copy = json.dumps({"stringData": {"password": VALUE}})
-    (leaf,) = kube_leaves.annotated([held(annotations={"kubectl.kubernetes.io/last-applied": copy})])
-    assert kube_leaves.faults([leaf], MARKER, frozenset())
-    assert VALUE not in repr(held(annotations={"a": VALUE}))
-
-
-def test_two_files_for_one_key_are_no_source() -> None:
-    filed = [Filed(where, "shop", "app", {"password": mark(VALUE)}) for where in ("a.yaml", "b.yaml")]
-    step = one(held(owners=()), sources(filed=filed))
-    assert (step.rung, step.missing) == ("-", "a.yaml and b.yaml both say what it is")
+def test_a_file_without_a_namespace_is_known_by_its_name() -> None:
+    what = held(owners=(), writers={"password": frozenset({"gitops"})})
+    bare = dataclasses.replace(filed(), space="")
+    assert one(what, sources(filed=(bare,))).rung == "R4"
+    assert one(what, sources(filed=(bare, filed("another")))).rung == "R3"
+    assert one(dataclasses.replace(what, name="other"), sources(filed=(bare,))).rung == "-"
 
 
 @pytest.mark.parametrize(("text", "rung"), [
@@ -328,34 +298,22 @@ def test_a_short_text_of_its_own_is_one(text: str, rung: str) -> None:
     assert climbed(secret(text.replace("{{ .word }}", VALUE)), external({"line": text})).rung == rung
 
 
-class Discovery:
-    """Two groups; what the second has of its own is in its older version alone."""
-
-    def get(self, path: str) -> dict[str, Any]:
-        def group(*versions: str) -> dict[str, Any]:
-            named = [{"groupVersion": one} for one in versions]
-            return {"preferredVersion": named[0], "versions": named}
-
-        def known(*kinds: str) -> dict[str, Any]:
-            return {"resources": [{"name": k, "kind": k, "verbs": ["list", "get"]} for k in kinds]}
-
-        return {
-            "/apis": {"groups": [group("a/v1"), group("b/v2", "b/v1")]},
-            "/api/v1": known("pods", "pods/log"), "/apis/a/v1": known("pods"),
-            "/apis/b/v2": known("new"), "/apis/b/v1": known("new", "old"),
-        }[path]  # fmt: skip
-
-
-def test_what_only_an_older_version_knows_is_listed_too() -> None:
-    found = [path for _, _, path in resources(Discovery(), frozenset({"list"}))]  # type: ignore[arg-type]
-    assert found == ["/api/v1/pods", "/apis/a/v1/pods", "/apis/b/v2/new", "/apis/b/v1/old"]
-
-
-def test_the_namespaces_are_summed_up() -> None:
-    steps = [
-        Step("Secret a/x", "a", "k", "R4", "vault shop/app by ExternalSecret x"),
-        Step("Secret a/y", "a", "k", "R4", "SOPS secrets/a.sops.yaml"),
-        Step("Secret b/z", "b", "k", "R0", "made by a controller"),
-        Step("Secret b/w", "b", "k", "-", "", "from nowhere"),
-    ]
-    assert by_namespace(steps) == {"a": "1 R4 from vault, 1 R4 from SOPS", "b": "1 R0, 1 -"}
+def test_owners_are_summed_up_by_namespace() -> None:
+    rule = Neither.read("b/*|Opaque|maker=its own")
+    made = held(space="b", name="made", owners=(), writers={"password": frozenset({"maker"})})
+    kept = held(space="b", name="kept", owners=(), writers={"password": frozenset({"gitops"})})
+    lost = held(space="b", name="lost", kind="x", owners=(), writers={})
+    file = dataclasses.replace(filed(), space="b", name="kept")
+    stale = synced(space="c", fault="its ExternalSecret is not Ready")
+    found = climb(
+        [held(), held(marks={"password": mark("another")}), made, kept, lost, held(space="c")],
+        sources(synced(), stale, filed=(file,), neither=(rule,)),
+    )
+    follows = "R5: a rotation that is followed (SEC-26)"
+    assert by_owner(found) == {
+        "b: SOPS secrets/shop.sops.yaml": f"1 R4; {follows}",
+        "b: controller maker": "1 R0; its own",
+        "b: nobody": "1 -; neither an ExternalSecret nor a SOPS file (password)",
+        "c: ExternalSecret app": "1 R1; its ExternalSecret is not Ready (password)",
+        "shop: ExternalSecret app": f"1 R4, 1 R3; its value is not the source's (password); {follows}",
+    }

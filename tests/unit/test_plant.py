@@ -66,6 +66,15 @@ def test_single_files_and_lists_are_copied_too(profile: Profile) -> None:
         assert Stack(profile, plant.paths).paths.plan[0].read_text() == "[]"
 
 
+def test_a_file_added_to_a_list_is_one_of_it(profile: Profile) -> None:
+    plant = Plant(profile)
+    with plant.added("plan", "more.json", "[]"), plant.added("state", "a.tfstate", "{}"):
+        paths = Stack(profile, plant.paths).paths
+        assert [path.name for path in paths.plan] == ["plan.json", "more.json"]
+        assert [path.read_text() for path in paths.state] == ["{}"]
+    assert plant.paths == profile.paths
+
+
 def test_what_is_not_there_plants_nothing(profile: Profile) -> None:
     plant = Plant(profile)
     with pytest.raises(GuardError, match="nothing planted"), plant.edited("infra", "main.tf", "zzz", "y"):

@@ -1,6 +1,10 @@
-"""ACC-04: Secrets that come from nowhere, Secrets that only look kept, and secrets where no Secret is."""
+"""ACC-04: Secrets that come from nowhere, Secrets that only look kept, and secrets where no Secret is.
+
+In the cluster, in the machines' own configuration, in Terraform's files.
+"""
 
 import base64
+import gzip
 import json
 import secrets
 from collections.abc import Callable, Iterator
@@ -19,7 +23,7 @@ FORGED = {
 
 
 def _value() -> str:
-    return f"{secrets.token_urlsafe(20)}7aQ"
+    return f"k{secrets.token_urlsafe(20)}7aQ"  # what begins with a hyphen is an option, not its value
 
 
 def _short() -> str:
@@ -138,6 +142,80 @@ def applied_secret(plant: Plant) -> Iterator[Named]:
         yield named
 
 
+def _machine(name: str, what: str, make: Callable[[], Manifest]) -> Violation:
+    """Return a violation that patches the configuration of a worker, live; the machine is named."""
+
+    @as_violation(name=name, what=what, tier="live")
+    def violation(plant: Plant) -> Iterator[Named]:
+        machine = list(plant.profile.talos.workers)[-1]
+        with plant.talos_api.patched(machine, make()):
+            yield Named(f"Machine {machine}")
+
+    return violation
+
+
+def _login() -> Manifest:
+    auth = {"username": "ci", "password": _value()}
+    return {"machine": {"registries": {"config": {"registry.planted.example": {"auth": auth}}}}}
+
+
+def _annotated() -> Manifest:
+    text = f"postgres://app:{_value()}@db:5432/app"
+    return {"machine": {"nodeAnnotations": {"assay.dev/planted": text}}}
+
+
+def _in_file(name: str, what: str, tree: str, named: str, make: Callable[[], str], file: str) -> Violation:
+    """Return a violation that adds a file beside those of Terraform; what is named is known before."""
+
+    @as_violation(name=name, what=what, tier="static")
+    def violation(plant: Plant) -> Iterator[Named]:
+        with plant.added(tree, file, make()):
+            yield Named(named)
+
+    return violation
+
+
+@as_violation(tier="static")
+def sensitive_variable(plant: Plant) -> Iterator[Named]:
+    """A file of variables sets one whose name promises nothing, and that Terraform is told to hide."""
+    declared = 'variable "pin" {\n  type      = string\n  sensitive = true\n}\n'
+    with plant.added("infra", "planted.tf", declared), plant.added(
+        "infra", "planted.tfvars", f'size = 3\npin  = "{_short()}"\n'
+    ):  # fmt: skip
+        yield Named("File infra/planted.tfvars:2")
+
+
+def _state() -> str:
+    attributes = {"id": "none", "length": 20, "result": _value()}
+    made = {"mode": "managed", "type": "random_password", "name": "planted"}
+    return json.dumps(
+        {"version": 4, "outputs": {}, "resources": [{**made, "instances": [{"attributes": attributes}]}]}
+    )
+
+
+def _plan() -> str:
+    """Return a plan in which only Terraform's own mark says that a value is secret."""
+    about = {"address": "vendor_thing.planted", "mode": "managed", "type": "vendor_thing", "name": "planted"}
+    values = {"line": _value()}
+    change = {"actions": ["create"], "before": None, "after": values, "after_unknown": {}}
+    return json.dumps(
+        {
+            "format_version": "1.2",
+            "planned_values": {"root_module": {"resources": [{**about, "values": values}]}},
+            "resource_changes": [{**about, "change": {**change, "after_sensitive": {"line": True}}}],
+        }
+    )
+
+
+def _record() -> str:
+    """Return Helm's record of a release, as a driver keeps it: gzip in base64."""
+    record = {
+        "name": "db", "version": 1, "config": {"auth": {"password": _value()}},
+        "chart": {"metadata": {"name": "db"}, "values": {}}, "manifest": "",
+    }  # fmt: skip
+    return base64.b64encode(gzip.compress(json.dumps(record).encode())).decode()
+
+
 def _event() -> Manifest:
     about = {"involvedObject": {"kind": "Pod", "namespace": SPACE, "name": "planted"}, "type": "Normal"}
     return _object("Event", "told", {**about, "reason": "Started", "message": f"--db-password={_value()}"})
@@ -170,8 +248,12 @@ PLANTED = [
     _applied(
         "helm_release", "The record of a chart, whose values hold a password.",
         lambda: _object("Secret", "sh.helm.release.v1.db.v1", {
-            "type": "helm.sh/release.v1", "stringData": {"release": _coded(_value())},
+            "type": "helm.sh/release.v1", "stringData": {"release": _record()},
         }),
+    ),
+    _applied(
+        "helm_config_map", "The same record, by Helm's other driver in a ConfigMap.",
+        lambda: _object("ConfigMap", "sh.helm.release.v1.db.v1", {"data": {"release": _record()}}),
     ),
     foreign_key,
     _external("never_refreshed", "Made once, never looked after.", {"refreshInterval": "0s"}),
@@ -204,5 +286,25 @@ PLANTED = [
     _external(
         "short_text_of_its_own", "A template adds a short password beside the one of Vault.", {},
         {"template": {"engineVersion": "v2", "data": {"conf": f"a:{{{{ .value }}}}:{_short()}"}}},
+    ),
+    _machine(
+        "secret_of_another_cluster", "A machine whose cluster secret is not the bundle's.",
+        lambda: {"cluster": {"secret": base64.b64encode(secrets.token_bytes(32)).decode()}},
+    ),
+    _machine("registry_login", "A machine that logs in to a registry with a password of its own.", _login),
+    _machine("machine_annotation", "A password in free text of a machine's configuration.", _annotated),
+    _in_file(
+        "terraform_literal", "A password as a literal in Terraform's sources.",
+        "infra", "File infra/planted.tf:2",
+        lambda: f'locals {{\n  db_password = "{_value()}"\n}}\n', "planted.tf",
+    ),
+    sensitive_variable,
+    _in_file(
+        "plan", "A value in a plan, marked as sensitive.",
+        "plan", "vendor_thing.planted", _plan, "planted.json",
+    ),
+    _in_file(
+        "state", "A generated password in a state.",
+        "state", "random_password.planted", _state, "planted.tfstate",
     ),
 ]  # fmt: skip

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from assay.model import Offender
-from assay.probes import kube_leaves, kube_secrets
+from assay.probes import external_secrets, helm_record, kube_leaves, kube_secrets, talos_secrets
 from assay.probes.kube import Kube
+from assay.probes.leaves import Shown, faults
 from assay.probes.sops import Sops
+from assay.probes.talos import Talos
 from assay.probes.vault import Vault
-from assay.provenance.ladder import CLASSIFIED, NOTHING, Held, Neither, Sources, Step, Synced, climb
+from assay.provenance.ladder import Held, Neither, Sources, Step, Synced, climb
+from assay.provenance.machines import Carried, Exempt, climb_machines
 from assay.provenance.marks import Marker
 
 
@@ -32,7 +35,7 @@ class Origins:
         Raises:
             ProbeError: the list is denied or not whole.
         """
-        return kube_secrets.synced(self.kube)
+        return external_secrets.synced(self.kube, self.vault.mount)
 
     @cached_property
     def held(self) -> list[Held]:
@@ -41,7 +44,7 @@ class Origins:
         Raises:
             ProbeError: the list is denied or not whole.
         """
-        return kube_secrets.held(self.kube, self.marker, kube_secrets.templates(self.synced))
+        return kube_secrets.held(self.kube, self.marker, external_secrets.templates(self.synced))
 
     def steps(self, neither: Iterable[str], deployer: str) -> list[Step]:
         """Return how far the origin of each data key of each Secret is shown.
@@ -53,31 +56,75 @@ class Origins:
         Raises:
             ProbeError: the cluster, Vault or a file cannot be read.
         """
+        helds = self.held  # before the sources: what changes in between is newer than the last look
         paths = sorted({path for one in self.synced for path in one.paths if one.provider == "vault"})
         known = set(self.vault.entries()) if paths else set()
-        entries = {path: self.vault.entry(path, self.marker.key).digests for path in paths if path in known}
-        rules = [Neither.read(entry) for entry in neither]
-        return climb(self.held, Sources(self.synced, self.sops.filed(self.marker), entries, rules, deployer))
+        read = [self.vault.entry(path, self.marker.key) for path in paths if path in known]
+        entries = {one.path: one.digests for one in read}
+        written = {one.path: one.created.timestamp() for one in read}
+        rules, filed = [Neither.read(entry) for entry in neither], self.sops.filed(self.marker)
+        return climb(helds, Sources(self.synced, filed, entries, rules, deployer, written))
 
-    def elsewhere(self) -> tuple[list[Offender], int, int]:
+    def carried(self, talos: Talos) -> list[Carried]:
+        """Return every secret in the configuration that each machine runs.
+
+        Raises:
+            ProbeError: a machine does not answer, or the credential may not read its configuration.
+        """
+        private = self._private
+        return [
+            one
+            for machine in talos.machines
+            for one in talos_secrets.carried(machine.name, talos.machineconfig(machine), self.marker, private)
+        ]
+
+    def machine_steps(self, carried: Iterable[Carried], exempt: Iterable[str]) -> list[Step]:
+        """Return how far the origin of each secret of the machines is shown.
+
+        Args:
+            carried: what the machines run.
+            exempt: what is neither Vault's nor SOPS', `machine glob|path glob=reason`.
+
+        Raises:
+            ProbeError: an encrypted file does not open.
+        """
+        rules = [Exempt.read(entry) for entry in exempt]
+        return climb_machines(carried, self.sops.configurations(self.marker), rules)
+
+    @cached_property
+    def _private(self) -> frozenset[bytes]:
+        return frozenset[bytes]().union(*(one.private for one in self.held))
+
+    def elsewhere(self, carried: Iterable[Carried], public: Iterable[str]) -> tuple[list[Offender], int, int]:
         """Return every place outside of Secrets that holds a secret; how many texts, in how many objects.
+
+        Args:
+            carried: secrets of machines, whose copies are looked for too.
+            public: texts that are made for everybody to read, `Kind|path=reason`.
 
         Raises:
             ProbeError: a list is denied or not whole.
         """
-        private = frozenset[bytes]().union(*(one.private for one in self.held))
+        private = self._private | {one.mark for one in carried}
         leaves, objects = kube_leaves.leaves(self.kube)
-        leaves += kube_leaves.annotated(self.held)
-        return kube_leaves.faults(leaves, self.marker, private), len(leaves), objects
+        releases, shut = helm_record.leaves(self.kube)
+        leaves += [*kube_leaves.annotated(self.held), *releases]
+        shown = frozenset(map(Shown.read, public))
+        return [*shut, *faults(leaves, self.marker, private, shown)], len(leaves), objects
 
 
-def by_namespace(steps: Sequence[Step]) -> dict[str, str]:
-    """Return namespace -> how many keys reached which rung, from which sources, in words."""
-    found: dict[str, str] = {}
-    for space in sorted({step.space for step in steps}):
-        reached = Counter((step.rung, step.source.partition(" ")[0]) for step in steps if step.space == space)
-        found[space] = ", ".join(
-            f"{count} {rung}{f' from {source}' if rung not in (NOTHING, CLASSIFIED) else ''}"
-            for (rung, source), count in sorted(reached.items(), reverse=True)
-        )
-    return found
+def by_owner(steps: Iterable[Step]) -> dict[str, str]:
+    """Return `namespace: owner` -> how many keys reached which rung, and what would raise them, in words."""
+    whose: dict[str, list[Step]] = {}
+    for step in sorted(steps, key=lambda one: (one.space, one.owner)):
+        whose.setdefault(f"{step.space}: {step.owner}" if step.space else step.owner, []).append(step)
+    return {owner: _summed(found) for owner, found in whose.items()}
+
+
+def _summed(steps: Sequence[Step]) -> str:
+    reached = sorted(Counter(step.rung for step in steps).items(), reverse=True)
+    above: dict[str, list[str]] = {}
+    for step in sorted(steps, key=lambda one: one.proven):
+        above.setdefault(step.above, []).extend([] if step.proven else [step.key])
+    words = [f"{what} ({', '.join(keys)})" if keys else what for what, keys in above.items()]
+    return "; ".join([", ".join(f"{count} {rung}" for rung, count in reached), *words])

@@ -33,11 +33,12 @@ def uses(manifests: Manifests) -> list[Use]:
         if file.is_relative_to(manifests.path)
         for document in documents
         for leaf in document.leaves
-        if _names_one(leaf)
+        if names_one(leaf)
     ]
 
 
-def _names_one(leaf: Leaf) -> bool:
+def names_one(leaf: Leaf) -> bool:
+    """Return whether a value in a manifest names a Secret that a pod takes."""
     path = leaf.path
     return path[-2:] in NAMES or (len(path) > 2 and path[-3] == "imagePullSecrets" and path[-1] == "name")
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
 
+from assay.errors import ProbeError
 from assay.probes.hetzner import servers
 from assay.probes.resource import Resource
 
 
+LARGEST = 64 * 1024 * 1024
 ENCRYPTED_BY_SERVICE = frozenset({"gcs", "azurerm", "remote", "cloud"})
 
 
@@ -18,6 +24,53 @@ class Leak:
 
     named: str
     why: str
+
+
+class State:
+    """One state file, as `terraform state pull` or `terraform show -json` writes it; read when first asked.
+
+    Raises:
+        ProbeError: the file cannot be read, is larger than 64 MiB, or is no state of a known format.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read nothing yet; `path` is the file."""
+        self.path = path
+
+    @cached_property
+    def document(self) -> Mapping[str, Any]:
+        """Return the parsed state after checking what it is."""
+        state = self._parsed()
+        shown = "format_version" in state and ("values" in state or "terraform_version" in state)
+        pulled = state.get("version") == 4 and isinstance(state.get("resources"), list)
+        if not (shown or pulled or "encrypted_data" in state):
+            raise ProbeError(
+                f"{self.path.name}: no state of a known format", "write it with terraform state pull"
+            )
+        return state
+
+    @property
+    def encrypted(self) -> bool:
+        """Return True for a state that OpenTofu encrypted."""
+        return "encrypted_data" in self.document and "resources" not in self.document
+
+    def _parsed(self) -> Mapping[str, Any]:
+        try:
+            if self.path.stat().st_size > LARGEST:
+                raise ProbeError(f"{self.path.name}: larger than {LARGEST} bytes", "split the root module")
+            state = json.loads(self.path.read_text(encoding="utf-8"))
+        except OSError as why:
+            raise ProbeError(
+                f"{self.path.name}: cannot be read: {why.strerror}", "check state under [paths]"
+            ) from why
+        except (ValueError, RecursionError):
+            # Without the cause: it holds the text.
+            raise ProbeError(
+                f"{self.path.name}: is not JSON in plain UTF-8", "pull the state again"
+            ) from None
+        if not isinstance(state, dict):
+            raise ProbeError(f"{self.path.name}: is no JSON object", "write it with terraform state pull")
+        return state
 
 
 def leaks(settings: Iterable[Resource], resources: Iterable[Resource]) -> list[Leak]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 import re
-from collections import Counter
+from collections.abc import Collection
 from functools import lru_cache
 
 
@@ -138,7 +138,18 @@ CODE = re.compile(
 BRACED = re.compile(r"\{[^{}]*\}")
 UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 DIGEST = re.compile(r"(?:h1:)?[A-Za-z0-9+/]{43}=|(?:sha\d+[-:])\S+")
-DNS = re.compile(r"[a-z]+(?:[-_.][a-z]+)*\d{0,2}")
+# A name as clusters have them, words and short numbers: `eu-central-1`, `argocd-eu1-cluster`.
+DNS = re.compile(r"[a-z]+\d{0,3}(?:[-_.](?:[a-z]+\d{0,3}|\d{1,4}))*")
+RUN = re.compile(r"[a-z]{3,}")
+# The name of an algorithm or a version: `SCRAM-SHA-256`, `TLSv1.2`.
+ACRONYM = re.compile(
+    r"[A-Z]{2,8}v?\d{0,3}(?:[-_.][A-Z]{1,8}\d{0,3})*(?:[-_.]\d{1,4})?(?:[-_.][A-Z]{1,8}\d{0,3})*"
+)
+HOST = re.compile(r"(?:(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}|\d{1,3}(?:\.\d{1,3}){3})(?::\d{1,5})?")
+PORT = re.compile(r":\d{1,5}$")
+EMAIL = re.compile(r"[\w.+-]+@[a-z0-9.-]+\.[a-z]{2,}")
+URL = re.compile(r"(?:[a-z]+:)?[a-z][a-z0-9+.-]*://(?P<rest>[^\s@]*)")
+SETTING = re.compile(r"[?&;]([\w.-]+)=")
 PROSE = frozenset(
     [
         "password",
@@ -205,6 +216,10 @@ SECRET_WORDS = frozenset(
 )
 
 
+# What stands beside `key` where that only says which: references, tolerations, selectors.
+REFERRING = frozenset(
+    "name key path mode optional operator values value effect tolerationSeconds".split()  # noqa: SIM905
+)
 VERDICTS = frozenset(
     {"verdict", "result", "status", "outcome", "test", "first", "second", "must", "all", "on"}
 )
@@ -234,14 +249,34 @@ def weight(name: str) -> Weight:
     return Weight.NONE
 
 
-def innocent(value: str) -> bool:
-    """Return True for what is no secret under any name: references, placeholders, paths, public material."""
+def innocent(value: str, name: str = "") -> bool:
+    """Return True for what is no secret: references, placeholders, paths, public material.
+
+    A UUID is none either, unless `name` promises a secret.
+    """
     text = value.strip().strip("\"'")
     if len(text) < 3 or PLACEHOLDER.fullmatch(text) or VARIABLE.fullmatch(text) or REFERENCE.match(text):
         return True
-    if BRACED.fullmatch(text) or "${" in text or "{{" in text or "$(" in text or UUID.fullmatch(text):
+    if BRACED.fullmatch(text) or "${" in text or "{{" in text or "$(" in text:
         return True
+    if UUID.fullmatch(text):
+        return weight(name) is not Weight.HARD
     return _path(text) or bool(CODE.fullmatch(text)) or _prose(text)
+
+
+def public(text: str) -> bool:
+    """Return True for what everybody may know: names, hosts, addresses, e-mails, URLs without a login."""
+    url = URL.fullmatch(text)
+    if url is None:
+        return all(_shown(word) for word in text.split(",")) or bool(EMAIL.fullmatch(text))
+    named = any(weight(name) for name in SETTING.findall(text))
+    return not named and all(
+        _shown(part) or not strong(part, 8) for part in re.split(r"[/?&;=,]+", url["rest"])
+    )
+
+
+def _shown(word: str) -> bool:
+    return bool(HOST.fullmatch(word) or ACRONYM.fullmatch(word)) or named_like(PORT.sub("", word))
 
 
 def _path(text: str) -> bool:
@@ -255,13 +290,21 @@ def _prose(text: str) -> bool:
 
 
 def named_like(text: str) -> bool:
-    """Return True for the name of an object that holds secrets, for example `app-db-credentials`."""
-    return bool(DNS.fullmatch(text)) and ("-" in text or "." in text or "_" in text)
+    """Return True for the name of an object, for example `app-db-credentials` or `prod-eu1-monitoring`."""
+    if not DNS.fullmatch(text) or not ("-" in text or "." in text or "_" in text):
+        return False
+    numbered = any(map(str.isdigit, text))
+    return not numbered or 2 * sum(map(len, RUN.findall(text))) >= len(text)
 
 
 def is_name(text: str) -> bool:
     """Return True for a name that says itself that it names a secret, for example `app-db-password`."""
     return named_like(text) and bool(SECRET_WORDS.intersection(re.split(r"[-_.]", text)))
+
+
+def refers(keys: Collection[object]) -> bool:
+    """Return True for the keys of a mapping whose `key` is the name of something, not a secret."""
+    return "key" in keys and len(keys) > 1 and REFERRING.issuperset(keys)
 
 
 def mixed(value: str) -> bool:
@@ -291,13 +334,14 @@ def entropy(value: str | bytes) -> float:
     if not value:
         return 0.0
     size = len(value)
-    return math.log2(size) - sum(n * math.log2(n) for n in Counter(value).values() if n > 1) / size
+    often = [n for n in map(value.count, set(value)) if n > 1]  # type: ignore[arg-type]
+    return math.log2(size) - sum(n * math.log2(n) for n in often) / size
 
 
 def betrays(name: str, value: str) -> bool:
     """Return True if `value` is a secret because of the name it is written under."""
     promise = weight(name)
-    if promise is Weight.NONE or innocent(value):
+    if promise is Weight.NONE or innocent(value, name):
         return False
     text = value.strip()
     if promise is Weight.HARD:

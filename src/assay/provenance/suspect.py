@@ -11,11 +11,12 @@ import zlib
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from assay.provenance.naming import betrays
+from assay.provenance.naming import betrays, mixed, strong
 from assay.provenance.tokens import hits
 
 
 DEEPEST = 4
+WITHHELD = "[withheld]"
 LARGEST = 8 * 1024 * 1024
 BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{16,}={0,2}(?![A-Za-z0-9+/_=-])")
 HEX = re.compile(r"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}){12,}(?![0-9a-fA-F])")
@@ -51,6 +52,17 @@ def text_suspicion(text: str, depth: int = 0) -> str:
         if found:
             return f"{found}, below {how}"
     return ""
+
+
+def repeated(words: str, most: int = 200) -> str:
+    """Return what a server or a tool said, on one line of `most` characters, without what may be a secret."""
+    line = " ".join(WITHHELD if _random(word) or text_suspicion(word, 1) else word for word in words.split())
+    return WITHHELD if text_suspicion(line, 1) else line[:most]
+
+
+def _random(word: str) -> bool:
+    """Return whether nobody would write a word of a message so; names of pods, digests and UUIDs are innocent."""
+    return strong(word, 16) and mixed(word)
 
 
 def pairs(text: str) -> Iterator[tuple[str, str]]:

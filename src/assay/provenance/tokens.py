@@ -53,11 +53,11 @@ def _holds_login(encoded: str) -> bool:
     except (binascii.Error, ValueError):
         return False
     _, colon, after = clear.partition(":")
-    return bool(colon) and clear.isprintable() and not innocent(after)
+    return bool(colon) and clear.isprintable() and not innocent(after, "password")
 
 
 def _given(value: str) -> bool:
-    return len(value) >= 4 and not innocent(value)
+    return len(value) >= 4 and not innocent(value, "password")
 
 
 def _header(value: str) -> bool:
@@ -72,6 +72,7 @@ def _shape(rule: str, signs: str, pattern: str, check: Callable[[str], bool] = b
     return Shape(rule, re.compile(pattern, flags), tuple(signs.split()), check)
 
 
+SHORTEST = 8
 OPTION = r"(?:[a-z0-9]+[-_.])*(?:password|passwd|passphrase|token|secret|api-?key|secret-id)"
 SHAPES: tuple[Shape, ...] = (
     _shape(
@@ -99,6 +100,7 @@ SHAPES: tuple[Shape, ...] = (
     ),
     _shape("password in a URL", "://", r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'<>]{0,64}:(?P<v>[^\s/@\"'<>]{3,})@[\w.\[]",
            _given, re.I),
+    _shape("join token in a URL", "jointoken=", r"[?&]jointoken=(?P<v>[^\s&\"']{8,})", _given, re.I),
     _shape("password in a connection string", "password= pwd=",
            r"\b(?:host|server|user|uid|user id|username|dbname|database|data source)=[^\s;&,\"'()]+[ ;&]"
            r"(?:[\w ]+=[^\s;&,\"'()]+[ ;&]+)*(?:password|pwd)=(?P<v>[^\s;&,\"'()]{4,})", _given, re.I),
@@ -121,9 +123,11 @@ SHAPES: tuple[Shape, ...] = (
 
 def hits(text: str) -> Iterator[Hit]:
     """Yield every secret that its own shape gives away."""
+    if len(text) < SHORTEST:
+        return
     lowered = text.lower()
     for shape in SHAPES:
-        if len(text) < 8 or (shape.signs and not any(sign in lowered for sign in shape.signs)):
+        if shape.signs and not any(sign in lowered for sign in shape.signs):
             continue
         for match in shape.pattern.finditer(text):
             start = match.start("v") if "v" in shape.pattern.groupindex else match.start()
