@@ -5,24 +5,25 @@ It sleeps outside `acceptance/`.
 
 from __future__ import annotations
 
-import datetime
 import os
 import time
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import allure
 import pytest
 
-from assay.errors import AssayError, AssumptionError, GuardError, PopulationError, ProfileError
+from assay.errors import AssayError, AssumptionError, GuardError, ProfileError
 from assay.evidence import Judgement
 from assay.gate import UNUSABLE
-from assay.judge import judge
+from assay.judge import hushing, judged, told
 from assay.model import Control, Record, Tier, Verdict
 from assay.pace import Pace, earlier
 from assay.plant import Plant
-from assay.proof import Planted, is_plant, names_it, says
+from assay.proof import Planted, blind, is_plant, names_it, says
 from assay.session import Session, Wish, start
 from assay.stack import Stack
 
@@ -128,6 +129,7 @@ class Judge:
         self.config = config
         self.session = session
         self.looked_at_by_all: Stack | None = None
+        self.loud = config.option.tbstyle != "no"  # --tb: somebody wants the tracebacks, values and all
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -161,7 +163,7 @@ class Judge:
             yield None
             return
         plant = Plant(self.session.needed(), self.session.run)
-        with violation(plant) as planted:
+        with self._quiet(), violation(plant) as planted:
             if not is_plant(planted):
                 raise GuardError(f"{violation.__name__}: nothing was planted", "yield a Named or a Breach")
             request.node.stash[PLANTED] = (plant, planted, violation.__name__)
@@ -191,13 +193,15 @@ class Judge:
         allure.dynamic.parameter("case", item.nodeid)
         allure.dynamic.epic(control.split("-")[0])
         allure.dynamic.feature(control)
-        for label, value in (
-            ("control", control),
-            ("tier", str(tier)),
-            ("run", self.session.run),
-            ("owner", self._control(control).owner),
-        ):
+        labels = {"tier": str(tier), "run": self.session.run, "owner": self._control(control).owner}
+        for label, value in {"control": control, **labels}.items():
             allure.dynamic.label(label, value)
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_fixture_setup(self) -> Generator[None, object, object]:
+        """Keep what a stranger's exception says out of the reports."""
+        with self._quiet():
+            return (yield)
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, None]:
@@ -205,76 +209,72 @@ class Judge:
         outcome = yield
         problem = outcome.exception
         if isinstance(problem, KeyboardInterrupt | pytest.exit.Exception):
+            self._interrupted(item)
             return
         if isinstance(problem, pytest.skip.Exception):
             problem = AssumptionError("the test skipped itself", "raise what stands in the way")
-            outcome.force_exception(problem)
-        judged = self._judged(item, problem)
-        item.stash[JUDGED] = judged
-        if self.session.wish.prove:
-            self._prove(outcome, judged)
-        elif problem is None and judged.verdict == Verdict.ERROR:
-            outcome.force_exception(PopulationError(judged.reason, judged.remedy))
-        elif judged.verdict == Verdict.NOT_CHECKED:
-            outcome.force_exception(pytest.skip.Exception(judged.reason))
-
-    def _prove(self, outcome: Any, judged: Judgement) -> None:  # noqa: ANN401 - pluggy's result
-        if judged.caught and judged.named:
+        item.stash[JUDGED] = found = self._judged(item, problem)
+        if (ending := self._ending(found, problem)) is None:
             outcome.force_result(None)
-        elif judged.verdict == Verdict.PASS:
-            outcome.force_exception(AssertionError(f"not caught: {judged.planted}"))
-        elif judged.caught:
-            outcome.force_exception(AssertionError(f"caught, but not named: {judged.planted}"))
+        else:
+            outcome.force_exception(ending)
+
+    def _interrupted(self, item: pytest.Item) -> None:
+        """Keep a judgement that says so: pytest makes no report of what a signal ended."""
+        words = "was interrupted", "run it again; `assay drill status` says whether a drill left anything"
+        if self.session.ledger is not None:
+            self.session.keep(self._judged(item, AssumptionError(*words)).row())
+
+    def _ending(self, found: Judgement, problem: BaseException | None) -> BaseException | None:
+        """Return what a case ends with for pytest and its reports, None where it passed."""
+        prove = self.session.wish.prove
+        if prove and (why := blind(found)):
+            return AssertionError(why)
+        if found.verdict == Verdict.PASS or (prove and found.caught):
+            return None
+        if found.verdict == Verdict.NOT_CHECKED and not prove:
+            return pytest.skip.Exception(found.reason)
+        return self._told(found, problem)
+
+    def _told(self, found: Judgement, problem: BaseException | None) -> BaseException:
+        return problem if self.loud and problem is not None else told(found, problem)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Send the judgement along with the report, so that the controlling process can write it."""
-        report = yield
         problem = call.excinfo.value if call.excinfo is not None else None
-        judged = item.stash.get(JUDGED, None) if call.when == "call" else None
+        found = item.stash.get(JUDGED, None) if call.when == "call" else None
         if call.when != "call" and problem is not None and not isinstance(problem, KeyboardInterrupt):
-            judged = self._judged(item, _unprepared(problem, str(call.when)))
-            report.outcome = "failed"
-        if judged is not None:
-            vars(report)["assay"] = judged.row()
+            reason = _unprepared(problem, str(call.when))
+            found = self._judged(item, reason)
+            call.excinfo = pytest.ExceptionInfo.from_exception(
+                self._told(found, reason).with_traceback(problem.__traceback__)
+            )
+        report = yield
+        if found is not None:
+            report.outcome = report.outcome if call.when == "call" else "failed"
+            vars(report)["assay"] = found.row()
         return report
 
     def _judged(self, item: pytest.Item, problem: BaseException | None) -> Judgement:
-        name, tier = _pair(item)
-        record = item.stash[RECORD]
-        verdict, reason, remedy = judge(record, problem)
+        record, (_, tier) = item.stash[RECORD], _pair(item)
         _, planted, violation = item.stash.get(PLANTED, (None, None, ""))
-        control, begun, now = record.control, item.stash[STARTED], time.time()
-        caught = verdict is Verdict.FAIL and planted is not None
+        found = judged(record, problem, tier, item.nodeid, item.stash[STARTED])
+        caught = found.verdict == Verdict.FAIL and planted is not None
         return self.session.judge_waiver(
-            Judgement(
-                control=name,
-                digest=control.digest,
-                owner=control.owner,
-                tier=str(tier),
-                test=item.nodeid,
-                verdict=str(verdict),
-                reason=reason,
-                remedy=remedy,
-                start=_iso(begun),
-                end=_iso(now),
-                seconds=round(now - begun, 3),
-                looked_at=record.looked_at,
-                expected=record.expected,
-                offenders=tuple((one.named, one.why) for one in record.found),
-                numbers=tuple((one.metric, one.value, one.unit) for one in record.numbers),
-                limits=tuple((one.metric, one.value, one.unit) for one in control.limits),
-                asked=tuple(record.asked),
-                notes=dict(record.notes),
-                standins=tuple(sorted(record.standins)),
+            replace(
+                found,
                 violation=violation or _violation(item),
                 planted=says(planted) if planted is not None else "",
                 caught=caught,
                 named=caught and planted is not None and names_it(record, planted),
             )
         )
+
+    def _quiet(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.loud else hushing()
 
     def _control(self, name: str) -> Control:
         return self.session.catalogue.controls[name]
@@ -307,11 +307,8 @@ class Keeper:
 
     def pytest_report_header(self) -> list[str]:
         """Return the first lines: which stack, and how much of its scope."""
-        return (
-            ["assay: collecting only, no stack is touched"]
-            if self.session.wish.collect_only
-            else self.session.header()
-        )
+        only = self.session.wish.collect_only
+        return ["assay: collecting only, no stack is touched"] if only else self.session.header()
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Remember that a test could not be read."""
@@ -392,7 +389,3 @@ def _unprepared(problem: BaseException, when: str) -> BaseException:
 def _violation(item: pytest.Item) -> str:
     call = getattr(item, "callspec", None)
     return str(getattr(call.params.get("planted"), "__name__", "")) if call is not None else ""
-
-
-def _iso(moment: float) -> str:
-    return datetime.datetime.fromtimestamp(moment, datetime.UTC).isoformat(timespec="milliseconds")

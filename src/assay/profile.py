@@ -34,6 +34,7 @@ class Paths:
     overlay: Path | None = None
     backups_doc: Path | None = None
     plan: tuple[Path, ...] = ()
+    state: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from assay.errors import AssayError
 from assay.evidence import Judgement
 from assay.gate import GREEN, RED, UNSURE, UNUSABLE
 from assay.model import Breach, Named, Record, Verdict
@@ -41,6 +42,13 @@ def names_it(record: Record, planted: Planted) -> bool:
         return any(_beyond(one.value, planted) for one in record.numbers if one.metric == planted.metric)
     wanted = [planted] if isinstance(planted, Named) else planted
     return {one.what for one in wanted} <= {one.named for one in record.found}
+
+
+def blind(proof: Judgement) -> str:
+    """Return why a proof shows a control that does not see, empty where it sees or could not be tried."""
+    if proof.verdict == Verdict.PASS:
+        return f"not caught: {proof.planted}"
+    return f"caught, but not named: {proof.planted}" if proof.caught and not proof.named else ""
 
 
 def _beyond(value: float, breach: Breach) -> bool:
@@ -116,10 +124,17 @@ def write_detections(path: Path, proofs: Iterable[Judgement]) -> None:
 
 
 def read_detections(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a detection matrix; none where there is no file."""
-    if not path.exists():
-        return []
-    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    """Return the rows of a detection matrix; none where there is no file.
+
+    Raises:
+        AssayError: it is no list of rows.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    except (OSError, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list) or not all(isinstance(row, dict) and "control" in row for row in found):
+        raise AssayError(f"{path.name}: is no detection matrix", "delete it and run make prove")
     return found
 
 

@@ -14,6 +14,7 @@ from assay.profile import Paths, Profile, Samples
 
 if TYPE_CHECKING:
     from assay.drills.controlplane import Drill
+    from assay.drills.oldest_postgres import OldestPostgres
     from assay.drills.restore import Result
     from assay.drills.restore_etcd import EtcdRestore
     from assay.drills.restore_postgres import PostgresRestore
@@ -93,6 +94,11 @@ class Trees:
         if not self.declared.plan:
             raise ProbeError("the profile names no plan file", "set plan under [paths]")
         return tuple(self._there("plan", path) for path in self.declared.plan)
+
+    @property
+    def state(self) -> tuple[Path, ...]:
+        """Return the state files, as Terraform pulls or shows them; none where the profile names none."""
+        return tuple(self._there("state", path) for path in self.declared.state)
 
     def _there(self, key: str, path: Path | None) -> Path:
         if path is None:
@@ -200,6 +206,13 @@ class Stack:
         return PostgresRestore(self.profile, self.paths.runbook)
 
     @cached_property
+    def oldest_postgres(self) -> OldestPostgres:
+        """Return the drill that restores PostgreSQL's oldest base backup beside the old one."""
+        from assay.drills.oldest_postgres import OldestPostgres
+
+        return OldestPostgres(self.profile, self.paths.runbook)
+
+    @cached_property
     def vault_restore(self) -> VaultRestore:
         """Return the drill that restores Vault beside the old one, by the runbook."""
         from assay.drills.restore_vault import VaultRestore
@@ -241,10 +254,20 @@ class Stack:
 
     @cached_property
     def runbook(self) -> Runbook:
-        """Return the runbook."""
+        """Return the runbook, with the binaries that its commands are tried against."""
         from assay.probes.runbook import Runbook
 
-        return Runbook(self.paths.runbook)
+        known = self.profile.tools
+        return Runbook(
+            self.paths.runbook,
+            talosctl=known.talosctl,
+            kubectl=known.kubectl,
+            etcdutl=known.etcdutl,
+            age=known.age,
+            rclone=known.rclone,
+            openssl=known.openssl,
+            vault=known.vault,
+        )
 
     @cached_property
     def manifests(self) -> Manifests:

@@ -52,6 +52,7 @@ FOLDERS = ("src", "acceptance", "violations", "lab", "loadtests", "tests")
 SKIPPED = {"components", "node_modules"}
 
 
+@cache
 def sources(*folders: str) -> list[Path]:
     found = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
     return [path for path in found if not SKIPPED & set(path.relative_to(ROOT).parts)]
@@ -83,15 +84,15 @@ def row(word: str) -> int:
     return found[0]
 
 
-@pytest.mark.parametrize("path", sources("src/assay"), ids=ident)
-def test_a_module_imports_only_from_lower_rows(path: Path) -> None:
-    parts = path.relative_to(SOURCE).with_suffix("").parts
-    if parts[0] == "__init__":
-        return
-    for name, line in imports(path):
-        word = name.split(".")[1] if name.startswith("assay.") else ""
-        if word and word != parts[0]:
-            assert row(word) <= row(parts[0]), f"{ident(path)}:{line}: imports {name}, which is not lower"
+def test_a_module_imports_only_from_lower_rows() -> None:
+    for path in sources("src/assay"):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        if parts[0] == "__init__":
+            continue
+        for name, line in imports(path):
+            word = name.split(".")[1] if name.startswith("assay.") else ""
+            if word and word != parts[0]:
+                assert row(word) <= row(parts[0]), f"{ident(path)}:{line}: imports {name}, which is not lower"
 
 
 def test_imports_within_a_row_have_no_circle() -> None:
@@ -104,50 +105,62 @@ def test_imports_within_a_row_have_no_circle() -> None:
             assert first not in graph.get(second, set()), f"{first} and {second} import each other"
 
 
-@pytest.mark.parametrize("path", sources("src/assay"), ids=ident)
-def test_a_client_library_is_imported_in_one_place(path: Path) -> None:
-    inside = path.relative_to(SOURCE).as_posix()
-    for name, line in imports(path):
-        homes = CLIENTS.get(name.split(".")[0])
-        assert homes is None or inside in homes, (
-            f"{ident(path)}:{line}: {name} belongs in {homes or 'no module'}"
-        )
+def test_a_client_library_is_imported_in_one_place() -> None:
+    for path in sources("src/assay"):
+        inside = path.relative_to(SOURCE).as_posix()
+        for name, line in imports(path):
+            homes = CLIENTS.get(name.split(".")[0])
+            assert homes is None or inside in homes, (
+                f"{ident(path)}:{line}: {name} belongs in {homes or 'no module'}"
+            )
 
 
-@pytest.mark.parametrize("path", sources("acceptance"), ids=ident)
-def test_acceptance_imports_assay_and_pytest_only(path: Path) -> None:
-    for name, line in imports(path):
-        known = (
-            name.split(".")[0] in {"assay", "pytest", "__future__"}
-            or name.split(".")[0] in sys.stdlib_module_names
-        )
-        assert known, f"{ident(path)}:{line}: imports {name}"
-        assert not name.startswith(("assay.plant", "subprocess", "socket")), (
-            f"{ident(path)}:{line}: imports {name}"
-        )
+def test_acceptance_imports_assay_and_pytest_only() -> None:
+    for path in sources("acceptance"):
+        for name, line in imports(path):
+            known = (
+                name.split(".")[0] in {"assay", "pytest", "__future__"}
+                or name.split(".")[0] in sys.stdlib_module_names
+            )
+            assert known, f"{ident(path)}:{line}: imports {name}"
+            assert not name.startswith(("assay.plant", "subprocess", "socket")), (
+                f"{ident(path)}:{line}: imports {name}"
+            )
 
 
-@pytest.mark.parametrize("path", sources("violations"), ids=ident)
-def test_violations_plant_through_the_plant_only(path: Path) -> None:
-    for name, line in imports(path):
-        above = name.startswith(("assay.plugin", "assay.session", "assay.cli", "assay.gate", "assay.stack"))
-        outside = name.split(".")[0] not in sys.stdlib_module_names | {"assay"}
-        around = name.split(".")[0] in {"subprocess", "socket", "urllib", "http", "os", "shutil"}
-        allowed = not (above or outside or around)
-        assert allowed, f"{ident(path)}:{line}: imports {name}"
+def test_acceptance_makes_no_fixtures() -> None:
+    """What a fixture raises when it is torn down is shown by Allure as it is, values and all."""
+    for path in sources("acceptance"):
+        for node in nodes(path):
+            for mark in getattr(node, "decorator_list", ()):
+                assert "fixture" not in ast.unparse(mark), f"{ident(path)}:{mark.lineno}: a fixture"
 
 
-@pytest.mark.parametrize("path", sources("lab"), ids=ident)
-def test_the_lab_stands_alone(path: Path) -> None:
-    for name, line in imports(path):
-        assert name.split(".")[0] != "assay", f"{ident(path)}:{line}: the lab imports nothing of the suite"
+def test_violations_plant_through_the_plant_only() -> None:
+    for path in sources("violations"):
+        for name, line in imports(path):
+            above = name.startswith(
+                ("assay.plugin", "assay.session", "assay.cli", "assay.gate", "assay.stack")
+            )
+            outside = name.split(".")[0] not in sys.stdlib_module_names | {"assay"}
+            around = name.split(".")[0] in {"subprocess", "socket", "urllib", "http", "os", "shutil"}
+            allowed = not (above or outside or around)
+            assert allowed, f"{ident(path)}:{line}: imports {name}"
 
 
-@pytest.mark.parametrize("path", sources(*FOLDERS), ids=ident)
-def test_no_broad_exception_is_swallowed(path: Path) -> None:
-    for node in nodes(path):
-        if isinstance(node, ast.ExceptHandler) and broad(node.type):
-            assert ends_in_raise(node), f"{ident(path)}:{node.lineno}: a broad except must end in raise"
+def test_the_lab_stands_alone() -> None:
+    for path in sources("lab"):
+        for name, line in imports(path):
+            assert name.split(".")[0] != "assay", (
+                f"{ident(path)}:{line}: the lab imports nothing of the suite"
+            )
+
+
+def test_no_broad_exception_is_swallowed() -> None:
+    for path in sources(*FOLDERS):
+        for node in nodes(path):
+            if isinstance(node, ast.ExceptHandler) and broad(node.type):
+                assert ends_in_raise(node), f"{ident(path)}:{node.lineno}: a broad except must end in raise"
 
 
 def broad(kind: ast.expr | None) -> bool:
@@ -170,11 +183,11 @@ def test_the_rule_about_exceptions_sees(text: str, swallowed: bool) -> None:
     assert (broad(handler.type) and not ends_in_raise(handler)) is swallowed
 
 
-@pytest.mark.parametrize("path", sources(*FOLDERS), ids=ident)
-def test_files_are_short_and_named_for_what_they_hold(path: Path) -> None:
-    assert path.stem not in FORBIDDEN
-    length = len(path.read_text(encoding="utf-8").splitlines())
-    assert length <= 400, f"{ident(path)}: {length} lines, more than 400"
+def test_files_are_short_and_named_for_what_they_hold() -> None:
+    for path in sources(*FOLDERS):
+        assert path.stem not in FORBIDDEN
+        length = len(path.read_text(encoding="utf-8").splitlines())
+        assert length <= 400, f"{ident(path)}: {length} lines, more than 400"
 
 
 def test_functions_are_mostly_short() -> None:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assay.errors import AssumptionError, ProbeError
+from assay.probes import yaml_text
 from assay.probes.machineconfigs import machine_types
 from assay.probes.manifests import ImageUse, Manifests
 from assay.probes.yaml_text import documents
@@ -109,7 +110,10 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     ],
     ids=itertools.count(),
 )
-def test_bad_yaml_is_an_error_with_a_remedy(tmp_path: Path, raw: bytes) -> None:
+def test_bad_yaml_is_an_error_with_a_remedy(
+    tmp_path: Path, raw: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(yaml_text, "MOST_LEAVES", 2_000)
     (tmp_path / "a.yaml").write_bytes(raw)
     with pytest.raises(ProbeError) as caught:
         Manifests(tmp_path).images()

@@ -6,12 +6,13 @@ import os
 import re
 import tomllib
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
 
-from assay.catalogue import load_catalogue
+from assay.catalogue import Catalogue, load_catalogue
 from assay.profile import Profile
 from assay.profile_file import load_profile
 
@@ -42,6 +43,12 @@ def commands(page: str) -> set[str]:
         for line in block.splitlines()
         if line.startswith("$ ")
     }
+
+
+@cache
+def catalogued() -> Catalogue:
+    """Return the project's own catalogue."""
+    return load_catalogue(ROOT)
 
 
 def test_contributing_is_short_and_starts_with_adding_a_control() -> None:
@@ -99,7 +106,7 @@ def test_links_between_pages_resolve(path: Path) -> None:
 
 def test_the_readme_counts_what_is_there() -> None:
     """Controls, those with a test, those the lab is accepted on, and the contradictions."""
-    catalogue, page = load_catalogue(ROOT), text("README.md")
+    catalogue, page = catalogued(), text("README.md")
     total, judged = len(catalogue.controls), len(catalogue.judged)
     scope = len(tomllib.loads(text("stacks/lab.toml"))["scope"]["controls"])
     assert f"`GREEN: {scope} of {scope} in scope, {total} in the catalogue, " in page
@@ -115,7 +122,7 @@ def test_the_changelog_names_every_control_that_has_a_test() -> None:
     for heading in ("added", "tightened", "retired"):
         assert f"### Controls {heading}" in page
     added = page.split("### Controls added")[1].split("###")[0].split("- The whole catalogue")[0]
-    assert set(re.findall(r"[A-Z]{2,5}-\d{2}", added)) == load_catalogue(ROOT).judged
+    assert set(re.findall(r"[A-Z]{2,5}-\d{2}", added)) == catalogued().judged
 
 
 def test_the_example_profile_loads_and_explains_every_key() -> None:
@@ -140,7 +147,7 @@ def test_the_example_profile_loads_and_explains_every_key() -> None:
 
 def declarable() -> set[str]:
     """Return every number that a test asks for and its policy does not hold, as the profile declares it."""
-    catalogue = load_catalogue(ROOT)
+    catalogue = catalogued()
     found = set()
     for case in catalogue.cases:
         control = catalogue.controls[case.control]

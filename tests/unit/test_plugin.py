@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from assay.evidence import read_lines, verify
-from tests.unit.toy import GOOD, PLANTS, Toy
+from tests.unit.toy import GOOD, INI, PLANTS, Toy
 
 
 BAD = "one bad-two bad-three"
@@ -29,16 +30,48 @@ def test_things(stack, control):
     control.population([1])
     assert control.limit("rpo") > 0
 """
-CRASH = """
-@pytest.mark.control("{id}")
-def test_things(stack, control):
-    raise ValueError("s3cr3t-canary")
-"""
-SECRET_COMPARED = """
+CANARY = "s3cr3t-canary"
+TALKS = {
+    "NET-01": "raise ValueError(CANARY)",
+    "NET-02": 'assert CANARY == "other"',
+    "NET-03": "raise_from(CANARY)",
+    "NET-04": 'assert not control.offenders(["Thing bad"], "is bad")',
+}
+TALK = """
+def raise_from(text):
+    try:
+        int(text)
+    except ValueError as why:
+        raise ProbeError("told in words", "look there") from why
+
+CANARY = "-".join(["s3cr3t", "canary"])
 @pytest.mark.control("{id}")
 def test_things(stack, control):
     control.population([1])
-    assert "s3cr3t-canary" == "other"
+"""
+SETUP = """
+@pytest.fixture
+def odd():
+    raise ValueError("-".join(["s3cr3t", "canary"]))
+
+@pytest.mark.control("{id}")
+def test_things(stack, control, odd):
+    control.population([1])
+"""
+UNDONE = """
+@contextmanager
+def bad_thing(plant):
+    with plant.added("infra", "list", " bad-one"):
+        yield Named("Thing bad-one")
+    raise KeyError("-".join(["s3cr3t", "canary"]))
+PLANTED = [bad_thing]
+"""
+INTERRUPTED = """
+import os, signal
+@pytest.mark.control("{id}")
+def test_things(stack, control):
+    control.population([1])
+    os.kill(os.getpid(), signal.SIGINT)
 """
 
 
@@ -49,11 +82,7 @@ def toy(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Toy:
     monkeypatch.delenv("ASSAY_RUN", raising=False)
     monkeypatch.delenv("ASSAY_REPORTS", raising=False)
     monkeypatch.setenv("ASSAY_LAB_STATE", str(pytester.path / "nowhere"))
-    pytester.makefile(
-        ".ini",
-        pytest="[pytest]\naddopts = --import-mode=importlib -p no:cacheprovider "
-        "-p no:hypothesispytest -p no:locust -p no:testinfra\n",
-    )
+    pytester.makefile(".ini", pytest=INI)
     return Toy(pytester.path)
 
 
@@ -64,6 +93,17 @@ def run(pytester: pytest.Pytester, *words: str) -> pytest.RunResult:
 def evidence(pytester: pytest.Pytester, folder: str = "evidence") -> list[dict[str, object]]:
     (path,) = Path(pytester.path, "reports", folder).glob("*.jsonl")
     return read_lines(path)
+
+
+def shown(pytester: pytest.Pytester, *words: str) -> list[dict[str, object]]:
+    """Return the evidence of a run of whose output and files none holds the canary."""
+    shutil.rmtree(Path(pytester.path, "reports"), ignore_errors=True)
+    result = run(pytester, *words)
+    files = [path for path in Path(pytester.path, "reports").rglob("*") if path.is_file()]
+    assert {".json", ".jsonl", ".xml"} <= {path.suffix for path in files}
+    for text in (result.stdout.str(), result.stderr.str(), *(path.read_text() for path in files)):
+        assert CANARY not in text
+    return evidence(pytester, "proof" if "--prove" in words else "evidence")
 
 
 def last(result: pytest.RunResult) -> str:
@@ -116,17 +156,31 @@ def test_what_cannot_be_judged_is_exit_10(
     assert (line["verdict"], line["reason"]) == (verdict, reason)
 
 
-@pytest.mark.parametrize(
-    "test", [pytest.param(CRASH, id="exception"), pytest.param(SECRET_COMPARED, id="assert")]
-)
-def test_texts_of_strangers_reach_neither_evidence_nor_terminal(
-    pytester: pytest.Pytester, toy: Toy, test: str
-) -> None:
-    toy.trio("NET-01", test)
-    result = run(pytester)
-    assert "s3cr3t-canary" not in result.stdout.str()
-    for path in Path(pytester.path, "reports").rglob("*"):
-        assert not path.is_file() or "s3cr3t-canary" not in path.read_text()
+def test_texts_of_strangers_reach_no_report(pytester: pytest.Pytester, toy: Toy) -> None:
+    """Neither what they say, nor what was compared, nor what caused an error of ours; --tb shows them."""
+    for name, line in TALKS.items():
+        toy.trio(name, f"{TALK}    {line}\n")
+    toy.trio("NET-05", SETUP)
+    reports = ("--alluredir=reports/allure", "--junitxml=reports/junit.xml")
+    assert {line["control"]: line["verdict"] for line in shown(pytester, *reports)} == {
+        "NET-01": "ERROR", "NET-02": "FAIL", "NET-03": "ERROR", "NET-04": "FAIL", "NET-05": "ERROR",
+    }  # fmt: skip
+    text = Path(pytester.path, "reports/junit.xml").read_text()
+    for words in ("ValueError in test_net_01.py", "told in words - look there", "1 of 1 break it",
+                  "- Thing bad: is bad", "remedy: The remedy of NET-04"):  # fmt: skip
+        assert words in text
+    toy.trio("NET-01", GOOD, UNDONE)
+    assert "KeyError in net_01.py" in str(shown(pytester, *reports, "--prove", "--control", "NET-01"))
+    assert CANARY in run(pytester, *reports, "--tb=short").stdout.str()
+
+
+def test_what_a_signal_ends_is_an_error(pytester: pytest.Pytester, toy: Toy) -> None:
+    toy.trio("NET-01", INTERRUPTED)
+    result = pytester.runpytest_inprocess("acceptance", "--stack", "toy.toml", no_reraise_ctrlc=True)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["ERROR (1)", "*because: was interrupted", "*remedy: *assay drill status*"])
+    assert last(result).startswith("UNSURE: 0 of 1") or "ERROR" in last(result)
+    assert [line["verdict"] for line in evidence(pytester)] == ["ERROR"]
 
 
 def test_controls_without_a_test_are_rows_and_narrow_the_gate_only_in_scope(

@@ -126,13 +126,24 @@ def test_status_shows_the_stage_and_the_next_command(
         assert (done.exit_code, [word in done.output for word in words]) == (code, [True] * len(words))
 
 
-def sleeper(code: str = "import time; time.sleep(60)") -> tuple[subprocess.Popen[bytes], str]:
-    process = subprocess.Popen([sys.executable, "-c", code])
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at the drill's process often."""
+    monkeypatch.setattr(watchdog, "EVERY", 0.05)
+
+
+def sleeper(seconds: float = 60, first: str = "") -> tuple[subprocess.Popen[bytes], str]:
+    """Return a process that has begun to sleep, and how the watchdog names it."""
+    code = f"import signal, time\n{first}\nprint(flush=True)\ntime.sleep({seconds})"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
     return process, f"{process.pid}:{psutil.Process(process.pid).create_time()}"
 
 
 def test_the_watchdog_waits_for_the_end() -> None:
-    process, holder = sleeper("import time; time.sleep(1)")
+    process, holder = sleeper(0.6)
     begun = time.monotonic()
     after(holder, 30)
     assert 0.3 < time.monotonic() - begun < 10
@@ -149,15 +160,11 @@ def test_another_process_of_that_number_is_not_waited_for() -> None:
     process.wait()
 
 
-@pytest.mark.parametrize(
-    "code",
-    ["import time; time.sleep(60)", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"],
-)
-def test_a_drill_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
-    monkeypatch.setattr(watchdog, "GRACE", 2.0)
-    process, holder = sleeper(code)
-    time.sleep(0.5)
-    after(holder, 0.5)
+@pytest.mark.parametrize("first", ["", "signal.signal(15, signal.SIG_IGN)"], ids=["told", "killed"])
+def test_a_drill_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch, first: str) -> None:
+    monkeypatch.setattr(watchdog, "GRACE", 0.4)
+    process, holder = sleeper(first=first)
+    after(holder, 0.1)
     assert process.wait(timeout=5) in (-signal.SIGTERM, -signal.SIGKILL)
 
 

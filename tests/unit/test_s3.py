@@ -20,8 +20,6 @@ import pytest
 
 from assay.errors import ProbeError
 from assay.probes import s3 as probe
-from assay.probes.ciphertext import deep_fault, fault, kept_secrets
-from assay.probes.opening import opens
 from assay.probes.s3 import S3, attempt, connect
 from assay.probes.s3_facts import Version, as_of
 from assay.profile import S3Access
@@ -237,64 +235,3 @@ def test_a_bucket_as_it_was(serve: Callable[..., S3]) -> None:
     assert as_of(every, NOW + 2 * hour) == []
     assert as_of(every, NOW - hour) == []
     assert probe.ABSENT
-
-
-# ciphertext -----------------------------------------------------------------------------------------
-
-RANDOM = bytes(hashlib.shake_256(b"seed").digest(20_000))
-AGE = b"age-encryption.org/v1\n-> X25519 abc\ndef\n--- mac\n"
-
-
-@pytest.mark.parametrize(
-    "head", [b"Salted__12345678" + RANDOM, AGE + RANDOM, b"Salted__12345678"], ids=["salted", "age", "short"]
-)
-def test_ciphertext_begins_so(head: bytes) -> None:
-    assert fault(head[:4096]) == ""
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"",
-        b"SQLite format 3\0",
-        b"\x1f\x8b\x08" + RANDOM,
-        AGE + b"clear text " * 400,
-        RANDOM,
-        b"Salted__12345678\x1f\x8b\x08" + RANDOM,
-        AGE.partition(b"\n---")[0] + RANDOM,
-        AGE + b"one clear line",
-    ],
-    ids=["empty", "database", "gzip", "age in name only", "random", "archive behind", "endless", "small"],
-)
-def test_anything_else_is_no_ciphertext(head: bytes) -> None:
-    assert fault(head[:4096])
-
-
-@pytest.mark.parametrize(("script", "result"), [
-    ("exit 0", True), ("exit 1", False), ("echo 'write: No space left on device' >&2; exit 1", None),
-])  # fmt: skip
-def test_a_full_disk_says_nothing_about_a_backup(tmp_path: Path, script: str, result: bool | None) -> None:
-    tool = tmp_path / "age"
-    tool.write_text(f"#!/bin/sh\n{script}\n")
-    tool.chmod(0o755)
-    if result is None:
-        with pytest.raises(ProbeError, match="disk is full"):
-            opens(tool, [])
-    else:
-        assert opens(tool, []) is result
-    with pytest.raises(ProbeError, match="did not run"):
-        opens(tmp_path / "absent", [])
-
-
-def test_a_canary_anywhere_is_found() -> None:
-    assert deep_fault(RANDOM, [b"/registry/"]) == ""
-    assert "canary" in deep_fault(RANDOM[:9000] + b"/registry/x" + RANDOM[9000:], [b"/registry/"])
-    assert "readable" in deep_fault(RANDOM[:5000] + b"INSERT INTO orders " * 900, [])
-
-
-def test_the_kits_secrets_are_canaries(tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("# public key: age1abc\nAN-IDENTITY-OF-SOME-LENGTH\n")
-    (tmp_path / "ca.crt").write_text("-----BEGIN CERTIFICATE-----\nabcdefghijklmnop\n")
-    assert kept_secrets(tmp_path) == [b"AN-IDENTITY-OF-SOME-LENGTH"]
-    with pytest.raises(ProbeError):
-        kept_secrets(tmp_path / "absent")

@@ -250,7 +250,7 @@ class Script(BaseHTTPRequestHandler):
 @pytest.fixture
 def vault() -> Iterator[Vault]:
     server = HTTPServer(("127.0.0.1", 0), Script)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     Script.answers = {("GET", "/v1/sys/health"): (200, {"initialized": True, "sealed": False})}
     yield Vault((f"http://127.0.0.1:{server.server_port}",), Path("/dev/null"), TOKEN)
     server.shutdown()

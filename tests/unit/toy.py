@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 
+INI = """[pytest]
+addopts = --import-mode=importlib -p no:cacheprovider -p no:hypothesispytest -p no:locust -p no:testinfra
+"""
 POLICY = """
 id = "{id}"
 statement = "The statement of {id}."

@@ -26,6 +26,7 @@ from assay.drills.scratch import Place
 from assay.errors import ProbeError
 from assay.model import Offender
 from assay.probes.kube import Kube
+from assay.probes.opening import full
 from assay.probes.runbook import Runbook
 
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 TOOLS = ("talosctl", "kubectl", "rclone", "openssl")
 OVER = re.compile(r"\b(Error|Failed|Evicted|OOMKilled|Completed|CrashLoopBackOff|ContainerStatusUnknown)\b")
 # A pod is evicted for want of room: of memory, of disk, or of its own volume.
-FULL = ("no space left", "exceeds the limit", "evicted")
+EVICTED = ("exceeds the limit", "evicted")
 
 
 class Beside(ABC):
@@ -100,7 +101,7 @@ class Beside(ABC):
         Raises:
             ProbeError: there was no room: that says nothing about the backup.
         """
-        if any(word in failed.why.lower() for word in FULL):
+        if full(failed.why) or any(word in failed.why.lower() for word in EVICTED):
             raise ProbeError(f"no room for the restore: {failed.why}", "make room on the node, restore again")
         return Offender(self.place.named if isinstance(failed, HopelessError) else failed.named, failed.why)
 

@@ -10,6 +10,7 @@ from assay.drills.procedure import StepError
 from assay.drills.verdict import FAIL, OK, Op
 from assay.model import Offender
 from assay.probes.runbook import Command
+from assay.probes.shaped import shaped
 
 
 def lost_rows(
@@ -54,11 +55,13 @@ def voters(text: str) -> int:
     return len(good) if len(leaders) == 1 else 0
 
 
+@shaped("a creation time")
 def created(item: Mapping[str, Any]) -> float:
     """Return when an object was created, seconds since 1970."""
     return _stamp(str(item["metadata"]["creationTimestamp"]))
 
 
+@shaped("a pod's status")
 def started_within(item: Mapping[str, Any], after: float, before: float) -> bool:
     """Return whether a container of the pod was started between two times."""
     states = item.get("status", {}).get("containerStatuses", [])

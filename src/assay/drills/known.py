@@ -48,6 +48,10 @@ DRILLS = {
         "DR-01", "nothing: a database is restored beside the old one, twice",
         "the namespace postgres-restored is deleted", 2,
     ),
+    "postgres-oldest": Known(
+        "DR-08", "nothing: a database is restored from the oldest base backup, beside the old one",
+        "the namespace postgres-restored is deleted", 3,
+    ),
     "vault": Known(
         "ACC-07", "nothing: a Vault is restored beside the old one; so is what has no record of today",
         "the namespace vault-restored is deleted", 1,

@@ -16,18 +16,20 @@ from assay.drills.clock import now
 from assay.drills.envelope import Envelope
 from assay.errors import AssayError
 from assay.probes.runbook import PLACEHOLDER, Command
+from assay.provenance.suspect import repeated
 
 
 EVERY = 1.0
+LONGEST = 400
 
 
 class StepError(AssayError):
     """A command of the runbook did not do what the runbook says; `named` is its `File path:line`."""
 
     def __init__(self, named: str, why: str) -> None:
-        """Name the line, and say why."""
-        super().__init__(f"{named}: {why}", "mend the runbook or what it rests on")
-        self.named, self.why = named, why
+        """Name the line, and say why; what a tool printed is in it only if it looks like no secret."""
+        self.named, self.why = named, repeated(why, LONGEST)
+        super().__init__(f"{named}: {self.why}", "mend the runbook or what it rests on")
 
 
 class HopelessError(StepError):
@@ -109,7 +111,7 @@ class Procedure:
         )  # fmt: skip
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-            raise StepError(command.named, f"{words[0]} exits {done.returncode}: {last[:200]}")
+            raise StepError(command.named, f"{words[0]} exits {done.returncode}: {last}")
         if command.stdout:
             self.envelope.keep(command.stdout, done.stdout)
             return ""

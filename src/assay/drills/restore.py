@@ -98,6 +98,7 @@ class Result:
         acked: acknowledged writes of the ledger; those before the restored point must be back.
         notes: facts worth reading.
         full: seconds from the fault until nothing is missing any more (etcd: three voters); None if never.
+        compared: names of what came back and was compared, beside the ledger.
     """
 
     restore: Restore | None
@@ -105,6 +106,7 @@ class Result:
     acked: int = 0
     notes: Mapping[str, str] = field(default_factory=dict)
     full: float | None = None
+    compared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from assay.errors import ProbeError
 from assay.model import Offender
 from assay.probes.kustomize import FILE_NAMES
-from assay.probes.leak_text import of_lines
+from assay.probes.leak_text import why_secret
 from assay.probes.sops_file import VALUES, SecretFile, cipher_fault, metadata
 from assay.probes.yaml_text import LARGEST, Document, Leaf
-from assay.provenance.suspect import suspicion
 
 
 MARK = "platform.example/sensitive"
 GENERATOR = "configMapGenerator"
-SETTINGS = ".conf"  # what a key without a suffix is read as
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ class Entry:
     named: str
     owner: str
     key: str
-    value: str
+    value: str = field(repr=False)
     declared: bool
     sealed: bool
 
@@ -47,8 +45,7 @@ class Entry:
             return ""
         if self.declared or any(fnmatch.fnmatchcase(self.owner, one) for one in sensitive):
             return f"{self.key} of {self.owner} is declared sensitive and is in clear"
-        kind = PurePath(self.key).suffix or SETTINGS
-        why = suspicion(self.key, self.value) or next((rule for _, rule in of_lines(self.value, kind)), "")
+        why = why_secret(self.key, self.value)
         return f"{self.key} of {self.owner} is in clear: {why}" if why else ""
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from assay.errors import ProbeError
+from assay.probes.shaped import shaped
+from assay.provenance.suspect import repeated
 
 
 if TYPE_CHECKING:
@@ -95,6 +97,7 @@ class Etcd:
             ) from why
         return cls(profile.etcd.endpoints, context)
 
+    @shaped("etcd's answer", "is this an etcd 3.4 or later?")
     def members(self, endpoint: str) -> list[EtcdMember]:
         """Return the member list as the member at `endpoint` sees it, asked linearizably.
 
@@ -106,6 +109,7 @@ class Etcd:
             raise ProbeError(f"{endpoint}: no members in the answer", "is this an etcd 3.4 or later?")
         return [_member(row, endpoint) for row in rows]
 
+    @shaped("etcd's answer", "is this an etcd 3.4 or later?")
     def status(self, endpoint: str) -> EtcdStatus:
         """Return what the member at `endpoint` says of itself.
 
@@ -126,6 +130,7 @@ class Etcd:
             tuple(map(str, got.get("errors", ()))),
         )
 
+    @shaped("etcd's answer", "is this an etcd 3.4 or later?")
     def alarms(self, endpoint: str) -> list[str]:
         """Return the raised alarms, `member kind` each.
 
@@ -146,7 +151,7 @@ class Etcd:
             raise ProbeError(
                 f"{endpoint}: {path}: HTTP {why.code}: {_words(why)}", "look at this etcd member"
             ) from why
-        except (OSError, ValueError) as why:
+        except (OSError, ValueError, RecursionError) as why:
             raise ProbeError(
                 f"{endpoint}: {path}: no usable answer: {_reason(why)}",
                 "is this member up and reachable from here?",
@@ -215,7 +220,7 @@ def _int(value: object, endpoint: str) -> int:
 
 def _words(why: urllib.error.HTTPError) -> str:
     try:
-        return str(json.loads(why.read()).get("message", ""))[:200]
+        return repeated(str(json.loads(why.read()).get("message", "")))
     except (ValueError, OSError, AttributeError):
         return why.reason
 

@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from assay.errors import ProbeError
+from assay.provenance.suspect import repeated
 
 
 LARGEST = 1024 * 1024
@@ -206,7 +207,8 @@ class GitTree:
         except subprocess.CalledProcessError as error:
             words = error.stderr.decode("utf-8", "replace").strip().splitlines()
             raise ProbeError(
-                f"git {arguments[0]}: {words[-1] if words else 'failed'}", "check repository under [paths]"
+                f"git {arguments[0]}: {repeated(words[-1]) if words else 'failed'}",
+                "check repository under [paths]",
             ) from error
         except subprocess.TimeoutExpired as error:
             raise ProbeError(

@@ -172,7 +172,7 @@ class Hcl:
             *sorted(self.path.glob("*.auto.tfvars*")),
         ]:
             if file.is_file():
-                values.update(_tfvars_file(file))
+                values.update(tfvars(file))
         return values
 
     def _expand(self, block: Block) -> list[Resource]:
@@ -351,7 +351,12 @@ def _dynamic(block: Node, scope: Mapping[str, Value], where: str) -> list[Value]
     ]
 
 
-def _tfvars_file(file: Path) -> dict[str, Value]:
+def tfvars(file: Path) -> dict[str, Value]:
+    """Return what a file of variables sets, name -> value.
+
+    Raises:
+        ProbeError: it cannot be read or parsed.
+    """
     if file.suffix != ".json":
         return {name: evaluate(node, {}) for name, node in attributes(_parse(file), file.name).items()}
     try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from assay.errors import AssumptionError, ProbeError
 from assay.probes.resource import Resource, Unresolved, Value
+from assay.probes.shaped import shaped
 
 
 ADMIN_PORTS = (6443, 50000)
@@ -176,6 +177,7 @@ def port_range(value: Value) -> range | Unresolved:
     return range(int(match.group(1)), int(match.group(2) or match.group(1)) + 1)
 
 
+@shaped("a firewall of the sources or the plan", "run terraform validate")
 def rules(resources: Iterable[Resource]) -> list[Rule]:
     """Return every rule of every hcloud_firewall; one `Unresolved` rule stands for rules nobody can count."""
     return [rule for one in resources if one.type == "hcloud_firewall" for rule in _rules_of(one)]
@@ -222,6 +224,7 @@ def _rule(firewall: Resource, block: Mapping[str, Value]) -> Rule:
     )
 
 
+@shaped("a server of the sources or the plan", "run terraform validate")
 def servers(resources: Iterable[Resource]) -> list[Server]:
     """Return every hcloud_server. A server is a control plane if a label says so, or its name does."""
     return [_server(one) for one in resources if one.type == "hcloud_server"]

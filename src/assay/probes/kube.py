@@ -32,6 +32,7 @@ from assay.probes.kube_rbac import Grant
 from assay.probes.kube_shapes import KINDS
 from assay.probes.kube_wire import NAMES_ONLY, STRATEGIC, Answer, Door, Wire
 from assay.probes.kube_write import KubeWriter
+from assay.probes.shaped import WRONG, shaped
 from assay.profile import Profile
 
 
@@ -108,7 +109,7 @@ def _configuration(kubeconfig: Path) -> Configuration:
     known = Configuration()
     try:
         load_kube_config(str(kubeconfig), client_configuration=known, persist_config=False)
-    except (ConfigException, YAMLError, OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
+    except (ConfigException, YAMLError, OSError, *WRONG) as problem:
         message = f"{kubeconfig.name}: no usable kubeconfig: {type(problem).__name__}"
         raise ProbeError(message, "check [kube] kubeconfig in the profile") from problem
     return known
@@ -248,6 +249,7 @@ class Kube:
         metas = [kube_facts.meta_of(item) for item in items]
         return [StoredToken(str(meta.get("namespace", "")), str(meta["name"])) for meta in metas]
 
+    @shaped("the cluster's bindings")
     def grants(self) -> list[Grant]:
         """Return one Grant per subject of every RoleBinding and ClusterRoleBinding, rules resolved."""
         roles = kube_rbac.by_name(
@@ -294,6 +296,7 @@ class Kube:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return [future.result() for future in [pool.submit(call) for call in calls]]
 
+    @shaped("who the API server takes us for")
     def whoami(self, apiserver: str, token: str = "") -> WhoAmI:
         """Return what one API server takes us for, or, with `token`, the bearer of it.
 

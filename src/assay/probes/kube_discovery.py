@@ -28,6 +28,24 @@ def resources(wire: Wire, verbs: frozenset[str]) -> Iterator[tuple[str, str, str
                 seen.add((group, resource["name"]))
 
 
+def served(wire: Wire, group: str) -> dict[str, str]:
+    """Return name -> path of every resource of one API group; none where the API knows no such group.
+
+    In the group's preferred version, or where that does not know it in the first that does.
+
+    Raises:
+        ProbeError: the server's own lists cannot be read.
+    """
+    answer = wire.ask("GET", f"/apis/{group}")
+    if answer.status == 404:
+        return {}
+    found: dict[str, str] = {}
+    for version in _versions(wire.need(answer, "GET", f"/apis/{group}").body):
+        for resource in rows(wire.get(f"/apis/{version}"), "resources"):
+            found.setdefault(str(resource["name"]), f"/apis/{version}/{resource['name']}")
+    return found
+
+
 def _versions(group: Mapping[str, Any]) -> Iterator[str]:
     """Yield the versions of an API group, the preferred one first."""
     preferred = str(group["preferredVersion"]["groupVersion"])

@@ -12,6 +12,7 @@ from typing import Any
 
 from assay.errors import ProbeError
 from assay.probes.kube_quantity import quantity
+from assay.probes.shaped import shaped
 
 
 CALLS_API = "assay.dev/calls-api"
@@ -289,6 +290,7 @@ def namespace(item: Object) -> Namespace:
     return Namespace(str(meta.get("name", "")), texts(meta, "labels"), texts(meta, "annotations"), active)
 
 
+@shaped("a pod specification")
 def shape(spec: Object) -> PodShape:
     """Return what a pod specification asks for."""
     init = rows(spec, "initContainers")

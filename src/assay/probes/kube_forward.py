@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from assay.errors import ProbeError
+from assay.provenance.suspect import repeated
 
 
 LISTENING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ")
@@ -38,7 +39,7 @@ def forwarded(kubectl: Path, kubeconfig: Path, space: str, target: str, port: in
         said = process.stdout.readline() if process.stdout else ""
         late.cancel()
         if (found := LISTENING.match(said)) is None:
-            words = said.strip()[:200] or f"no word in {PATIENCE:.0f} s"
+            words = repeated(said) or f"no word in {PATIENCE:.0f} s"
             raise ProbeError(f"{space}/{target}: not forwarded: {words}", remedy)
         yield int(found[1])
     finally:

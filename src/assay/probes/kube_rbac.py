@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from assay.probes.kube_facts import Object, meta_of, part, rows, texts
+from assay.probes.shaped import shaped
 
 
 EVERYBODY = frozenset(
@@ -102,6 +103,7 @@ class Grant:
         return tuple(sorted(found))
 
 
+@shaped("a role")
 def role(item: Object) -> Role:
     """Return the facts of a Role or ClusterRole object."""
     meta = meta_of(item)

@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 
 from assay.errors import ProbeError
 from assay.model import Attempt
+from assay.probes.shaped import shaped
+from assay.provenance.suspect import repeated
 
 
 JSON = "application/json"
@@ -22,6 +24,7 @@ MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 NAMES_ONLY = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 PAGE = 250
+LONGEST = 1000
 # How often a read is tried while the server says 429, and the seconds between.
 BUSY, AGAIN = 6, 1.0
 RESTARTS = 2
@@ -32,6 +35,7 @@ REMEDIES = {
     410: "the list changed faster than it could be read; run again",
     429: "the API server is overloaded; run again when it is not",
 }
+T = TypeVar("T")
 Door = Callable[[str, str, Mapping[str, str], bytes | None], tuple[int, bytes]]
 
 
@@ -44,7 +48,7 @@ class Answer:
     """What the API server said: HTTP status and the JSON object of the body."""
 
     status: int
-    body: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -54,7 +58,7 @@ class Answer:
     @property
     def reason(self) -> str:
         """Return the server's own words on one line."""
-        return " ".join(str(self.body.get("message") or f"HTTP {self.status}").split())
+        return repeated(str(self.body.get("message") or f"HTTP {self.status}"), LONGEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ class Wire:
 
     def _parsed(self, method: str, path: str, status: int, raw: bytes) -> Mapping[str, Any]:
         if status >= 400 and not raw.lstrip().startswith(b"{"):
-            return {"message": raw[:200].decode("utf-8", "replace")}
+            return {"message": raw[:LONGEST].decode("utf-8", "replace")}
         try:
             body = json.loads(raw)
         except (ValueError, RecursionError) as problem:
@@ -133,7 +137,13 @@ class Wire:
         raise kind(f"{self.server}: {method} {path}: {answer.status}: {answer.reason}", remedy)
 
     def items(self, path: str, accept: str = JSON, **selectors: str) -> list[Mapping[str, Any]]:
-        """Return every object of the list at `path`, read page by page to its end.
+        """Return every object of the list at `path`, read page by page to its end; errors as for `each`."""
+        return self.each(path, lambda item: item, accept, **selectors)
+
+    def each(
+        self, path: str, make: Callable[[Mapping[str, Any]], T], accept: str = JSON, **selectors: str
+    ) -> list[T]:
+        """Return what `make` makes of every object of a list, of which one page is held at a time.
 
         A list that expires meanwhile is read anew.
 
@@ -142,10 +152,10 @@ class Wire:
         """
         for _ in range(RESTARTS):
             try:
-                return list(self._pages(path, accept, selectors))
+                return [make(item) for item in self._pages(path, accept, selectors)]
             except ExpiredListError:
                 continue
-        return list(self._pages(path, accept, selectors))
+        return [make(item) for item in self._pages(path, accept, selectors)]
 
     def _pages(self, path: str, accept: str, selectors: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
         query, announced = {**selectors, "limit": str(PAGE)}, None
@@ -177,7 +187,8 @@ class Wire:
     def _remaining(self, path: str, announced: int | None, got: int, meta: Mapping[str, Any]) -> int | None:
         left = meta.get("remainingItemCount")
         expected = None if announced is None else announced - got
-        now = int(left) if left is not None else (None if meta.get("continue") else 0)
+        with shaped(f"{self.server}: {path}: remainingItemCount"):
+            now = int(left) if left is not None else (None if meta.get("continue") else 0)
         if (expected is not None and now is not None and expected != now) or (
             now and not meta.get("continue")
         ):

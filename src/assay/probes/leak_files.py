@@ -41,6 +41,7 @@ def texts(path: str, content: bytes, depth: int = 0) -> Iterator[tuple[str, str]
         EOFError,
         OSError,
         RuntimeError,
+        ValueError,
     ) as error:
         raise ProbeError(
             f"{path}: cannot be unpacked: {type(error).__name__}", "mend or remove the archive"

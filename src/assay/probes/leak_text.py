@@ -10,7 +10,8 @@ from pathlib import PurePosixPath
 
 from assay.errors import ProbeError
 from assay.probes.yaml_text import Document, Leaf, documents
-from assay.provenance.naming import Weight, betrays, innocent, strong, weight
+from assay.provenance.machines import LAST, PLACES
+from assay.provenance.naming import Weight, betrays, innocent, refers, strong, weight
 from assay.provenance.suspect import BASE64, HEX, PAIR, layers, suspicion, text_suspicion
 from assay.provenance.tokens import hits
 
@@ -67,6 +68,7 @@ SPACED = re.compile(
 )
 WRAPPED = re.compile(r"(?:^[ \t]*[A-Za-z0-9+/]{32,}={0,2}[ \t]*\r?\n?){2,}", re.MULTILINE)
 VARIABLE = re.compile(r"^\s*variable\s+\"(?P<key>[^\"]+)\"\s*\{(?P<body>.*?)^\}", re.MULTILINE | re.DOTALL)
+HIDDEN = re.compile(r"\bsensitive\(\s*\"(?P<value>(?:[^\"\\\n]|\\.)*)\"")
 DEFAULT = re.compile(r"^\s*default\s*=\s*\"(?P<value>(?:[^\"\\]|\\.)*)\"", re.MULTILINE)
 HOLDERS = frozenset(
     [
@@ -80,6 +82,7 @@ HOLDERS = frozenset(
         "literal",
         "plaintext",
         "result",
+        "constant_value",
     ]
 )
 FACTS = frozenset(
@@ -105,6 +108,8 @@ FACTS = frozenset(
         "insecure",
         "config-kind",
         "enableoci",
+        "email",
+        "issuer",
     ]
 )
 PUBLIC = (
@@ -115,18 +120,18 @@ PUBLIC = (
     "age1",
     "-----BEGIN CERTIFICATE REQUEST",
 )
-TALOS = (
-    ("machine", "token"), ("machine", "ca", "key"), ("cluster", "secret"), ("cluster", "token"), ("cluster", "ca", "key"),
-    ("cluster", "secretboxEncryptionSecret"), ("cluster", "aescbcEncryptionSecret"), ("cluster", "aggregatorCA", "key"),
-    ("cluster", "serviceAccount", "key"), ("cluster", "etcd", "ca", "key"),
-)  # fmt: skip
-TALOS_LAST = frozenset({"privateKey", "presharedKey", "passphrase", "identityToken", "bootstraptoken",
-                        "secretboxencryptionsecret", "aescbcencryptionsecret"})  # fmt: skip
 TOKEN = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
 # One of these is in every name that promises a secret.
 TELLING = ("pass", "pw", "psk", "secret", "token", "key", "credential", "auth", "dsn", "connection", "mdp")
 # A setting as one word of a list, `NAME=value`.
 ASSIGNED = re.compile(r"[A-Z][A-Z0-9_]+=\S")
+# What a text without a suffix is read as.
+SETTINGS = ".conf"
+# One of these is in every text that holds more than one value.
+SIGNS = ("\n", "=", ": ", "{")
+# A text that begins, after comments, with a key or an entry of a list.
+STRUCTURED = re.compile(r"(?:[ \t]*(?:#.*|---.*)?\n)*[ \t]*(?:- |[\w.\"'/-]+:(?:\s|$))", re.MULTILINE)
+COMMENT = re.compile(r"(?:^|\s)#.*")
 LONG = re.compile(r"[A-Za-z0-9+/_-]{16}")
 
 
@@ -137,6 +142,7 @@ def secrets_in(path: str, text: str) -> list[Found]:
     if docs is not None:
         for document in docs:
             found.update(of_document(document))
+        found.update(_comments(text))
     else:
         found.update(of_lines(text, PurePosixPath(path).suffix.lower()))
     found.update(_encoded(text))
@@ -145,7 +151,16 @@ def secrets_in(path: str, text: str) -> list[Found]:
     return sorted(found)
 
 
-def _structure(path: str, text: str) -> list[Document] | None:
+def why_secret(name: str, text: str) -> str:
+    """Return why a text that goes by a name is a secret in clear, or holds one; empty where it does not."""
+    why = suspicion(name, text)
+    if why or not any(sign in text for sign in SIGNS):
+        return why
+    kind = ".yaml" if STRUCTURED.match(text) else PurePosixPath(name).suffix or SETTINGS
+    return next((rule for _, rule in secrets_in(f"text{kind}", text)), "")
+
+
+def _structure(path: str, text: str, first: int = 1) -> list[Document] | None:
     name = PurePosixPath(path).name.lower()
     likely = any(name.endswith(end) or f"{end}." in name for end in YAML) or text.lstrip()[:1] in ("{", "[")
     likely = (
@@ -154,7 +169,7 @@ def _structure(path: str, text: str) -> list[Document] | None:
     if not likely:
         return None
     try:
-        return documents(text, path)
+        return documents(text, path, first)
     except ProbeError:
         return None  # a template, or no YAML: judged line by line
 
@@ -195,7 +210,8 @@ def of_lines(text: str, suffix: str = ".conf", first: int = 1) -> Iterator[Found
     """
     for number, line in enumerate(text.splitlines(), first):
         lowered = line.lower()
-        if len(line) > 20_000 or not any(word in lowered for word in TELLING):
+        # Code that was made small has names and values without end, and no line of its own for any of them.
+        if (len(line) > 20_000 and suffix in CODE) or not any(word in lowered for word in TELLING):
             continue
         for match in PAIR.finditer(line):
             quoted = match.group("d") or match.group("s")
@@ -218,21 +234,37 @@ def _counts(key: str, value: str, quoted: bool, suffix: str) -> bool:
     return betrays(key, value)
 
 
+def _comments(text: str, first: int = 1) -> Iterator[Found]:
+    for number, line in enumerate(text.splitlines(), first):
+        if comment := COMMENT.search(line):
+            yield from of_lines(comment.group(), ".md", number)
+
+
 def _defaults(text: str) -> Iterator[Found]:
     for match in VARIABLE.finditer(text):
         default = DEFAULT.search(match.group("body"))
         if default and betrays(match.group("key"), default.group("value")):
             at = match.start("body") + default.start("value")
             yield _line(text, at), f"a default of variable {match.group('key')}"
+    for match in HIDDEN.finditer(text):
+        if not innocent(match.group("value")):
+            yield _line(text, match.start()), "a literal that is marked sensitive"
 
 
 def of_document(document: Document) -> Iterator[Found]:
     """Yield the secrets in clear of one YAML or JSON document."""
+    for _, found in by_leaf(document):
+        yield found
+
+
+def by_leaf(document: Document) -> Iterator[tuple[Leaf, Found]]:
+    """Yield the same, each with the value that it was found in."""
     secrets = [
         leaf.path[:-1] for leaf in document.leaves if leaf.path[-1:] == ("kind",) and leaf.text == "Secret"
     ]
     for leaf in document.leaves:
-        yield from _of_leaf(leaf, document, secrets)
+        for found in _of_leaf(leaf, document, secrets):
+            yield leaf, found
     yield from _listed(document)
 
 
@@ -245,16 +277,30 @@ def _of_leaf(leaf: Leaf, document: Document, secrets: list[tuple[str | int, ...]
     if _talos(leaf):
         yield leaf.line, f"a Talos secret {'.'.join(str(part) for part in leaf.path[-3:])}"
     elif "\n" in leaf.text or leaf.text.startswith("{") or ASSIGNED.match(leaf.text):
-        yield from of_lines(leaf.text, ".conf", leaf.first)
+        yield from _below_leaf(leaf)
     elif betrays(name, leaf.text):
         yield leaf.line, f"a value under the name {name}"
     elif found := suspicion("", leaf.text):
         yield leaf.line, found
 
 
+def _below_leaf(leaf: Leaf) -> Iterator[Found]:
+    """Yield the secrets of a text of its own, by its structure where it has one."""
+    name = "text.yaml" if STRUCTURED.match(leaf.text) else f"text{SETTINGS}"
+    docs = _structure(name, leaf.text, leaf.first)
+    if docs is None:
+        yield from of_lines(leaf.text, SETTINGS, leaf.first)
+    else:
+        for document in docs:
+            yield from of_document(document)
+        yield from _comments(leaf.text, leaf.first)
+
+
 def _name(leaf: Leaf, document: Document) -> str:
     words = [part for part in leaf.path if isinstance(part, str)]
     last = words[-1] if words else ""
+    if last == "key" and refers(document.keys[leaf.path[:-1]]):
+        return ""
     if last not in HOLDERS:
         return last
     if last == "result" and (kind := document.get(*leaf.path[:2], "type")):
@@ -278,13 +324,13 @@ def _clear_data(leaf: Leaf, at: int) -> bool:
 
 def _talos(leaf: Leaf) -> bool:
     words = tuple(part for part in leaf.path if isinstance(part, str))
-    if innocent(leaf.text) or len(leaf.text) < 16:
+    if len(leaf.text) < 16 or innocent(leaf.text):
         return False
-    known = words in TALOS or (words[-1:] and words[-1] in TALOS_LAST)
+    known = words in PLACES or (words[-1:] and words[-1] in LAST)
     return bool(known or (words[-1:] == ("token",) and TOKEN.fullmatch(leaf.text)))
 
 
-def _listed(document: Document) -> Iterator[Found]:
+def _listed(document: Document) -> Iterator[tuple[Leaf, Found]]:
     """Yield secrets in lists of words, such as the arguments of a command."""
     lists: dict[tuple[str | int, ...], list[Leaf]] = {}
     for leaf in document.leaves:
@@ -293,4 +339,4 @@ def _listed(document: Document) -> Iterator[Found]:
     for words in lists.values():
         for option, value in zip(words, words[1:], strict=False):
             if option.text.startswith("-") and "=" not in option.text and betrays(option.text, value.text):
-                yield value.line, f"an argument after {option.text}"
+                yield value, (value.line, f"an argument after {option.text}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from assay.errors import ProbeError
 from assay.loadplan import Plan, Run, read_run
 from assay.profile import Profile
+from assay.provenance.suspect import repeated
 
 
 SECONDS = 75.0
@@ -108,7 +109,7 @@ class Load:
                 .strip()
                 .splitlines()[-1:]
             )
-            said = " ".join(last)[:200]
+            said = repeated(" ".join(last))
             raise ProbeError(f"the load generator ended with {ended}: {said}", "by hand: loadtests/README.md")
         return read_run(plan, folder / "requests.jsonl")
 

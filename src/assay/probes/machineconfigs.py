@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.errors import ProbeError
-from assay.probes.yaml_text import documents
+from assay.probes.yaml_text import documents, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def pod_access(folder: Path) -> list[PodAccess]:
     place = ("machine", "features", "kubernetesTalosAPIAccess")
     found = []
     for file in sorted(folder.rglob("*.yaml")):
-        for document in documents(file.read_text(encoding="utf-8"), file.name):
+        for document in documents(text_of(file, file.name), file.name):
             leaves = document.under(*place)
             roles = tuple(leaf.text for leaf in leaves if "allowedRoles" in leaf.path)
             spaces = tuple(leaf.text for leaf in leaves if "allowedKubernetesNamespaces" in leaf.path)
@@ -58,10 +58,7 @@ def pod_access(folder: Path) -> list[PodAccess]:
 
 
 def _of(file: Path) -> MachineType:
-    try:
-        found = documents(file.read_text(encoding="utf-8"), file.name)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProbeError(f"{file.name}: cannot be read", "check machineconfigs under [paths]") from error
+    found = documents(text_of(file, file.name), file.name)
     types = {document.get("machine", "type") for document in found} - {""}
     if len(types) != 1:
         raise ProbeError(f"{file.name}: does not say one machine.type", "render it again")

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from assay.errors import ProbeError
 from assay.probes.resource import Resource, Unresolved, Value
+from assay.probes.shaped import shaped
 
 
 LARGEST = 64 * 1024 * 1024
 FORMATS = ("1.0", "1.1", "1.2")
+WRITE = "write it with terraform show -json PLAN"
 
 
 class Plan:
@@ -38,7 +40,7 @@ class Plan:
         if version not in FORMATS or not isinstance(plan.get("planned_values"), dict):
             raise ProbeError(
                 f"{self.path.name}: no plan of a known format (format_version {version!r})",
-                "write it with terraform show -json PLAN",
+                WRITE,
             )
         if plan.get("errored") or plan.get("complete") is False:
             raise ProbeError(
@@ -52,6 +54,7 @@ class Plan:
         return plan
 
     @cached_property
+    @shaped("a resource of the plan", WRITE)
     def resources(self) -> tuple[Resource, ...]:
         """Return every managed resource as it will be, in the plan's order.
 
@@ -89,28 +92,20 @@ class Plan:
                 f"{self.path.name}: cannot be read: {error.strerror}", "check plan under [paths]"
             ) from error
         except (ValueError, RecursionError) as error:
-            raise ProbeError(
-                f"{self.path.name}: is not JSON in plain UTF-8", "write it with terraform show -json PLAN"
-            ) from error
+            raise ProbeError(f"{self.path.name}: is not JSON in plain UTF-8", WRITE) from error
         if not isinstance(plan, dict):
-            raise ProbeError(
-                f"{self.path.name}: is no JSON object", "write it with terraform show -json PLAN"
-            )
+            raise ProbeError(f"{self.path.name}: is no JSON object", WRITE)
         return plan
 
     def _unique(self, pairs: list[tuple[str, Value]]) -> dict[str, Value]:
         built = dict(pairs)
         if len(built) != len(pairs):
-            raise ProbeError(
-                f"{self.path.name}: a key is written twice", "write it with terraform show -json PLAN"
-            )
+            raise ProbeError(f"{self.path.name}: a key is written twice", WRITE)
         return built
 
     def _planned(self, module: Mapping[str, Value]) -> Iterator[Mapping[str, Value]]:
         if not isinstance(module, dict):
-            raise ProbeError(
-                f"{self.path.name}: planned_values is malformed", "write it with terraform show -json PLAN"
-            )
+            raise ProbeError(f"{self.path.name}: planned_values is malformed", WRITE)
         yield from (
             one
             for one in module.get("resources") or []
@@ -128,7 +123,7 @@ class Plan:
         ):
             raise ProbeError(
                 f"{self.path.name}: {planned.get('address')} is malformed",
-                "write it with terraform show -json PLAN",
+                WRITE,
             )
         merged = _with_unknown(values, change.get("after_unknown") or {}, planned["address"])
         return Resource(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from assay.errors import ProbeError
 from assay.probes import help_pages
-from assay.probes.cobra import CommandTree
+from assay.probes.cobra import Call, CommandTree
 from assay.probes.talos_shipped import TALOS_SERVICES
 
 
@@ -182,18 +182,26 @@ class Runbook:
         return found[0]
 
     def sections(self) -> list[tuple[str, tuple[Command, ...]]]:
-        """Return the commands below each heading `## title`, in order.
+        """Return the commands below each heading `## title`, in order; first those before any, titled "".
 
         Raises:
             ProbeError: the file cannot be read.
         """
-        rows = self._read().splitlines()
-        heads = [number for number, row in enumerate(rows, 1) if row.startswith("## ")]
-        spans = pairwise([*heads, len(rows) + 1])
-        return [(rows[head - 1].removeprefix("## ").strip(), self._between(head, end)) for head, end in spans]
+        rows = ["", *self._read().splitlines()]
+        heads = [number for number, row in enumerate(rows) if row.startswith("## ")]
+        spans = pairwise([0, *heads, len(rows)])
+        return [(rows[head].removeprefix("## ").strip(), self._between(head, end)) for head, end in spans]
 
     def _between(self, head: int, end: int) -> tuple[Command, ...]:
         return tuple(one for one in self.commands if head < one.line < end)
+
+    def call(self, command: Command) -> Call:
+        """Return a command of a tool that has a command tree, as the tool would take it.
+
+        Raises:
+            ProbeError: the binary of the tool is not declared or does not answer.
+        """
+        return self._tree(command.tool).read(command.words[1:])
 
     def version(self, tool: str) -> str:
         """Return the version of a tool's binary, as it prints it (`v1.13.5`)."""
@@ -249,7 +257,7 @@ class Runbook:
             yield f"{command.tool}: no pinned binary says whether this is right"
 
     def _judge_tool(self, command: Command) -> Iterator[str]:
-        call = self._tree(command.tool).read(command.words[1:])
+        call = self.call(command)
         yield from call.mistakes
         if command.tool == "talosctl" and not call.mistakes:
             yield from _careless(" ".join(call.path), call.arguments, call.flags)

@@ -8,6 +8,7 @@ from typing import Any
 
 from assay.probes.cron import longest_gap
 from assay.probes.manifests import Manifests
+from assay.probes.shaped import shaped
 from assay.probes.yaml_text import Document
 
 
@@ -55,11 +56,13 @@ class TalosAccount:
         return "" if self.roles == (ROLE,) else f"its roles are {', '.join(self.roles) or 'none'}, not {ROLE}"
 
 
+@shaped("the cluster's CronJobs")
 def live_schedules(items: Iterable[Mapping[str, Any]]) -> list[Schedule]:
     """Return the backup jobs among CronJobs as the API writes them."""
     return [_live(item) for item in items if item["metadata"].get("annotations", {}).get(SERVICE)]
 
 
+@shaped("the cluster's accounts of Talos")
 def live_accounts(items: Iterable[Mapping[str, Any]]) -> list[TalosAccount]:
     """Return Talos' service accounts as the API writes them."""
     return [
@@ -87,6 +90,7 @@ def _live(item: Mapping[str, Any]) -> Schedule:
     )
 
 
+@shaped("a CronJob of the manifests", "mend the manifest")
 def declared_schedules(manifests: Manifests) -> list[Schedule]:
     """Return the backup jobs in the manifests, by file and line.
 

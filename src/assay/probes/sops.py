@@ -18,11 +18,14 @@ import yaml
 
 from assay.errors import AssumptionError, ProbeError
 from assay.model import Offender
+from assay.probes.shaped import WRONG
 from assay.probes.sops_file import SecretFile
 from assay.probes.sops_rules import CONFIG, Rulebook, read
-from assay.probes.yaml_text import documents, text_of
+from assay.probes.talos_secrets import written
+from assay.probes.yaml_text import Document, Shallow, documents, text_of
 from assay.profile import SopsAccess
 from assay.provenance.ladder import Filed
+from assay.provenance.machines import Written
 from assay.provenance.marks import Marker
 
 
@@ -136,17 +139,36 @@ class Sops:
         """
         return [one for file in self.files if any(file.about) for one in self._filed(file, marker)]
 
+    def configurations(self, marker: Marker) -> list[Written]:
+        """Return what the encrypted files say of machine configurations, bundles and patches, as marks.
+
+        Raises:
+            ProbeError: no identity is given, or a file does not open.
+        """
+        files = [file for file in self.files if any(file.about) and not all(map(_manifest, file.documents))]
+        clear = [(file.where, one) for file in files for one in self._clear(file) if isinstance(one, dict)]
+        return [found for where, one in clear if (found := written(where, one, marker)) is not None]
+
     def _filed(self, file: SecretFile, marker: Marker) -> list[Filed]:
+        try:
+            documents = [one for one in self._clear(file) if one.get("kind") == "Secret"]
+            return [_marked(file.where, one, marker) for one in documents]
+        except WRONG as why:
+            # Without the cause: it may quote what was decrypted.
+            raise ProbeError(
+                f"{file.where}: holds no manifests ({type(why).__name__})", "encrypt manifests only"
+            ) from None
+
+    def _clear(self, file: SecretFile) -> list[Any]:
         code, clear = self._sops(file.path)
         if code:
             raise ProbeError(f"{file.where}: does not decrypt (sops exits {code})", "SEC-21 says why")
         try:
-            documents = [one for one in yaml.safe_load_all(clear) if one and one.get("kind") == "Secret"]
-            return [_marked(file.where, one, marker) for one in documents]
-        except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError) as why:
+            return [one for one in yaml.load_all(clear, Loader=Shallow) if one]
+        except (yaml.YAMLError, *WRONG) as why:
             # Without the cause: it may quote what was decrypted.
             raise ProbeError(
-                f"{file.where}: holds no manifests ({type(why).__name__})", "encrypt manifests only"
+                f"{file.where}: is no YAML once decrypted ({type(why).__name__})", "encrypt YAML only"
             ) from None
 
     def _sops(self, path: Path) -> tuple[int, bytes]:
@@ -213,6 +235,11 @@ class Sops:
         roots = [root for root, _ in self._roots() if path.is_relative_to(root)]
         root = max(roots, key=lambda one: len(one.parts)) if roots else path.parent
         return str(Path(root.name) / path.relative_to(root))
+
+
+def _manifest(document: Document) -> bool:
+    """Return whether a document is one for Kubernetes; those for machines have no metadata."""
+    return bool(document.under("metadata"))
 
 
 def _marked(where: str, document: Mapping[str, Any], marker: Marker) -> Filed:

@@ -10,7 +10,7 @@ import binascii
 import datetime
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -112,7 +112,7 @@ class SecretFile:
     path: Path
     root: Path
     documents: tuple[Document, ...]
-    text: str
+    text: str = field(repr=False)
     must: bool = False
 
     @property

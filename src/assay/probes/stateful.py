@@ -9,6 +9,7 @@ from typing import Any
 
 from assay.errors import AssumptionError
 from assay.probes.kube import Kube
+from assay.probes.shaped import shaped
 
 
 ETCD = "Etcd control planes"
@@ -24,6 +25,7 @@ class Stateful:
     service: str = ""
 
 
+@shaped("what holds state in the cluster")
 def inventory(kube: Kube, services: Iterable[str], stateless: Iterable[str]) -> list[Stateful]:
     """Return everything that holds state, but for what is declared to hold none that matters.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from assay.errors import ProbeError
 from assay.model import Attempt
 from assay.probes.talos_facts import Machine
+from assay.provenance.suspect import repeated
 
 
 SILENT = (
@@ -131,4 +132,4 @@ def _environment() -> dict[str, str]:
 
 def _last(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else ""
+    return repeated(lines[-1], 300) if lines else ""

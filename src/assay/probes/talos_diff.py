@@ -8,7 +8,8 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from assay.probes.talos_facts import Document
 
@@ -26,8 +27,15 @@ def fingerprints(documents: Iterable[Document]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for document in documents:
-        found.update(_leaves(_title(document), document))
+        found.update(_leaves(title(document), document))
     return found
+
+
+def title(document: Mapping[str, Any]) -> str:
+    """Return how a document of a machine configuration is called: `v1alpha1`, or its kind and name."""
+    if "machine" in document or "cluster" in document:
+        return "v1alpha1"
+    return " ".join(str(document[key]) for key in ("kind", "name") if document.get(key)) or "document"
 
 
 def differences(wanted: Iterable[Document], found: Iterable[Document]) -> list[str]:
@@ -40,12 +48,6 @@ def differences(wanted: Iterable[Document], found: Iterable[Document]) -> list[s
     words += [f"{path} is not in the rendered one" for path in theirs.keys() - mine.keys()]
     words += [f"{path} differs" for path in mine.keys() & theirs.keys() if mine[path] != theirs[path]]
     return sorted(words)
-
-
-def _title(document: Document) -> str:
-    if "machine" in document or "cluster" in document:
-        return "v1alpha1"
-    return " ".join(str(document[key]) for key in ("kind", "name") if document.get(key)) or "document"
 
 
 def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:

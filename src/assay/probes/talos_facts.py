@@ -14,6 +14,8 @@ import yaml
 
 from assay.errors import ProbeError
 from assay.probes.etcd import EtcdMember
+from assay.probes.shaped import WRONG, shaped
+from assay.probes.yaml_text import Shallow
 
 
 UPDATE = "compare the talosctl version with the cluster's, then teach the parser this shape"
@@ -126,7 +128,7 @@ def documents(text: str, what: str) -> list[Document]:
     while position < len(text):
         try:
             one, position = decoder.raw_decode(text, position)
-        except ValueError as why:
+        except (ValueError, RecursionError) as why:
             raise ProbeError(f"{what}: the answer is no JSON at character {position}", UPDATE) from why
         if not isinstance(one, dict):
             raise ProbeError(f"{what}: the answer holds {type(one).__name__}, not objects", UPDATE)
@@ -263,6 +265,7 @@ def listeners(text: str, what: str) -> list[Listener]:
     return found
 
 
+@shaped("the configuration of a node", UPDATE)
 def pod_roles(documents: Iterable[Document]) -> frozenset[str]:
     """Return the Talos roles that pods may ask for, in the shape of 1.13 or that of 1.14."""
     found: set[str] = set()
@@ -279,6 +282,7 @@ def _list(cell: str) -> tuple[str, ...]:
     return tuple(part for part in cell.split(",") if part)
 
 
+@shaped("a node's version", UPDATE)
 def version(text: str, what: str) -> Version:
     """Return what `talosctl version --json` says of one node.
 
@@ -304,6 +308,7 @@ def spec(document: Document, what: str) -> Mapping[str, Any]:
     return found
 
 
+@shaped("a resource of a node", UPDATE)
 def identity(document: Document, what: str) -> str:
     """Return the id of a Talos resource.
 
@@ -335,8 +340,9 @@ def yaml_documents(text: str, what: str) -> list[Document]:
         ProbeError: it does not parse, holds nothing, or something other than mappings.
     """
     try:
-        found = [one for one in yaml.safe_load_all(text) if one is not None]
-    except yaml.YAMLError as why:
+        loaded = yaml.load_all(text, Loader=Shallow)
+        found = [one for one in loaded if one is not None]
+    except (yaml.YAMLError, *WRONG) as why:
         raise ProbeError(f"{what}: no YAML: {type(why).__name__}", "mend the file") from why
     if not found or not all(isinstance(one, dict) for one in found):
         raise ProbeError(f"{what}: no YAML mappings in it", "check that it is a machine configuration")

@@ -219,9 +219,8 @@ class Talos:
 
     def _machineconfigs(self, node: Machine) -> dict[str, Document]:
         """Return the node's machine configurations by id, the active one surely."""
-        known = {
-            str(one.get("metadata", {}).get("id", "")): one for one in self.resources(node, "machineconfig")
-        }
+        what = f"{node.named}: machine configuration"
+        known = {facts.identity(one, what): one for one in self.resources(node, "machineconfig")}
         if ACTIVE not in known:
             raise ProbeError(f"{node.named}: no active machine configuration", facts.UPDATE)
         return known

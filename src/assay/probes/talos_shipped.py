@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from assay.model import Offender
+from assay.probes.shaped import shaped
 from assay.probes.talos_facts import Document, Machine, Mount
 
 
@@ -108,19 +109,21 @@ def unexpected_mounts(node: Machine, mounts: Iterable[Mount]) -> Iterator[Offend
 
 def unexpected_kubelet_mounts(node: Machine, spec: Mapping[str, Any]) -> Iterator[Offender]:
     """Yield each writable extra mount of the kubelet (KubeletSpec) outside the allow list."""
-    for mount in spec.get("extraMounts") or []:
-        target, options = str(mount.get("destination", "")), mount.get("options") or []
-        if "ro" not in options and not below(target, KUBELET_WRITABLE):
-            yield Offender(node.named, f"kubelet extra mount {target} is writable")
+    with shaped(f"{node.named}: the kubelet's extra mounts"):
+        for mount in spec.get("extraMounts") or []:
+            target, options = str(mount.get("destination", "")), mount.get("options") or []
+            if "ro" not in options and not below(target, KUBELET_WRITABLE):
+                yield Offender(node.named, f"kubelet extra mount {target} is writable")
 
 
 def unexpected_files(node: Machine, documents: Iterable[Document]) -> Iterator[Offender]:
     """Yield each `machine.files` entry but new files below /var and the runtime's customization part."""
-    for document in documents:
-        for file in (document.get("machine") or {}).get("files") or []:
-            path, operation = str(file.get("path", "")), file.get("op", "")
-            if operation != "create" or not (below(path, ("/var",)) or path == RUNTIME_PART):
-                yield Offender(node.named, f"machine.files: {operation or 'no op'} {path}")
+    with shaped(f"{node.named}: machine.files"):
+        for document in documents:
+            for file in (document.get("machine") or {}).get("files") or []:
+                path, operation = str(file.get("path", "")), file.get("op", "")
+                if operation != "create" or not (below(path, ("/var",)) or path == RUNTIME_PART):
+                    yield Offender(node.named, f"machine.files: {operation or 'no op'} {path}")
 
 
 def below(point: str, tops: Iterable[str]) -> bool:

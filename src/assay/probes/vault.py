@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -19,14 +19,17 @@ from hvac.adapters import RawAdapter
 from assay.errors import ProbeError
 from assay.model import Attempt
 from assay.probes import vault_facts as facts
-from assay.probes.vault_facts import AuditDevice, Autopilot, Entry, Health, Peer, Seal, Token
+from assay.probes.shaped import shaped
+from assay.probes.vault_facts import OTHER, AuditDevice, Autopilot, Entry, Health, Peer, Seal, Token
 from assay.probes.vault_policy import Policy, Role, policy, role
+from assay.provenance.suspect import repeated
 
 
 if TYPE_CHECKING:
     from assay.profile import Profile
 
 TIMEOUT_S = 10
+MOST_FOLDERS = 10_000
 Body = Mapping[str, object]
 
 
@@ -39,13 +42,13 @@ class Answer:
     """One HTTP answer: status, and the body as an object (empty where it was none)."""
 
     status: int
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] = field(repr=False)
 
     @property
     def words(self) -> str:
         """Return the first error that Vault gives, on one line."""
-        errors = self.body.get("errors") or self.body.get("warnings") or [""]
-        return " ".join(str(errors[0]).split())[:200]
+        errors = self.body.get("errors") or self.body.get("warnings")
+        return repeated(str(errors[0])) if errors and isinstance(errors, list) else ""
 
 
 class Door:
@@ -188,20 +191,24 @@ class Vault:
         """Return the enabled audit devices."""
         return facts.audit_devices(self.door.need("get", "sys/audit"))
 
+    @shaped("Vault's answer", OTHER)
     def auth_methods(self) -> dict[str, str]:
         """Return path -> type of every auth method."""
         return _types(self.door.need("get", "sys/auth"))
 
+    @shaped("Vault's answer", OTHER)
     def mounts(self) -> dict[str, str]:
         """Return path -> type of every secrets engine; a KV's type carries its version, `kv 2`."""
         data = self.door.need("get", "sys/mounts").get("data", {})
         return {path: _engine(row) for path, row in data.items()}
 
+    @shaped("Vault's answer", OTHER)
     def roles(self, method: str = "kubernetes") -> list[Role]:
         """Return every role of a Kubernetes auth method."""
         names = self._list(f"auth/{method}/role")
         return [role(n, self._data(f"auth/{method}/role/{n}")) for n in names]
 
+    @shaped("Vault's answer", OTHER)
     def policies(self) -> list[Policy]:
         """Return every ACL policy but `root`, which has no text."""
         return [self.policy(name) for name in self._list("sys/policies/acl") if name != "root"]
@@ -210,6 +217,7 @@ class Vault:
         """Return one ACL policy, parsed."""
         return policy(name, str(self._data(f"sys/policies/acl/{name}").get("policy", "")))
 
+    @shaped("Vault's answer", OTHER)
     def tokens(self) -> list[Token]:
         """Return every live token; one that ended while they were read is left out, and only such a one.
 
@@ -229,6 +237,7 @@ class Vault:
 
     # values, compared but never shown -------------------------------------------------------------
 
+    @shaped("Vault's answer", OTHER)
     def entry(self, path: str, key: bytes) -> Entry:
         """Return one entry's version and, by key, the HMAC-SHA256 of each value's bytes under `key`.
 
@@ -245,6 +254,7 @@ class Vault:
         digests = {name: hmac.digest(key, _raw(value), "sha256").hex() for name, value in values.items()}
         return Entry(path, int(about.get("version", 0)), facts.moment(about.get("created_time")), digests)
 
+    @shaped("Vault's answer", OTHER)
     def metadata(self, path: str) -> Entry:
         """Return one entry's current version and when it was written, without reading any value.
 
@@ -257,13 +267,22 @@ class Vault:
         written = (data.get("versions") or {}).get(str(current), {})
         return Entry(path, current, facts.moment(written.get("created_time")))
 
+    @shaped("Vault's answer", OTHER)
     def entries(self, folder: str = "") -> list[str]:
-        """Return the paths of every entry below `folder`, to any depth."""
+        """Return the paths of every entry below `folder`, to any depth, in their order.
+
+        Raises:
+            ProbeError: there are more folders than anybody has.
+        """
         self._need_v2()
-        found: list[str] = []
-        for name in self._list(f"{self.mount}/metadata/{folder}"):
-            found += self.entries(f"{folder}{name}") if name.endswith("/") else [f"{folder}{name}"]
-        return found
+        found, ahead, folders = list[str](), [folder], 0
+        while ahead:
+            here, folders = ahead.pop(), folders + 1
+            if folders > MOST_FOLDERS:
+                raise ProbeError(f"{self.mount}/: more than {MOST_FOLDERS} folders", OTHER)
+            for name in self._list(f"{self.mount}/metadata/{here}"):
+                (ahead if name.endswith("/") else found).append(f"{here}{name}")
+        return sorted(found)
 
     def _need_v2(self) -> None:
         kind = self.mounts().get(f"{self.mount}/", "")
@@ -275,6 +294,7 @@ class Vault:
 
     # logging in -----------------------------------------------------------------------------------
 
+    @shaped("Vault's answer", OTHER)
     def login(self, name: str, jwt: str, as_what: str, method: str = "kubernetes") -> Attempt:
         """Try to log in to a role with a service account's token; what is got is given back at once.
 

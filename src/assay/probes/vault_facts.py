@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from assay.errors import ProbeError
+from assay.probes.shaped import shaped
 
 
 # What sys/health answers with, and which of it is a member that does its work.
@@ -17,6 +17,7 @@ CODES = {
     473: "performance standby", 501: "not initialised", 503: "sealed",
 }  # fmt: skip
 AT_WORK = (200, 429, 472, 473)
+OTHER = "is this Vault's address?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +149,7 @@ class Entry:
         return f"VaultEntry {self.path}"
 
 
-@contextmanager
-def _shape(what: str) -> Iterator[None]:
-    """Turn what goes wrong while an answer is taken apart into an ERROR, without the answer's words."""
-    try:
-        yield
-    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
-        raise ProbeError(f"{what}: another shape than Vault's answer", "is this Vault's address?") from None
-
-
-@_shape("sys/health")
+@shaped("sys/health", OTHER)
 def health(address: str, code: int, said: Mapping[str, Any]) -> Health:
     """Return what sys/health says.
 
@@ -178,7 +170,7 @@ def health(address: str, code: int, said: Mapping[str, Any]) -> Health:
     )
 
 
-@_shape("sys/seal-status")
+@shaped("sys/seal-status", OTHER)
 def seal(address: str, said: Mapping[str, Any]) -> Seal:
     """Return what sys/seal-status says.
 
@@ -198,7 +190,7 @@ def seal(address: str, said: Mapping[str, Any]) -> Seal:
     )
 
 
-@_shape("sys/storage/raft/configuration")
+@shaped("sys/storage/raft/configuration", OTHER)
 def peers(said: Mapping[str, Any]) -> list[Peer]:
     """Return the rows of sys/storage/raft/configuration.
 
@@ -213,7 +205,7 @@ def peers(said: Mapping[str, Any]) -> list[Peer]:
     ]
 
 
-@_shape("autopilot")
+@shaped("autopilot", OTHER)
 def autopilot(said: Mapping[str, Any]) -> Autopilot:
     """Return sys/storage/raft/autopilot/state.
 
@@ -227,7 +219,7 @@ def autopilot(said: Mapping[str, Any]) -> Autopilot:
     return Autopilot(bool(data.get("healthy")), int(data.get("failure_tolerance", 0)), tuple(unhealthy))
 
 
-@_shape("sys/audit")
+@shaped("sys/audit", OTHER)
 def audit_devices(said: Mapping[str, Any]) -> list[AuditDevice]:
     """Return the enabled audit devices, none where there are none."""
     rows = _at(said, "data")
@@ -241,7 +233,7 @@ def audit_devices(said: Mapping[str, Any]) -> list[AuditDevice]:
     ]
 
 
-@_shape("a token")
+@shaped("a token", OTHER)
 def token(said: Mapping[str, Any]) -> Token:
     """Return one token's own description, looked up by accessor."""
     data = said.get("data")

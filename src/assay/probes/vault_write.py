@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from assay.errors import GuardError, ProbeError
 from assay.probes import vault_facts as facts
+from assay.probes.shaped import WRONG
 from assay.probes.vault import Door
 
 
@@ -30,7 +31,7 @@ def shares_of(kit: Path) -> tuple[str, ...]:
         kept = json.loads(kit.read_text(encoding="utf-8"))
         shares = tuple(str(share) for share in kept["shares"][: int(kept["threshold"])])
         whole = len(shares) == int(kept["threshold"]) > 0
-    except (OSError, ValueError, KeyError, TypeError) as why:
+    except (OSError, *WRONG) as why:
         raise ProbeError(f"{kit.name}: {type(why).__name__}", "the escrow kit is incomplete") from None
     if not whole:
         raise ProbeError(f"{kit.name}: fewer shares than it takes", "the escrow kit is incomplete")

@@ -8,7 +8,8 @@ from __future__ import annotations
 import itertools
 import pathlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import yaml
 
@@ -29,12 +30,12 @@ class Leaf:
     """
 
     path: Path
-    text: str
+    text: str = field(repr=False)
     line: int
     first: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
     """One YAML document: its scalars in order, and the line it starts at."""
 
@@ -43,7 +44,20 @@ class Document:
 
     def get(self, *path: str | int) -> str:
         """Return the scalar at `path`, empty where there is none."""
-        return next((leaf.text for leaf in self.leaves if leaf.path == path), "")
+        return self._texts.get(path, "")
+
+    @cached_property
+    def _texts(self) -> Mapping[Path, str]:
+        return {leaf.path: leaf.text for leaf in reversed(self.leaves)}
+
+    @cached_property
+    def keys(self) -> Mapping[Path, set[str | int]]:
+        """Return path -> keys of every mapping, numbers of every list."""
+        found: dict[Path, set[str | int]] = {}
+        for leaf in self.leaves:
+            for depth, key in enumerate(leaf.path):
+                found.setdefault(leaf.path[:depth], set()).add(key)
+        return found
 
     def under(self, *path: str | int) -> tuple[Leaf, ...]:
         """Return the scalars below `path`."""
@@ -113,8 +127,30 @@ def documents(written: str, where: str, first_line: int = 1) -> list[Document]:
     return found
 
 
+class Shallow(yaml.CSafeLoader):
+    """A loader that gives up at a depth that nobody writes; libyaml's own would end the process there."""
+
+    depth = 0
+
+    def descend_resolver(self, node: yaml.Node | None, index: object) -> None:
+        """Go one level deeper.
+
+        Raises:
+            RecursionError: that is too deep.
+        """
+        self.depth += 1
+        if self.depth > DEEPEST + 2:
+            raise RecursionError
+        super().descend_resolver(node, index)
+
+    def ascend_resolver(self) -> None:
+        """Come back from one level."""
+        self.depth -= 1
+        super().ascend_resolver()
+
+
 def _roots(written: str) -> Iterator[yaml.Node]:
-    for root in yaml.compose_all(written, Loader=yaml.CSafeLoader):
+    for root in yaml.compose_all(written, Loader=Shallow):
         if root is not None and not (isinstance(root, yaml.ScalarNode) and root.value in ("", "null", "~")):
             yield root
 

@@ -1,0 +1,322 @@
+"""Every reader of files and printed texts, fed with anything: it reads, or refuses by an error with a remedy.
+
+Readers that have a property of their own beside their other tests are not here again.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import io
+import json
+import lzma
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+
+from assay.catalogue import read_policy
+from assay.drills import etcd_evidence, postgres_evidence, vault_evidence
+from assay.drills.journal import read as read_journal
+from assay.evidence import read_lines, verify
+from assay.probes import ciphertext, help_pages, points, retention, snapshot, yaml_text
+from assay.probes.bolt import Bolt
+from assay.probes.bucket_code import declared_buckets
+from assay.probes.cobra import CommandTree, arguments_fit
+from assay.probes.configmaps import ConfigMaps, faults
+from assay.probes.hcl import Hcl
+from assay.probes.hetzner import rules, servers
+from assay.probes.kube import Kube
+from assay.probes.leak_files import texts as unpacked
+from assay.probes.leak_text import secrets_in
+from assay.probes.leaks import BASELINE, Leaks
+from assay.probes.local_copies import Script, in_documents, in_scripts
+from assay.probes.machineconfigs import machine_types, pod_access
+from assay.probes.manifests import Manifests
+from assay.probes.plan import Plan
+from assay.probes.runbook import Command, Runbook
+from assay.probes.schedules import declared_accounts, declared_schedules
+from assay.probes.secret_uses import uses
+from assay.probes.sops import Sops
+from assay.probes.state import leaks
+from assay.probes.talos_cert import credential
+from assay.probes.vault_policy import VaultFiles
+from assay.probes.vault_write import shares_of
+from assay.profile import SopsAccess
+from assay.proof import read_detections
+from assay.provenance.ladder import Neither
+from assay.provenance.suspect import repeated, suspicion
+from tests.unit.fuzz import Parse, blobs, judged, objects, texts
+from tests.unit.test_retention import TABLE, archive
+from tests.unit.test_snapshot import RECORDED
+from tests.unit.test_sops_file import OLDEST, RULES, sealed
+
+
+LINE = Command("File r.md:1", ("rclone", "lsf"))
+MANIFEST = """apiVersion: batch/v1
+kind: CronJob
+metadata: {name: one, namespace: a, annotations: {platform.example/backup-of: etcd}}
+spec:
+  schedule: "*/5 * * * *"
+  jobTemplate: {spec: {activeDeadlineSeconds: 30, template: {spec: {
+    containers: [{name: c, image: &i registry.example/a:v1, envFrom: [{secretRef: {name: s}}]}],
+    volumes: [{name: v, secret: {secretName: s}}], imagePullSecrets: [{name: p}]}}}}
+---
+apiVersion: talos.dev/v1alpha1
+kind: ServiceAccount
+metadata: {name: two, namespace: a}
+spec: {roles: [os:etcd:backup]}
+"""
+KUSTOMIZATION = """kind: Kustomization
+namespace: a
+resources: [one.yaml, https://example.test/base]
+images: [{name: x, newName: registry.example/x, newTag: v1}, {name: y, digest: "sha256:aa"}]
+configMapGenerator:
+- name: g
+  literals: [a=b, "password=Xy7-kQ93vLmZ0pWt"]
+  files: [k=there.conf]
+  envs: [there.conf]
+  options: {annotations: {platform.example/sensitive: "true"}}
+"""
+TERRAFORM = """terraform {
+  backend "s3" {
+    encrypt = true
+  }
+}
+locals {
+  many = { a = 1, b = "${var.x}" }
+}
+variable "x" {
+  default = [1, "two", null]
+}
+resource "minio_s3_bucket" "b" {
+  for_each = local.many
+  bucket   = each.key
+  dynamic "rule" {
+    for_each = var.x
+    content {
+      port = rule.value
+    }
+  }
+}
+resource "hcloud_firewall" "f" {
+  count = length(var.x) > 2 ? 1 : -1
+  rule {
+    port       = "6443"
+    source_ips = [for one in var.x : one if one != null]
+  }
+}
+"""
+PLAN: dict[str, Any] = {
+    "format_version": "1.2", "complete": True,
+    "planned_values": {"root_module": {"resources": [
+        {"address": "hcloud_firewall.f", "mode": "managed", "type": "hcloud_firewall", "name": "f",
+         "index": 0, "values": {"rule": [{"port": "6443", "source_ips": ["::/0"], "direction": "in"}]}},
+        {"address": "minio_s3_bucket.b", "mode": "managed", "type": "minio_s3_bucket", "name": "b",
+         "values": {"bucket": "b", "object_locking": True}},
+        {"address": "hcloud_server.s", "mode": "managed", "type": "hcloud_server", "name": "s",
+         "values": {"labels": {"role": "worker"}}}],
+        "child_modules": [{"resources": []}]}},
+    "resource_changes": [
+        {"address": one, "change": {"after_unknown": {"rule": [{"port": True}], "bucket": True}}}
+        for one in ("hcloud_firewall.f", "minio_s3_bucket.b", "hcloud_server.s")],
+}  # fmt: skip
+POLICY = """id = "SEC-12"
+statement = "s"
+source = "s"
+owner = "o"
+tiers = ["live"]
+remedy = "r"
+limits = [{metric = "m", value = 1.5, unit = "s"}]
+maps = {cis = ["1"]}
+[lists]
+a = ["b"]
+"""
+PIPELINE = "jobs: {a: {steps: [{uses: actions/cache@v4, with: {path: ~/.kube/config}}]}}\n"
+RUNBOOK = b"## A\n\n```bash\ntalosctl -n <A> kubeconfig ./k > o\n```\n`kubectl get x`\n"
+ACCESS = b"machine: {features: {kubernetesTalosAPIAccess: {allowedRoles: [a]}}}\n"
+KUBECONFIG = """apiVersion: v1
+kind: Config
+current-context: x
+contexts: [{name: x, context: {cluster: x, user: x}}]
+clusters: [{name: x, cluster: {server: "https://127.0.0.1:1", certificate-authority-data: YQ==}}]
+users: [{name: x, user: {token: abc, client-certificate-data: YQ==, client-key-data: YQ==}}]
+"""
+BASE = (
+    '[[accepted]]\nobject = "a"\nline = 1\nrule = "r"\nreason = "r"\napprover = "a"\ncreated = 2026-01-01\n'
+)
+BASE += "expires = 2026-02-01\n"
+TALOSCONFIG = "context: a\ncontexts:\n  a: {ca: YQ==, crt: YQ==, key: YQ==}\n"
+POLICY_HCL = 'path "kv/data/a" {\n  capabilities = ["read"]\n}\n'
+ROLE = {"bound_service_account_names": ["a"], "bound_service_account_namespaces": "b,c", "audience": "v",
+        "token_policies": ["p"], "token_ttl": "15m", "token_max_ttl": 60, "token_period": 0}  # fmt: skip
+SNAPSHOTS = "20261124T041000Z.snapshot.age\n"
+SEGMENTS = "2026-11-24 04:10:00;archive/p/15-1/x/0000000100000000000000FF-" + "a" * 40 + ".zst\n"
+HELP = (
+    "Usage:\n  talosctl etcd snapshot <path> [flags]\n\nFlags:\n  -n, --nodes strings   x\n  --a=false: y\n"
+)
+STATUS = "NODE MEMBER\n10.0.0.1 a 2.7 MB d6e0297320720072 d6e0297320720072 1 2 3 false 3.6 3.6\n"
+EVIDENCE = b'{"prev": "' + b"0" * 64 + b'", "sequence": 0, "verdict": "PASS"}\n'
+JOURNAL = b'{"at": 1.0, "kind": "stage", "prev": "0000000000000000", "seq": 1, "stage": "armed"}\t00000000\n'
+
+
+def packed() -> list[bytes]:
+    """Return one archive of each kind."""
+    tarred, zipped = io.BytesIO(), io.BytesIO()
+    with tarfile.open(fileobj=tarred, mode="w") as tar:
+        about = tarfile.TarInfo("a")
+        about.size = 3
+        tar.addfile(about, io.BytesIO(b"abc"))
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archived:
+        archived.writestr("a", "abc" * 9)
+    plain = [tarred.getvalue()[:1024], zipped.getvalue()]
+    return [*plain, gzip.compress(plain[0]), bz2.compress(b"abc"), lzma.compress(b"abc"),
+            b"%PDF-1\nstream\nx\nendstream (abc)", "\ufeffabc".encode("utf-16"), b"a\0bcdefghij"]  # fmt: skip
+
+
+with tempfile.TemporaryDirectory() as _made:
+    RAFT = archive(Path(_made) / "a").read_bytes()
+
+
+def digested(raw: bytes) -> bytes:
+    """Return a snapshot whose own checksum is right, whatever else is not."""
+    raw = raw + b"\0" * (-len(raw) % 512)
+    return raw + hashlib.sha256(raw).digest()
+
+
+def of_manifests(path: Path) -> object:
+    manifests = Manifests(path.parent)
+    found = [manifests.images(), uses(manifests), declared_accounts(manifests)]
+    return [*found, [one.interval for one in declared_schedules(manifests)]]
+
+
+def of_sops(path: Path) -> object:
+    (path.parent / "there.conf").write_text("a=b\n")
+    sops = Sops(SopsAccess(trees=(path.parent,)), None)
+    return [faults(ConfigMaps(sops.everything).entries, ()), [one.faults(OLDEST) for one in sops.files]]
+
+
+def of_rules(path: Path) -> object:
+    sops = Sops(SopsAccess(trees=(path.parent,)), None)
+    return [list(book.faults(frozenset())) for book in sops.rulebooks]
+
+
+def of_terraform(path: Path) -> object:
+    (path.parent / "x.tf").write_text('variable "x" {}\n')
+    found = Hcl(path.parent)
+    every = found.resources()
+    return [
+        declared_buckets(every),
+        rules(every),
+        servers(every),
+        leaks(found.settings(), every),
+        found.modules,
+    ]
+
+
+def of_plan(path: Path) -> object:
+    every = Plan(path).resources
+    return [declared_buckets(every), rules(every), servers(every), leaks([], every)]
+
+
+def of_help(text: str) -> object:
+    tree = CommandTree("talosctl", Path("talosctl"))
+    usage = tree._usage(("etcd", "snapshot"), text) or text
+    return (
+        tree._takes_value(text),
+        tree._leaf(text),
+        arguments_fit(usage, ["a"]),
+        help_pages._shown("x", text),
+    )
+
+
+def of_logs(text: str) -> object:
+    found = (vault_evidence.fetched, vault_evidence.installed, vault_evidence.broken, vault_evidence.shown,
+             postgres_evidence.fetched, postgres_evidence.unfetched, etcd_evidence.voters)  # fmt: skip
+    return [read(text) for read in found]
+
+
+def beside(read: Callable[[Path], object]) -> Parse:
+    """Return what reads the folder that a file lies in."""
+    return lambda path: read(path.parent)
+
+
+Fed = st.SearchStrategy[Any]
+ANY_FILE = st.sampled_from(["a.yaml", "a.tf", "a.md", "a.py", "a", "a.json", "a.env"])
+LEAKY = texts(MANIFEST, TERRAFORM, sealed(), 'ENV A_TOKEN abc\n<a key="b" value="c"/>\n')
+PAGES = texts(HELP, "Usage: vault kv get [options] KEY\n  -mount=x\n")
+PRINTED: dict[str, tuple[Fed, Parse]] = {
+    "yaml": (texts(MANIFEST), lambda text: yaml_text.documents(text, "f")),
+    "help": (PAGES, of_help),
+    "scripts": (texts(PIPELINE), lambda text: in_scripts([Script("a.yml", text), Script("a.sh", text)])),
+    "leaks in text": (st.tuples(ANY_FILE, LEAKY), lambda pair: secrets_in(*pair)),
+    "leaks in files": (blobs(*packed()), lambda raw: list(unpacked("f", raw))),
+    "suspicion": (
+        texts("postgres://u:p@h/d", "YQ%3D%3D"),
+        lambda text: (suspicion(text, text), repeated(text)),
+    ),
+    "neither": (texts("shop/*|Opaque|maker=its own"), Neither.read),
+    "segments": (texts(SEGMENTS), lambda text: postgres_evidence.newest_segment(text, 2e9, LINE)),
+    "snapshots": (texts(SNAPSHOTS), lambda text: vault_evidence.newest_before(text, 2e9, LINE)),
+    "rows": (
+        texts("1\tw0-000001\n"),
+        lambda t: postgres_evidence.compare((), postgres_evidence.rows(t), 0.0),
+    ),
+    "logs": (texts(STATUS, "fetched: 1 bytes\nP00  ERROR: x\n"), of_logs),
+}
+FILED: dict[str, tuple[Fed, Parse]] = {
+    "a.yaml": (texts(MANIFEST), of_manifests),
+    "kustomization.yaml": (texts(KUSTOMIZATION), of_manifests),
+    "types.yaml": (blobs(b"machine:\n  type: worker\n"), beside(machine_types)),
+    "access.yaml": (blobs(ACCESS), beside(pod_access)),
+    "one.sops.yaml": (blobs(sealed().encode()), of_sops),
+    "generators/kustomization.yaml": (texts(KUSTOMIZATION), of_sops),
+    ".sops.yaml": (blobs(RULES.encode()), of_rules),
+    "main.tf": (texts(TERRAFORM), of_terraform),
+    "terraform.tfvars": (texts('x = ["a"]\n'), of_terraform),
+    "terraform.tfvars.json": (texts('{"x": ["a"]}'), of_terraform),
+    "plan.json": (objects(PLAN).map(json.dumps), of_plan),
+    "runbook.md": (blobs(RUNBOOK), lambda path: in_documents(Runbook(path).sections())),
+    BASELINE: (blobs(BASE.encode()), lambda path: Leaks(path.parent, None).baseline),
+    "backups.md": (blobs(TABLE.encode()), retention.documented),
+    "pgbackrest.conf": (blobs(b"a=1\n"), lambda path: retention.setting(path, "a")),
+    "raft.snap": (blobs(RAFT), retention.checksums),
+    "sealed.age": (blobs(b"age-encryption.org/v1\n"), points.encryption_fault),
+    "kit/key": (blobs(b"AN-IDENTITY-OF-SOME-LENGTH\n"), beside(ciphertext.kept_secrets)),
+    "etcd.snapshot": (blobs(RECORDED[: 3 * 4096]).map(digested), snapshot.read),
+    "member.db": (blobs(RECORDED[:-32]), lambda path: list(Bolt(path, digest=False).bucket(b"key"))),
+    "policies/p.hcl": (blobs(POLICY_HCL.encode()), lambda path: VaultFiles(path.parents[1]).policies()),
+    "roles/r.json": (objects(ROLE).map(json.dumps), lambda path: VaultFiles(path.parents[1]).roles()),
+    "unseal.json": (texts('{"shares": ["a", "b"], "threshold": 2}'), shares_of),
+    "talosconfig": (blobs(TALOSCONFIG.encode()), lambda path: credential("admin", path)),
+    "kubeconfig": (texts(KUBECONFIG), lambda path: Kube(path).authority()),
+    "policy.toml": (blobs(POLICY.encode()), lambda path: read_policy(path, path.parent)),
+    "evidence.jsonl": (blobs(EVIDENCE), lambda path: verify(read_lines(path))),
+    "detections.json": (blobs(b'[{"control": "a"}]'), read_detections),
+    "journal.jsonl": (blobs(JOURNAL), read_journal),
+}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_whatever_is_printed_is_read_or_refused(name: str) -> None:
+    judged(*PRINTED[name])
+
+
+@pytest.mark.parametrize("name", FILED)
+def test_whatever_is_filed_is_read_or_refused(name: str, tmp_path: Path) -> None:
+    fed, parse = FILED[name]
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+
+    def read(written: str | bytes) -> object:
+        raw = written if isinstance(written, bytes) else written.encode("utf-8", "surrogatepass")
+        path.write_bytes(raw)
+        return parse(path)
+
+    judged(fed, read)
