@@ -282,7 +282,7 @@ FILED: dict[str, tuple[Fed, Parse]] = {
     "terraform.tfvars": (texts('x = ["a"]\n'), of_terraform),
     "terraform.tfvars.json": (texts('{"x": ["a"]}'), of_terraform),
     "plan.json": (objects(PLAN).map(json.dumps), of_plan),
-    "runbook.md": (blobs(RUNBOOK), lambda path: in_documents(Runbook(path).sections())),
+    "runbook.md": (blobs(RUNBOOK), lambda path: in_documents(Runbook(path))),
     BASELINE: (blobs(BASE.encode()), lambda path: Leaks(path.parent, None).baseline),
     "backups.md": (blobs(TABLE.encode()), retention.documented),
     "pgbackrest.conf": (blobs(b"a=1\n"), lambda path: retention.setting(path, "a")),
