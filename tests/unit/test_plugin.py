@@ -72,6 +72,7 @@ import os, signal
 @pytest.mark.control("{id}")
 def test_things(stack, control):
     control.population([1])
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored
     os.kill(os.getpid(), signal.SIGINT)
 """
 

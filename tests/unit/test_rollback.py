@@ -191,7 +191,8 @@ def test_an_interrupted_run_is_told_once_and_waited_for(tmp_path: Path, number: 
     child += f"pathlib.Path({str(ready)!r}).touch()\n"
     child += "end = time.time() + 20\nwhile not told and time.time() < end: time.sleep(0.05)\n"
     child += f"time.sleep(0.5)\npathlib.Path({str(done)!r}).write_text(str(len(told)))\n"
-    code = f"from assay.cli import _waited_for; _waited_for([{sys.executable!r}, '-c', {child!r}], {{}})"
+    code = f"import signal; signal.signal({int(number)}, signal.default_int_handler)\n"
+    code += f"from assay.cli import _waited_for; _waited_for([{sys.executable!r}, '-c', {child!r}], {{}})"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     end = time.monotonic() + 20
     while not ready.exists() and time.monotonic() < end:
