@@ -52,7 +52,9 @@ def assay(*words: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=lambda n: n.name)
 def test_a_restore_that_dies_leaves_no_second_vault(tmp_path: Path, number: signal.Signals) -> None:
     """Killed with its parent, the watchdog takes the restored Vault away; interrupted, it does so itself."""
-    argv = [*ASSAY, "drill", "run", "vault", "--execute", "--stack", str(profile.PATH)]
+    # As from a terminal: a shell's background has SIGINT ignored, and so would the run.
+    argv = ["env", "--default-signal=INT", *ASSAY]
+    argv += ["drill", "run", "vault", "--execute", "--stack", str(profile.PATH)]
     log, own = tmp_path / "run.log", {**os.environ, "ASSAY_REPORTS": str(tmp_path)}
     with log.open("w") as out:
         run = subprocess.Popen(argv, cwd=ROOT, stdout=out, stderr=out, env=own)

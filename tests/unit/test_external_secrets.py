@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import time
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 
 from assay.probes import external_secrets, kube_secrets
 from assay.probes.kube_wire import Wire
+from assay.probes.secret_uses import declared_secrets
+from assay.probes.yaml_text import documents
 from assay.provenance.ladder import Neither, Sources, Step, Synced, climb
 from assay.provenance.marks import Marker
 from assay.provenance.template import filled
@@ -193,6 +196,18 @@ def test_an_operator_without_cluster_stores_has_none() -> None:
     cluster: Any = Cluster(externalsecrets=[external(WHOLE)])
     (found,) = external_secrets.synced(cluster, "kv")
     assert found.fault == "its store, SecretStore vault, is not there"
+
+
+@pytest.mark.parametrize(("text", "secret"), [
+    ("kind: ExternalSecret\nmetadata: {name: app}\nspec: {target: {name: db}}\n", "db"),
+    ("kind: ExternalSecret\nmetadata: {name: app}\n", "app"),
+    ("kind: ClusterExternalSecret\nspec:\n  externalSecretSpec:\n    target: {name: db}\n", "db"),
+    ("kind: ClusterExternalSecret\nmetadata: {name: app}\nspec: {externalSecretName: each}\n", "each"),
+])  # fmt: skip
+def test_what_an_external_secret_makes_is_declared(text: str, secret: str) -> None:
+    manifests: Any = SimpleNamespace(files={"a.yaml": documents(text, "a.yaml")})
+    sops: Any = SimpleNamespace(files=[])
+    assert declared_secrets(manifests, sops, ["other=reason"]) == {secret, "other"}
 
 
 # templates ------------------------------------------------------------------------------------------

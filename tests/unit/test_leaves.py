@@ -6,15 +6,19 @@ import base64
 import gzip
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from assay.errors import AssumptionError
-from assay.probes import helm_record, kube_leaves
+from assay.probes import helm_record, kube_leaves, kube_wire, vault
+from assay.probes.configmaps import Entry
 from assay.probes.kube_discovery import resources
+from assay.probes.leaks import Version
 from assay.probes.leaves import Leaf, Shown, faults, walk
 from assay.probes.secret_uses import names_one
+from assay.probes.sops_file import SecretFile
 from assay.probes.yaml_text import documents
 from assay.provenance.ladder import Held
 from assay.provenance.marks import Marker
@@ -220,6 +224,15 @@ def test_what_is_made_for_everybody_to_read_is_no_secret_but_may_be_a_copy() -> 
 def test_an_entry_of_what_is_shown_is_written_whole(entry: str) -> None:
     with pytest.raises(AssumptionError):
         Shown.read(entry)
+
+
+@pytest.mark.parametrize("holder", [
+    vault.Answer(200, {"data": VALUE}), kube_wire.Answer(200, {"data": VALUE}), Leaf("a", "b", "c", VALUE),
+    documents(f"a: {VALUE}", "a.yaml")[0], Entry("a", "b", "c", VALUE, declared=False, sealed=False),
+    SecretFile("a", Path("a"), Path("a"), (), VALUE), Version("a", "b", VALUE.encode(), past=False),
+])  # fmt: skip
+def test_what_holds_a_value_does_not_show_it_in_a_frame(holder: object) -> None:
+    assert VALUE not in repr(holder)
 
 
 def test_a_projected_file_comes_from_what_is_judged() -> None:

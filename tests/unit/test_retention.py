@@ -237,6 +237,13 @@ def test_a_gap_is_named() -> None:
     assert wrong.named == "Segment 000000010000000100000000"
 
 
+def test_a_gap_between_two_timelines_is_named() -> None:
+    """The old leader died with segments that nobody archived: the new one does not begin where it ended."""
+    log = [segment(1), segment(2), segment(5, 2), MANIFEST]
+    assert [one.named[-8:] for one in retention.gaps(log)] == ["00000003", "00000004"]
+    assert retention.gaps([segment(1), segment(2), segment(3), segment(2, 2), MANIFEST]) == []
+
+
 def test_a_log_that_begins_after_the_backup_makes_nothing_whole() -> None:
     early = version(MANIFEST.key, age=60)
     assert retention.gaps([segment(1), version(segment(0).key, age=60), early]) == []

@@ -84,6 +84,6 @@ def _private(key: str, raw: bytes) -> bool:
         text = raw.decode().strip()
     except UnicodeDecodeError:
         return False
-    if not LEAST <= len(text) <= LONGEST or innocent(text, key):
+    if not LEAST <= len(text) <= LONGEST or not (strong(text) or UUID.fullmatch(text)):
         return False
-    return bool(UUID.fullmatch(text)) or (strong(text) and not public(text))
+    return not innocent(text, key) and not public(text)

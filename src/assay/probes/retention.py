@@ -176,8 +176,8 @@ def segments(versions: Iterable[Version]) -> frozenset[str]:
 def gaps(versions: Sequence[Version]) -> list[Offender]:
     """Return what keeps PostgreSQL's oldest base backup from being replayed to the end: missing segments.
 
-    Segments of one timeline follow each other. A backup ends when what it needs of the log is archived: a
-    log that begins later cannot make it whole.
+    Segments follow each other, from one timeline to the next too. A backup ends when what it needs of the
+    log is archived: a log that begins later cannot make it whole.
     """
     logs = [one for one in versions if SEGMENT.search(one.key)]
     wrong = [
@@ -207,10 +207,14 @@ def bases(versions: Iterable[Version]) -> list[Base]:
 
 
 def _between(before: str, after: str) -> Iterator[str]:
-    """Yield the segments that miss between two of one timeline, at most a hundred."""
+    """Yield the segments that miss between two, at most a hundred.
+
+    A new timeline begins in the segment in which the old one was left, or earlier: what lies between them is
+    what the old leader never archived.
+    """
     name = following(before)
     for _ in range(MOST):
-        if name >= after or name[:8] != after[:8]:
+        if name[8:] >= after[8:]:
             return
         yield name
         name = following(name)

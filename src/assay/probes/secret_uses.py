@@ -10,6 +10,7 @@ from assay.probes.sops import Sops
 from assay.probes.yaml_text import Document, Leaf
 
 
+EXTERNAL = ("ExternalSecret", "ClusterExternalSecret")
 NAMES = (("secretKeyRef", "name"), ("secretRef", "name"), ("secret", "name"), ("secret", "secretName"))
 
 
@@ -55,11 +56,14 @@ def declared_secrets(manifests: Manifests, sops: Sops, elsewhere: Iterable[str])
         ProbeError: a file cannot be read.
     """
     written = [document for documents in manifests.files.values() for document in documents]
-    external = {_target(one) for one in written if one.get("kind") == "ExternalSecret"}
+    external = {_target(one) for one in written if one.get("kind") in EXTERNAL}
     filed = {one.get("metadata", "name") for file in sops.files if any(file.about)
              for one in file.documents if one.get("kind") == "Secret"}  # fmt: skip
     return frozenset(external | filed | {entry.partition("=")[0] for entry in elsewhere})
 
 
 def _target(document: Document) -> str:
-    return document.get("spec", "target", "name") or document.get("metadata", "name")
+    """Return the Secret that an ExternalSecret makes, or one that a ClusterExternalSecret makes of it."""
+    inner = ("spec", "externalSecretSpec", "target", "name")
+    named = document.get("spec", "target", "name") or document.get(*inner)
+    return named or document.get("spec", "externalSecretName") or document.get("metadata", "name")

@@ -28,6 +28,7 @@ OPERATOR = "externalsecrets.external-secrets.io"
 LONGEST_MANAGER = 63
 LATE = 120.0
 NOBODY = "nobody"
+UNKNOWN = frozenset({"nobody known"})
 FOLLOWS = "R5: a rotation that is followed (SEC-26)"
 # Characters of the shortest value that is looked for elsewhere: no innocent text has it by chance.
 LEAST = 12
@@ -335,5 +336,5 @@ def _from_file(held: Held, key: str, filed: Filed, deployer: str) -> Iterable[st
 
 
 def _other_writers(held: Held, key: str, only: str) -> str:
-    others = sorted(held.writers.get(key, frozenset({"nobody known"})) - {only})
-    return f"written by {', '.join(others)} too" if others else ""
+    others = held.writers.get(key, UNKNOWN) - {only}
+    return f"written by {', '.join(sorted(others))} too" if others else ""

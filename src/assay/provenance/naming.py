@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import math
 import re
+from collections import Counter
 from collections.abc import Collection
 from functools import lru_cache
 
@@ -334,8 +335,7 @@ def entropy(value: str | bytes) -> float:
     if not value:
         return 0.0
     size = len(value)
-    often = [n for n in map(value.count, set(value)) if n > 1]  # type: ignore[arg-type]
-    return math.log2(size) - sum(n * math.log2(n) for n in often) / size
+    return math.log2(size) - sum(n * math.log2(n) for n in Counter(value).values() if n > 1) / size
 
 
 def betrays(name: str, value: str) -> bool:
