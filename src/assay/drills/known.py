@@ -53,7 +53,7 @@ DRILLS = {
         "the namespace postgres-restored is deleted", 3,
     ),
     "vault": Known(
-        "ACC-07", "nothing: a Vault is restored beside the old one; so is what has no record of today",
+        "ACC-07", "nothing: a Vault is restored beside the old one",
         "the namespace vault-restored is deleted", 1,
     ),
     "rotation": Known(
