@@ -313,7 +313,7 @@ FILED: dict[str, tuple[Fed, Parse]] = {
     "roles/r.json": (objects(ROLE).map(json.dumps), lambda path: VaultFiles(path.parents[1]).roles()),
     "unseal.json": (texts('{"shares": ["a", "b"], "threshold": 2}'), shares_of),
     "talosconfig": (blobs(TALOSCONFIG.encode()), lambda path: credential("admin", path)),
-    "kubeconfig": (texts(KUBECONFIG), lambda path: Kube(path).authority()),
+    "kubeconfig": (blobs(KUBECONFIG.encode()), lambda path: Kube(path).authority()),
     "policy.toml": (blobs(POLICY.encode()), lambda path: read_policy(path, path.parent)),
     "evidence.jsonl": (blobs(EVIDENCE), lambda path: verify(read_lines(path))),
     "runs.jsonl": (blobs(EVIDENCE), beside(earlier)),
