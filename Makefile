@@ -16,7 +16,7 @@ accept: lab-up  ## judge the lab: one verdict per control, one gate line, a repo
 	code=0; $(PY) -m assay.cli check || code=$$?; $(PY) -m assay.cli report; exit $$code
 
 test: lab-up  ## the suite's own tests: offline first, then on the lab
-	$(PY) -m pytest tests/unit -n 2
+	$(PY) -m pytest tests/unit -n 2 --dist loadfile
 	$(PY) -m pytest tests/lab
 
 prove: lab-up  ## plant every violation on the lab: its test must go red and name it

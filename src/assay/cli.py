@@ -220,8 +220,9 @@ def report() -> None:
         page = generate(reports / "allure-results", reports / "allure-report")
         recorded = [(str(line["control"]), Verdict(line["verdict"])) for line in lines]
         agree(reports / "allure-report", recorded, run)
-    except OSError as problem:
-        raise click.ClickException(f"no run to report: {problem} - run make accept first") from problem
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        why = f"no run to report: {type(problem).__name__} - run make accept first"
+        raise click.ClickException(why) from problem
     except AssayError as problem:
         raise click.ClickException(str(problem)) from problem
     click.echo(f"report: {page}")

@@ -113,7 +113,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """
     try:
         lines = [json.loads(line, parse_int=_number) for line in path.read_bytes().split(b"\n") if line]
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise AssayError(
             f"{path.name}: is no evidence file: {problem}", "name a .jsonl file of reports/"
         ) from problem

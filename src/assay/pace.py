@@ -38,8 +38,9 @@ def earlier(folder: Path) -> dict[str, Took]:
         except AssayError:
             continue  # this only guesses; whoever judges by a file reads it for itself
         for line in lines:
-            took = Took(str(line.get("tier", "")), float(line.get("seconds", 0)))
-            found.setdefault(str(line.get("test", "")), took)
+            seconds = line.get("seconds")
+            if isinstance(seconds, int | float):
+                found.setdefault(str(line.get("test", "")), Took(str(line.get("tier", "")), float(seconds)))
     return found
 
 

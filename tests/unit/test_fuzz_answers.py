@@ -20,12 +20,14 @@ from assay.drills import etcd_evidence, postgres_evidence
 from assay.errors import AssayError
 from assay.probes import (
     external_secrets,
+    helm_record,
     kube_facts,
     kube_leaves,
     kube_rbac,
     kube_secrets,
     leaks,
     schedules,
+    talos_secrets,
     vault,
     vault_facts,
 )
@@ -120,6 +122,8 @@ S3_ANSWERS: dict[str, Any] = {
     "IsTruncated": False, "NextKeyMarker": "k", "ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": NOW,
     "Buckets": [{"Name": "b"}], "Status": "Enabled",
 }  # fmt: skip
+RELEASE = {"name": "r", "config": {"a": "b"}, "chart": {"values": {"c": [1]}, "templates": [
+    {"name": "t.yaml", "data": "YTogYg=="}], "files": [{"name": "f", "data": "YQ=="}]}}  # fmt: skip
 GITLEAKS = [{"File": "/x/versions/0", "StartLine": 1, "RuleID": "r"}]
 SECRET = """apiVersion: v1
 kind: Secret
@@ -256,6 +260,11 @@ def of_wire(pair: tuple[int, bytes]) -> None:
     )  # fmt: skip
 
 
+def of_helm(release: object) -> object:
+    coded = base64.b64encode(base64.b64encode(json.dumps(release).encode())).decode()
+    return helm_record.leaves(listed({**LISTS["Secret"], "data": {"release": coded}}))
+
+
 def of_etcd(body: object) -> None:
     member = Member(body)
     every(lambda: member.members("e"), lambda: member.status("e"), lambda: member.alarms("e"))
@@ -286,7 +295,8 @@ def of_config(text: str) -> None:
     talos = nodes(json.dumps({"metadata": {"id": "v1alpha1"}, "spec": text}))
     found = talos.machineconfig(NODE)
     every(lambda: talos.pod_roles(NODE), lambda: list(unexpected_files(NODE, found)),
-          lambda: differences(found, [CONFIG]))  # fmt: skip
+          lambda: talos_secrets.carried("cp-1", found, MARKER, frozenset()),
+        lambda: differences(found, [CONFIG]))  # fmt: skip
 
 
 def of_gitleaks(rows: object) -> object:
@@ -302,6 +312,7 @@ ANSWERS: dict[str, tuple[st.SearchStrategy[Any], Parse]] = {
     **{f"kube {kind}": (altered(item), of_kube(kind)) for kind, item in LISTS.items()},
     "kube bytes": (st.tuples(STATUSES, RAW), of_wire),
     "kube discovery": (altered(DISCOVERED), lambda body: kube_leaves.leaves(cluster(200, json.dumps(body).encode()))),
+    "helm": (altered(RELEASE), of_helm),
     "vault": (st.tuples(STATUSES, altered(VAULT)), lambda pair: of_vault(*pair)),
     "vault health": (objects(HEALTH), of_health),
     "vault role": (altered(VAULT["data"]), lambda said: role("r", said if isinstance(said, dict) else {})),
@@ -340,6 +351,6 @@ def test_whatever_is_decrypted_is_read_or_refused(tmp_path: Path) -> None:
 
     def read(raw: bytes) -> object:
         sops.raw = raw
-        return sops.filed(MARKER)
+        return sops.filed(MARKER), sops.configurations(MARKER)
 
     judged(blobs(SECRET.encode(), base64.b64encode(b"x" * 40)), read)

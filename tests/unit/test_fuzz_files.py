@@ -5,6 +5,7 @@ Readers that have a property of their own beside their other tests are not here 
 
 from __future__ import annotations
 
+import base64
 import bz2
 import gzip
 import hashlib
@@ -25,17 +26,20 @@ from assay.catalogue import read_policy
 from assay.drills import etcd_evidence, postgres_evidence, vault_evidence
 from assay.drills.journal import read as read_journal
 from assay.evidence import read_lines, verify
+from assay.pace import earlier
 from assay.probes import ciphertext, help_pages, points, retention, snapshot, yaml_text
 from assay.probes.bolt import Bolt
 from assay.probes.bucket_code import declared_buckets
 from assay.probes.cobra import CommandTree, arguments_fit
 from assay.probes.configmaps import ConfigMaps, faults
 from assay.probes.hcl import Hcl
+from assay.probes.helm_record import opened
 from assay.probes.hetzner import rules, servers
 from assay.probes.kube import Kube
 from assay.probes.leak_files import texts as unpacked
 from assay.probes.leak_text import secrets_in
 from assay.probes.leaks import BASELINE, Leaks
+from assay.probes.leaves import Shown
 from assay.probes.local_copies import Script, in_documents, in_scripts
 from assay.probes.machineconfigs import machine_types, pod_access
 from assay.probes.manifests import Manifests
@@ -44,14 +48,17 @@ from assay.probes.runbook import Command, Runbook
 from assay.probes.schedules import declared_accounts, declared_schedules
 from assay.probes.secret_uses import uses
 from assay.probes.sops import Sops
-from assay.probes.state import leaks
+from assay.probes.state import State, leaks
 from assay.probes.talos_cert import credential
+from assay.probes.terraform_secrets import in_plan, in_sources, in_state, sources
 from assay.probes.vault_policy import VaultFiles
 from assay.probes.vault_write import shares_of
 from assay.profile import SopsAccess
 from assay.proof import read_detections
 from assay.provenance.ladder import Neither
+from assay.provenance.machines import Exempt
 from assay.provenance.suspect import repeated, suspicion
+from assay.provenance.template import filled
 from tests.unit.fuzz import Parse, blobs, judged, objects, texts
 from tests.unit.test_retention import TABLE, archive
 from tests.unit.test_snapshot import RECORDED
@@ -127,6 +134,9 @@ PLAN: dict[str, Any] = {
         {"address": one, "change": {"after_unknown": {"rule": [{"port": True}], "bucket": True}}}
         for one in ("hcloud_firewall.f", "minio_s3_bucket.b", "hcloud_server.s")],
 }  # fmt: skip
+STATE = {"version": 4, "resources": [{"mode": "managed", "type": "random_password", "name": "p", "instances": [
+    {"index_key": "a", "attributes": {"result": "x", "list": [1]}, "sensitive_attributes": [
+        [{"type": "get_attr", "value": "result"}]]}]}], "outputs": {"o": {"value": "v", "sensitive": True}}}  # fmt: skip
 POLICY = """id = "SEC-12"
 statement = "s"
 source = "s"
@@ -211,18 +221,18 @@ def of_terraform(path: Path) -> object:
     (path.parent / "x.tf").write_text('variable "x" {}\n')
     found = Hcl(path.parent)
     every = found.resources()
-    return [
-        declared_buckets(every),
-        rules(every),
-        servers(every),
-        leaks(found.settings(), every),
-        found.modules,
-    ]
+    judged_so = [declared_buckets(every), rules(every), servers(every), leaks(found.settings(), every)]
+    return [judged_so, found.modules, in_sources(path.parent, sources(path.parent))]
 
 
 def of_plan(path: Path) -> object:
     every = Plan(path).resources
-    return [declared_buckets(every), rules(every), servers(every), leaks([], every)]
+    return [declared_buckets(every), rules(every), servers(every), leaks([], every), in_plan(Plan(path))]
+
+
+def of_state(path: Path) -> object:
+    state = State(path)
+    return None if state.encrypted else in_state(state)
 
 
 def of_help(text: str) -> object:
@@ -262,6 +272,13 @@ PRINTED: dict[str, tuple[Fed, Parse]] = {
         lambda text: (suspicion(text, text), repeated(text)),
     ),
     "neither": (texts("shop/*|Opaque|maker=its own"), Neither.read),
+    "shown": (texts("ConfigMap|data.x=public"), Shown.read),
+    "exempt": (texts("cp-*|machine.token=why"), Exempt.read),
+    "template": (
+        st.tuples(texts("a={{ .x | b64enc }} {{ .y }}"), blobs(b"a=YQ== b")),
+        lambda pair: filled(*pair),
+    ),
+    "release": (texts(base64.b64encode(base64.b64encode(gzip.compress(b'{"chart": {}}'))).decode()), opened),
     "segments": (texts(SEGMENTS), lambda text: postgres_evidence.newest_segment(text, 2e9, LINE)),
     "snapshots": (texts(SNAPSHOTS), lambda text: vault_evidence.newest_before(text, 2e9, LINE)),
     "rows": (
@@ -281,6 +298,7 @@ FILED: dict[str, tuple[Fed, Parse]] = {
     "main.tf": (texts(TERRAFORM), of_terraform),
     "terraform.tfvars": (texts('x = ["a"]\n'), of_terraform),
     "terraform.tfvars.json": (texts('{"x": ["a"]}'), of_terraform),
+    "terraform.tfstate": (objects(STATE).map(json.dumps) | texts(json.dumps(STATE)), of_state),
     "plan.json": (objects(PLAN).map(json.dumps), of_plan),
     "runbook.md": (blobs(RUNBOOK), lambda path: in_documents(Runbook(path))),
     BASELINE: (blobs(BASE.encode()), lambda path: Leaks(path.parent, None).baseline),
@@ -295,9 +313,10 @@ FILED: dict[str, tuple[Fed, Parse]] = {
     "roles/r.json": (objects(ROLE).map(json.dumps), lambda path: VaultFiles(path.parents[1]).roles()),
     "unseal.json": (texts('{"shares": ["a", "b"], "threshold": 2}'), shares_of),
     "talosconfig": (blobs(TALOSCONFIG.encode()), lambda path: credential("admin", path)),
-    "kubeconfig": (texts(KUBECONFIG), lambda path: Kube(path).authority()),
+    "kubeconfig": (blobs(KUBECONFIG.encode()), lambda path: Kube(path).authority()),
     "policy.toml": (blobs(POLICY.encode()), lambda path: read_policy(path, path.parent)),
     "evidence.jsonl": (blobs(EVIDENCE), lambda path: verify(read_lines(path))),
+    "runs.jsonl": (blobs(EVIDENCE), beside(earlier)),
     "detections.json": (blobs(b'[{"control": "a"}]'), read_detections),
     "journal.jsonl": (blobs(JOURNAL), read_journal),
 }

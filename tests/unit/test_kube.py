@@ -245,7 +245,7 @@ def test_the_authority_is_named_by_its_digest(tmp_path: Path) -> None:
 
 
 def test_an_unusable_kubeconfig_is_an_error(tmp_path: Path) -> None:
-    for text in ("", "{", "apiVersion: v1\nkind: Config\n", "- a\n", "\t"):
+    for text in ("", "{", "apiVersion: v1\nkind: Config\n", "- a\n", "\t", "[" * 1_500):
         (tmp_path / "kubeconfig").write_text(text)
         with pytest.raises(ProbeError, match="kubeconfig"):
             Kube(tmp_path / "kubeconfig").pods()

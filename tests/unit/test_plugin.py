@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,11 @@ def test_things(stack, control):
 
 @pytest.fixture
 def toy(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Toy:
-    """Return an empty platform; no stack is named by the environment."""
+    """Return an empty platform; no stack is named by the environment.
+
+    A file that a test writes again within a second is read again: no bytecode of the first one is kept.
+    """
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.delenv("ASSAY_STACK", raising=False)
     monkeypatch.delenv("ASSAY_RUN", raising=False)
     monkeypatch.delenv("ASSAY_REPORTS", raising=False)

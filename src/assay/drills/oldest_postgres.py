@@ -30,6 +30,7 @@ from assay.drills.verdict import OK
 from assay.model import Offender
 from assay.probes.retention import Base, bases
 from assay.probes.s3 import S3
+from assay.probes.shaped import shaped
 
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ class OldestPostgres(PostgresRestore):
 
     # looking into the restored database past the runbook, with our own key ----------------------------
 
+    @shaped("what the restored database says", "look at its pod")
     def _found(self, aim: Aim) -> Found:
         same = self._ask(SAME % (", ".join(map(str, aim.known)) or "NULL"))
         rows = (line.split("\t") for line in same.splitlines())

@@ -361,7 +361,7 @@ def tfvars(file: Path) -> dict[str, Value]:
         return {name: evaluate(node, {}) for name, node in attributes(_parse(file), file.name).items()}
     try:
         values = json.loads(_read(file))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProbeError(f"{file.name}: is not JSON", "mend the file") from error
     if not isinstance(values, dict):
         raise ProbeError(f"{file.name}: is no JSON object", "mend the file")

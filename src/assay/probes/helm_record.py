@@ -14,6 +14,7 @@ from assay.probes.kube import Kube
 from assay.probes.kube_paths import collection, named
 from assay.probes.leak_files import texts
 from assay.probes.leaves import Leaf, walk
+from assay.probes.shaped import shaped
 from assay.provenance.suspect import unzipped
 
 
@@ -22,6 +23,7 @@ GZIP = b"\x1f\x8b"
 FILES = ("templates", "files")
 
 
+@shaped("the record of a Helm release", "read the record by hand")
 def leaves(kube: Kube) -> tuple[list[Leaf], list[Offender]]:
     """Return every text of every release, and the records that do not open: nobody can say what they hold.
 

@@ -38,7 +38,7 @@ class Reply:
         """Return the JSON object of the body, empty where it holds none."""
         try:
             found = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 

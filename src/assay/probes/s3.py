@@ -49,7 +49,7 @@ def connect(access: S3Access, key: Path, timeout: float = TIMEOUT, *, tries: int
     try:
         pair = json.loads(key.read_text(encoding="utf-8"))
         access_key, secret_key = str(pair["access_key"]), str(pair["secret_key"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         # Without the cause: it may quote the file.
         raise ProbeError(
             f"{key.name}: no key file of the object storage",

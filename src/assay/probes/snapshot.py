@@ -101,7 +101,7 @@ def counted(etcdutl: Path, path: Path) -> int:
         return int(json.loads(done.stdout)["totalKey"])
     except (OSError, subprocess.TimeoutExpired) as why:
         raise ProbeError(f"etcdutl did not run: {type(why).__name__}", "set etcdutl under [tools]") from why
-    except (ValueError, KeyError, TypeError) as why:
+    except (ValueError, KeyError, TypeError, RecursionError) as why:
         raise ProbeError("etcdutl does not take the snapshot", "take the snapshot again") from why
 
 

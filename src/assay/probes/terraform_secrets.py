@@ -19,6 +19,7 @@ from assay.probes.leak_text import by_leaf
 from assay.probes.leaks import in_file
 from assay.probes.plan import Plan
 from assay.probes.resource import Unresolved, Value
+from assay.probes.shaped import shaped
 from assay.probes.state import State
 from assay.probes.yaml_text import Document, Leaf
 from assay.provenance.naming import innocent
@@ -107,6 +108,7 @@ def _read(file: Path) -> bytes:
         raise ProbeError(f"{file.name}: cannot be read: {error.strerror}", "check its permissions") from error
 
 
+@shaped("the plan", "write it with terraform show -json PLAN")
 def in_plan(plan: Plan) -> list[Offender]:
     """Return every secret in clear in a plan, by address: of a resource, `var.name` or `output.name`.
 
@@ -116,6 +118,7 @@ def in_plan(plan: Plan) -> list[Offender]:
     return _in_json(plan.path.name, plan.document, _declared_sensitive(plan.document))
 
 
+@shaped("the state", "write it with terraform state pull")
 def in_state(state: State) -> list[Offender]:
     """Return every secret in clear in a state, by address; none in one that is encrypted.
 

@@ -76,11 +76,11 @@ class Door:
             ) from None
         try:
             said = json.loads(reply.content) if reply.content else {}
-        except ValueError:
-            raise ProbeError(
-                f"{self.address}: {path}: HTTP {reply.status_code} without JSON", "is this Vault's address?"
-            ) from None
-        return Answer(int(reply.status_code), said if isinstance(said, dict) else {})
+        except (ValueError, RecursionError):
+            said = None
+        if not isinstance(said, dict):
+            raise ProbeError(f"{self.address}: {path}: HTTP {reply.status_code} without a JSON object", OTHER)
+        return Answer(int(reply.status_code), said)
 
     def need(self, method: str, path: str, body: Body | None = None) -> Mapping[str, Any]:
         """Return the body of an answer that must be 200 or 204.
