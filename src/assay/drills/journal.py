@@ -210,8 +210,12 @@ def _parse(line: bytes, sequence: int, previous: str) -> dict[str, object] | Non
     body, tab, check = line.rpartition(b"\t")
     if not tab or not line.endswith(b"\n") or check.strip() != f"{zlib.crc32(body):08x}".encode():
         return None
-    entry: dict[str, object] = json.loads(body)
-    return entry if entry.get("seq") == sequence and entry.get("prev") == previous else None
+    try:
+        entry = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    follows = isinstance(entry, dict) and (entry.get("seq"), entry.get("prev")) == (sequence, previous)
+    return entry if follows else None
 
 
 def _digest(line: bytes) -> str:
