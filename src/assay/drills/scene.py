@@ -42,14 +42,6 @@ class Scene:
         """
         return cls(Kube.from_profile(profile), profile.need_path("kube.kubeconfig"))
 
-    def check_cluster(self) -> None:
-        """Check that the cluster is the one the profile means.
-
-        Raises:
-            GuardError: another one answers.
-        """
-        self._kube.check_cluster()
-
     def apiservers_ready(self) -> bool:
         """Return True if every API server, asked by its own address, says it is ready."""
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -12,20 +12,9 @@ from types import FrameType
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Keep SIGINT and SIGTERM waiting while the body runs; the last one is delivered after it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     waiting: list[int] = []
-
-    def keep(number: int, _frame: FrameType | None) -> None:
-        waiting.append(number)
-
-    before = {number: signal.signal(number, keep) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with _heard(lambda number, _: waiting.append(number)):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     if waiting:
         signal.raise_signal(waiting[-1])
 
@@ -36,16 +25,23 @@ def interruptible() -> Iterator[None]:
 
     Also where SIGINT was ignored before, as a shell does for what it starts in the background.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt("terminated")
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    with _heard(stop):
+        yield
+
+
+@contextmanager
+def _heard(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Give SIGINT and SIGTERM to `handler` while the body runs; only the main thread hears signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, old in before.items():
+            signal.signal(number, old)
