@@ -1,3 +1,3 @@
-"""The suite comes as an installed plugin, `assay.plugin`; `pytester` is for the tests of the suite itself."""
+"""The suite is an installed plugin, `assay.run.plugin`; `pytester` is for the tests of the suite itself."""
 
 pytest_plugins = ["pytester"]

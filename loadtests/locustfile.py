@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from client import Client, Reply
 from pulse import Pulse
 
-from assay.loadplan import Plan, due_times, read_plan
+from assay.load.plan import Plan, due_times, read_plan
 
 
 LEAD = 0.5

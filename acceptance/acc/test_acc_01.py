@@ -2,7 +2,7 @@
 
 import pytest
 
-from assay.loadverdict import decided, judge
+from assay.load.verdict import decided, judge
 from assay.model import Record
 from assay.stack import Stack
 

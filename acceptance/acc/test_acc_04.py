@@ -3,10 +3,10 @@
 import pytest
 
 from assay.model import Offender, Record
-from assay.probes.origins import by_owner
-from assay.probes.secret_uses import declared_secrets, uses
-from assay.probes.state import State
-from assay.probes.terraform_secrets import in_plan, in_sources, in_state, sources
+from assay.origins.secret_uses import declared_secrets, uses
+from assay.origins.terraform_secrets import in_plan, in_sources, in_state, sources
+from assay.origins.tracer import by_owner
+from assay.probes.terraform.state import State
 from assay.stack import Stack
 
 

@@ -6,8 +6,8 @@ No kind, no container, no namespace, no API server lets it.
 import pytest
 
 from assay.model import Record
-from assay.probes import kube_gate as gate
-from assay.probes.kube_shapes import trials
+from assay.probes.kube import gate
+from assay.probes.kube.shapes import trials
 from assay.stack import Stack
 
 
@@ -31,7 +31,7 @@ def test_unsigned_images_are_refused(stack: Stack, control: Record) -> None:
     there = {space.name for space in kube.namespaces() if space.active}
     pairs += [pair for space, pair in tried if space.name in there]
     key, _, value = label.partition("=")
-    with kube.decoy({key: value}) as decoy:
+    with stack.decoy({key: value}) as decoy:
         twin = decoy.controller_made("signed", signed)
         pairs.append(gate.Pair(decoy.controller_made("unsigned", bad["unsigned"]), twin))
     ways_out = gate.unlabelled_pairs(kube, label, live.namespace)

@@ -4,11 +4,11 @@ import time
 
 import pytest
 
+from assay.backups import schedules
+from assay.backups.points import Points
+from assay.backups.retention import segments
+from assay.backups.stateful import inventory
 from assay.model import Offender, Record
-from assay.probes import schedules
-from assay.probes.points import Points
-from assay.probes.retention import segments
-from assay.probes.stateful import inventory
 from assay.stack import Stack
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from assay.drills.quorum import judge_members, judge_status
+from assay.drills.faults.quorum import judge_members, judge_status
 from assay.model import Record
-from assay.probes.hetzner import miscounted, servers
-from assay.probes.machineconfigs import machine_types
+from assay.probes.talos.machineconfigs import machine_types
+from assay.probes.terraform.hetzner import miscounted, servers
 from assay.stack import Stack
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from assay.model import Record
-from assay.probes.talos_diff import differences
-from assay.probes.talos_facts import yaml_documents
+from assay.probes.talos.diff import differences
+from assay.probes.talos.facts import yaml_documents
 from assay.stack import Stack
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from assay.drills.rate import stated
-from assay.drills.records import Records
-from assay.drills.restore import faults
+from assay.drills.restore.capacity import stated
+from assay.drills.restore.records import Records
+from assay.drills.restore.result import faults
 from assay.model import Offender, Record
 from assay.stack import Stack
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from assay.drills.restore import faults
+from assay.drills.restore.result import faults
 from assay.model import Offender, Record
 from assay.stack import Stack
 

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from assay.drills.records import Records
-from assay.drills.restore import faults
+from assay.backups.stateful import inventory
+from assay.drills.restore.records import Records
+from assay.drills.restore.result import faults
 from assay.model import Offender, Record
-from assay.probes.stateful import inventory
 from assay.stack import Stack
 
 

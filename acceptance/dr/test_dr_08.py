@@ -4,10 +4,10 @@ import datetime as dt
 
 import pytest
 
+from assay.backups.points import Points
+from assay.backups.retention import documented, gaps, overdue, setting, snapshot_fault, undeclared, unlike
 from assay.model import Offender, Record
-from assay.probes.bucket_code import declared_buckets
-from assay.probes.points import Points
-from assay.probes.retention import documented, gaps, overdue, setting, snapshot_fault, undeclared, unlike
+from assay.probes.terraform.buckets import declared_buckets
 from assay.stack import Stack
 
 

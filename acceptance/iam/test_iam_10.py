@@ -3,7 +3,7 @@
 import pytest
 
 from assay.model import Offender, Record
-from assay.probes.oidc import Oidc
+from assay.probes.net.oidc import Oidc
 from assay.stack import Stack
 
 

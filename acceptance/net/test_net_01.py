@@ -3,7 +3,7 @@
 import pytest
 
 from assay.model import Record
-from assay.probes.hetzner import allow_list, left_open, rules
+from assay.probes.terraform.hetzner import allow_list, left_open, rules
 from assay.stack import Stack
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from assay.model import Record
-from assay.probes.talos_shipped import EXTENSIONS, SERVICES
+from assay.probes.talos.shipped import EXTENSIONS, SERVICES
 from assay.stack import Stack
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from assay.model import Record
-from assay.probes.talos_shipped import unexpected_files, unexpected_kubelet_mounts, unexpected_mounts
+from assay.probes.talos.shipped import unexpected_files, unexpected_kubelet_mounts, unexpected_mounts
 from assay.stack import Stack
 
 

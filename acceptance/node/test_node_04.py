@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from assay.model import Attempt, Record
-from assay.probes import kube_shapes as shapes
+from assay.probes.kube import shapes
 from assay.stack import Stack
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from assay.model import Record
-from assay.probes.state import leaks
+from assay.probes.terraform.state import leaks
 from assay.stack import Stack
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from assay.backups import snapshot
 from assay.model import Offender, Record
-from assay.probes import snapshot
-from assay.probes.kube_wire import NAMES_ONLY
+from assay.probes.kube.wire import NAMES_ONLY
 from assay.stack import Stack
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from assay.model import Record
-from assay.probes.manifests import Manifests
+from assay.probes.gitops.manifests import Manifests
 from assay.stack import Stack
 
 

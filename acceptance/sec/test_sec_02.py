@@ -3,8 +3,8 @@
 import pytest
 
 from assay.model import Record
-from assay.probes import kube_gate as gate
-from assay.probes.kube_shapes import KINDS, PLACES, VOLUME, trials
+from assay.probes.kube import gate
+from assay.probes.kube.shapes import KINDS, PLACES, VOLUME, trials
 from assay.stack import Stack
 
 
@@ -18,7 +18,7 @@ def test_every_kind_and_container_is_gated(stack: Stack, control: Record) -> Non
     pairs += gate.workload_pairs(kube, live.namespace, trials(["Pod"], [VOLUME], bad, signed))
     pairs += gate.ephemeral_pairs(kube, live, bad, signed)
     key, _, value = label.partition("=")
-    with kube.decoy({key: value}) as decoy:
+    with stack.decoy({key: value}) as decoy:
         twin = decoy.controller_made("signed", signed)
         pairs += [gate.Pair(decoy.controller_made(variant, image), twin) for variant, image in bad.items()]
     control.population(pairs)

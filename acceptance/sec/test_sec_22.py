@@ -3,7 +3,7 @@
 import pytest
 
 from assay.model import Record
-from assay.probes.sops_rules import file_faults
+from assay.probes.sops.rules import file_faults
 from assay.stack import Stack
 
 

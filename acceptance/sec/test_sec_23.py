@@ -3,7 +3,7 @@
 import pytest
 
 from assay.model import Record
-from assay.probes.configmaps import ConfigMaps, faults
+from assay.origins.configmaps import ConfigMaps, faults
 from assay.stack import Stack
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from assay.model import Offender, Record
-from assay.probes.vault_policy import Policy, Role
+from assay.probes.vault.policy import Policy, Role
 from assay.stack import Stack
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from assay.model import Offender, Record
-from assay.probes.secret_holders import Spared, holders
+from assay.origins.secret_holders import Spared, holders
 from assay.stack import Stack
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from assay.model import Record
-from assay.probes.local_copies import in_documents, in_scripts, scripts
+from assay.origins.local_copies import in_documents, in_scripts, scripts
 from assay.stack import Stack
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from assay.backups.ciphertext import INFO, Keys, deep_fault, fault, heads, kept_secrets
 from assay.model import Offender, Record
-from assay.probes.ciphertext import INFO, Keys, deep_fault, fault, heads, kept_secrets
 from assay.stack import Stack
 
 

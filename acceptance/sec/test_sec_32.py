@@ -2,9 +2,9 @@
 
 import pytest
 
+from assay.backups.lock_trial import reader, trials
 from assay.model import Offender, Record
-from assay.probes.bucket_code import declared_buckets
-from assay.probes.s3_trial import reader, trials
+from assay.probes.terraform.buckets import declared_buckets
 from assay.stack import Stack
 
 

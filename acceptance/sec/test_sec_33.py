@@ -4,10 +4,10 @@ import time
 
 import pytest
 
+from assay.backups import schedules
+from assay.backups.points import Points
 from assay.model import Offender, Record
-from assay.probes import schedules
-from assay.probes.machineconfigs import pod_access
-from assay.probes.points import Points
+from assay.probes.talos.machineconfigs import pod_access
 from assay.stack import Stack
 
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from assay.config.toml import Table, read_toml
 from assay.errors import CatalogueError
 from assay.model import Control, Limit, Tier
-from assay.table import Table, read_toml
 
 
 CONTROL_ID = re.compile(r"[A-Z]{2,5}-[0-9]{2}")

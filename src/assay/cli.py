@@ -13,22 +13,22 @@ from types import FrameType
 
 import click
 
-from assay import docs as generated
 from assay.catalogue import CONTROL_ID, Catalogue, load_catalogue, names
-from assay.drills.engine import roll_back, standing
-from assay.drills.known import ASKED, DRILLS, conditions
-from assay.drills.watchdog import LIMIT, after
+from assay.config.profile import Profile
+from assay.drills.engine.engine import roll_back, standing
+from assay.drills.engine.watchdog import LIMIT, after
+from assay.drills.registry import ASKED, DRILLS, conditions
 from assay.errors import AssayError
-from assay.evidence import judgement, read_lines, verify
-from assay.gate import UNUSABLE, exit_code, gate_line, rows, select, waiver_findings
 from assay.model import Tier, Verdict
-from assay.pace import LATER, earlier, expected
-from assay.profile import Profile
-from assay.proof import read_detections
-from assay.report import agree, generate
-from assay.resolve import find_profile
-from assay.session import new_run, today, write_verdicts
-from assay.summary import summary
+from assay.run import pages as generated
+from assay.run.allure_report import agree, generate
+from assay.run.detection import read_detections
+from assay.run.evidence import judgement, read_lines, verify
+from assay.run.gate import UNUSABLE, exit_code, gate_line, rows, select, waiver_findings
+from assay.run.progress import LATER, earlier, expected
+from assay.run.resolve import find_profile
+from assay.run.session import new_run, today, write_verdicts
+from assay.run.summary import summary
 
 
 POLICY = """id = "{id}"
@@ -298,8 +298,8 @@ def status(stack: str | None) -> None:
 @click.option("--stack", help="stack profile")
 def rate(stack: str | None) -> None:
     """Say of each service how it was restored, and how large its data may grow within the objective."""
-    from assay.drills.rate import stated
-    from assay.drills.records import Records
+    from assay.drills.restore.capacity import stated
+    from assay.drills.restore.records import Records
 
     try:
         records = Records.from_profile(find_profile(stack))

@@ -3,40 +3,43 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assay.config.profile import Paths, Profile, Samples
 from assay.errors import ProbeError
-from assay.profile import Paths, Profile, Samples
 
 
 if TYPE_CHECKING:
     from assay.drills.controlplane import Drill
-    from assay.drills.oldest_postgres import OldestPostgres
-    from assay.drills.restore import Result
-    from assay.drills.restore_etcd import EtcdRestore
-    from assay.drills.restore_postgres import PostgresRestore
-    from assay.drills.restore_vault import VaultRestore
+    from assay.drills.restore.etcd import EtcdRestore
+    from assay.drills.restore.postgres import PostgresRestore
+    from assay.drills.restore.postgres_oldest import OldestPostgres
+    from assay.drills.restore.result import Result
+    from assay.drills.restore.vault import VaultRestore
     from assay.drills.rotation import RotationDrill
+    from assay.formats.hcl import Hcl
+    from assay.load.generator import Load
+    from assay.origins.leaks import Leaks
+    from assay.origins.tracer import Origins
     from assay.probes.etcd import Etcd
-    from assay.probes.git import GitTree
-    from assay.probes.hcl import Hcl
-    from assay.probes.http import Http
-    from assay.probes.kube import Kube
-    from assay.probes.leaks import Leaks
-    from assay.probes.load import Load
-    from assay.probes.manifests import Manifests
-    from assay.probes.origins import Origins
-    from assay.probes.plan import Plan
-    from assay.probes.runbook import Runbook
-    from assay.probes.s3 import S3
-    from assay.probes.sops import Sops
-    from assay.probes.sql import Sql
-    from assay.probes.talos import Talos
-    from assay.probes.vault import Vault
-    from assay.probes.vault_policy import VaultFiles
+    from assay.probes.gitops.git import GitTree
+    from assay.probes.gitops.manifests import Manifests
+    from assay.probes.kube.client import Kube
+    from assay.probes.net.http import Http
+    from assay.probes.postgres import Sql
+    from assay.probes.runbook.reader import Runbook
+    from assay.probes.s3.client import S3
+    from assay.probes.sops.client import Sops
+    from assay.probes.talos.read import Talos
+    from assay.probes.terraform.plan import Plan
+    from assay.probes.vault.client import Vault
+    from assay.probes.vault.policy import VaultFiles
+    from assay.writers.kube_decoy import Decoy
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +134,24 @@ class Stack:
     @cached_property
     def kube(self) -> Kube:
         """Return the Kubernetes API, read."""
-        from assay.probes.kube import Kube
+        from assay.probes.kube.client import Kube
 
         return Kube.from_profile(self.profile)
+
+    def decoy(self, labels: Mapping[str, str]) -> AbstractContextManager[Decoy]:
+        """Open a namespace of the suite's own, made for one judgement and deleted after it.
+
+        The one thing a test may ever make. Nothing in it can run: its pods ask for a node that is not there.
+        Decoys that a killed run left are deleted first.
+        """
+        from assay.writers.kube_decoy import opened
+
+        return opened(self.kube.wire, labels)
 
     @cached_property
     def talos(self) -> Talos:
         """Return the Talos API and talosctl itself, read."""
-        from assay.probes.talos import Talos
+        from assay.probes.talos.read import Talos
 
         return Talos.from_profile(self.profile)
 
@@ -152,28 +165,28 @@ class Stack:
     @cached_property
     def vault(self) -> Vault:
         """Return Vault, each member by its own address, with a token that reads."""
-        from assay.probes.vault import Vault
+        from assay.probes.vault.client import Vault
 
         return Vault.from_profile(self.profile)
 
     @cached_property
     def vault_files(self) -> VaultFiles:
         """Return the policies and roles that Git declares for Vault."""
-        from assay.probes.vault_policy import VaultFiles
+        from assay.probes.vault.policy import VaultFiles
 
         return VaultFiles(self.paths.gitops / "platform" / "vault" / "config")
 
     @cached_property
     def http(self) -> Http:
         """Return the public API, as its users reach it."""
-        from assay.probes.http import Http
+        from assay.probes.net.http import Http
 
         return Http.from_profile(self.profile)
 
     @cached_property
     def load(self) -> Load:
         """Return the load generator, a process of its own, and its results."""
-        from assay.probes.load import Load
+        from assay.load.generator import Load
 
         return Load.from_profile(self.profile)
 
@@ -187,35 +200,35 @@ class Stack:
     @cached_property
     def s3(self) -> S3:
         """Return the object storage, read."""
-        from assay.probes.s3 import S3
+        from assay.probes.s3.client import S3
 
         return S3.from_profile(self.profile)
 
     @cached_property
     def etcd_restore(self) -> EtcdRestore:
         """Return the drill that takes every control plane's disk and restores etcd by the runbook."""
-        from assay.drills.restore_etcd import EtcdRestore
+        from assay.drills.restore.etcd import EtcdRestore
 
         return EtcdRestore(self.profile, self.paths.runbook)
 
     @cached_property
     def postgres_restore(self) -> PostgresRestore:
         """Return the drill that restores PostgreSQL beside the old one, by the runbook."""
-        from assay.drills.restore_postgres import PostgresRestore
+        from assay.drills.restore.postgres import PostgresRestore
 
         return PostgresRestore(self.profile, self.paths.runbook)
 
     @cached_property
     def oldest_postgres(self) -> OldestPostgres:
         """Return the drill that restores PostgreSQL's oldest base backup beside the old one."""
-        from assay.drills.oldest_postgres import OldestPostgres
+        from assay.drills.restore.postgres_oldest import OldestPostgres
 
         return OldestPostgres(self.profile, self.paths.runbook)
 
     @cached_property
     def vault_restore(self) -> VaultRestore:
         """Return the drill that restores Vault beside the old one, by the runbook."""
-        from assay.drills.restore_vault import VaultRestore
+        from assay.drills.restore.vault import VaultRestore
 
         return VaultRestore(self.profile, self.paths.runbook)
 
@@ -228,7 +241,7 @@ class Stack:
 
     def due(self, service: str, *, stale: bool) -> bool:
         """Return whether to restore `service`: if its record is stale, or if that one drill was asked for."""
-        from assay.drills.known import ASKED
+        from assay.drills.registry import ASKED
 
         asked = os.environ.get(ASKED)
         return asked == service if asked else stale
@@ -241,21 +254,21 @@ class Stack:
     @cached_property
     def hcl(self) -> Hcl:
         """Return the Terraform sources."""
-        from assay.probes.hcl import Hcl
+        from assay.formats.hcl import Hcl
 
         return Hcl(self.paths.infra)
 
     @cached_property
     def plan(self) -> tuple[Plan, ...]:
         """Return the Terraform plans, one per plan file; at least one."""
-        from assay.probes.plan import Plan
+        from assay.probes.terraform.plan import Plan
 
         return tuple(Plan(path) for path in self.paths.plan)
 
     @cached_property
     def runbook(self) -> Runbook:
         """Return the runbook, with the binaries that its commands are tried against."""
-        from assay.probes.runbook import Runbook
+        from assay.probes.runbook.reader import Runbook
 
         known = self.profile.tools
         return Runbook(
@@ -272,41 +285,41 @@ class Stack:
     @cached_property
     def manifests(self) -> Manifests:
         """Return the manifests of the GitOps folder."""
-        from assay.probes.manifests import Manifests
+        from assay.probes.gitops.manifests import Manifests
 
         return Manifests(self.paths.gitops)
 
     @cached_property
     def git(self) -> GitTree:
         """Return the Git repository: its files and its history."""
-        from assay.probes.git import GitTree
+        from assay.probes.gitops.git import GitTree
 
         return GitTree(self.paths.repository)
 
     @cached_property
     def secrets(self) -> Leaks:
         """Return the search for secrets in clear in the repository and its whole history."""
-        from assay.probes.leaks import Leaks
+        from assay.origins.leaks import Leaks
 
         return Leaks(self.paths.repository, self.profile.need_path("tools.gitleaks"))
 
     @cached_property
     def sops(self) -> Sops:
         """Return the files that SOPS encrypts, and their rules."""
-        from assay.probes.sops import Sops
+        from assay.probes.sops.client import Sops
 
         return Sops(self.profile.sops, self.paths.declared.gitops)
 
     @cached_property
     def origins(self) -> Origins:
         """Return where every value of the cluster comes from: one look at it, at Vault and at SOPS' files."""
-        from assay.probes.origins import Origins
+        from assay.origins.tracer import Origins
 
         return Origins(self.kube, self.vault, self.sops)
 
     @cached_property
     def sql(self) -> Sql:
         """Return the database, read past the product's own path."""
-        from assay.probes.sql import Sql
+        from assay.probes.postgres import Sql
 
         return Sql.from_profile(self.profile)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from assay.probes.leaks import Leaks, run_gitleaks
+from assay.origins.leaks import Leaks, run_gitleaks
 from lab import build
-from tests.unit.test_leak_corpus import LETTERS, LOWER, SEEDS, File, Values, innocents, plants
+from tests.unit.secretscan.test_corpus import LETTERS, LOWER, SEEDS, File, Values, innocents, plants
 
 
 GITLEAKS = build.BINARIES / "gitleaks"

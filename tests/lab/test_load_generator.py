@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from assay.errors import ProbeError
-from assay.loadplan import due_times, read_run
-from assay.loadverdict import invalid
-from assay.probes.http import Http
-from assay.probes.load import Load
+from assay.load.generator import Load
+from assay.load.plan import due_times, read_run
+from assay.load.verdict import invalid
+from assay.probes.net.http import Http
 
 
 NAME = "api.test.example"

@@ -20,7 +20,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from assay.model import Verdict
-from assay.report import ReportError, agree, generate
+from assay.run.allure_report import ReportError, agree, generate
 
 
 CONFTEST = """

@@ -20,21 +20,21 @@ from pathlib import Path
 
 import pytest
 
-from assay.drills import postgres_evidence as evidence
-from assay.drills.beside import Beside
-from assay.drills.journal import Stage, read
-from assay.drills.procedure import StepError
-from assay.drills.restore import PARTS, Restore, Result
-from assay.drills.restore_postgres import PostgresRestore
-from assay.drills.signals import interruptible
-from assay.drills.verdict import OK, Op
-from assay.probes import s3
+from assay.drills.engine.journal import Stage, read
+from assay.drills.engine.signals import interruptible
+from assay.drills.restore import postgres_evidence as evidence
+from assay.drills.restore.postgres import PostgresRestore
+from assay.drills.restore.procedure import StepError
+from assay.drills.restore.result import PARTS, Restore, Result
+from assay.drills.restore.side_by_side import Beside
+from assay.drills.workload.verdict import OK, Op
+from assay.probes.s3 import client as s3
 from assay.stack import Stack
-from tests.unit.test_drill_engine import Nodes, all_on, path, started
-from tests.unit.test_snapshot import RECORDED
-from tests.unit.test_sops_file import sealed
-from tests.unit.toy import INI
-from tests.unit.world import TOKEN, VALUE, Answer, Reader, World, after, refused, sent, served
+from tests.unit.backups.test_snapshot import RECORDED
+from tests.unit.drills.engine.test_engine import Nodes, all_on, path, started
+from tests.unit.probes.sops.test_file import sealed
+from tests.unit.support.catalogue import INI
+from tests.unit.support.fake_platform import TOKEN, VALUE, Answer, Reader, World, after, refused, sent, served
 
 
 EVERYTHING = '#!/bin/sh\ntail -c +23 "$6" > "$5"\n'
@@ -56,7 +56,7 @@ def reader(pytester: pytest.Pytester, world: World, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("ASSAY_REPORTS", str(pytester.path / "reports"))
     pytester.makefile(".ini", pytest=INI)
     monkeypatch.setattr(s3.connect, "__kwdefaults__", {"tries": 1})
-    monkeypatch.setattr("assay.probes.kube_wire.AGAIN", 0)
+    monkeypatch.setattr("assay.probes.kube.wire.AGAIN", 0)
     return Reader(pytester, world)
 
 

@@ -9,7 +9,7 @@ import pytest
 from assay.catalogue import check_trios, load_catalogue, names, planted
 from assay.errors import CatalogueError
 from assay.model import Tier
-from tests.unit.toy import GOOD, HEAD, Toy
+from tests.unit.support.catalogue import GOOD, HEAD, Toy
 
 
 @pytest.fixture

@@ -16,40 +16,34 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from assay.drills import etcd_evidence, postgres_evidence
+from assay.backups import schedules
+from assay.backups.stateful import inventory
+from assay.config.profile import S3Access, SopsAccess
+from assay.drills.restore import etcd_evidence, postgres_evidence
 from assay.errors import AssayError
-from assay.probes import (
-    external_secrets,
-    helm_record,
-    kube_facts,
-    kube_leaves,
-    kube_rbac,
-    kube_secrets,
-    leaks,
-    schedules,
-    talos_secrets,
-    vault,
-    vault_facts,
-)
+from assay.origins import external_secrets, helm_record, kube_leaves, kube_secrets, leaks, talos_secrets
+from assay.origins.secret_holders import holders
+from assay.origins.sops_secrets import configurations, filed
 from assay.probes.etcd import Etcd
-from assay.probes.http import Reply
-from assay.probes.kube import Kube
-from assay.probes.kube_wire import Wire
-from assay.probes.s3 import S3
-from assay.probes.s3_facts import Version
-from assay.probes.secret_holders import holders
-from assay.probes.sops import Sops
-from assay.probes.stateful import inventory
-from assay.probes.talos_diff import differences
-from assay.probes.talos_facts import Machine
-from assay.probes.talos_read import Talos
-from assay.probes.talos_shipped import unexpected_files, unexpected_kubelet_mounts
-from assay.probes.vault import Answer, Vault, needed
-from assay.probes.vault_policy import role
-from assay.profile import S3Access, SopsAccess
-from assay.provenance.marks import Marker
-from tests.unit.fuzz import Parse, altered, blobs, judged, objects, texts
-from tests.unit.test_sops_file import sealed
+from assay.probes.kube import facts as kube_facts
+from assay.probes.kube import rbac as kube_rbac
+from assay.probes.kube.client import Kube
+from assay.probes.kube.wire import Wire
+from assay.probes.net.http import Reply
+from assay.probes.s3.client import S3
+from assay.probes.s3.facts import Version
+from assay.probes.sops.client import Sops
+from assay.probes.talos.diff import differences
+from assay.probes.talos.facts import Machine
+from assay.probes.talos.read import Talos
+from assay.probes.talos.shipped import unexpected_files, unexpected_kubelet_mounts
+from assay.probes.vault import client as vault
+from assay.probes.vault import facts as vault_facts
+from assay.probes.vault.client import Answer, Vault, needed
+from assay.probes.vault.policy import role
+from assay.secretscan.fingerprint import Marker
+from tests.unit.probes.sops.test_file import sealed
+from tests.unit.support.mutations import Parse, altered, blobs, judged, objects, texts
 
 
 MARKER = Marker()
@@ -331,7 +325,7 @@ ANSWERS: dict[str, tuple[st.SearchStrategy[Any], Parse]] = {
 def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no reader open a connection or start a program."""
     monkeypatch.setattr(vault, "Door", lambda *_: Said(200, VAULT))
-    monkeypatch.setattr("assay.probes.kube_wire.AGAIN", 0)
+    monkeypatch.setattr("assay.probes.kube.wire.AGAIN", 0)
 
 
 @pytest.mark.parametrize("name", ANSWERS)
@@ -351,6 +345,6 @@ def test_whatever_is_decrypted_is_read_or_refused(tmp_path: Path) -> None:
 
     def read(raw: bytes) -> object:
         sops.raw = raw
-        return sops.filed(MARKER), sops.configurations(MARKER)
+        return filed(sops, MARKER), configurations(sops, MARKER)
 
     judged(blobs(SECRET.encode(), base64.b64encode(b"x" * 40)), read)

@@ -22,47 +22,49 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from assay.backups import ciphertext, points, retention, snapshot
+from assay.backups.schedules import declared_accounts, declared_schedules
 from assay.catalogue import read_policy
-from assay.drills import etcd_evidence, postgres_evidence, vault_evidence
-from assay.drills.journal import read as read_journal
-from assay.evidence import read_lines, verify
-from assay.pace import earlier
-from assay.probes import ciphertext, help_pages, points, retention, snapshot, yaml_text
-from assay.probes.bolt import Bolt
-from assay.probes.bucket_code import declared_buckets
-from assay.probes.cobra import CommandTree, arguments_fit
-from assay.probes.configmaps import ConfigMaps, faults
-from assay.probes.hcl import Hcl
-from assay.probes.helm_record import opened
-from assay.probes.hetzner import rules, servers
-from assay.probes.kube import Kube
-from assay.probes.leak_files import texts as unpacked
-from assay.probes.leak_text import secrets_in
-from assay.probes.leaks import BASELINE, Leaks
-from assay.probes.leaves import Shown
-from assay.probes.local_copies import Script, in_documents, in_scripts
-from assay.probes.machineconfigs import machine_types, pod_access
-from assay.probes.manifests import Manifests
-from assay.probes.plan import Plan
-from assay.probes.runbook import Command, Runbook
-from assay.probes.schedules import declared_accounts, declared_schedules
-from assay.probes.secret_uses import uses
-from assay.probes.sops import Sops
-from assay.probes.state import State, leaks
-from assay.probes.talos_cert import credential
-from assay.probes.terraform_secrets import in_plan, in_sources, in_state, sources
-from assay.probes.vault_policy import VaultFiles
-from assay.probes.vault_write import shares_of
-from assay.profile import SopsAccess
-from assay.proof import read_detections
-from assay.provenance.ladder import Neither
-from assay.provenance.machines import Exempt
-from assay.provenance.suspect import repeated, suspicion
-from assay.provenance.template import filled
-from tests.unit.fuzz import Parse, blobs, judged, objects, texts
-from tests.unit.test_retention import TABLE, archive
-from tests.unit.test_snapshot import RECORDED
-from tests.unit.test_sops_file import OLDEST, RULES, sealed
+from assay.config.profile import SopsAccess
+from assay.drills.engine.journal import read as read_journal
+from assay.drills.restore import etcd_evidence, postgres_evidence, vault_evidence
+from assay.formats import yaml_text
+from assay.formats.bolt import Bolt
+from assay.formats.hcl import Hcl
+from assay.origins.configmaps import ConfigMaps, faults
+from assay.origins.helm_record import opened
+from assay.origins.leaks import BASELINE, Leaks
+from assay.origins.levels import Neither
+from assay.origins.local_copies import Script, in_documents, in_scripts
+from assay.origins.machines import Exempt
+from assay.origins.secret_uses import uses
+from assay.origins.template import filled
+from assay.origins.terraform_secrets import in_plan, in_sources, in_state, sources
+from assay.probes.gitops.manifests import Manifests
+from assay.probes.kube.client import Kube
+from assay.probes.runbook import help_pages
+from assay.probes.runbook.cobra import CommandTree, arguments_fit
+from assay.probes.runbook.reader import Command, Runbook
+from assay.probes.sops.client import Sops
+from assay.probes.talos.cert import credential
+from assay.probes.talos.machineconfigs import machine_types, pod_access
+from assay.probes.terraform.buckets import declared_buckets
+from assay.probes.terraform.hetzner import rules, servers
+from assay.probes.terraform.plan import Plan
+from assay.probes.terraform.state import State, leaks
+from assay.probes.vault.policy import VaultFiles
+from assay.run.detection import read_detections
+from assay.run.evidence import read_lines, verify
+from assay.run.progress import earlier
+from assay.secretscan.files import texts as unpacked
+from assay.secretscan.leaves import Shown
+from assay.secretscan.suspect import repeated, suspicion
+from assay.secretscan.text import secrets_in
+from assay.writers.vault import shares_of
+from tests.unit.backups.test_retention import TABLE, archive
+from tests.unit.backups.test_snapshot import RECORDED
+from tests.unit.probes.sops.test_file import OLDEST, RULES, sealed
+from tests.unit.support.mutations import Parse, blobs, judged, objects, texts
 
 
 LINE = Command("File r.md:1", ("rclone", "lsf"))

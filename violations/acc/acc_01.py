@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from assay.model import Breach
-from assay.plant import Plant
+from assay.proof.plant import Plant
 
 
 WHERE = ("apps/v1", "Deployment", "shop", "public-api")

@@ -9,8 +9,8 @@ import json
 import secrets
 from collections.abc import Callable, Iterator
 
-from assay.plant import Manifest, Named, Plant
-from assay.violation import Violation, as_violation
+from assay.proof.plant import Manifest, Named, Plant
+from assay.proof.violation import Violation, as_violation
 
 
 SPACE = "assay-planted"

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
-from assay.holes import lax, opt_in_lifted, overlooked, trial
-from assay.plant import Named, Plant
-from assay.probes.kube_gate import way_out
+from assay.probes.kube.gate import way_out
+from assay.proof.admission_bypass import lax, opt_in_lifted, overlooked, trial
+from assay.proof.plant import Named, Plant
 
 
 @contextmanager

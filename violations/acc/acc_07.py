@@ -5,13 +5,13 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from assay.drills.once import forget
-from assay.drills.records import Records
-from assay.drills.restore import Restore
-from assay.drills.restore_vault import VaultRestore
+from assay.drills.engine.session_cache import forget
+from assay.drills.restore.records import Records
+from assay.drills.restore.result import Restore
+from assay.drills.restore.vault import VaultRestore
 from assay.errors import GuardError
-from assay.plant import Named, Plant
-from assay.violation import Violation, as_violation
+from assay.proof.plant import Named, Plant
+from assay.proof.violation import Violation, as_violation
 
 
 def _recorded(name: str, what: str, spoil: Callable[[Restore], Restore]) -> Violation:

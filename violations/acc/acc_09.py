@@ -2,8 +2,8 @@
 
 from contextlib import AbstractContextManager
 
-from assay.plant import Breach, Plant
-from assay.sabotage import client_pinned_to_leader, write_stolen
+from assay.proof.node_faults import client_pinned_to_leader, write_stolen
+from assay.proof.plant import Breach, Plant
 
 
 def one_address_only(plant: Plant) -> AbstractContextManager[Breach]:

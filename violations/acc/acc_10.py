@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from assay.plant import Named, Plant
-from assay.probes.point_write import PointWriter
-from assay.violation import as_violation
+from assay.proof.plant import Named, Plant
+from assay.proof.violation import as_violation
+from assay.writers.restore_points import PointWriter
 
 
 FILE = "platform/backups/etcd-snapshot.yaml"

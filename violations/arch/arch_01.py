@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from assay.plant import Named, Plant
 from assay.probes.etcd import EtcdWriter
-from assay.violation import as_violation
+from assay.proof.plant import Named, Plant
+from assay.proof.violation import as_violation
 
 
 NAMED = Named("hcloud_server.control_plane")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from assay.errors import GuardError
-from assay.plant import Named, Plant
+from assay.proof.plant import Named, Plant
 
 
 POOL = "platform.example/pool"

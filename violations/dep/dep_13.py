@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from assay.model import Named
-from assay.plant import Plant
+from assay.proof.plant import Plant
 
 
 API = ("apps/v1", "Deployment", "shop", "public-api")

@@ -4,10 +4,10 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.drills.once import forget
-from assay.drills.restore_postgres import PostgresRestore
-from assay.misprints import misprint, misprinted
-from assay.plant import Named, Plant
+from assay.drills.engine.session_cache import forget
+from assay.drills.restore.postgres import PostgresRestore
+from assay.proof.plant import Named, Plant
+from assay.proof.runbook_edits import misprint, misprinted
 
 
 POINT = "--from-literal=POINT=<POINT>"

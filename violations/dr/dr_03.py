@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.misprints import misprint, misprinted
-from assay.plant import Named, Plant
+from assay.proof.plant import Named, Plant
+from assay.proof.runbook_edits import misprint, misprinted
 
 
 RECOVER = re.compile(r"talosctl .*bootstrap --recover-from=\S+")

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from assay.misprints import misprint
-from assay.plant import Named, Plant
+from assay.proof.plant import Named, Plant
+from assay.proof.runbook_edits import misprint
 
 
 def _command(name: str, what: str, line: str) -> Callable[[Plant], AbstractContextManager[Named]]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from assay.drills.once import forget
+from assay.backups.retention import SEGMENT, Base, bases
+from assay.drills.engine.session_cache import forget
 from assay.errors import GuardError
-from assay.plant import Named, Plant
-from assay.probes.point_write import PointWriter
-from assay.probes.retention import SEGMENT, Base, bases
-from assay.probes.s3_facts import Version
-from assay.violation import Violation, as_violation
+from assay.probes.s3.facts import Version
+from assay.proof.plant import Named, Plant
+from assay.proof.violation import Violation, as_violation
+from assay.writers.restore_points import PointWriter
 
 
 CONF = "platform/postgres/pgbackrest.conf"

@@ -6,7 +6,7 @@ Credentials of the Talos API that are too mighty or live too long, and pods that
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.plant import Breach, Named, Plant
+from assay.proof.plant import Breach, Named, Plant
 
 
 YEARS_10 = 10 * 365 * 24

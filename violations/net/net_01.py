@@ -6,8 +6,8 @@ Firewall rules that open the Kubernetes or the Talos API to strangers, each writ
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.plant import Named, Plant
-from assay.violation import Violation, as_violation
+from assay.proof.plant import Named, Plant
+from assay.proof.violation import Violation, as_violation
 
 
 FILE = "planted_firewall.tf"

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from assay.plant import Named, Plant
-from assay.sabotage import other_image
+from assay.proof.node_faults import other_image
+from assay.proof.plant import Named, Plant
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.plant import Named, Plant
+from assay.proof.plant import Named, Plant
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.plant import OPT_IN, Named, Plant
+from assay.proof.plant import OPT_IN, Named, Plant
 
 
 ENFORCE = "pod-security.kubernetes.io/enforce"

@@ -7,7 +7,7 @@ import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.plant import Named, Plant
+from assay.proof.plant import Named, Plant
 
 
 MADE_UP = base64.b64encode(b"planted, not a secret, 32 bytes.").decode()

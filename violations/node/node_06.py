@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.plant import Named, Plant
 from assay.probes.etcd import EtcdWriter
+from assay.proof.plant import Named, Plant
 
 
 NAME = "default/assay-planted-clear"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from assay.plant import Named, Plant
+from assay.proof.plant import Named, Plant
 
 
 NOTHING: dict[str, Any] = {"resources": {"requests": None, "limits": None}}

@@ -6,8 +6,8 @@ Images that are named by no digest, or come from anywhere, in every place where 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.plant import Named, Plant
-from assay.violation import Violation, as_violation
+from assay.proof.plant import Named, Plant
+from assay.proof.violation import Violation, as_violation
 
 
 FILE = "planted/planted.yaml"

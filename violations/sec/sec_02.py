@@ -3,9 +3,17 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from assay.holes import REGISTRATION, admitted, controller_pod, first_named, overlooked, trial, unseen
-from assay.plant import Named, Plant
-from assay.probes.kube_shapes import VOLUME
+from assay.probes.kube.shapes import VOLUME
+from assay.proof.admission_bypass import (
+    REGISTRATION,
+    admitted,
+    controller_pod,
+    first_named,
+    overlooked,
+    trial,
+    unseen,
+)
+from assay.proof.plant import Named, Plant
 
 
 def ephemeral_unseen(plant: Plant) -> AbstractContextManager[Named]:

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from assay.errors import GuardError
-from assay.plant import Named, Plant
-from assay.trees import AUTHOR, git
-from assay.violation import Violation, as_violation
+from assay.proof.plant import Named, Plant
+from assay.proof.source_trees import AUTHOR, git
+from assay.proof.violation import Violation, as_violation
 
 
 def _password() -> str:
@@ -140,7 +140,7 @@ def hidden_by_comment(plant: Plant) -> Iterator[Named]:
 @contextmanager
 def expired_baseline(plant: Plant) -> Iterator[Named]:
     """A password that the baseline accepted until yesterday."""
-    from assay.probes.leaks import BASELINE, oid_of
+    from assay.origins.leaks import BASELINE, oid_of
 
     text = f"password: {_password()}\n"
     entry = (

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from assay.errors import GuardError
-from assay.plant import Named, Plant
-from assay.probes.sops_file import ENC
-from assay.sealed import PASSWORD, sealed, values
+from assay.probes.sops.file import ENC
+from assay.proof.plant import Named, Plant
+from assay.proof.sops_sample import PASSWORD, sealed, values
 
 
 FILE = "apps/planted.sops.yaml"

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.plant import Named, Plant
-from assay.sealed import sealed
+from assay.proof.plant import Named, Plant
+from assay.proof.sops_sample import sealed
 
 
 STRANGER = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"

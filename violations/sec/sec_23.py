@@ -4,8 +4,8 @@ import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.plant import Named, Plant
-from assay.sealed import PASSWORD
+from assay.proof.plant import Named, Plant
+from assay.proof.sops_sample import PASSWORD
 
 
 FILE = "apps/planted.yaml"

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.plant import Manifest, Named, Plant
-from assay.violation import as_violation
+from assay.proof.plant import Manifest, Named, Plant
+from assay.proof.violation import as_violation
 
 
 FOLDER = "platform/vault/config"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.plant import Manifest, Named, Plant
+from assay.proof.plant import Manifest, Named, Plant
 
 
 EXTERNAL = "external-secrets.io/v1"

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from assay.misprints import misprint
-from assay.plant import Named, Plant
-from assay.violation import Violation, as_violation
+from assay.proof.plant import Named, Plant
+from assay.proof.runbook_edits import misprint
+from assay.proof.violation import Violation, as_violation
 
 
 CACHE = "build:\n  script: [make]\n  cache:\n    paths:\n      - .cache/kubeconfig\n"

@@ -4,8 +4,8 @@ import gzip
 import secrets
 from collections.abc import Callable, Iterator
 
-from assay.plant import Named, Plant
-from assay.violation import Violation, as_violation
+from assay.proof.plant import Named, Plant
+from assay.proof.violation import Violation, as_violation
 
 
 AGE = b"age-encryption.org/v1\n-> X25519 c29tZWJvZHkncyBzaGFyZQ\n--- bWFj\n"

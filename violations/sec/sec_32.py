@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from assay.plant import Named, Plant
-from assay.violation import Violation, as_violation
+from assay.proof.plant import Named, Plant
+from assay.proof.violation import Violation, as_violation
 
 
 FILE = "backups.tf"

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator
 
-from assay.plant import Manifest, Named, Plant
-from assay.probes.point_write import PointWriter
-from assay.probes.schedules import TALOS
-from assay.violation import Violation, as_violation
+from assay.backups.schedules import TALOS
+from assay.proof.plant import Manifest, Named, Plant
+from assay.proof.violation import Violation, as_violation
+from assay.writers.restore_points import PointWriter
 
 
 CRONJOB = ("CronJob", "backups", "etcd-snapshot")

@@ -1,4 +1,1 @@
-"""Drills.
-
-Faults on a running stack, with a journalled way back, judged by what a client outside was promised.
-"""
+"""Drills: faults on a running stack, with a journalled rollback, judged by what a client was promised."""

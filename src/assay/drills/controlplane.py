@@ -11,20 +11,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assay.drills.clock import await_true, now, seen
 from assay.drills.drivers import NODE
-from assay.drills.engine import Engine, armed, guard_kind
-from assay.drills.journal import folder_of
-from assay.drills.ledger import Ledger
-from assay.drills.once import once
-from assay.drills.quorum import Quorum
-from assay.drills.scene import Scene
-from assay.drills.verdict import Finding, Loss, judge
-from assay.probes.talos_facts import Machine
+from assay.drills.engine.clock import await_true, now, seen
+from assay.drills.engine.engine import Engine, armed, guard_kind
+from assay.drills.engine.journal import folder_of
+from assay.drills.engine.session_cache import once
+from assay.drills.faults.quorum import Quorum
+from assay.drills.workload.ledger import Ledger
+from assay.drills.workload.namespace import Scene
+from assay.drills.workload.verdict import Finding, Loss, judge
+from assay.probes.talos.facts import Machine
 
 
 if TYPE_CHECKING:
-    from assay.profile import Profile
+    from assay.config.profile import Profile
 
 WRITERS = 3
 STEADY = 30

@@ -8,7 +8,7 @@ from assay.errors import GuardError
 
 
 if TYPE_CHECKING:
-    from assay.profile import Profile
+    from assay.config.profile import Profile
 
 NODE, DISKS, SCRATCH = "node", "disks", "scratch"
 
@@ -40,15 +40,15 @@ def driver_of(profile: Profile, name: str) -> Driver:
         ProbeError: the profile lacks what it needs.
     """
     if name == NODE:
-        from assay.drills.nodes import Nodes
+        from assay.drills.faults.nodes import Nodes
 
         return Nodes.from_profile(profile)
     if name == DISKS:
-        from assay.drills.disks import Disks
+        from assay.drills.faults.disks import Disks
 
         return Disks.from_profile(profile)
     if name == SCRATCH:
-        from assay.drills.scratch import Scratch
+        from assay.drills.faults.scratch import Scratch
 
         return Scratch(profile)
     raise GuardError(f"{name} is no driver of a drill", "a newer release wrote the journal: use that one")

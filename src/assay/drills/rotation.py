@@ -14,18 +14,18 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assay.drills.clock import now, seen
-from assay.drills.engine import guard_kind
+from assay.drills.engine.clock import now, seen
+from assay.drills.engine.engine import guard_kind
 from assay.errors import AssumptionError, ProbeError
 from assay.model import Attempt
-from assay.probes.kube import Kube
-from assay.probes.kube_paths import one
-from assay.probes.sql import Sql
-from assay.probes.vault_write import VaultWriter
+from assay.probes.kube.client import Kube
+from assay.probes.kube.paths import one
+from assay.probes.postgres import Sql
+from assay.writers.vault import VaultWriter
 
 
 if TYPE_CHECKING:
-    from assay.profile import Profile
+    from assay.config.profile import Profile
 
 EVERY = 2.0
 

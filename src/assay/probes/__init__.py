@@ -1,1 +1,1 @@
-"""Read-only facts, one module per system, one client library each."""
+"""Read-only facts about a platform and its sources: one package per system, one client library each."""

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from assay.errors import ProbeError
-from assay.probes.shaped import shaped
-from assay.provenance.suspect import repeated
+from assay.formats.parsing import shaped
+from assay.secretscan.suspect import repeated
 
 
 if TYPE_CHECKING:
-    from assay.profile import Profile
+    from assay.config.profile import Profile
 
 ALARM_ACTION_GET = 0
 

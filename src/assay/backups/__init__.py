@@ -1,0 +1,1 @@
+"""Backups: restorable points, ciphertext, retention, locks, schedules, and what holds state."""

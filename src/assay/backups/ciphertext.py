@@ -1,0 +1,149 @@
+"""Whether the bytes of a backup are ciphertext, and whether the escrow kit's keys open them."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.errors import ProbeError
+from assay.formats.tools import opens
+from assay.probes.s3.client import S3
+from assay.probes.s3.facts import Version
+from assay.secretscan.naming import entropy
+
+
+if TYPE_CHECKING:
+    from assay.config.profile import Profile
+
+# age-encryption.org/v1; EVP_BytesToKey with a salt, as openssl enc and pgBackRest write it.
+HEADERS = (b"age-encryption.org/v1\n-> ", b"Salted__")
+ENDS = b"\n---"
+LEAST, SAMPLE, ENOUGH = 4096, 1 << 20, 7.8
+SHORT = 12
+# An age header for many recipients, or for keys of RSA and ML-KEM, is longer than a head.
+LONG = 1 << 16
+# gzip, zstd, xz, lz4, bzip2, zip: random looks, for anybody to open; gzip only where it can be inflated.
+GZIP = b"\x1f\x8b\x08"
+OPEN = re.compile(rb"\x28\xb5\x2f\xfd|\xfd7zXZ\x00|\x04\x22\x4d\x18|BZh[1-9]1AY&SY|PK\x03\x04")
+# The chi-squared sum of random bytes over their 256 values is 255, however many; more than this it is
+# once in 100,000 bodies of 16 to 64 bytes, the worst case.
+UNEVEN = 500.0
+TEXT = frozenset(range(32, 127)) | frozenset(b"\t\r\n")
+INFO = ".info"
+
+
+def fault(head: bytes) -> str:
+    """Return why an object that begins so is not encrypted, empty if it is.
+
+    A header is followed by ciphertext: what stands behind it must look random too.
+    """
+    if not head:
+        return "is empty"
+    if not head.startswith(HEADERS):
+        return "is not encrypted: it has no header of age or of a salted cipher"
+    if head.startswith(HEADERS[0]):
+        stanzas, ends, body = head.partition(ENDS)
+        if not ends or any(not 32 < byte < 127 and byte not in b" \n" for byte in stanzas):
+            return "begins as age does, and its header does not end"
+        body = body.partition(b"\n")[2]
+    else:
+        body = head[16:]
+    if OPEN.match(body) or (body.startswith(GZIP) and _inflates(body)):
+        return "has the header of a cipher, and an archive that anybody opens behind it"
+    return "has the header of a cipher, and readable bytes behind it" if _readable(body) else ""
+
+
+def _inflates(body: bytes) -> bool:
+    try:
+        return bool(zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, SAMPLE))
+    except zlib.error:
+        return False
+
+
+def _readable(body: bytes) -> bool:
+    """Return whether bytes are text but for one in sixteen, or are not spread as random ones are."""
+    if len(body) < SHORT:
+        return False
+    other = sum(byte not in TEXT for byte in body)
+    uneven = 256 * sum(n * n for n in Counter(body).values()) / len(body) - len(body)
+    return other <= len(body) // 16 or uneven > UNEVEN
+
+
+def heads(s3: S3, versions: list[Version]) -> list[bytes]:
+    """Return how each version begins; more where the header of age leaves too little of a head to judge.
+
+    Raises:
+        ProbeError: one cannot be read.
+    """
+    found = zip(versions, s3.heads(versions), strict=True)
+    return [s3.head(one, LONG) if one.size > len(head) and _cut(head) else head for one, head in found]
+
+
+def _cut(head: bytes) -> bool:
+    return head.startswith(HEADERS[0]) and len(head.partition(ENDS)[2]) < LEAST // 2
+
+
+def deep_fault(body: bytes, canaries: Iterable[bytes]) -> str:
+    """Return why a whole object is no ciphertext: a canary lies in it, or it is not random throughout."""
+    if any(canary in body for canary in canaries):
+        return "holds a canary that can be read"
+    for start in range(0, len(body), SAMPLE):
+        part = body[start : start + SAMPLE]
+        if len(part) >= LEAST and entropy(part) < ENOUGH:
+            return "has the header of a cipher, and readable bytes behind it"
+    return ""
+
+
+def kept_secrets(escrow: Path) -> list[bytes]:
+    """Return what the escrow kit's small files hold, line by line: none of it may lie beside the backups.
+
+    Raises:
+        ProbeError: the kit cannot be read.
+    """
+    try:
+        files = [one for one in sorted(escrow.iterdir()) if one.is_file() and one.suffix != ".crt"]
+        lines = [line.strip() for one in files for line in one.read_bytes()[:65536].splitlines()]
+    except OSError as why:
+        raise ProbeError(
+            f"the escrow kit cannot be read: {why.strerror}", "check folder under [escrow]"
+        ) from why
+    boring = (b"#", b"-----", b"{", b"}")
+    return [line for line in lines if len(line) >= SHORT and not line.startswith(boring)]
+
+
+class Keys:
+    """The keys of the escrow kit, tried on the newest object of each service."""
+
+    def __init__(self, s3: S3, escrow: Path, tools: Mapping[str, Path]) -> None:
+        """Fetch through `s3`; `tools` are the paths of `age` and `openssl`."""
+        self._s3, self._escrow, self._tools = s3, escrow, tools
+
+    @classmethod
+    def from_profile(cls, profile: Profile) -> Keys:
+        """Return the keys of the stack's kit.
+
+        Raises:
+            ProbeError: no kit, no object storage or no tool is declared.
+        """
+        tools = {name: profile.need_path(f"tools.{name}") for name in ("age", "openssl")}
+        return cls(S3.from_profile(profile), profile.need_path("escrow.folder"), tools)
+
+    def opens(self, service: str, version: Version) -> bool:
+        """Return whether the service's key opens `version`; what comes out is not kept.
+
+        Raises:
+            ProbeError: it cannot be fetched, or a tool does not run.
+        """
+        with tempfile.TemporaryDirectory(prefix="assay-key-") as name:
+            sealed = str(self._s3.fetch(version, Path(name) / "sealed"))
+            if self._s3.head(version, 8) == HEADERS[1]:
+                key = self._escrow / "pgbackrest-passphrase"
+                words = [*["enc", "-d", "-aes-256-cbc", "-md", "sha1", "-pass"], f"file:{key}", "-in", sealed]
+                return opens(self._tools["openssl"], words)
+            identity = self._escrow / f"{service}-backup.agekey"
+            return opens(self._tools["age"], ["--decrypt", "--identity", identity, sealed])

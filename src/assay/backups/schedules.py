@@ -1,0 +1,142 @@
+"""Who takes backups, how often, and with which right: CronJobs, and Talos' own service accounts for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from assay.formats.cron import longest_gap
+from assay.formats.parsing import shaped
+from assay.formats.yaml_text import Document
+from assay.probes.gitops.manifests import Manifests
+
+
+SERVICE = "platform.example/backup-of"
+TALOS = "talos.dev/v1alpha1"
+ROLE = "os:etcd:backup"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A CronJob that says which service it backs up.
+
+    `deadline` is how long one run may take at most, in seconds; None where nothing limits it. `secrets` are
+    those that its pod mounts.
+    """
+
+    named: str
+    service: str
+    cron: str
+    suspended: bool
+    deadline: float | None
+    secrets: tuple[str, ...] = ()
+
+    @property
+    def interval(self) -> float:
+        """Return the longest time from one run to the next, in seconds.
+
+        Raises:
+            ProbeError: its schedule is none.
+        """
+        return longest_gap(self.cron)
+
+
+@dataclass(frozen=True, slots=True)
+class TalosAccount:
+    """A service account of the Talos API for pods: the Secret of the same name carries these roles."""
+
+    named: str
+    name: str
+    roles: tuple[str, ...]
+
+    @property
+    def fault(self) -> str:
+        """Return why its roles are not exactly the one for snapshots, empty if they are."""
+        return "" if self.roles == (ROLE,) else f"its roles are {', '.join(self.roles) or 'none'}, not {ROLE}"
+
+
+@shaped("the cluster's CronJobs")
+def live_schedules(items: Iterable[Mapping[str, Any]]) -> list[Schedule]:
+    """Return the backup jobs among CronJobs as the API writes them."""
+    return [_live(item) for item in items if item["metadata"].get("annotations", {}).get(SERVICE)]
+
+
+@shaped("the cluster's accounts of Talos")
+def live_accounts(items: Iterable[Mapping[str, Any]]) -> list[TalosAccount]:
+    """Return Talos' service accounts as the API writes them."""
+    return [
+        TalosAccount(
+            f"ServiceAccount {item['metadata']['namespace']}/{item['metadata']['name']}",
+            item["metadata"]["name"],
+            tuple(item.get("spec", {}).get("roles", [])),
+        )
+        for item in items
+    ]
+
+
+def _live(item: Mapping[str, Any]) -> Schedule:
+    meta, spec = item["metadata"], item["spec"]
+    job = spec["jobTemplate"]["spec"]
+    volumes = job["template"]["spec"].get("volumes", [])
+    limit = job.get("activeDeadlineSeconds")
+    return Schedule(
+        f"CronJob {meta['namespace']}/{meta['name']}",
+        meta["annotations"][SERVICE],
+        spec["schedule"],
+        bool(spec.get("suspend")),
+        None if limit is None else float(limit),
+        tuple(v["secret"]["secretName"] for v in volumes if "secret" in v),
+    )
+
+
+@shaped("a CronJob of the manifests", "mend the manifest")
+def declared_schedules(manifests: Manifests) -> list[Schedule]:
+    """Return the backup jobs in the manifests, by file and line.
+
+    Raises:
+        ProbeError: a file cannot be read.
+    """
+    return [
+        _declared(named, document)
+        for named, document in _of_kind(manifests, "batch/v1", "CronJob")
+        if document.get("metadata", "annotations", SERVICE)
+    ]
+
+
+def declared_accounts(manifests: Manifests) -> list[TalosAccount]:
+    """Return Talos' service accounts in the manifests, by file and line.
+
+    Raises:
+        ProbeError: a file cannot be read.
+    """
+    return [
+        TalosAccount(
+            named, document.get("metadata", "name"), tuple(r.text for r in document.under("spec", "roles"))
+        )
+        for named, document in _of_kind(manifests, TALOS, "ServiceAccount")
+    ]
+
+
+def _of_kind(manifests: Manifests, version: str, kind: str) -> list[tuple[str, Document]]:
+    return [
+        (f"File {file.relative_to(manifests.path.parent)}:{document.line}", document)
+        for file, documents in manifests.files.items()
+        if file.is_relative_to(manifests.path)
+        for document in documents
+        if document.get("apiVersion") == version and document.get("kind") == kind
+    ]
+
+
+def _declared(named: str, document: Document) -> Schedule:
+    job = ("spec", "jobTemplate", "spec")
+    mounted = document.under(*job, "template", "spec", "volumes")
+    limit = document.get(*job, "activeDeadlineSeconds")
+    return Schedule(
+        named,
+        document.get("metadata", "annotations", SERVICE),
+        document.get("spec", "schedule"),
+        document.get("spec", "suspend").lower() == "true",
+        float(limit) if limit else None,
+        tuple(leaf.text for leaf in mounted if leaf.path[-1] == "secretName"),
+    )

@@ -1,0 +1,147 @@
+"""What an etcd snapshot holds: the living keys, and how each value begins.
+
+Values never leave this module whole.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from assay.errors import ProbeError
+from assay.formats.bolt import Bolt
+
+
+HEAD = 24
+REVISION = 17
+TOMBSTONE = b"t"
+KEY_FIELD, VALUE_FIELD = 1, 5
+VARINT, BYTES = 0, 2
+SHAPE = "this etcd stores its values in a shape unknown here"
+ENCRYPTED = "k8s:enc:"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A living key of etcd.
+
+    Its name, and the first 24 bytes of its value as text with other bytes as dots.
+    """
+
+    key: str
+    head: str
+
+    @property
+    def provider(self) -> str:
+        """Return `secretbox` of `k8s:enc:secretbox:v1:...`, or nothing where the value is in clear."""
+        return self.head.removeprefix(ENCRYPTED).split(":")[0] if self.head.startswith(ENCRYPTED) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What was read: the living keys in key order, and how many older revisions lay beside them."""
+
+    keys: tuple[Stored, ...]
+    superseded: int
+
+    def under(self, prefix: str) -> list[Stored]:
+        """Return the living keys that begin with `prefix`."""
+        return [one for one in self.keys if one.key.startswith(prefix)]
+
+
+def read(path: Path) -> Content:
+    """Return the content of a raw snapshot, every page of it read, its checksum checked.
+
+    Raises:
+        ProbeError: no snapshot, a broken one, or a shape not known here.
+    """
+    living: dict[bytes, str] = {}
+    rows = 0
+    for revision, raw in Bolt(path).bucket(b"key"):
+        rows += 1
+        if len(revision) not in {REVISION, REVISION + len(TOMBSTONE)}:
+            raise ProbeError("a revision of the snapshot has another length", SHAPE)
+        key, value = _record(raw)
+        if revision[REVISION:] == TOMBSTONE:
+            living.pop(key, None)
+        else:
+            living[key] = _head(value)
+    keys = tuple(Stored(key.decode(errors="replace"), head) for key, head in sorted(living.items()))
+    return Content(keys, rows - len(keys))
+
+
+def holds(path: Path, key: str, part: bytes, digest: bool = True) -> bool:
+    """Return True if the newest value of `key` is alive and contains `part`.
+
+    `digest`: as for `Bolt`; a restored database has none.
+
+    Raises:
+        ProbeError: no snapshot, a broken one, or a shape not known here.
+    """
+    found = False
+    for revision, raw in Bolt(path, digest).bucket(b"key"):
+        name, value = _record(raw)
+        if name == key.encode():
+            found = revision[REVISION:] != TOMBSTONE and part in value
+    return found
+
+
+def counted(etcdutl: Path, path: Path) -> int:
+    """Return how many living keys etcd's own tool counts in the snapshot, after its own integrity check.
+
+    Raises:
+        ProbeError: the tool is not there or refuses the snapshot.
+    """
+    try:
+        argv = [str(etcdutl), "snapshot", "status", str(path), "-w", "json"]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        return int(json.loads(done.stdout)["totalKey"])
+    except (OSError, subprocess.TimeoutExpired) as why:
+        raise ProbeError(f"etcdutl did not run: {type(why).__name__}", "set etcdutl under [tools]") from why
+    except (ValueError, KeyError, TypeError, RecursionError) as why:
+        raise ProbeError("etcdutl does not take the snapshot", "take the snapshot again") from why
+
+
+def _head(value: bytes) -> str:
+    return "".join(chr(byte) if 32 <= byte < 127 else "." for byte in value[:HEAD])
+
+
+def _record(raw: bytes) -> tuple[bytes, bytes]:
+    found = {KEY_FIELD: b"", VALUE_FIELD: b""}
+    for number, content in _fields(raw):
+        if number in found:
+            found[number] = content
+    if not found[KEY_FIELD]:
+        raise ProbeError("an entry of the snapshot has no key", SHAPE)
+    return found[KEY_FIELD], found[VALUE_FIELD]
+
+
+def _fields(raw: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    while at < len(raw):
+        tag, at = _varint(raw, at)
+        if tag & 7 == VARINT:
+            _, at = _varint(raw, at)
+        elif tag & 7 == BYTES:
+            size, at = _varint(raw, at)
+            if at + size > len(raw):
+                raise ProbeError("an entry of the snapshot is cut short", SHAPE)
+            yield tag >> 3, raw[at : at + size]
+            at += size
+        else:
+            raise ProbeError(f"an entry of the snapshot has a field of wire type {tag & 7}", SHAPE)
+
+
+def _varint(raw: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        if at >= len(raw) or shift > 63:
+            raise ProbeError("an entry of the snapshot is cut short", SHAPE)
+        byte = raw[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if not byte & 0x80:
+            return value, at

@@ -1,0 +1,1 @@
+"""The stack profile: which platform is judged, how it is reached, what is declared about it."""

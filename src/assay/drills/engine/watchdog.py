@@ -1,0 +1,89 @@
+"""The watchdog of a drill: when the drill is gone, however it ended, it puts back what is still changed.
+
+It is a process in a session of its own. The drill holds the lock of its journal for as long as it lives;
+whoever gets the lock next finds in the journal what is not back. A drill that never ends is told to, and
+killed if it does not.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import psutil
+
+from assay.drills.engine.clock import now
+from assay.drills.engine.journal import path_of
+from assay.errors import GuardError
+
+
+if TYPE_CHECKING:
+    from assay.config.profile import Profile
+
+LIMIT = 1800.0
+GRACE = 420.0
+EVERY = 0.5
+
+
+@contextmanager
+def watched(profile: Profile, limit: float = LIMIT) -> Iterator[None]:
+    """Keep a watchdog beside the body, which holds the journal; it ends with the body.
+
+    Raises:
+        GuardError: it does not start, so nothing is broken.
+    """
+    me = psutil.Process()
+    argv = [
+        sys.executable, "-m", "assay.cli", "drill", "rollback", "--stack", str(profile.file),
+        "--after", f"{me.pid}:{me.create_time()}", "--limit", str(limit),
+    ]  # fmt: skip
+    log = path_of(profile).with_suffix(".watchdog.log")
+    try:
+        with log.open("ab") as out:
+            dog = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            )
+    except OSError as why:
+        raise GuardError(
+            f"the watchdog does not start: {why.strerror}", "without it nothing is changed"
+        ) from why
+    try:
+        yield
+    finally:
+        dog.terminate()
+        dog.wait()
+
+
+def after(holder: str, limit: float) -> None:
+    """Return when the drill has ended; after `limit` seconds it is told to end, and killed if it does not.
+
+    Args:
+        holder: `PID:start time` of the drill's process; another process of that number is not it.
+        limit: seconds.
+    """
+    number, _, born = holder.partition(":")
+    end = now() + limit
+    while _lives(int(number), float(born)) and now() < end:
+        time.sleep(EVERY)
+    for deed in (signal.SIGTERM, signal.SIGKILL):
+        if not _lives(int(number), float(born)):
+            return
+        with suppress(ProcessLookupError):
+            os.kill(int(number), deed)
+        end = now() + GRACE
+        while _lives(int(number), float(born)) and now() < end:
+            time.sleep(EVERY)
+
+
+def _lives(number: int, born: float) -> bool:
+    try:
+        process = psutil.Process(number)
+        return process.create_time() == born and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

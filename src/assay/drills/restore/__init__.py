@@ -1,0 +1,1 @@
+"""Restores from object storage into an empty place, timed."""

@@ -1,0 +1,269 @@
+"""The drill of PostgreSQL's restore: beside the old database, from the sealed envelope, by the runbook.
+
+Rows go through the public API until the fault. From then on nothing of the old database is used: not its
+members, and nothing that reached object storage later. It is restored twice, to the end of the log that was
+there and to a point in time; what comes back is compared with what was acknowledged.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import secrets
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.drills.engine.clock import await_true, now
+from assay.drills.engine.engine import Engine
+from assay.drills.faults.scratch import POSTGRES
+from assay.drills.restore import postgres_evidence as evidence
+from assay.drills.restore.inputs import Steps
+from assay.drills.restore.postgres_evidence import Kept
+from assay.drills.restore.procedure import Procedure, StepError, Wait
+from assay.drills.restore.result import Result, Stopwatch
+from assay.drills.restore.side_by_side import Beside, over, ready
+from assay.drills.workload.ledger import Ledger, outcome_of
+from assay.drills.workload.verdict import INFO, OK, Op
+from assay.errors import AssumptionError, ProbeError
+from assay.model import Offender
+from assay.probes.net.http import Http
+from assay.probes.postgres import Sql
+
+
+if TYPE_CHECKING:
+    from assay.config.profile import Profile
+
+PATH = "/api/v1/orders"
+LATEST = "latest"
+ROWS, MORE = 12, 8
+ARCHIVED, FETCHED, REPLAYED, SHOWN = 150.0, 300.0, 300.0, 30.0
+CURRENT = "SELECT pg_walfile_name(pg_current_wal_lsn()) AS name"
+LEDGER = "SELECT id, substr(mark, %d) FROM orders WHERE mark LIKE '%s%%' ORDER BY id"
+SIZE = "SELECT sum(pg_database_size(oid)) FROM pg_database"
+PARTS = (
+    "SELECT 'Constraint ' || conrelid::regclass || '/' || conname FROM pg_constraint JOIN pg_namespace n "
+    "ON n.oid = connamespace WHERE nspname = 'public' AND conrelid <> 0 UNION ALL "
+    "SELECT 'Index ' || indexrelid::regclass FROM pg_index JOIN pg_class c ON c.oid = indexrelid "
+    "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE nspname = 'public'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The ledger and what is known of it.
+
+    Attributes:
+        run: all marks begin with `ledger-<run>-`.
+        ops: the writes until the fault.
+        ids: key -> id of the row, as the API confirmed it.
+        point: a moment (of the drill's clock) in the middle of the rows.
+        moment: the same moment by the calendar.
+        archived: what was acknowledged before lay in object storage when the fault came.
+        fault: when the ledger ended, and the old database with it.
+    """
+
+    run: str
+    ops: Sequence[Op]
+    ids: Mapping[str, int]
+    point: float
+    moment: dt.datetime
+    archived: float
+    fault: float
+
+    @property
+    def mark(self) -> str:
+        """Return what all marks begin with."""
+        return f"ledger-{self.run}-"
+
+
+class PostgresRestore(Beside):
+    """The drill on the stack of one profile."""
+
+    place = POSTGRES
+
+    def __init__(self, profile: Profile, runbook: Path) -> None:
+        """Carry out the section of `runbook`; errors as for `Beside`."""
+        super().__init__(profile, runbook)
+        self._sql, self._http = Sql.from_profile(profile), Http.from_profile(profile)
+
+    def _run(self, engine: Engine) -> Result:
+        before = [one.named for one in (*self._sql.constraints(), *self._sql.indexes())]
+        written = self._ledger()
+        with self._scratch(engine):
+            result = self._latest(written, before)
+        if result.offenders:
+            return result
+        with self._scratch(engine):
+            wrong = self._to_the_point(written)
+        return Result(result.restore, tuple(wrong), result.acked, result.notes)
+
+    # before the fault -----------------------------------------------------------------------------
+
+    def _ledger(self) -> Written:
+        """Write rows until some are archived and some are not yet; the end of it is the fault."""
+        run, ids = secrets.token_hex(4), dict[str, int]()
+        ledger = Ledger(self._folder / f"ledger-{run}.jsonl", [self._writer(run, ids)] * 2)
+        with ExitStack() as stack:
+            stack.callback(ledger.stop)
+            ledger.start()
+            self._await_rows(ledger, ROWS)
+            point, moment = now(), dt.datetime.now(dt.UTC)
+            self._await_rows(ledger, MORE)
+            archived = now()
+            self._await_archived(str(self._sql.rows(CURRENT)[0]["name"]))
+            self._await_rows(ledger, MORE)
+            ops = ledger.stop()
+        return Written(run, ops, ids, point, moment, archived, now())
+
+    def _writer(self, run: str, ids: dict[str, int]) -> Callable[[str], str]:
+        def write(key: str) -> str:
+            try:
+                reply = self._http.post(PATH, {"mark": f"ledger-{run}-{key}"})
+            except ProbeError:
+                return INFO
+            outcome = outcome_of(reply.status)
+            if outcome == OK:
+                ids[key] = int(str(reply.fields.get("id", 0)))
+            return outcome
+
+        return write
+
+    def _await_rows(self, ledger: Ledger, count: int) -> None:
+        begun = now()
+        await_true(lambda: ledger.acked_since(begun) >= count, f"{count} orders confirmed by the API", 60)
+
+    def _await_archived(self, name: str) -> None:
+        """Wait until this file of the log, or a younger one, is archived.
+
+        Raises:
+            AssumptionError: the archive is stuck.
+        """
+        end = now() + ARCHIVED
+        while self._sql.archiver().last[:24] < name:
+            if now() > end:
+                raise AssumptionError(
+                    f"{name} of PostgreSQL's log is not archived after {ARCHIVED:.0f} s",
+                    "look at archive_command and the object storage",
+                )
+            time.sleep(1.0)
+
+    # the restores ---------------------------------------------------------------------------------
+
+    def _latest(self, written: Written, before: Sequence[str]) -> Result:
+        watch, notes = Stopwatch(self._budgets, written.fault), dict[str, str]()
+        acked = sum(op.outcome == OK for op in written.ops)
+        wrong: list[Offender] = []
+        restore = None
+        try:
+            with self._opened(LATEST) as (procedure, steps):
+                _, invalid = self._restored(procedure, steps, watch)
+                kept, parts, size = self._aside(written)
+                wrong = evidence.schema(before, parts, invalid)
+                bad, lost, newest = evidence.compare(written.ops, kept, written.archived)
+                wrong += bad or self._shown(procedure, steps, written, kept)
+                watch.lap("verify")
+                self._finish(procedure, steps)
+            notes["segment"] = str(procedure.values["SEGMENT"])
+            notes["old database"] = "left running and not used: its data counts as gone from the fault on"
+            notes["images"] = "of the registry, possibly in the node's cache already"
+            restore = watch.finish(
+                self.place.service, size, written.fault - newest, lost, not wrong, "L3", notes
+            )  # fmt: skip
+        except StepError as failed:
+            wrong.append(self._offender(failed))
+        return Result(restore if not wrong else None, tuple(wrong), acked, notes)
+
+    def _to_the_point(self, written: Written) -> list[Offender]:
+        watch = Stopwatch(self._budgets, written.fault)
+        try:
+            with self._opened(f"{written.moment:%Y-%m-%d %H:%M:%S.%f}+00") as (procedure, steps):
+                self._restored(procedure, steps, watch)
+                kept, _, _ = self._aside(written)
+                wrong = evidence.to_the_point(written.ops, kept, written.point)
+                wrong = wrong or self._shown(procedure, steps, written, kept)
+                self._finish(procedure, steps)
+        except StepError as failed:
+            return [self._offender(failed)]
+        return wrong
+
+    @contextmanager
+    def _opened(self, point: str) -> Iterator[tuple[Procedure, Steps]]:
+        waits = {
+            " logs --follow ": Wait(evidence.fetched, FETCHED, evidence.unfetched),
+            " get pod ": Wait(ready, REPLAYED, over),
+            " --raw ": Wait(bool, SHOWN),
+        }
+        with self._sealed() as envelope:
+            procedure = self._kit.procedure(envelope, waits, {"POINT": point}, limit=FETCHED)
+            yield procedure, Steps(self.runbook.section(self.place.section))
+
+    def _restored(self, procedure: Procedure, steps: Steps, watch: Stopwatch) -> tuple[str, str]:
+        """Run the section up to the schema's check and return pgBackRest's log and what the check printed."""
+        ends, log = {"apply": "fetch", "logs": "restore", "get": "replay"}, ""
+        for command in steps.until("/etc/restore/files/check.sql"):
+            printed = procedure.run(command)
+            log = printed if "logs" in command.words else log
+            if "lsf" in command.words:
+                procedure.values["SEGMENT"] = evidence.newest_segment(printed, watch.t0, command)
+            if part := next((part for word, part in ends.items() if word in command.words), ""):
+                watch.lap(part)
+            if "/etc/restore/files/accounts.sql" in command.words:
+                watch.lap("answer")
+        return log, printed
+
+    def _shown(
+        self, procedure: Procedure, steps: Steps, written: Written, kept: Sequence[Kept]
+    ) -> list[Offender]:
+        """Have the application show the newest restored row, by the id that it was confirmed with."""
+        if not kept:
+            return [Offender(self.place.named, "no row of the ledger came back")]
+        newest = kept[-1]
+        if written.ids.get(newest.key, newest.id) != newest.id:
+            return [Offender(f"Row {newest.key}", "came back under another id")]
+        return self._read(procedure, steps, newest.id, f"{written.mark}{newest.key}")
+
+    def _read(self, procedure: Procedure, steps: Steps, number: int, mark: str) -> list[Offender]:
+        """Have the application show an order, by its id."""
+        procedure.values["ORDER"] = str(number)
+        printed = "".join(procedure.run(command) for command in steps.until("--raw"))
+        try:
+            body = json.loads(printed)
+        except ValueError:
+            body = {}
+        return evidence.shown_order(body if isinstance(body, dict) else {}, mark)
+
+    def _finish(self, procedure: Procedure, steps: Steps) -> None:
+        for command in steps.rest():
+            if "--raw" not in command.words:
+                procedure.run(command)
+
+    # looking into the restored database past the runbook --------------------------------------------
+
+    def _aside(self, written: Written) -> tuple[list[Kept], list[str], int]:
+        """Return the ledger's rows, the names of the schema's parts and the size, asked with our own key."""
+        return self._apart.submit(self._looked, written.mark).result()
+
+    def _looked(self, mark: str) -> tuple[list[Kept], list[str], int]:
+        kept = evidence.rows(self._ask(LEDGER % (len(mark) + 1, mark)))
+        return kept, self._ask(PARTS).splitlines(), int(self._ask(SIZE))
+
+    def _ask(self, statement: str) -> str:
+        profile = self._profile
+        argv = [
+            str(profile.need_path("tools.kubectl")),
+            f"--kubeconfig={profile.need_path('kube.kubeconfig')}",
+            "-n", self.place.space, "exec", "postgres", "--",
+            "psql", "-X", "-q", "-A", "-t", "-F", "\t", "-d", "shop", "-c", statement,
+        ]  # fmt: skip
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        except subprocess.TimeoutExpired as late:
+            raise ProbeError("the restored database does not answer in 60 s", "look at its pod") from late
+        if done.returncode:
+            raise ProbeError("the restored database cannot be asked", "look at the log of its pod")
+        return done.stdout

@@ -1,0 +1,165 @@
+"""What the restore drill of PostgreSQL reads off: files of the log, rows of its ledger, states. Pure."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from assay.drills.restore.procedure import StepError
+from assay.drills.workload.verdict import FAIL, OK, Op
+from assay.formats.parsing import shaped
+from assay.formats.tools import full
+from assay.model import Offender
+from assay.probes.runbook.reader import Command
+
+
+NAMED = "Restore postgres"
+LISTED = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d);(?:.*/)?([0-9A-F]{24})-[0-9a-f]{40}\b", re.MULTILINE)
+DONE = "restore command end: completed successfully"
+TAKEN = re.compile(r"restore backup set ([0-9A-Z_-]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A row of the ledger as the restored database has it."""
+
+    id: int
+    key: str
+
+
+def newest_segment(printed: str, fault: float, command: Command) -> str:
+    """Return the newest segment of the log that object storage held when the fault came (since 1970).
+
+    Raises:
+        StepError: it held none.
+    """
+    rows = [
+        (name, time.mktime(time.strptime(stamp, "%Y-%m-%d %H:%M:%S")))
+        for stamp, name in LISTED.findall(printed)
+    ]
+    names: list[str] = [name for name, moment in rows if moment <= fault]
+    if not names:
+        raise StepError(command.named, "the object storage lists no segment of the log")
+    return max(names)
+
+
+def fetched(log: str) -> bool:
+    """Return whether pgBackRest says that everything was fetched."""
+    return DONE in log
+
+
+def unfetched(log: str) -> str:
+    """Return pgBackRest's error of a log that ended without success, empty where it is not at its end."""
+    lines = [line.strip() for line in log.splitlines()]
+    errors = [line for line in lines if "ERROR:" in line or "Error:" in line]
+    if not errors:
+        return ""
+    said = (errors[0].partition("ERROR: ")[2] or errors[0])[:200]
+    told = next((line for line in lines if full(line)), "")
+    return f"{said}: {told[:200]}" if told and not full(said) else said
+
+
+def taken(log: str) -> str:
+    """Return the label of the backup that pgBackRest's log says it restores, empty where it says none."""
+    found = TAKEN.search(log)
+    return found[1] if found else ""
+
+
+@shaped("the restored ledger", "look at the restored database's pod")
+def rows(printed: str) -> list[Kept]:
+    """Return the ledger's rows from lines of id, tab, key.
+
+    Raises:
+        ProbeError: a line is no such row.
+    """
+    split = (line.split("\t") for line in printed.splitlines() if line)
+    return [Kept(int(number), key) for number, key in split]
+
+
+def compare(ops: Sequence[Op], kept: Sequence[Kept], archived: float) -> tuple[list[Offender], int, float]:
+    """Return what is wrong with the rows, how many were lost, and when the newest kept one was acknowledged.
+
+    What was archived before the loss must be there, and nothing may miss in the middle: a log is replayed to
+    one point, so what is lost is newer than all that came back.
+
+    Args:
+        ops: the ledger up to the fault.
+        kept: the restored rows.
+        archived: whatever was acknowledged before this moment lay in object storage when the fault came.
+    """
+    present = Counter(one.key for one in kept)
+    acked = [op for op in ops if op.outcome == OK]
+    gone = [op for op in acked if op.key not in present]
+    last_start = max((op.start for op in acked if op.key in present), default=0.0)
+    holes = [op for op in gone if op.end < last_start]
+    owed = [op for op in gone if op.end <= archived and op not in holes]
+    wrong = [Offender(f"Row {op.key}", "acknowledged before rows that came back, and gone") for op in holes]
+    if owed:
+        what = f"{len(owed)} rows that were archived before the loss did not come back"
+        wrong.append(Offender(NAMED, f"{what}, the first is {owed[0].key}"))
+    phantom = [op.key for op in ops if op.outcome == FAIL and op.key in present]
+    wrong += [Offender(f"Row {key}", "refused, and there") for key in phantom]
+    wrong += [Offender(f"Row {key}", "there twice") for key in sorted(present) if present[key] > 1]
+    newest = max((op.end for op in acked if op.key in present), default=0.0)
+    return [*wrong, *_disordered(kept)], len(gone), newest
+
+
+def to_the_point(ops: Sequence[Op], kept: Sequence[Kept], point: float) -> list[Offender]:
+    """Return what is wrong with rows restored to `point`: older ones must be there, younger ones not."""
+    present = frozenset(one.key for one in kept)
+    acked = [op for op in ops if op.outcome == OK]
+    older = [op.key for op in acked if op.end <= point and op.key not in present]
+    younger = [op.key for op in ops if op.start > point and op.key in present]
+    return [
+        *(Offender(f"Row {key}", "older than the point in time, and gone") for key in older),
+        *(Offender(f"Row {key}", "younger than the point in time, and there") for key in younger),
+        *_disordered(kept),
+    ]
+
+
+def oldest(
+    label: str, taken: str, known: Mapping[int, str], there: Mapping[int, str], younger: Sequence[str]
+) -> list[Offender]:
+    """Return what is wrong with a restore of the backup `label` to the moment after it was whole.
+
+    Args:
+        label: the oldest base backup.
+        taken: the one that was restored.
+        known: id -> digest of orders that are older, by the live database.
+        there: the same of the restored one.
+        younger: names of restored orders that are younger.
+    """
+    wrong = [] if taken == label else [Offender(f"Backup {label}", f"{taken or 'none'} was restored instead")]
+    gone = [number for number in known if there.get(number) != known[number]]
+    return [
+        *wrong,
+        *(Offender(f"Row orders/{number}", "older than the point, and gone or another") for number in gone),
+        *(Offender(name, "younger than the point, and there") for name in younger),
+    ]
+
+
+def _disordered(kept: Sequence[Kept]) -> list[Offender]:
+    """Return the rows whose id is lower than that of an earlier row of the same writer."""
+    last: dict[str, str] = {}
+    wrong = []
+    for one in sorted(kept, key=lambda row: row.id):
+        writer = one.key.partition("-")[0]
+        if one.key < last.get(writer, ""):
+            wrong.append(Offender(f"Row {one.key}", "out of order"))
+        last[writer] = max(one.key, last.get(writer, ""))
+    return wrong
+
+
+def schema(before: Sequence[str], after: Sequence[str], invalid: str) -> list[Offender]:
+    """Return the constraints and indexes that did not come back, and those that do not hold any more."""
+    gone = [Offender(name, "was there, did not come back") for name in before if name not in set(after)]
+    bad = [Offender(line.strip(), "does not hold") for line in invalid.splitlines() if line.strip()]
+    return [*gone, *bad]
+
+
+def shown_order(body: Mapping[str, object], mark: str) -> list[Offender]:
+    """Return what is wrong with the order that the application shows of the restored database."""
+    return [] if body.get("mark") == mark else [Offender(NAMED, "the application shows another order")]

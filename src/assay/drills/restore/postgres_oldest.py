@@ -1,0 +1,182 @@
+"""The drill of PostgreSQL's oldest point: the oldest base backup, restored to the moment after it was whole.
+
+The same section of the runbook, from the same sealed envelope, beside the old database. The point is older
+than any ledger, so other things are compared: which backup was taken, every page and index, every constraint,
+the newest orders that the live database has from before the point, and that nothing younger came back.
+
+It is no recovery: its point is weeks old by intent. So nothing goes into the record of restores, of which
+ACC-07 and DR-04 judge the newest.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.backups.retention import Base, bases
+from assay.drills.engine.clock import now
+from assay.drills.engine.engine import Engine
+from assay.drills.engine.session_cache import once
+from assay.drills.restore import postgres_evidence as evidence
+from assay.drills.restore.inputs import Steps
+from assay.drills.restore.postgres import PARTS, PATH, SHOWN, SIZE, PostgresRestore, Written
+from assay.drills.restore.procedure import Procedure, StepError
+from assay.drills.restore.result import MEASURED, Result, Stopwatch
+from assay.drills.workload.verdict import OK
+from assay.formats.parsing import shaped
+from assay.model import Offender
+from assay.probes.s3.client import S3
+
+
+if TYPE_CHECKING:
+    from assay.config.profile import Profile
+
+# A commit answers within seconds: what was written a minute before the point is in every backup of then.
+SETTLED = dt.timedelta(minutes=1)
+OLDER = "SELECT id, md5(mark) AS mark FROM orders WHERE created < %s ORDER BY created DESC LIMIT 1000"
+SAME = "SELECT id, md5(mark) FROM orders WHERE id IN (%s)"
+YOUNGER = "SELECT 'Row orders/' || id FROM orders WHERE created > '%s' ORDER BY id LIMIT 1000"
+LAST = "SELECT json_build_array(id, mark) FROM orders ORDER BY id DESC LIMIT 1"
+COUNT = "SELECT count(*) FROM orders"
+UNKNOWN = "no such order"
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What is restored, and what is known of it before the fault.
+
+    Attributes:
+        base: the oldest base backup.
+        point: a moment after it was whole, as pgBackRest is told it.
+        known: id -> digest of live orders from before the point.
+        parts: the live constraints and indexes by name.
+    """
+
+    base: Base
+    point: str
+    known: Mapping[int, str]
+    parts: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the restored database holds.
+
+    Attributes:
+        parts: its constraints and indexes by name.
+        size: bytes of all its databases.
+        orders: how many.
+        same: id -> digest of those orders that were asked for.
+        younger: orders from after the point, by name.
+        last: id and mark of the newest, None where there is no order at all.
+    """
+
+    parts: Sequence[str]
+    size: int
+    orders: int
+    same: Mapping[int, str]
+    younger: Sequence[str]
+    last: tuple[int, str] | None
+
+
+class OldestPostgres(PostgresRestore):
+    """The drill on the stack of one profile."""
+
+    def __init__(self, profile: Profile, runbook: Path) -> None:
+        """Carry out the section of `runbook`; errors as for `Beside`."""
+        super().__init__(profile, runbook)
+        self._s3 = S3.from_profile(profile)
+
+    def once(self) -> Result:
+        """Return the result of the drill, without a restore to record; errors as for `Beside`."""
+        return once(("postgres, oldest", self._profile.file, self.runbook.path), self._drilled)
+
+    def _run(self, engine: Engine) -> Result:
+        bucket = self._s3.buckets[self.place.service]
+        found = bases(one for one in self._s3.versions(bucket) if one.shown)
+        if not found or found[0].whole is None:
+            named = found[0].named if found else f"Service {self.place.service}"
+            return Result(None, (Offender(named, "no base backup with a manifest"),))
+        aim, written = self._aim(found[0], found[0].whole), self._ledger()
+        with self._scratch(engine):
+            return self._oldest(aim, written)
+
+    def _aim(self, base: Base, whole: dt.datetime) -> Aim:
+        """Aim at the next whole second: pgBackRest takes the newest backup that ended before it."""
+        moment = whole.replace(microsecond=0) + dt.timedelta(seconds=1)
+        known = {row["id"]: row["mark"] for row in self._sql.rows(OLDER, (moment - SETTLED,))}
+        parts = [one.named for one in (*self._sql.constraints(), *self._sql.indexes())]
+        return Aim(base, f"{moment:%Y-%m-%d %H:%M:%S}+00", known, parts)
+
+    def _oldest(self, aim: Aim, written: Written) -> Result:
+        notes = {"backup": aim.base.label, "restored to": aim.point}
+        watch = Stopwatch(self._budgets, written.fault)
+        try:
+            with self._opened(aim.point) as (procedure, steps):
+                log, invalid = self._restored(procedure, steps, watch)
+                found = self._apart.submit(self._found, aim).result()
+                wrong = evidence.schema((), found.parts, invalid)
+                taken = evidence.taken(log)
+                wrong += evidence.oldest(aim.base.label, taken, aim.known, found.same, found.younger)
+                wrong += self._application(procedure, steps, found, written)
+                watch.lap("verify")
+                self._finish(procedure, steps)
+        except StepError as failed:
+            return Result(None, (self._blamed(aim.base, failed),), notes=notes)
+        acked = sum(op.outcome == OK for op in written.ops)
+        compared = (*found.parts, *(f"Row orders/{number}" for number in aim.known))
+        return Result(None, tuple(wrong), acked, notes | _notes(aim, found, watch), compared=compared)
+
+    def _blamed(self, base: Base, failed: StepError) -> Offender:
+        """Return what to name; what the backup brought back is the backup's fault, not the line's."""
+        said = self._offender(failed)
+        checks = [one.named for one in self.runbook.section(self.place.section) if "pg_amcheck" in one.words]
+        return Offender(base.named, said.why) if said.named in (self.place.named, *checks) else said
+
+    def _application(
+        self, procedure: Procedure, steps: Steps, found: Found, written: Written
+    ) -> list[Offender]:
+        """Have the application show the newest order; where there is none yet, look for a younger one."""
+        if found.last is not None:
+            return self._read(procedure, steps, *found.last)
+        return self._apart.submit(self._unknown, next(iter(written.ids.values()))).result()
+
+    # looking into the restored database past the runbook, with our own key ----------------------------
+
+    @shaped("what the restored database says", "look at its pod")
+    def _found(self, aim: Aim) -> Found:
+        same = self._ask(SAME % (", ".join(map(str, aim.known)) or "NULL"))
+        rows = (line.split("\t") for line in same.splitlines())
+        last = self._ask(LAST)
+        return Found(
+            self._ask(PARTS).splitlines(), int(self._ask(SIZE)), int(self._ask(COUNT)),
+            {int(number): mark for number, mark in rows}, self._ask(YOUNGER % aim.point).splitlines(),
+            tuple(json.loads(last)) if last.strip() else None,
+        )  # fmt: skip
+
+    def _unknown(self, number: int) -> list[Offender]:
+        """Have the application look up an order that is younger than the point: it must find none."""
+        service = f"/api/v1/namespaces/{self.place.space}/services/public-api:http/proxy"
+        end = now() + SHOWN
+        while (answer := self._kube.wire.ask("GET", f"{service}{PATH}/{number}")).status == 503:
+            if now() > end:
+                break
+            time.sleep(1.0)
+        if answer.status == 404 and UNKNOWN in answer.reason:
+            return []
+        return [Offender(self.place.named, f"the application does not look orders up: {answer.status}")]
+
+
+def _notes(aim: Aim, found: Found, watch: Stopwatch) -> dict[str, str]:
+    """Return what is worth reading of a restore that went through."""
+    younger = sorted(set(aim.parts) - set(found.parts))
+    return {
+        "took": ", ".join(f"{part} {watch.parts[part]:.0f} s" for part in MEASURED),
+        "orders": f"{found.orders}, {len(aim.known)} compared with the live ones, in {found.size} bytes",
+        "of today's schema not there yet": ", ".join(younger) or "nothing",
+    }

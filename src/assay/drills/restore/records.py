@@ -1,0 +1,121 @@
+"""The record of restores, one line each, kept from run to run: what came back, and how long ago.
+
+DR-04 and ACC-07 read it. A line carries its own checksum and the cluster it was measured on; a record of
+another cluster proves nothing here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.drills.restore.result import Restore
+from assay.errors import GuardError, ProbeError
+
+
+if TYPE_CHECKING:
+    from assay.config.profile import Profile
+
+FOLDER = "restores"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A recorded restore and the cluster it was measured on."""
+
+    cluster: str
+    restore: Restore
+
+    def age(self, moment: float) -> float:
+        """Return the seconds from the verified data to `moment` (seconds since 1970)."""
+        return moment - self.restore.ended
+
+
+class Records:
+    """The restores of one stack, in one file of JSON lines."""
+
+    def __init__(self, path: Path, cluster: str) -> None:
+        """Keep the restores of the cluster with the UID `cluster` in `path`."""
+        self.path, self.cluster = path, cluster
+
+    @classmethod
+    def from_profile(cls, profile: Profile) -> Records:
+        """Return the records of the stack of `profile`, below `ASSAY_REPORTS` (default `./reports`)."""
+        reports = Path(os.environ.get("ASSAY_REPORTS") or Path.cwd() / "reports")
+        return cls(reports / FOLDER / f"{profile.name}.jsonl", profile.cluster_uid)
+
+    def add(self, restore: Restore) -> None:
+        """Append a restore, durably.
+
+        Raises:
+            GuardError: it could not be written.
+        """
+        body = json.dumps({"cluster": self.cluster, **dataclasses.asdict(restore)}, sort_keys=False)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab") as file:
+                file.write(f"{body}\t{zlib.crc32(body.encode()):08x}\n".encode())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as why:
+            raise GuardError(
+                f"the record of the restore cannot be written: {why.strerror}", "free space under reports/"
+            ) from why
+
+    def all(self) -> list[Kept]:
+        """Return every record of this cluster, oldest first; none where nothing was ever restored.
+
+        Raises:
+            ProbeError: the file cannot be read, or a line is damaged.
+        """
+        try:
+            lines = self.path.read_bytes().splitlines() if self.path.exists() else []
+        except OSError as why:
+            raise ProbeError(f"{self.path.name}: {why.strerror}", "look at reports/") from why
+        kept = [_read(line, f"{self.path.name}:{number}") for number, line in enumerate(lines, 1)]
+        return sorted((one for one in kept if one.cluster == self.cluster), key=lambda k: k.restore.ended)
+
+    def of(self, service: str) -> list[Restore]:
+        """Return every recorded restore of `service` on this cluster, oldest first; errors as for `all`."""
+        return [one.restore for one in self.all() if one.restore.service == service]
+
+    def newest(self) -> dict[str, Kept]:
+        """Return the newest record of each service that has one; a failed restore counts, and says so."""
+        return {one.restore.service: one for one in self.all()}
+
+
+def _read(line: bytes, where: str) -> Kept:
+    body, _, check = line.rpartition(b"\t")
+    remedy = "restore again; a record is not mended by hand"
+    if check != f"{zlib.crc32(body):08x}".encode():
+        raise ProbeError(f"{where}: the record is damaged", remedy)
+    try:
+        entry = json.loads(body)
+        return Kept(str(entry.pop("cluster")), restored(entry))
+    except (ValueError, TypeError, KeyError, AttributeError) as why:
+        raise ProbeError(f"{where}: is no record of a restore", remedy) from why
+
+
+def restored(entry: Mapping[str, object]) -> Restore:
+    """Return the Restore of a parsed record.
+
+    Raises:
+        TypeError: a field is missing, unknown or of another type.
+        ValueError: a number is none.
+    """
+    restore = Restore(**entry)  # type: ignore[arg-type]
+    numbers = [restore.t0, restore.ended, restore.rpo_seconds, restore.data_bytes, restore.lost]
+    if not all(isinstance(n, int | float) for n in [*numbers, *restore.parts.values()]):
+        raise TypeError("a number is no number")
+    if not all(math.isfinite(n) for n in [*numbers, *restore.parts.values()]):
+        raise ValueError("a number is not finite")
+    if not (isinstance(restore.service, str) and isinstance(restore.verified, bool)):
+        raise TypeError("a field has another type")
+    return restore

@@ -1,0 +1,250 @@
+"""One restore of one service: its time from the fault to verified data, and what was lost. Pure judgement.
+
+Every second between the fault and the verified data belongs to exactly one part, because a part ends where
+the next one begins. What no machine can measure (somebody notices, somebody decides) is a declared budget on
+top, never 0. See `rate` for larger sizes, `envelope` for what a restore may use, `records` for where it is
+kept.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from assay.drills.engine.clock import now
+from assay.errors import AssumptionError, UndeclaredError
+from assay.model import Offender
+
+
+if TYPE_CHECKING:
+    from assay.config.profile import Profile
+
+BUDGETS = ("detect", "decide")
+MEASURED = ("fetch", "decrypt", "restore", "replay", "answer", "verify")
+PARTS = (*BUDGETS, *MEASURED)
+LEVELS = ("L1", "L2", "L3")
+SLACK = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """What one restore came to.
+
+    Attributes:
+        service: `etcd`, `vault`, `postgres`: the name under which an objective is declared.
+        t0: when the fault was in force, seconds since 1970, by the evidence of whoever made the fault.
+        parts: seconds by name, in the order of `PARTS`; one that a service does not have is 0.
+        data_bytes: size of the data that came back, unpacked.
+        rpo_seconds: from the newest write that came back to the fault.
+        lost: how many acknowledged writes did not come back. All of them are newer than the restored point,
+            else `verified` is False.
+        verified: the ledger was read back: every row up to the restored point is there and right.
+        level: what kind of loss it was: `L1` process death, `L2` power cut, `L3` the data is gone.
+        ended: when the data was verified, seconds since 1970.
+        notes: facts worth reading, never a secret.
+    """
+
+    service: str
+    t0: float
+    parts: Mapping[str, float]
+    data_bytes: int
+    rpo_seconds: float
+    lost: int
+    verified: bool
+    level: str
+    ended: float = 0.0
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def named(self) -> str:
+        """Return `Restore service`."""
+        return f"Restore {self.service}"
+
+    @property
+    def seconds(self) -> float:
+        """Return the recovery time: from the fault to verified data, budgets included."""
+        return sum(self.parts.values())
+
+    @property
+    def measured(self) -> float:
+        """Return the measured seconds alone, without the budgets."""
+        return sum(self.parts.get(name, 0.0) for name in MEASURED)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Return what is read of it beside the total: its parts, its point, the level of the loss."""
+        return {
+            "parts": ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.parts.items()),
+            "point": f"{self.rpo_seconds:.0f} s before the fault",
+            "level": self.level,
+        }
+
+    @property
+    def point(self) -> float:
+        """Return the time of the newest write that came back, seconds since 1970."""
+        return self.t0 - self.rpo_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a restore drill found.
+
+    Attributes:
+        restore: the measured restore; None where the runbook did not get that far.
+        offenders: what broke: lines of the runbook, the restore, rows, other parts of the service.
+        acked: acknowledged writes of the ledger; those before the restored point must be back.
+        notes: facts worth reading.
+        full: seconds from the fault until nothing is missing any more (etcd: three voters); None if never.
+        compared: names of what came back and was compared, beside the ledger.
+    """
+
+    restore: Restore | None
+    offenders: tuple[Offender, ...]
+    acked: int = 0
+    notes: Mapping[str, str] = field(default_factory=dict)
+    full: float | None = None
+    compared: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """Declared seconds for what a drill cannot measure: until somebody notices, until somebody acts."""
+
+    detect: float
+    decide: float
+
+    def __post_init__(self) -> None:
+        """Refuse a budget of nothing."""
+        for name in BUDGETS:
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise AssumptionError(
+                    f"the budget to {name} is {value} s: nobody reacts in no time",
+                    f'declare "ACC-07.{name}" in the profile',
+                )
+
+    @classmethod
+    def from_profile(cls, profile: Profile) -> Budgets:
+        """Return the budgets that `profile` declares as `ACC-07.detect` and `ACC-07.decide`.
+
+        Raises:
+            UndeclaredError: one is missing.
+            AssumptionError: one is not above 0.
+        """
+        missing = [name for name in BUDGETS if f"ACC-07.{name}" not in profile.declared]
+        if missing:
+            raise UndeclaredError(
+                f"no time is declared to {' and to '.join(missing)}",
+                f'set "ACC-07.{missing[0]}" under [declared] in the profile',
+            )
+        return cls(*(profile.declared[f"ACC-07.{name}"] for name in BUDGETS))
+
+
+class Stopwatch:
+    """The clock of a restore. It runs from the fault; `lap(part)` ends a part where the next one begins."""
+
+    def __init__(self, budgets: Budgets, fault: float, clock: Callable[[], float] = now) -> None:
+        """Run since `fault`, a time of `clock` at which the fault was in force.
+
+        Raises:
+            AssumptionError: the fault lies in the future.
+        """
+        self._budgets, self._clock, self._last = budgets, clock, fault
+        if fault > clock():
+            raise AssumptionError("the fault lies in the future", "give the time of the driver's evidence")
+        self.t0 = time.time() - (clock() - fault)
+        self._laps: dict[str, float] = {}
+
+    def lap(self, part: str) -> float:
+        """Add the time since the last lap (at first: since the fault) to `part` and return its seconds.
+
+        Raises:
+            AssumptionError: there is no measured part of that name.
+        """
+        if part not in MEASURED:
+            raise AssumptionError(f"{part} is no measured part of a restore", f"one of {', '.join(MEASURED)}")
+        moment = self._clock()
+        self._laps[part] = self._laps.get(part, 0.0) + moment - self._last
+        self._last = moment
+        return self._laps[part]
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """Return all parts so far in the order of `PARTS`, budgets first, unmeasured ones 0."""
+        budgets = {name: float(getattr(self._budgets, name)) for name in BUDGETS}
+        return budgets | {name: self._laps.get(name, 0.0) for name in MEASURED}
+
+    def finish(
+        self,
+        service: str,
+        data_bytes: int,
+        rpo_seconds: float,
+        lost: int,
+        verified: bool,
+        level: str,
+        notes: Mapping[str, str] | None = None,
+    ) -> Restore:
+        """Return the restore as measured; the last lap must have been `verify`."""
+        return Restore(
+            service, self.t0, self.parts, data_bytes, rpo_seconds, lost, verified, level,
+            self.t0 + sum(self._laps.values()), dict(notes or {}),
+        )  # fmt: skip
+
+
+def faults(restore: Restore, limit: float, rpo: float | None, fault: float | None = None) -> list[str]:
+    """Return why a restore does not prove what it must, nothing where it does.
+
+    Args:
+        restore: what was measured.
+        limit: the recovery time objective, seconds, budgets included.
+        rpo: the declared recovery point objective of the service, seconds; None: none is declared.
+        fault: when the fault was in force by independent evidence, seconds since 1970; None: there is none.
+    """
+    return [
+        *_clock(restore, fault),
+        *_parts(restore),
+        *_data(restore, rpo),
+        *([f"took {restore.seconds:.0f} s, not {limit:.0f} s"] if not restore.seconds < limit else []),
+    ]
+
+
+def _clock(restore: Restore, fault: float | None) -> list[str]:
+    wrong = []
+    if fault is not None and restore.t0 > fault + SLACK:
+        wrong.append(f"its clock started {restore.t0 - fault:.0f} s after the fault")
+    if not abs(restore.ended - restore.t0 - restore.measured) <= SLACK:
+        wrong.append(
+            f"{restore.ended - restore.t0:.0f} s passed from the fault to verified data, "
+            f"its parts account for {restore.measured:.0f} s"
+        )
+    return wrong
+
+
+def _parts(restore: Restore) -> list[str]:
+    if tuple(restore.parts) != PARTS:
+        return [f"its parts are {', '.join(restore.parts) or 'missing'}, not {', '.join(PARTS)}"]
+    wrong = [
+        f"{name} is counted as {seconds:g} s"
+        for name, seconds in restore.parts.items()
+        if not (math.isfinite(seconds) and seconds >= 0)
+    ]
+    needed = (*BUDGETS, "restore", "verify")
+    return wrong + [f"{name} is counted as nothing" for name in needed if restore.parts[name] == 0]
+
+
+def _data(restore: Restore, rpo: float | None) -> list[str]:
+    wrong = [] if restore.verified else ["its data was not verified"]
+    if restore.level not in LEVELS:
+        wrong.append(f"its loss level is {restore.level or 'not said'}")
+    if restore.data_bytes <= 0:
+        wrong.append("no data came back")
+    if rpo is None:
+        wrong.append("no recovery point objective is declared")
+    elif not restore.rpo_seconds >= 0:
+        wrong.append("the newest write that came back is younger than the fault")
+    elif not restore.rpo_seconds <= rpo:
+        wrong.append(f"the newest write that came back is {restore.rpo_seconds:.0f} s old, not {rpo:.0f} s")
+    return wrong

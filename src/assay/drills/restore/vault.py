@@ -1,0 +1,198 @@
+"""The drill of Vault's restore: beside the old one, from the sealed envelope, by the runbook.
+
+Entries are written into the old Vault until the fault. From then on nothing of it is used: not its members,
+and no snapshot that was begun later. What comes back is compared with what was acknowledged, and with all
+that the old one was made of.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.drills.engine.clock import await_true, now
+from assay.drills.engine.engine import Engine
+from assay.drills.faults.scratch import VAULT
+from assay.drills.restore import vault_evidence as evidence
+from assay.drills.restore.inputs import Steps
+from assay.drills.restore.procedure import StepError, Wait
+from assay.drills.restore.result import Result, Stopwatch
+from assay.drills.restore.side_by_side import Beside, over, ready
+from assay.drills.restore.vault_evidence import State
+from assay.drills.workload.backup import backed_up
+from assay.drills.workload.ledger import Ledger, outcome_of
+from assay.drills.workload.verdict import INFO, OK, Op
+from assay.errors import ProbeError
+from assay.model import Offender
+from assay.probes.kube.forward import forwarded
+from assay.probes.vault.client import Door, Vault
+from assay.secretscan.fingerprint import Marker
+from assay.writers.vault import VaultWriter
+
+
+if TYPE_CHECKING:
+    from assay.config.profile import Profile
+
+JOB = ("backups", "vault-snapshot")
+KEEPERS = 3
+FOLDER = VAULT.ledger
+ROWS, MORE = 20, 8
+FETCHED, INSTALLED, READY = 300.0, 180.0, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The ledger, and what the old Vault was made of.
+
+    Attributes:
+        run: all entries lie in the folder `assay-drill-<run>`.
+        ops: the writes until the fault.
+        point: when the snapshot was begun.
+        fault: when the ledger ended, and the old Vault with it.
+        state: the old Vault without the ledger.
+    """
+
+    run: str
+    ops: list[Op]
+    point: float
+    fault: float
+    state: State
+
+
+class VaultRestore(Beside):
+    """The drill on the stack of one profile."""
+
+    place = VAULT
+
+    def __init__(self, profile: Profile, runbook: Path) -> None:
+        """Carry out the section of `runbook`; errors as for `Beside`."""
+        super().__init__(profile, runbook)
+        self._old, self._writer = Vault.from_profile(profile), VaultWriter.from_profile(profile)
+        self._token = profile.need_path("vault.token").read_text(encoding="utf-8").strip()
+        self._marker = Marker()
+
+    def _run(self, engine: Engine) -> Result:
+        with self._scratch(engine):
+            return self._restored(self._ledger())
+
+    # before the fault -----------------------------------------------------------------------------
+
+    def _ledger(self) -> Written:
+        """Write entries before, during and after a snapshot; the end of it is the fault."""
+        run, state = secrets.token_hex(4), self._state(self._old)
+        with ExitStack() as stack:
+            door = stack.enter_context(self._writer.root())
+            ledger = Ledger(self._folder / f"ledger-{run}.jsonl", [self._write(door, run)] * 2)
+            stack.callback(ledger.stop)
+            ledger.start()
+            self._await_rows(ledger, ROWS)
+            point = backed_up(self._kube, *JOB, run)
+            self._await_rows(ledger, MORE)
+            ops = ledger.stop()
+        return Written(run, ops, point, now(), state)
+
+    def _write(self, door: Door, run: str) -> Callable[[str], str]:
+        def write(key: str) -> str:
+            try:
+                path = f"{self._old.mount}/data/{FOLDER}{run}/{key}"
+                return outcome_of(door.ask("post", path, {"data": {"mark": _mark(run, key)}}).status)
+            except ProbeError:
+                return INFO
+
+        return write
+
+    def _await_rows(self, ledger: Ledger, count: int) -> None:
+        begun = now()
+        await_true(lambda: ledger.acked_since(begun) >= count, f"{count} entries confirmed by Vault", 60)
+
+    # the restore ----------------------------------------------------------------------------------
+
+    def _restored(self, written: Written) -> Result:
+        watch, wrong, restore = Stopwatch(self._budgets, written.fault), list[Offender](), None
+        notes = {
+            "old Vault": "left running and not used: its data counts as gone from the fault on",
+            "images": "of the registry, possibly in the node's cache already",
+        }
+        try:
+            with self._sealed() as envelope:
+                shares = tuple(f"../escrow/vault-share-{n}" for n in range(1, KEEPERS + 1))
+                procedure = self._kit.procedure(envelope, self._waits(), {"SHARE": shares}, limit=FETCHED)
+                steps = Steps(self.runbook.section(self.place.section))
+                ends = {"fetch": "fetch", "get": "restore", "check": "answer"}
+                size = 0
+                for command in steps.until("check"):
+                    printed = procedure.run(command)
+                    if "check" in command.words and not evidence.shown(printed):
+                        raise StepError(command.named, "no application's login reads an entry")
+                    if "lsf" in command.words:
+                        procedure.values["SNAPSHOT"] = evidence.newest_before(printed, watch.t0, command)
+                    size = size or evidence.fetched(printed)
+                    if part := next((part for word, part in ends.items() if word in command.words), ""):
+                        watch.lap(part)
+                authority = envelope.work / "tls.crt"
+                after, present = self._apart.submit(self._looked, authority, written.run).result()
+                bad, lost, newest = evidence.rows(written.ops, present, written.point, written.fault)
+                wrong = [*evidence.compare(written.state, after), *bad]
+                watch.lap("verify")
+                for command in steps.rest():
+                    procedure.run(command)
+            notes["snapshot"] = str(procedure.values["SNAPSHOT"])
+            notes["compared"] = f"{len(after.parts)} parts of Vault, {len(after.entries)} entries, by digest"
+            restore = watch.finish(
+                self.place.service, size, written.fault - newest, lost, not wrong, "L3", notes
+            )  # fmt: skip
+        except StepError as failed:
+            wrong.append(self._offender(failed))
+        acked = sum(op.outcome == OK for op in written.ops)
+        return Result(restore if not wrong else None, tuple(wrong), acked, notes)
+
+    def _waits(self) -> dict[str, Wait]:
+        return {
+            " logs --follow ": Wait(lambda log: evidence.fetched(log) > 0, FETCHED, evidence.broken),
+            " logs vault --container keeper": Wait(evidence.installed, INSTALLED, evidence.broken),
+            " get pod ": Wait(ready, READY, over),
+        }
+
+    def _offender(self, failed: StepError) -> Offender:
+        """Return what to name; where the shares do not open it, it is the kit that failed, not the line."""
+        said = super()._offender(failed)
+        opens = [one.named for one in self.runbook.section(self.place.section) if "unseal" in one.words]
+        if said.named in opens:
+            return Offender(self.place.named, f"the shares of the escrow kit do not open it: {failed.why}")
+        return said
+
+    # looking into both past the runbook, with the suite's own token ----------------------------------
+
+    def _looked(self, authority: Path, run: str) -> tuple[State, dict[str, bool]]:
+        """Return what the restored Vault is made of, and the ledger's keys with whether each is right."""
+        profile = self._profile
+        kubectl, config = profile.need_path("tools.kubectl"), profile.need_path("kube.kubeconfig")
+        with forwarded(kubectl, config, self.place.space, "pod/vault", 8200) as port:
+            new = Vault((f"https://127.0.0.1:{port}",), authority, self._token, self._old.mount)
+            return self._state(new), self._rows(new, run)
+
+    def _rows(self, vault: Vault, run: str) -> dict[str, bool]:
+        folder, found = f"{FOLDER}{run}/", {}
+        for path in vault.entries(folder):
+            key = path.removeprefix(folder)
+            right = self._marker.mark(_mark(run, key).encode()).hex()
+            found[key] = vault.entry(path, self._marker.key).digests == {"mark": right}
+        return found
+
+    def _state(self, vault: Vault) -> State:
+        """Return what a Vault is made of; a value is a digest under the drill's own key."""
+        parts = {f"Mount {path}": kind for path, kind in vault.mounts().items()}
+        parts |= {f"Auth {path}": kind for path, kind in vault.auth_methods().items()}
+        parts |= {f"Audit {one.path}": repr(one) for one in vault.audit_devices()}
+        parts |= {f"Policy {one.name}": repr(one) for one in vault.policies()}
+        parts |= {f"Role {one.name}": repr(one) for one in vault.roles()}
+        paths = [path for path in vault.entries() if not path.startswith(FOLDER)]
+        return State(parts, {path: repr(vault.entry(path, self._marker.key)) for path in paths})
+
+
+def _mark(run: str, key: str) -> str:
+    return f"ledger-{run}-{key}"

@@ -1,0 +1,1 @@
+"""What a client does during a drill, and the verdict on what it saw."""

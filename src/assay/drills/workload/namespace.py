@@ -1,0 +1,126 @@
+"""The place of a drill in the Kubernetes API.
+
+A namespace of its own, writers through the public address, final reads from each server.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.drills.workload.ledger import Write, outcome_of
+from assay.drills.workload.verdict import FAIL, INFO
+from assay.errors import ProbeError
+from assay.probes.kube.client import Kube, door
+
+
+if TYPE_CHECKING:
+    from assay.config.profile import Profile
+
+LABEL = "assay.dev/drill"
+OPT_IN = {"policy.sigstore.dev/include": "true"}
+PATIENCE = (2.0, 4.0)
+JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+
+
+class Scene:
+    """What a drill does in Kubernetes, with the credential of the profile."""
+
+    def __init__(self, kube: Kube, kubeconfig: Path) -> None:
+        """Read through `kube`; write through the address that `kubeconfig` names, the load balancer's."""
+        self._kube, self._kubeconfig = kube, kubeconfig
+
+    @classmethod
+    def from_profile(cls, profile: Profile) -> Scene:
+        """Return the scene for the stack of `profile`.
+
+        Raises:
+            ProbeError: the profile names no kubeconfig.
+        """
+        return cls(Kube.from_profile(profile), profile.need_path("kube.kubeconfig"))
+
+    def apiservers_ready(self) -> bool:
+        """Return True if every API server, asked by its own address, says it is ready."""
+        try:
+            return all(self._ready(server) for server in self._kube.apiservers)
+        except ProbeError:
+            return False
+
+    def _ready(self, server: str) -> bool:
+        _, send = door(self._kubeconfig, server, timeout=PATIENCE)
+        return send("GET", "/readyz", {}, None)[0] == 200
+
+    @contextmanager
+    def opened(self, run: str, writers: int) -> Iterator[list[Write]]:
+        """Yield `writers` functions that write one key and return its outcome, each on its own connection.
+
+        The namespace `assay-drill-<run>` is made for the time; those of earlier, killed drills are deleted
+        first.
+
+        Raises:
+            ProbeError: it could not be made.
+        """
+        self._sweep()
+        name = space(run)
+        body = {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": name, "labels": {LABEL: run, **OPT_IN}},
+        }
+        wire = self._kube.wire
+        wire.need(wire.ask("POST", "/api/v1/namespaces", body), "POST", "/api/v1/namespaces")
+        try:
+            yield [self._writer(name) for _ in range(writers)]
+        finally:
+            self._deleted(name)
+
+    def _deleted(self, name: str) -> None:
+        """Delete the namespace by the first API server that answers; the next drill sweeps what is left."""
+        for server in self._kube.apiservers:
+            with suppress(ProbeError):
+                self._kube.at(server).ask("DELETE", f"/api/v1/namespaces/{name}")
+                return
+
+    def _sweep(self) -> None:
+        wire = self._kube.wire
+        for found in wire.items("/api/v1/namespaces", labelSelector=LABEL):
+            wire.ask("DELETE", f"/api/v1/namespaces/{found['metadata']['name']}")
+
+    def _writer(self, name: str) -> Write:
+        _, send = door(self._kubeconfig, timeout=PATIENCE)
+        path = f"/api/v1/namespaces/{name}/configmaps"
+
+        def write(key: str) -> str:
+            body = json.dumps(
+                {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": key}, "data": {"key": key}}
+            ).encode()
+            try:
+                return outcome_of(send("POST", path, JSON, body)[0])
+            except ProbeError as why:
+                return FAIL if "connection refused" in why.message else INFO
+
+        return write
+
+    def final_reads(self, run: str) -> dict[str, list[str]]:
+        """Return, for each API server, the keys that a consistent read of the drill's namespace finds there.
+
+        Raises:
+            ProbeError: one of them could not be read to the end.
+        """
+        path = f"/api/v1/namespaces/{space(run)}/configmaps"
+        return {
+            server: [
+                str(found["metadata"]["name"])
+                for found in self._kube.at(server).items(path)
+                if str(found["metadata"]["name"]).startswith("w")
+            ]
+            for server in self._kube.apiservers
+        }
+
+
+def space(run: str) -> str:
+    """Return the name of the namespace of a drill."""
+    return f"assay-drill-{run}"

@@ -1,0 +1,1 @@
+"""File formats and texts: parsers and quantities. Nothing here knows a platform."""

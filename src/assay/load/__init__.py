@@ -1,0 +1,1 @@
+"""Load: the schedule, the generator process, and the verdict on its results."""

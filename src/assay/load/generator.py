@@ -1,0 +1,129 @@
+"""The load generator: Locust in a process of its own (gevent patches stay there), and its raw record."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from assay.config.profile import Profile
+from assay.errors import ProbeError
+from assay.load.plan import Plan, Run, read_run
+from assay.secretscan.suspect import repeated
+
+
+SECONDS = 75.0
+LEAST = 1500
+WARM_SECONDS = 5.0
+GRACE = 60.0
+LOCUSTFILE = "loadtests/locustfile.py"
+
+
+def locustfile() -> Path:
+    """Return the path of the Locust project: below the working directory, else in this checkout.
+
+    Raises:
+        ProbeError: neither holds it.
+    """
+    for root in (Path.cwd(), Path(__file__).parents[3]):
+        if (root / LOCUSTFILE).is_file():
+            return root / LOCUSTFILE
+    raise ProbeError(f"{LOCUSTFILE} is not here", "run from the root of the suite's checkout")
+
+
+class Load:
+    """Runs against the public API's address with open arrivals."""
+
+    def __init__(self, url: str, path: str, name: str, ca: str) -> None:
+        """Aim at `path` of `url`; `name` is the host in certificate and Host header, `ca` a PEM file."""
+        self.url, self.path, self.name, self.ca = url, path, name, ca
+
+    @classmethod
+    def from_profile(cls, profile: Profile) -> Load:
+        """Return the generator for the profile's `[api]`.
+
+        Raises:
+            ProbeError: the profile does not say where the API is, or its CA file cannot be read.
+        """
+        ca = str(profile.need_path("api.ca")) if profile.api.ca else ""
+        return cls(profile.need_text("api.url"), profile.api.path, profile.api.host, ca)
+
+    def plan(
+        self, rate: float, seconds: float = SECONDS, least: int = LEAST, seed: int | None = None
+    ) -> Plan:
+        """Return the plan of a run at `rate` arrivals per second, fixed before it starts.
+
+        Args:
+            rate: arrivals per second, the declared peak.
+            seconds: how long to judge, on average; longer if `least` needs it.
+            least: at least so many judged arrivals.
+            seed: of the arrival times; drawn if None.
+        """
+        judged = max(least, math.ceil(rate * seconds))
+        drawn = random.SystemRandom().getrandbits(32) if seed is None else seed
+        return Plan(
+            self.url,
+            self.path,
+            self.name,
+            self.ca,
+            float(rate),
+            math.ceil(rate * WARM_SECONDS),
+            judged,
+            drawn,
+        )
+
+    def run(self, plan: Plan, folder: Path | None = None) -> Run:
+        """Return the complete record of one run of `plan`; takes as long as the plan says.
+
+        Args:
+            plan: written to `plan.json` before the start.
+            folder: where plan, record and log are kept; a temporary one if None.
+
+        Raises:
+            ProbeError: the generator failed, or its record is not whole.
+        """
+        if folder is not None:
+            return self._run(plan, folder)
+        with tempfile.TemporaryDirectory(prefix="assay-load-") as made:
+            return self._run(plan, Path(made))
+
+    def _run(self, plan: Plan, folder: Path) -> Run:
+        plan.write(folder / "plan.json")
+        command = [sys.executable, "-m", "locust", "-f", str(locustfile()), "--headless", "--users", "1"]
+        command += [
+            "--only-summary",
+            "--plan",
+            str(folder / "plan.json"),
+            "--record",
+            str(folder / "requests.jsonl"),
+        ]
+        ended = self._wait(command, folder / "locust.log", plan.longest + GRACE)
+        if ended != 0:
+            last = (
+                (folder / "locust.log")
+                .read_text(encoding="utf-8", errors="replace")
+                .strip()
+                .splitlines()[-1:]
+            )
+            said = repeated(" ".join(last))
+            raise ProbeError(f"the load generator ended with {ended}: {said}", "by hand: loadtests/README.md")
+        return read_run(plan, folder / "requests.jsonl")
+
+    def _wait(self, command: list[str], log: Path, seconds: float) -> int:
+        quiet = {
+            key: value for key, value in os.environ.items() if not key.startswith(("LOCUST_", "PYTEST_"))
+        }
+        with log.open("wb") as output:
+            try:
+                done = subprocess.run(
+                    command, stdout=output, stderr=output, env=quiet, timeout=seconds, check=False
+                )
+            except subprocess.TimeoutExpired as error:
+                raise ProbeError(
+                    f"the load generator was not done after {seconds:.0f} s", "see its log"
+                ) from error
+        return done.returncode

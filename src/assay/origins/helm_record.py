@@ -1,0 +1,67 @@
+"""What Helm keeps of a release in a Secret: values, defaults, manifests, files; gzip within base64, twice."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from assay.errors import ProbeError
+from assay.formats.parsing import shaped
+from assay.model import Offender
+from assay.probes.kube.client import Kube
+from assay.probes.kube.paths import collection, named
+from assay.secretscan.files import texts
+from assay.secretscan.leaves import Leaf, walk
+from assay.secretscan.suspect import unzipped
+
+
+KIND = "helm.sh/release.v1"
+GZIP = b"\x1f\x8b"
+FILES = ("templates", "files")
+
+
+@shaped("the record of a Helm release", "read the record by hand")
+def leaves(kube: Kube) -> tuple[list[Leaf], list[Offender]]:
+    """Return every text of every release, and the records that do not open: nobody can say what they hold.
+
+    Raises:
+        ProbeError: the list of Secrets is denied or not whole, or a file of a chart cannot be judged.
+    """
+    found, shut = list[Leaf](), list[Offender]()
+    for item in kube.wire.items(collection("Secret"), fieldSelector=f"type={KIND}"):
+        secret = named({"kind": "Secret", **item})
+        release = opened(str((item.get("data") or {}).get("release", "")))
+        if release is None:
+            shut.append(Offender(secret, "the record of a release does not open"))
+        else:
+            found += _of(secret, release)
+    return found, shut
+
+
+def opened(coded: str) -> Mapping[str, Any] | None:
+    """Return the record that the API gives in base64, None where it is none."""
+    try:
+        raw = base64.b64decode(base64.b64decode(coded, validate=True), validate=True)
+        record = json.loads(unzipped(raw) if raw.startswith(GZIP) else raw)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _of(secret: str, release: Mapping[str, Any]) -> Iterator[Leaf]:
+    chart = release.get("chart") or {}
+    rest = {key: value for key, value in chart.items() if key not in FILES}
+    yield from walk(secret, {**release, "chart": rest}, "release")
+    for file in (one for kind in FILES for one in chart.get(kind) or ()):
+        for place, text in texts(str(file.get("name", "")), _content(secret, file)):
+            yield Leaf(secret, f"release.chart {place}", PurePath(place).name, text)
+
+
+def _content(secret: str, file: Mapping[str, Any]) -> bytes:
+    try:
+        return base64.b64decode(str(file.get("data", "")), validate=True)
+    except ValueError:
+        raise ProbeError(f"{secret}: a file of its chart is no base64", "read the record by hand") from None

@@ -1,0 +1,51 @@
+"""Every text in every object of a cluster that is no Secret, and the texts beside the values of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from assay.formats.parsing import shaped
+from assay.origins.levels import Held
+from assay.probes.kube.client import Kube
+from assay.probes.kube.discovery import resources
+from assay.secretscan.leaves import Leaf, walk
+
+
+LISTED = frozenset({"list", "get"})
+# Secrets are judged key by key (their annotations here); a definition describes values and holds none.
+APART = frozenset({"Secret", "CustomResourceDefinition"})
+
+
+@shaped("the cluster's objects")
+def leaves(kube: Kube) -> tuple[list[Leaf], int]:
+    """Return every text of every object that can be listed, and the number of objects.
+
+    Raises:
+        ProbeError: a list is denied or not whole.
+    """
+    known = list(resources(kube.wire, LISTED))
+    paths = [(kind, path) for version, kind, path in known if not _apart(version, kind)]
+    lists = kube.together([lambda path=path: kube.wire.items(path) for _, path in paths])  # type: ignore[misc]
+    objects = [(kind, item) for (kind, _), items in zip(paths, lists, strict=True) for item in items]
+    return [leaf for kind, item in objects for leaf in of_object(kind, item)], len(objects)
+
+
+def _apart(version: str, kind: str) -> bool:
+    """Return whether a kind is judged elsewhere; another group's Secret is not."""
+    return kind in APART and not (kind == "Secret" and version != "v1")
+
+
+def of_object(kind: str, item: Mapping[str, Any]) -> Iterator[Leaf]:
+    """Yield every text of one object, what the server notes about its writers left out."""
+    meta = item.get("metadata") or {}
+    space = meta.get("namespace", "")
+    named = f"{kind} {space}/{meta.get('name')}" if space else f"{kind} {meta.get('name')}"
+    yield from walk(named, {**item, "metadata": {**meta, "managedFields": []}})
+
+
+def annotated(secrets: Iterable[Held]) -> Iterator[Leaf]:
+    """Yield the annotations of Secrets: kubectl writes a copy of what it applied there."""
+    for one in secrets:
+        for key, text in one.annotations.items():
+            yield Leaf(one.named, f"metadata.annotations.{key}", key, text)

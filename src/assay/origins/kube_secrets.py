@@ -1,0 +1,89 @@
+"""The Secrets of a cluster as marks. No value leaves this module."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from assay.errors import ProbeError
+from assay.formats.parsing import shaped
+from assay.origins.levels import Held
+from assay.origins.template import filled
+from assay.probes.kube.client import Kube
+from assay.probes.kube.paths import collection
+from assay.secretscan.fingerprint import LEAST, Marker
+from assay.secretscan.naming import UUID, innocent, public, strong
+from assay.secretscan.text import FACTS
+
+
+# Characters of the longest value that is looked for elsewhere.
+LONGEST = 256
+Templates = Mapping[tuple[str, str], Mapping[str, str]]
+Item = Mapping[str, Any]
+
+
+@shaped("the cluster's Secrets")
+def held(kube: Kube, marker: Marker, templates: Templates) -> list[Held]:
+    """Return every Secret of every namespace.
+
+    Args:
+        kube: the cluster.
+        marker: marks the values.
+        templates: (namespace, Secret) -> (key -> template) of those that are rendered.
+
+    Raises:
+        ProbeError: the list is denied or not whole, or a value is no base64.
+    """
+    return kube.wire.each(collection("Secret"), lambda item: _held(item, marker, templates))
+
+
+def _held(item: Item, marker: Marker, templates: Templates) -> Held:
+    meta = item["metadata"]
+    place = (str(meta["namespace"]), str(meta["name"]))
+    owners = tuple((o["kind"], o["name"], o["uid"]) for o in meta.get("ownerReferences") or ())
+    rendered = templates.get(place, {})
+    marks, pieces, private = dict[str, bytes](), dict[str, Mapping[str, bytes]](), set[bytes]()
+    for key, text in (item.get("data") or {}).items():
+        raw = _raw(place, key, text)
+        marks[key] = mark = marker.mark(raw)
+        if _private(key, raw):
+            bare = raw.strip()
+            private.add(mark if bare == raw else marker.mark(bare))
+        if key in rendered and (found := filled(rendered[key], raw)) is not None:
+            pieces[key] = {name: marker.mark(one.encode()) for name, one in found.items()}
+    return Held(
+        *place, str(item.get("type", "")), owners, _writers(meta), marks, pieces, frozenset(private),
+        meta.get("annotations") or {},
+    )  # fmt: skip
+
+
+def _raw(place: tuple[str, str], key: str, text: object) -> bytes:
+    try:
+        return base64.b64decode(str(text), validate=True)
+    except (binascii.Error, ValueError):
+        raise ProbeError(f"Secret {'/'.join(place)}: {key} is no base64", "ask again") from None
+
+
+def _writers(meta: Item) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for entry in meta.get("managedFields") or ():
+        fields, who = entry.get("fieldsV1") or {}, frozenset((str(entry.get("manager", "")),))
+        for name in (*(fields.get("f:data") or ()), *(fields.get("f:stringData") or ())):
+            if name.startswith("f:"):
+                found[name[2:]] = found.get(name[2:], who) | who
+    return found
+
+
+def _private(key: str, raw: bytes) -> bool:
+    """Return whether no innocent text holds this value by chance: random, and no public material."""
+    if len(raw) < LEAST or key.lower() in FACTS:
+        return False
+    try:
+        text = raw.decode().strip()
+    except UnicodeDecodeError:
+        return False
+    if not LEAST <= len(text) <= LONGEST or not (strong(text) or UUID.fullmatch(text)):
+        return False
+    return not innocent(text, key) and not public(text)

@@ -1,0 +1,260 @@
+"""The search for secrets in clear in a Git repository: its files as they are, every version any ref ever held,
+messages of commits and tags. Driven through git and gitleaks, and by rules of our own.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import subprocess
+import tempfile
+import tomllib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from assay.config.profile import LONGEST_WAIVER, Profile
+from assay.errors import ProbeError
+from assay.formats.parsing import shaped
+from assay.probes.gitops.git import Blob, GitTree
+from assay.secretscan.files import texts
+from assay.secretscan.fingerprint import Marker
+from assay.secretscan.text import of_lines, secrets_in
+from assay.secretscan.tokens import hits
+
+
+CONFIG = Path(__file__).parents[1] / "data" / "gitleaks.toml"
+BASELINE = ".assay-baseline.toml"
+MARKER = Marker()
+Row = tuple[int, str, str]
+_judged: dict[tuple[str, str, str], tuple[Row, ...]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A secret in clear: `File path:line` (or `Commit id`, `Tag name`), the rule, a mark that tells two apart.
+
+    `oid` is the Git object it lies in, `past` says that no current file has it.
+    """
+
+    named: str
+    rule: str
+    mark: str
+    oid: str = ""
+    past: bool = False
+
+    @property
+    def why(self) -> str:
+        """Return the rule and where the secret lies."""
+        return f"{self.rule}; {f'in the history, object {self.oid[:12]}' if self.past else 'in the tree'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One entry of the baseline: an object, a line and a rule that somebody answers for until a day."""
+
+    oid: str
+    line: int
+    rule: str
+    expires: datetime.date
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of one file to be judged."""
+
+    path: str
+    oid: str
+    content: bytes = field(repr=False)
+    past: bool
+
+
+class Leaks:
+    """One repository. Nothing here returns or keeps a secret: lines, rules and marks only.
+
+    Raises:
+        ProbeError: no repository, half a history (shallow, partial), files that lie elsewhere (submodules, LFS), a
+            file or an archive that cannot be read, gitleaks missing or failing, or a baseline that is not understood.
+    """
+
+    def __init__(self, repository: Path, gitleaks: Path | None) -> None:
+        """Read nothing yet; `gitleaks` is the program, None where only our own rules are wanted."""
+        self.git, self.gitleaks = GitTree(repository), gitleaks
+
+    @classmethod
+    def from_profile(cls, profile: Profile) -> Leaks:
+        """Return the search over the repository of `profile`.
+
+        Raises:
+            ProbeError: the profile gives no repository, or no gitleaks.
+        """
+        if profile.paths.repository is None:
+            raise ProbeError("the profile does not say where repository is", "set repository under [paths]")
+        return cls(profile.paths.repository, profile.need_path("tools.gitleaks"))
+
+    @cached_property
+    def versions(self) -> tuple[Version, ...]:
+        """Return every version of every file: of the work tree, of the index, of the history."""
+        if links := self.git.links():
+            raise ProbeError(
+                f"{links[0]}: a submodule, its files are not here", "judge its repository on its own"
+            )
+        blobs = list(self.git.blobs)
+        known = [
+            Version(b.path, b.oid, c, not b.current)
+            for b, c in zip(blobs, self.git.contents(blobs), strict=True)
+        ]
+        seen = {(one.path, one.oid) for one in known if not one.past}
+        fresh = [one for one in self._worktree() if (one.path, one.oid) not in seen]
+        return (*fresh, *known)
+
+    def _worktree(self) -> Iterator[Version]:
+        for path in self.git.worktree():
+            file = self.git.path / path
+            if file.is_symlink() or not file.exists():
+                continue  # a link's target is judged where it lies; a deleted file is in the index
+            try:
+                content = file.read_bytes()
+            except OSError as error:
+                raise ProbeError(
+                    f"{path}: cannot be read: {error.strerror}", "check its permissions"
+                ) from error
+            yield Version(path, oid_of(content), content, past=False)
+
+    @cached_property
+    def found(self) -> tuple[Leak, ...]:
+        """Return every secret in clear, what the baseline accepts included, each place once."""
+        todo = [one for one in self.versions if self._key(one) not in _judged]
+        with ThreadPoolExecutor(1) as beside:
+            running = beside.submit(self._by_gitleaks, todo)
+            own = [list(in_file(one.path, one.content)) for one in todo]
+            by_tool = running.result()
+        for number, one in enumerate(todo):
+            _judged[self._key(one)] = tuple(_marked(one, [*own[number], *by_tool.get(number, ())]))
+        places: dict[tuple[str, str], Leak] = {}
+        for one in self.versions:
+            for line, rule, mark in _judged[self._key(one)]:
+                leak = Leak(f"File {one.path}:{line}", rule, mark, one.oid, one.past)
+                places.setdefault((leak.named, leak.mark), leak)
+        return (*places.values(), *self._in_messages())
+
+    def open(self, day: datetime.date | None = None) -> list[Leak]:
+        """Return what is found and not accepted on `day` (default: today) by the repository's baseline."""
+        today = day or datetime.datetime.now(datetime.UTC).date()
+        held = {(one.oid, one.line, one.rule) for one in self.baseline if today <= one.expires}
+        return [leak for leak in self.found if (leak.oid, _line_of(leak.named), leak.rule) not in held]
+
+    @cached_property
+    def baseline(self) -> tuple[Accepted, ...]:
+        """Return the entries of `.assay-baseline.toml`: one object, line and rule each, for at most 90 days."""
+        file = self.git.path / BASELINE
+        if not file.exists():
+            return ()
+        try:
+            rows = tomllib.loads(file.read_text(encoding="utf-8"))["accepted"]
+            return tuple(_accepted(row) for row in rows)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ProbeError(
+                f"{BASELINE}: {error}", "each entry: object, line, rule, reason, approver, created, expires"
+            ) from error
+
+    def _key(self, one: Version) -> tuple[str, str, str]:
+        """Return what a judgement holds for: this content under this path, by these rules."""
+        return str(self.gitleaks), one.oid, one.path
+
+    def _in_messages(self) -> Iterator[Leak]:
+        for named, text in self.git.messages():
+            rules = {hit.rule for hit in hits(text)} | {rule for _, rule in of_lines(text, ".md")}
+            yield from (Leak(named, rule, MARKER.short(text), past=True) for rule in sorted(rules))
+
+    @shaped("the report of gitleaks", "check [tools] gitleaks in the profile")
+    def _by_gitleaks(self, todo: list[Version]) -> dict[int, list[tuple[int, str]]]:
+        """Return number in `todo` -> (line, rule): each version lies in a folder of its own name, free of paths."""
+        if self.gitleaks is None or not todo:
+            return {}
+        with tempfile.TemporaryDirectory(prefix="assay-leaks-") as folder:
+            files = Path(folder) / "versions"
+            (Path(folder) / "none").mkdir()
+            files.mkdir()
+            for number, one in enumerate(todo):
+                (files / str(number)).write_bytes(one.content)
+            rows = run_gitleaks(self.gitleaks, files, Path(folder) / "none")
+        found: dict[int, list[tuple[int, str]]] = {}
+        for row in rows:
+            number = int(PurePosixPath(str(row["File"]).split("!")[0]).name)
+            found.setdefault(number, []).append(
+                (max(1, int(str(row["StartLine"]))), f"gitleaks {row['RuleID']}")
+            )
+        return found
+
+
+def run_gitleaks(program: Path, files: Path, empty: Path) -> list[dict[str, object]]:
+    """Return the redacted findings of gitleaks below `files`; no ignore file and no comment can hide one.
+
+    Raises:
+        ProbeError: it cannot be run, fails, or writes no report.
+    """
+    command = [str(program), "dir", str(files), "--config", str(CONFIG), "--redact=100", "--report-format=json",
+               "--report-path=-", "--ignore-gitleaks-allow", f"--gitleaks-ignore-path={empty}", "--max-archive-depth=4",
+               "--no-banner", "--no-color", "--exit-code=0", "--log-level=error"]  # fmt: skip
+    try:
+        done = subprocess.run(command, capture_output=True, check=True, timeout=300, cwd=empty)
+        rows = json.loads(done.stdout or b"null")
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise ProbeError(
+            f"gitleaks: {type(error).__name__}", "check [tools] gitleaks in the profile"
+        ) from error
+    if not isinstance(rows, list):
+        raise ProbeError("gitleaks wrote no report", "check [tools] gitleaks in the profile")
+    return rows
+
+
+def oid_of(content: bytes) -> str:
+    """Return the id that Git gives a file of this content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def in_file(path: str, content: bytes) -> Iterator[tuple[int, str]]:
+    """Yield (line, rule) of every secret that our own rules find in a file, members of an archive at line 1.
+
+    Raises:
+        ProbeError: an archive that cannot be judged.
+    """
+    for place, text in texts(path, content):
+        for line, rule in secrets_in(place.rpartition("!")[2], text):
+            inside = place.removeprefix(path)
+            yield (line, rule) if not inside else (1, f"{rule}, in {inside.lstrip('!')}:{line}")
+
+
+def _marked(version: Version, rows: Iterable[tuple[int, str]]) -> Iterator[Row]:
+    """Yield (line, rule, mark), each line once: our own rule's name goes before gitleaks' one."""
+    lines = version.content.decode("utf-8", "replace").splitlines()
+    best: dict[int, str] = {}
+    for line, rule in rows:
+        best.setdefault(line, rule)
+    for line, rule in best.items():
+        yield line, rule, MARKER.short(lines[line - 1].strip() if line <= len(lines) else version.oid)
+
+
+def _line_of(named: str) -> int:
+    tail = named.rpartition(":")[2]
+    return int(tail) if tail.isdigit() else 0
+
+
+def _accepted(row: dict[str, object]) -> Accepted:
+    created, expires = row["created"], row["expires"]
+    if not isinstance(created, datetime.date) or not isinstance(expires, datetime.date):
+        raise ValueError("created and expires are days")
+    if not datetime.timedelta(0) <= expires - created <= LONGEST_WAIVER or not (
+        row["reason"] and row["approver"]
+    ):
+        raise ValueError(
+            f"an entry holds for {LONGEST_WAIVER.days} days at most and names a reason and an approver"
+        )
+    return Accepted(str(row["object"]), int(str(row["line"])), str(row["rule"]), expires)
+
+
+__all__ = ["Accepted", "Blob", "Leak", "Leaks", "Version", "in_file", "oid_of", "run_gitleaks"]

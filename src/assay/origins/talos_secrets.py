@@ -1,0 +1,82 @@
+"""The secrets in machine configurations, and what encrypted files say of them. No value leaves from here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from assay.errors import ProbeError
+from assay.origins.machines import BUNDLE, Carried, Written
+from assay.probes.talos.diff import title
+from assay.probes.talos.facts import Document
+from assay.secretscan.fingerprint import Marker
+from assay.secretscan.leaves import Leaf, trouble, walk
+from assay.secretscan.machine_places import secret_place, unnumbered
+
+
+MAIN = "v1alpha1"
+
+
+def carried(
+    machine: str, documents: Iterable[Document], marker: Marker, private: Collection[bytes]
+) -> list[Carried]:
+    """Return every secret in the configuration that a machine runs.
+
+    Args:
+        machine: its name.
+        documents: the configuration.
+        marker: marks the values.
+        private: marks of values that are secret wherever they stand.
+
+    Raises:
+        ProbeError: none at all; every machine has at least the token that it joined with.
+    """
+    found = [
+        Carried(machine, leaf.path, why, _mark(leaf, marker))
+        for leaf in _leaves(f"Machine {machine}", documents)
+        if leaf.text and (why := _why(leaf, marker, private))
+    ]
+    if not found:
+        raise ProbeError(
+            f"Machine {machine}: no secret in its configuration", "what was read is not all of it"
+        )
+    return found
+
+
+def _why(leaf: Leaf, marker: Marker, private: Collection[bytes]) -> str:
+    known = secret_place(unnumbered(leaf.path).split("."))
+    return "a secret of machines" if known else trouble(leaf, marker, private)
+
+
+def _leaves(named: str, documents: Iterable[Mapping[str, Any]]) -> Iterator[Leaf]:
+    for document in documents:
+        called = title(document)
+        yield from walk(named, document, "" if called == MAIN else called)
+
+
+def written(where: str, document: Mapping[str, Any], marker: Marker) -> Written | None:
+    """Return what a decrypted document says of machine configurations, None where it is about something else.
+
+    It is a secrets bundle, as `talosctl gen secrets` writes it, or a configuration or a patch of one.
+    """
+    if "trustdinfo" in document and "certs" in document:
+        found = [(BUNDLE[leaf.path], leaf) for leaf in walk(where, document) if leaf.path in BUNDLE]
+    elif _configures(document):
+        found = [(unnumbered(leaf.path), leaf) for leaf in _leaves(where, [document])]
+    else:
+        return None
+    marks: dict[str, set[bytes]] = {}
+    for path, leaf in found:
+        if leaf.text:
+            marks.setdefault(path, set()).add(_mark(leaf, marker))
+    return Written(where, {path: frozenset(some) for path, some in marks.items()})
+
+
+def _configures(document: Mapping[str, Any]) -> bool:
+    """Return whether it is the main document of a configuration or one beside it, `WireguardConfig`."""
+    beside = document.get("apiVersion") == MAIN and "kind" in document
+    return "metadata" not in document and (beside or bool({"machine", "cluster"} & document.keys()))
+
+
+def _mark(leaf: Leaf, marker: Marker) -> bytes:
+    return marker.mark(leaf.text.encode("utf-8", "surrogateescape"))

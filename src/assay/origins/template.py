@@ -1,0 +1,82 @@
+"""Templates of ExternalSecrets: which placeholders they have, and what stands for each in a value."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+
+from assay.secretscan.naming import innocent, public, strong
+
+
+FUNCTION = r"\|\s*(?:toString|quote|b64enc)\b\s*"
+# `{{-` and `-}}` take the white space beside them away.
+PLACE = re.compile(rf"(?:\{{\{{|\s*\{{\{{-)\s*\.(\w+)\s*((?:{FUNCTION})*)(?:\}}\}}|-\}}\}}\s*)")
+CODE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+LITERAL = re.compile(r"[\s\"'=:;,@/&?]+")
+PLAIN = re.compile(r"[a-z0-9.-]+")
+SHORT = 6
+
+
+def places(text: str) -> list[str]:
+    """Return the names of the placeholders, in their order."""
+    return [name for name, _ in PLACE.findall(text)]
+
+
+def computes(text: str) -> bool:
+    """Return whether a template does more than put values into places."""
+    return CODE.search(PLACE.sub("", text)) is not None
+
+
+def touching(text: str) -> bool:
+    """Return whether two placeholders have nothing between them: nobody can say where one value ends."""
+    return "" in PLACE.split(text)[3:-1:3]
+
+
+def own(text: str) -> bool:
+    """Return whether a template holds what may be a secret of its own; a host name is none."""
+    return any(_own(word) for word in LITERAL.split(PLACE.sub(" ", text)))
+
+
+def _own(word: str) -> bool:
+    if public(word):
+        return False
+    return strong(word) or (strong(word, SHORT) and not innocent(word) and not PLAIN.fullmatch(word))
+
+
+def filled(template: str, raw: bytes) -> dict[str, str] | None:
+    """Return what stands for each placeholder; None where the value does not fit the template.
+
+    Each text between two placeholders is taken where it comes first. One placeholder that stands for two
+    texts does not fit: one of them is not the source's.
+    """
+    first, *rest = PLACE.split(template)
+    try:
+        value = raw.decode()
+    except UnicodeDecodeError:
+        return None
+    if touching(template) or not value.startswith(first):
+        return None
+    at, found = len(first), dict[str, str]()
+    for number in range(0, len(rest), 3):
+        name, functions, literal = rest[number : number + 3]
+        last = number + 3 == len(rest)
+        end = len(value) - len(literal) if last else value.find(literal, at)
+        text = _undone(value[at:end], functions) if end >= at and value.startswith(literal, end) else None
+        if text is None or found.setdefault(name, text) != text:
+            return None
+        at = end + len(literal)
+    return found if at == len(value) else None
+
+
+def _undone(text: str, functions: str) -> str | None:
+    """Return what a placeholder's functions were given, None where they did not make this text."""
+    for function in reversed(re.findall(r"\w+", functions)):
+        try:
+            if function == "quote":
+                text = str(json.loads(text if text.startswith('"') else ""))
+            elif function == "b64enc":
+                text = base64.b64decode(text, validate=True).decode()
+        except ValueError:
+            return None
+    return text

@@ -1,0 +1,1 @@
+"""The Git repository, its manifests and kustomize overlays."""

@@ -1,0 +1,240 @@
+"""A Git repository.
+
+What it tracks now and what any commit of it ever held. Driven through the git command.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import itertools
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from assay.errors import ProbeError
+from assay.secretscan.suspect import repeated
+
+
+LARGEST = 1024 * 1024
+SECRET_FILES = re.compile(
+    r"(.*\.tfstate(\.\d+)?(\.backup)?|.*\.tfplan|(.*[-_.])?talosconfig(\.ya?ml)?|(.*[-_.])?kubeconfig(\.ya?ml)?"
+    r"|(talos-)?secrets[-_]bundle\.ya?ml|id_(rsa|ed25519|ecdsa)|.*\.(pfx|p12))",
+    re.IGNORECASE,
+)
+# What `talosctl gen config` and `gen secrets` write; a patch may bear the same name, so its lines decide.
+RENDERED_FILES = re.compile(r"(.*[-_.])?(controlplane|worker|init|secrets)\.ya?ml", re.IGNORECASE)
+FILLED_IN = re.compile(
+    r"^[ \t-]*(token|crt|key|secret|bootstraptoken|secretboxencryptionsecret)[ \t]*:[ \t]*"
+    r"(?![\"']?(\$|\{\{|<|ENC\[))[\"']?[A-Za-z0-9+/=.]{16,}",
+    re.MULTILINE | re.IGNORECASE,
+)
+SOURCE = frozenset({".py", ".go", ".js", ".ts", ".rs", ".lark"})
+# An encoded "-----BEGIN ": what Talos and kubeconfig files hold certificates and keys as.
+ENCODED_PEM = re.compile(r"LS0tLS1CRUdJTi[A-Za-z0-9+/]{20,}={0,2}")
+CLEAR_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----\s+[A-Za-z0-9+/]{20,}")
+TALOS_SECRETS = re.compile(
+    r"^[ \t-]*(?P<key>token|secretboxEncryptionSecret|aescbcEncryptionSecret|secret|key)[ \t]*:[ \t]*[\"']?"
+    r"(?P<value>[a-z0-9]{6}\.[a-z0-9]{16}|[A-Za-z0-9+/]{43}=)[\"']?[ \t]*(?:#.*)?$",
+    re.MULTILINE,
+)
+AGE_KEY = re.compile(r"AGE-SECRET-KEY-1[A-Z0-9]{58}")
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """One version of one file: path, object id, and whether the current tree still has it under this path."""
+
+    path: str
+    oid: str
+    current: bool
+
+    @property
+    def named(self) -> str:
+        """Return `File path`."""
+        return f"File {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """A machine secret in Git: `File path` or `File path:line`, and why. The secret itself is never kept."""
+
+    named: str
+    why: str
+
+
+class GitTree:
+    """A work tree and its whole history, all branches and tags.
+
+    Raises:
+        ProbeError: no repository, a shallow or partial clone (history that is not there cannot be judged),
+        or git failed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read nothing yet; `path` is the work tree."""
+        self.path = path
+
+    @cached_property
+    def blobs(self) -> tuple[Blob, ...]:
+        """Return every version of every file: what the index holds, then what only the history holds."""
+        self._refuse_half_a_history()
+        current = self._index()
+        known = {(blob.path, blob.oid) for blob in current}
+        past = [Blob(path, oid, current=False) for path, oid in sorted(self._history() - known)]
+        return (*current, *past)
+
+    def exposures(self) -> list[Exposure]:
+        """Return the machine secrets among `blobs`.
+
+        Files that should never be in Git by name, and secrets by shape.
+        """
+        return [*self._by_name(), *self._by_content()]
+
+    def _by_name(self) -> list[Exposure]:
+        found: dict[str, Exposure] = {}
+        for blob in self.blobs:
+            if SECRET_FILES.fullmatch(PurePosixPath(blob.path).name):
+                where = "tracked" if blob.current else "in the history"
+                found.setdefault(
+                    blob.named, Exposure(blob.named, f"a file of this name holds secrets; {where}")
+                )
+        return list(found.values())
+
+    def _by_content(self) -> Iterator[Exposure]:
+        readable = [blob for blob in self.blobs if PurePosixPath(blob.path).suffix not in SOURCE]
+        seen: set[tuple[str, str]] = set()
+        for blob, content in zip(readable, self._contents(readable), strict=True):
+            where = "tracked" if blob.current else f"in the history, object {blob.oid[:12]}"
+            if RENDERED_FILES.fullmatch(PurePosixPath(blob.path).name) and FILLED_IN.search(content):
+                yield Exposure(blob.named, f"a rendered configuration with its secrets; {where}")
+            for line, what in secrets_in(content):
+                place = (f"{blob.named}:{line}", what)
+                if place not in seen:
+                    seen.add(place)
+                    yield Exposure(place[0], f"{what}; {where}")
+
+    def _refuse_half_a_history(self) -> None:
+        if not self.path.is_dir() or self._git("rev-parse", "--is-inside-work-tree").strip() != "true":
+            raise ProbeError(f"{self.path.name}: is no Git work tree", "set repository under [paths]")
+        if self._git("rev-parse", "--is-shallow-repository").strip() == "true":
+            raise ProbeError(
+                f"{self.path.name}: is a shallow clone", "fetch the whole history: git fetch --unshallow"
+            )
+        if "promisor" in self._git("config", "--list", "--name-only"):
+            raise ProbeError(f"{self.path.name}: is a partial clone", "clone without --filter")
+
+    def _index(self) -> list[Blob]:
+        rows = [row.split("\t", 1) for row in self._git("ls-files", "--stage", "-z").split("\0") if row]
+        return [
+            Blob(path, head.split()[1], current=True) for head, path in rows if not head.startswith("160000")
+        ]
+
+    def _history(self) -> set[tuple[str, str]]:
+        """Return (path, object id) of every file version that a commit on any ref added or changed."""
+        log = self._git(
+            "log", "--all", "--raw", "-z", "-m", "--root", "--no-abbrev", "--no-renames", "--format="
+        ).split("\0")
+        found = set()
+        for head, path in itertools.pairwise(log):
+            parts = head.strip().split()
+            if (
+                head.strip().startswith(":")
+                and len(parts) == 5
+                and set(parts[3]) != {"0"}
+                and parts[1] != "160000"
+            ):
+                found.add((path, parts[3]))
+        return found
+
+    def contents(self, blobs: list[Blob]) -> Iterator[bytes]:
+        """Return each blob's bytes, in order.
+
+        Raises:
+            ProbeError: an object is missing.
+        """
+        if not blobs:
+            return
+        raw = self._run("cat-file", "--batch", stdin="".join(f"{blob.oid}\n" for blob in blobs).encode())
+        start = 0
+        for blob in blobs:
+            end = raw.index(b"\n", start)
+            header = raw[start:end].split()
+            if len(header) != 3:
+                raise ProbeError(f"{blob.path}: its object is missing", "run git fsck; clone again")
+            size = int(header[2])
+            yield raw[end + 1 : end + 1 + size]
+            start = end + size + 2
+
+    def _contents(self, blobs: list[Blob]) -> Iterator[str]:
+        """Return each blob's text, in order; binary and overlong ones come out empty."""
+        for content in self.contents(blobs):
+            binary = len(content) > LARGEST or b"\0" in content[:8000]
+            yield "" if binary else content.decode("utf-8", "replace")
+
+    def worktree(self) -> list[str]:
+        """Return the paths of the files that are tracked, or that a commit of everything would add."""
+        listed = self._git("ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
+        return sorted({path for path in listed if path})
+
+    def links(self) -> list[str]:
+        """Return the paths of submodules, whose files are in another repository."""
+        rows = [row.split("\t", 1) for row in self._git("ls-files", "--stage", "-z").split("\0") if row]
+        return [path for head, path in rows if head.startswith("160000")]
+
+    def messages(self) -> list[tuple[str, str]]:
+        """Return (`Commit <id>` or `Tag <name>`, text) of every commit and annotated tag on any ref."""
+        commits = self._git("log", "--all", "--format=%H%x00%B%x1e").split("\x1e")
+        tags = self._git("for-each-ref", "--format=%(refname:short)%00%(contents)%1e", "refs/tags").split(
+            "\x1e"
+        )
+        found = [("Commit", row) for row in commits] + [("Tag", row) for row in tags]
+        pairs = [(kind, *row.strip("\n").partition("\0")[::2]) for kind, row in found if row.strip()]
+        return [(f"{kind} {name[:12] if kind == 'Commit' else name}", text) for kind, name, text in pairs]
+
+    def _git(self, *arguments: str) -> str:
+        return self._run(*arguments).decode("utf-8", "surrogateescape")
+
+    def _run(self, *arguments: str, stdin: bytes = b"") -> bytes:
+        command = ["git", "-C", str(self.path), "-c", "core.quotePath=false", *arguments]
+        try:
+            done = subprocess.run(command, input=stdin, capture_output=True, check=True, timeout=120)
+        except FileNotFoundError as error:
+            raise ProbeError("git is not installed", "install git") from error
+        except subprocess.CalledProcessError as error:
+            words = error.stderr.decode("utf-8", "replace").strip().splitlines()
+            raise ProbeError(
+                f"git {arguments[0]}: {repeated(words[-1]) if words else 'failed'}",
+                "check repository under [paths]",
+            ) from error
+        except subprocess.TimeoutExpired as error:
+            raise ProbeError(
+                f"git {arguments[0]}: no answer in 120 s", "check the repository's disk"
+            ) from error
+        return done.stdout
+
+
+def secrets_in(content: str) -> list[tuple[int, str]]:
+    """Return (line, what it is) of every machine secret in a text; never the secret."""
+    found = [(match.start(), "a private key in clear") for match in CLEAR_KEY.finditer(content)]
+    found += [
+        (match.start(), "a private key, encoded")
+        for match in ENCODED_PEM.finditer(content)
+        if _is_key(match.group())
+    ]
+    found += [
+        (match.start("key"), f"a Talos {match.group('key')}") for match in TALOS_SECRETS.finditer(content)
+    ]
+    found += [(match.start(), "an age secret key") for match in AGE_KEY.finditer(content)]
+    return [(content.count("\n", 0, at) + 1, what) for at, what in sorted(found)]
+
+
+def _is_key(encoded: str) -> bool:
+    try:
+        clear = base64.b64decode(encoded[: len(encoded) // 4 * 4])
+    except binascii.Error:
+        return True
+    return b"PRIVATE KEY" in clear[:60]

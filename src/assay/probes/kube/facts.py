@@ -1,0 +1,400 @@
+"""What Kubernetes objects say, as frozen facts: pods, workload templates, nodes, namespaces.
+
+No client in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from assay.errors import ProbeError
+from assay.formats.parsing import shaped
+from assay.formats.quantity import quantity
+
+
+CALLS_API = "assay.dev/calls-api"
+SIZES = ("cpu", "memory")
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Requests and limits by resource name, exact values."""
+
+    requests: Mapping[str, Fraction]
+    limits: Mapping[str, Fraction]
+
+    @property
+    def unsized(self) -> tuple[str, ...]:
+        """Return what is missing of cpu and memory, for example `("limits.cpu",)`; zero counts as missing."""
+        sides = (("requests", self.requests), ("limits", self.limits))
+        return tuple(f"{side}.{size}" for side, given in sides for size in SIZES if given.get(size, 0) <= 0)
+
+    @property
+    def guaranteed(self) -> bool:
+        """Return True if cpu and memory are there, above zero, with requests equal to limits."""
+        return not self.unsized and all(self.requests[size] == self.limits[size] for size in SIZES)
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container at its place.
+
+    `place` is `container`, `init`, `sidecar` (an init container that stays) or `ephemeral`.
+    """
+
+    name: str
+    place: str
+    image: str
+    resources: Resources
+    volumes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenVolume:
+    """A volume that projects a service account token.
+
+    Its name, the audience (empty: the API itself) and the token's life in seconds.
+    """
+
+    volume: str
+    audience: str
+    seconds: int
+
+    @property
+    def for_api(self) -> bool:
+        """Return True if the token's audience is the Kubernetes API; unclear audiences count as it."""
+        return not self.audience or "kubernetes" in self.audience or self.audience.endswith(":6443")
+
+
+@dataclass(frozen=True, slots=True)
+class PodShape:
+    """What a pod specification asks for, live or in a template."""
+
+    containers: tuple[Container, ...]
+    resources: Resources
+    service_account: str
+    tokens: tuple[TokenVolume, ...]
+    node_selector: Mapping[str, str]
+    tolerations: tuple[Mapping[str, str], ...]
+
+    @property
+    def sized_places(self) -> tuple[Container, ...]:
+        """Return every container that may carry resources: all but the ephemeral ones."""
+        return tuple(container for container in self.containers if container.place != "ephemeral")
+
+    @property
+    def unsized(self) -> tuple[str, ...]:
+        """Return `container: what is missing` for each container that neither itself nor its pod sizes."""
+        if not self.resources.unsized:
+            return ()
+        return tuple(
+            f"{c.name}: no {', '.join(c.resources.unsized)}" for c in self.sized_places if c.resources.unsized
+        )
+
+    @property
+    def guaranteed(self) -> bool:
+        """Return True if the pod as a whole, or else every container of it, has requests equal to limits.
+
+        Init containers and sidecars count.
+        """
+        if self.resources.requests or self.resources.limits:
+            return self.resources.guaranteed
+        return all(container.resources.guaranteed for container in self.sized_places)
+
+    @property
+    def api_tokens(self) -> tuple[TokenVolume, ...]:
+        """Return the API tokens that some container really mounts."""
+        mounted = frozenset().union(*(container.volumes for container in self.containers))
+        return tuple(token for token in self.tokens if token.for_api and token.volume in mounted)
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One live pod. `owner` is `Kind name` of its controller, empty for a bare pod.
+
+    `mirror` marks a static pod's shadow.
+    """
+
+    namespace: str
+    name: str
+    shape: PodShape
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    node: str
+    phase: str
+    qos: str
+    owner: str
+    mirror: bool
+
+    @property
+    def named(self) -> str:
+        """Return `Pod namespace/name`."""
+        return f"Pod {self.namespace}/{self.name}"
+
+    @property
+    def finished(self) -> bool:
+        """Return True if the pod will never run again (phase Succeeded or Failed)."""
+        return self.phase in {"Succeeded", "Failed"}
+
+    @property
+    def mounts_token(self) -> bool:
+        """Return True if a container mounts a token for the Kubernetes API."""
+        return bool(self.shape.api_tokens)
+
+    @property
+    def declares_api(self) -> bool:
+        """Return True if the annotation `assay.dev/calls-api` says why the pod calls the Kubernetes API."""
+        return bool(self.annotations.get(CALLS_API, "").strip())
+
+    @property
+    def account(self) -> str:
+        """Return the service account as `namespace/name`."""
+        return f"{self.namespace}/{self.shape.service_account or 'default'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One object that makes pods, from Deployment to CronJob, with the shape of its pods."""
+
+    kind: str
+    namespace: str
+    name: str
+    shape: PodShape
+    labels: Mapping[str, str]
+    owner: str
+
+    @property
+    def named(self) -> str:
+        """Return `Kind namespace/name`."""
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Taint:
+    """A live taint of a node."""
+
+    key: str
+    value: str
+    effect: str
+
+    @property
+    def repels(self) -> bool:
+        """Return True if pods that do not tolerate it are kept from being placed."""
+        return self.effect in {"NoSchedule", "NoExecute"}
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node as the API has it; `addresses` are (type, address) pairs."""
+
+    name: str
+    labels: Mapping[str, str]
+    taints: tuple[Taint, ...]
+    os_image: str
+    kubelet: str
+    ready: bool
+    unschedulable: bool
+    addresses: tuple[tuple[str, str], ...]
+
+    @property
+    def named(self) -> str:
+        """Return `Node name`."""
+        return f"Node {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """One namespace; `active` is False once it is being deleted."""
+
+    name: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    active: bool
+
+    @property
+    def named(self) -> str:
+        """Return `Namespace name`."""
+        return f"Namespace {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredToken:
+    """A Secret that holds a long-lived service account token; its value is never read."""
+
+    namespace: str
+    name: str
+
+    @property
+    def named(self) -> str:
+        """Return `Secret namespace/name`."""
+        return f"Secret {self.namespace}/{self.name}"
+
+
+def pod(item: Object) -> Pod:
+    """Return the facts of a v1 Pod object."""
+    meta, spec, status = meta_of(item), part(item, "spec"), part(item, "status")
+    annotations = texts(meta, "annotations")
+    return Pod(
+        namespace=str(meta.get("namespace", "")),
+        name=str(meta.get("name", "")),
+        shape=shape(spec),
+        labels=texts(meta, "labels"),
+        annotations=annotations,
+        node=str(spec.get("nodeName", "")),
+        phase=str(status.get("phase", "")),
+        qos=str(status.get("qosClass", "")),
+        owner=owner(meta),
+        mirror="kubernetes.io/config.mirror" in annotations,
+    )
+
+
+def workload(kind: str, item: Object) -> Workload:
+    """Return the facts of an object of `kind` that holds a pod template."""
+    meta, spec = meta_of(item), part(item, "spec")
+    if kind == "CronJob":
+        spec = part(part(spec, "jobTemplate"), "spec")
+    template = part(spec, "template")
+    name, namespace = str(meta.get("name", "")), str(meta.get("namespace", ""))
+    return Workload(kind, namespace, name, shape(part(template, "spec")), texts(meta, "labels"), owner(meta))
+
+
+def node(item: Object) -> Node:
+    """Return the facts of a v1 Node object."""
+    meta, spec, status = meta_of(item), part(item, "spec"), part(item, "status")
+    info = part(status, "nodeInfo")
+    ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in rows(status, "conditions"))
+    taints = tuple(
+        Taint(str(t.get("key", "")), str(t.get("value", "")), str(t.get("effect", "")))
+        for t in rows(spec, "taints")
+    )
+    return Node(
+        name=str(meta.get("name", "")),
+        labels=texts(meta, "labels"),
+        taints=taints,
+        os_image=str(info.get("osImage", "")),
+        kubelet=str(info.get("kubeletVersion", "")),
+        ready=ready,
+        unschedulable=bool(spec.get("unschedulable", False)),
+        addresses=tuple((str(a.get("type")), str(a.get("address"))) for a in rows(status, "addresses")),
+    )
+
+
+def namespace(item: Object) -> Namespace:
+    """Return the facts of a v1 Namespace object."""
+    meta = meta_of(item)
+    active = part(item, "status").get("phase") != "Terminating" and "deletionTimestamp" not in meta
+    return Namespace(str(meta.get("name", "")), texts(meta, "labels"), texts(meta, "annotations"), active)
+
+
+@shaped("a pod specification")
+def shape(spec: Object) -> PodShape:
+    """Return what a pod specification asks for."""
+    init = rows(spec, "initContainers")
+    containers = [container("sidecar" if c.get("restartPolicy") == "Always" else "init", c) for c in init]
+    containers += [container("container", c) for c in rows(spec, "containers")]
+    containers += [container("ephemeral", c) for c in rows(spec, "ephemeralContainers")]
+    if not any(c.place == "container" for c in containers):
+        raise ProbeError("a pod specification without containers", "the answer is not whole; ask again")
+    return PodShape(
+        containers=tuple(containers),
+        resources=resources(part(spec, "resources")),
+        service_account=str(spec.get("serviceAccountName", "")),
+        tokens=tuple(_tokens(spec)),
+        node_selector=texts(spec, "nodeSelector"),
+        tolerations=tuple(dict(t) for t in rows(spec, "tolerations")),
+    )
+
+
+def container(place: str, item: Object) -> Container:
+    """Return the facts of one container at `place`."""
+    volumes = frozenset(str(mount.get("name", "")) for mount in rows(item, "volumeMounts"))
+    return Container(
+        str(item.get("name", "")),
+        place,
+        str(item.get("image", "")),
+        resources(part(item, "resources")),
+        volumes,
+    )
+
+
+def resources(item: Object) -> Resources:
+    """Return requests and limits.
+
+    A request that is not given is its limit, as the API server itself fills it in.
+    """
+    limits = {name: quantity(value) for name, value in part(item, "limits").items()}
+    requests = {name: quantity(value) for name, value in part(item, "requests").items()}
+    return Resources({**limits, **requests}, limits)
+
+
+def _tokens(spec: Object) -> Iterable[TokenVolume]:
+    for volume in rows(spec, "volumes"):
+        for source in rows(part(volume, "projected"), "sources"):
+            token = source.get("serviceAccountToken")
+            if token is not None:
+                yield TokenVolume(
+                    str(volume.get("name", "")),
+                    str(token.get("audience", "")),
+                    int(token.get("expirationSeconds", 3600)),
+                )
+
+
+def owner(meta: Object) -> str:
+    """Return `Kind name` of the controller in an object's metadata, empty where there is none."""
+    for reference in rows(meta, "ownerReferences"):
+        if reference.get("controller"):
+            return f"{reference.get('kind')} {reference.get('name')}"
+    return ""
+
+
+def meta_of(item: Object) -> Object:
+    """Return the metadata of an object, which must have a name.
+
+    Raises:
+        ProbeError: no metadata, or no name in it.
+    """
+    meta = part(item, "metadata")
+    if not meta.get("name"):
+        raise ProbeError(
+            "an object without metadata.name", "ask the API server again; the answer is not whole"
+        )
+    return meta
+
+
+def part(item: Object, key: str) -> Object:
+    """Return the mapping at `key`, empty where there is none.
+
+    Raises:
+        ProbeError: something else is there.
+    """
+    value = item.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ProbeError(f"{key} is {type(value).__name__}, expected an object", "the answer is malformed")
+    return value
+
+
+def rows(item: Object, key: str) -> list[Object]:
+    """Return the list of objects at `key`, empty where there is none.
+
+    Raises:
+        ProbeError: something else is there.
+    """
+    value = item.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(row, Mapping) for row in value):
+        raise ProbeError(
+            f"{key} is {type(value).__name__}, expected a list of objects", "the answer is malformed"
+        )
+    return value
+
+
+def texts(item: Object, key: str) -> dict[str, str]:
+    """Return the mapping of texts at `key`, empty where there is none."""
+    return {str(name): str(value) for name, value in part(item, key).items()}

@@ -1,0 +1,162 @@
+"""The signature gate, tried: every request beside its twin, at every API server by its own address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from assay.config.profile import Samples
+from assay.errors import ProbeError
+from assay.model import Attempt
+from assay.probes.kube.client import Kube
+from assay.probes.kube.facts import Namespace, Pod
+from assay.probes.kube.paths import one
+from assay.probes.kube.shapes import Trial, bare_namespace, container, trials
+from assay.probes.kube.wire import MERGE
+
+
+VARIANTS = ("unsigned", "otherkey", "otherdigest", "tagmoved")
+THROWAWAY = "assay-throwaway"
+DRY = "?dryRun=All"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A request that must be refused, and its twin that must be admitted, answered within the same minute."""
+
+    attempt: Attempt
+    twin: Attempt
+
+    def layer(self, layers: Sequence[str]) -> str:
+        """Return which of the gate's `layers` refused; the first of them where none did."""
+        return next((layer for layer in layers if layer in self.attempt.reason), layers[0])
+
+
+def images(samples: Samples) -> dict[str, str]:
+    """Return the images that must be refused, by variant.
+
+    Raises:
+        ProbeError: the profile lacks one of them, or the signed twin.
+    """
+    for variant in (*VARIANTS, "signed"):
+        if not getattr(samples, variant):
+            raise ProbeError(f"the profile names no {variant} image", f"set {variant} under [samples]")
+    return {variant: getattr(samples, variant) for variant in VARIANTS}
+
+
+def workload_pairs(kube: Kube, namespace: str, tried: Iterable[Trial]) -> list[Pair]:
+    """Return one pair per trial and API server; trials of one kind and place share their twin's answer."""
+    found = []
+    wanted = list(tried)
+    for kind in dict.fromkeys(trial.kind for trial in wanted):
+        group = [(trial, server) for trial in wanted if trial.kind == kind for server in kube.apiservers]
+        twins = list(dict.fromkeys((trial.twin, server) for trial, server in group))
+        answers = kube.together(
+            partial(_try, kube, namespace, trial, server) for trial, server in [*group, *twins]
+        )
+        known = dict(zip([*group, *twins], answers, strict=True))
+        found += [Pair(known[trial, server], known[trial.twin, server]) for trial, server in group]
+    return found
+
+
+def _try(kube: Kube, namespace: str, trial: Trial, server: str) -> Attempt:
+    return kube.dry_run(server, trial.manifest(namespace), trial.named(server))
+
+
+def ephemeral_pairs(kube: Kube, pod: Pod, variants: Mapping[str, str], sound: str) -> list[Pair]:
+    """Return one pair per variant and API server.
+
+    An ephemeral container attached to a live, signed `pod`, as a dry run.
+    """
+    asked = [
+        (trial, server)
+        for trial in trials(["Pod"], ["ephemeral"], variants, sound)
+        for server in kube.apiservers
+    ]
+    answers = kube.together(partial(_attach, kube, pod, trial, server) for trial, server in asked)
+    twins = {server: _attach(kube, pod, asked[0][0].twin, server) for server in kube.apiservers}
+    return [Pair(answer, twins[server]) for answer, (_, server) in zip(answers, asked, strict=True)]
+
+
+def _attach(kube: Kube, pod: Pod, trial: Trial, server: str) -> Attempt:
+    debugger = container("assay-debugger", trial.image)
+    del debugger["resources"]
+    return kube.dry_run_ephemeral(server, pod, debugger, trial.named(server))
+
+
+def namespace_pairs(
+    kube: Kube, namespaces: Iterable[Namespace], image: str, sound: str
+) -> list[tuple[Namespace, Pair]]:
+    """Return (namespace, pair) per namespace and API server.
+
+    A bare pod of `image`, named as the namespace itself.
+    """
+    asked = [(space, server) for space in namespaces for server in kube.apiservers]
+    bad = Trial("Pod", "container", "unsigned", image, sound)
+    calls = [
+        partial(kube.dry_run, server, trial.manifest(space.name), space.named)
+        for space, server in asked
+        for trial in (bad, bad.twin)
+    ]
+    answers = kube.together(calls)
+    return [(space, Pair(answers[2 * n], answers[2 * n + 1])) for n, (space, _) in enumerate(asked)]
+
+
+def unlabelled_pairs(kube: Kube, label: str, live: str) -> list[Pair]:
+    """Return the ways out of the opt-in `label` (`key=value`), each at every API server, as dry runs.
+
+    A new namespace without the label, one with another value, and the label taken off the `live` namespace.
+    """
+    key, _, value = label.partition("=")
+    twin = bare_namespace(THROWAWAY, {key: value})
+    found = []
+    for server in kube.apiservers:
+        sound = kube.dry_run(server, twin, way_out("labelled namespace", server))
+        for how, labels in (
+            ("namespace without the label", {}),
+            ("namespace with the label off", {key: "false"}),
+        ):
+            found.append(
+                Pair(kube.dry_run(server, bare_namespace(THROWAWAY, labels), way_out(how, server)), sound)
+            )
+        found.append(_label_taken_off(kube, server, live, key))
+    return found
+
+
+def _label_taken_off(kube: Kube, server: str, live: str, key: str) -> Pair:
+    path = f"{one('Namespace', '', live)}{DRY}"
+    off, other = (
+        {"metadata": {"labels": {label: value}}} for label, value in ((key, None), ("assay.dev/twin", "true"))
+    )
+    wire = kube.at(server)
+    return Pair(
+        wire.attempt(way_out(TAKEN_OFF, server), "PATCH", path, off, MERGE),
+        wire.attempt(way_out("another label set", server), "PATCH", path, other, MERGE),
+    )
+
+
+TAKEN_OFF = "the label taken off a namespace"
+
+
+def way_out(how: str, server: str) -> str:
+    """Return what the suite calls one way out of the opt-in label at one API server."""
+    return f"{how} at {server}"
+
+
+def place_to_try(kube: Kube, exempt: Iterable[str]) -> Pod:
+    """Return a running pod outside the `exempt` namespaces, the first by name: trials are made beside it.
+
+    Raises:
+        ProbeError: there is none.
+    """
+    outside = set(exempt)
+    running = [pod for pod in kube.pods() if pod.phase == "Running" and pod.namespace not in outside]
+    if not running:
+        raise ProbeError("no running pod outside the exempt namespaces", "is the workload deployed?")
+    return min(running, key=lambda pod: (pod.namespace, pod.name))
+
+
+def explained(attempt: Attempt, verdicts: Iterable[str]) -> bool:
+    """Return True if a refusal is for want of a valid signature, and not because of a failed fetch."""
+    return attempt.admitted or any(verdict in attempt.reason for verdict in verdicts)

@@ -1,0 +1,1 @@
+"""HTTP, TLS and OIDC, as a client outside sees them."""

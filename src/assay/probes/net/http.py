@@ -1,0 +1,123 @@
+"""The public API as its users reach it: one small GET, certificate verified, no redirect, no retry."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from assay.config.profile import Profile
+from assay.errors import ProbeError
+
+
+TIMEOUT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: the URL asked, the status, the body's size in bytes, seconds to the end of it."""
+
+    url: str
+    status: int
+    size: int
+    seconds: float
+    method: str = "GET"
+    body: bytes = field(default=b"", repr=False)
+
+    @property
+    def named(self) -> str:
+        """Return `GET url`, or with the method it was asked with."""
+        return f"{self.method} {self.url}"
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """Return the JSON object of the body, empty where it holds none."""
+        try:
+            found = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+class _NamedAdapter(HTTPAdapter):
+    """Connects to an address and expects another host name in its certificate."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(
+        self, connections: int, maxsize: int, block: bool = False, **options: object
+    ) -> None:
+        """Make the pool with the expected name."""
+        named = {**options, "server_hostname": self.name, "assert_hostname": self.name}
+        super().init_poolmanager(connections, maxsize, block, **named)
+
+
+class Http:
+    """GET requests to the public API's address, verified against its CA."""
+
+    def __init__(self, url: str, ca: str, name: str, path: str) -> None:
+        """Aim at `url`; `ca` is a PEM file, `name` the host name asked for, `path` one cheap read."""
+        self.url, self.ca, self.name, self.path = url.rstrip("/"), ca, name, path
+
+    @classmethod
+    def from_profile(cls, profile: Profile) -> Http:
+        """Return the probe of the profile's `[api]`.
+
+        Raises:
+            ProbeError: the profile does not say where the API is, or its CA file cannot be read.
+        """
+        ca = str(profile.need_path("api.ca")) if profile.api.ca else ""
+        return cls(profile.need_text("api.url"), ca, profile.api.host, profile.api.path)
+
+    def get(self, path: str = "") -> Reply:
+        """Return the reply to one GET of `path`, by default the profile's; any status is a reply.
+
+        Raises:
+            ProbeError: no reply: refused, timed out, or the certificate is not accepted.
+        """
+        return self._ask("GET", path or self.path)
+
+    def post(self, path: str, body: Mapping[str, object]) -> Reply:
+        """Return the reply to one POST of `body` as JSON; any status is a reply. It is not sent twice.
+
+        Raises:
+            ProbeError: no reply, so nothing is known about what was done.
+        """
+        return self._ask("POST", path, body)
+
+    def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Reply:
+        url = self.url + path
+        with requests.Session() as session:
+            session.trust_env = False
+            if self.name:
+                session.mount("https://", _NamedAdapter(self.name))
+            begin = time.monotonic()
+            reply = self._send(session, method, url, body)
+            seconds = time.monotonic() - begin
+            return Reply(url, reply.status_code, len(reply.content), seconds, method, reply.content)
+
+    def _send(
+        self, session: requests.Session, method: str, url: str, body: Mapping[str, object] | None
+    ) -> requests.Response:
+        asked = f"{method} {url}"
+        headers = {"Host": self.name} if self.name else {}
+        try:
+            return session.request(
+                method, url, json=body, headers=headers, verify=self.ca or True, timeout=TIMEOUT,
+                allow_redirects=False,
+            )  # fmt: skip
+        except requests.exceptions.SSLError as error:
+            raise ProbeError(
+                f"{asked}: the certificate is not accepted", "check [api] ca and host"
+            ) from error
+        except requests.exceptions.Timeout as error:
+            raise ProbeError(f"{asked}: no answer in {TIMEOUT:.0f} s", "is the platform serving?") from error
+        except (requests.exceptions.RequestException, OSError) as error:
+            remedy = "check [api] url; is the platform serving?"
+            raise ProbeError(f"{asked}: {type(error).__name__}", remedy) from error

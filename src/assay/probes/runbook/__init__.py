@@ -1,0 +1,1 @@
+"""The runbook, and the help pages of the tools that its commands call."""

@@ -1,0 +1,1 @@
+"""Files that SOPS encrypts, and the rules for them."""

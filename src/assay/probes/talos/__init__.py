@@ -1,0 +1,1 @@
+"""The Talos machine API and machine configurations, read."""

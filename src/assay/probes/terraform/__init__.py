@@ -1,0 +1,1 @@
+"""Terraform plans, states and what their resources mean at the provider."""

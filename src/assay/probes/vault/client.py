@@ -1,0 +1,344 @@
+"""Vault (or OpenBao, which has the same API), read member by member. The only module that imports hvac.
+
+Values never leave this module: what it hands out of an entry are digests made with the caller's own key.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import hvac
+from hvac.adapters import RawAdapter
+
+from assay.errors import ProbeError
+from assay.formats.parsing import shaped
+from assay.model import Attempt
+from assay.probes.vault import facts
+from assay.probes.vault.facts import OTHER, AuditDevice, Autopilot, Entry, Health, Peer, Seal, Token
+from assay.probes.vault.policy import Policy, Role, policy, role
+from assay.secretscan.suspect import repeated
+
+
+if TYPE_CHECKING:
+    from assay.config.profile import Profile
+
+TIMEOUT_S = 10
+MOST_FOLDERS = 10_000
+Body = Mapping[str, object]
+
+
+class SilentError(ProbeError):
+    """A member did not answer at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer: status, and the body as an object (empty where it was none)."""
+
+    status: int
+    body: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def words(self) -> str:
+        """Return the first error that Vault gives, on one line."""
+        errors = self.body.get("errors") or self.body.get("warnings")
+        return repeated(str(errors[0])) if errors and isinstance(errors, list) else ""
+
+
+class Door:
+    """One member's API with one token; says what happened as an Answer, or raises ProbeError."""
+
+    def __init__(self, address: str, ca: Path, token: str = "") -> None:
+        """Open no connection yet."""
+        self.address = address
+        self._client = hvac.Client(address, verify=str(ca), timeout=TIMEOUT_S, adapter=RawAdapter)
+        self._client.session.trust_env = False  # no proxy and no .netrc of whoever runs this
+        self._client.token = token  # hvac would take one from the environment
+
+    def ask(self, method: str, path: str, body: Body | None = None) -> Answer:
+        """Return the answer, whatever its status.
+
+        Raises:
+            ProbeError: none came, or one that is no JSON object.
+        """
+        try:
+            reply = self._client.adapter.request(method, f"/v1/{path}", raise_exception=False, json=body)
+        except OSError as why:
+            raise SilentError(
+                f"{self.address}: {path}: {type(why).__name__}",
+                "is this member up, and is [vault] ca the CA of its certificate?",
+            ) from None
+        try:
+            said = json.loads(reply.content) if reply.content else {}
+        except (ValueError, RecursionError):
+            said = None
+        if not isinstance(said, dict):
+            raise ProbeError(f"{self.address}: {path}: HTTP {reply.status_code} without a JSON object", OTHER)
+        return Answer(int(reply.status_code), said)
+
+    def need(self, method: str, path: str, body: Body | None = None) -> Mapping[str, Any]:
+        """Return the body of an answer that must be 200 or 204.
+
+        Raises:
+            ProbeError: sealed, not initialised, without rights, not there, or anything else.
+        """
+        return needed(self.address, path, self.ask(method, path, body))
+
+
+def needed(address: str, path: str, answer: Answer) -> Mapping[str, Any]:
+    """Return the body of a good answer.
+
+    Raises:
+        ProbeError: the answer is no good; the message says which of the known reasons it is.
+    """
+    if answer.status in (200, 204):
+        return answer.body
+    reasons = {
+        403: ("the token has no right to it", "give the suite's token the policy `auditor`, or renew it"),
+        404: ("not there", "check the mount and the path"),
+        501: ("not initialised", "initialise and unseal it"),
+        503: ("sealed", "unseal this member with the escrowed shares"),
+    }
+    said, remedy = reasons.get(
+        answer.status, (f"HTTP {answer.status}: {answer.words}", "look at Vault's log")
+    )
+    raise ProbeError(f"{address}: {path}: {said}", remedy)
+
+
+class Vault:
+    """The members of the profile, read-only."""
+
+    def __init__(
+        self, addresses: tuple[str, ...], ca: Path, token: str, mount: str = "kv", entry: str = ""
+    ) -> None:
+        """Ask the members at `addresses`, and for what all of them know `entry`, with a read-only token."""
+        self.addresses, self.mount = addresses, mount
+        self._ca, self._token = ca, token
+        self._doors = {address: Door(address, ca, token) for address in addresses}
+        self._entry = Door(entry, ca, token) if entry else None
+
+    @classmethod
+    def from_profile(cls, profile: Profile) -> Self:
+        """Return the probe for the profile's members and token.
+
+        Raises:
+            ProbeError: the profile lacks them, or the token's file is empty.
+        """
+        profile.need_text("vault.addresses")
+        ca, file = profile.need_path("vault.ca"), profile.need_path("vault.token")
+        token = file.read_text(encoding="utf-8", errors="replace").strip()
+        if not token.isascii() or not token.isprintable() or not token:
+            raise ProbeError("vault.token: the file holds no token", "write the suite's token there again")
+        return cls(profile.vault.addresses, ca, token, profile.vault.mount, profile.vault.entry)
+
+    # each member by itself ------------------------------------------------------------------------
+
+    def health(self) -> list[Health]:
+        """Return every member's own state; standbys are as healthy as the active one.
+
+        Raises:
+            ProbeError: none of them answers, or something else than Vault does.
+        """
+        found, reason = [], ProbeError("no member", "set addresses under [vault]")
+        for address, door in self._doors.items():
+            try:
+                answer = door.ask("get", "sys/health")
+                found.append(facts.health(address, answer.status, answer.body))
+            except SilentError as silent:
+                reason = silent
+                found.append(Health(address, 0, False, False))
+        if not any(member.answers for member in found):
+            raise reason
+        return found
+
+    def seals(self) -> list[Seal]:
+        """Return how every member is sealed."""
+        return [facts.seal(a, d.need("get", "sys/seal-status")) for a, d in self._doors.items()]
+
+    # what all of them know ------------------------------------------------------------------------
+
+    @cached_property
+    def door(self) -> Door:
+        """Return the door to an unsealed member.
+
+        Raises:
+            ProbeError: there is none.
+        """
+        if self._entry is not None:
+            return self._entry
+        seen = self.health()
+        for member in seen:
+            if member.works:
+                return self._doors[member.address]
+        states = ", ".join(f"{m.address} {m.state}" for m in seen)
+        raise ProbeError(f"no unsealed member: {states}", "unseal them with the escrowed shares")
+
+    def peers(self) -> list[Peer]:
+        """Return the members of the storage cluster, as its leader has them."""
+        return facts.peers(self.door.need("get", "sys/storage/raft/configuration"))
+
+    def autopilot(self) -> Autopilot:
+        """Return the storage cluster's health and how many more members it may lose."""
+        return facts.autopilot(self.door.need("get", "sys/storage/raft/autopilot/state"))
+
+    def audit_devices(self) -> list[AuditDevice]:
+        """Return the enabled audit devices."""
+        return facts.audit_devices(self.door.need("get", "sys/audit"))
+
+    @shaped("Vault's answer", OTHER)
+    def auth_methods(self) -> dict[str, str]:
+        """Return path -> type of every auth method."""
+        return _types(self.door.need("get", "sys/auth"))
+
+    @shaped("Vault's answer", OTHER)
+    def mounts(self) -> dict[str, str]:
+        """Return path -> type of every secrets engine; a KV's type carries its version, `kv 2`."""
+        data = self.door.need("get", "sys/mounts").get("data", {})
+        return {path: _engine(row) for path, row in data.items()}
+
+    @shaped("Vault's answer", OTHER)
+    def roles(self, method: str = "kubernetes") -> list[Role]:
+        """Return every role of a Kubernetes auth method."""
+        names = self._list(f"auth/{method}/role")
+        return [role(n, self._data(f"auth/{method}/role/{n}")) for n in names]
+
+    @shaped("Vault's answer", OTHER)
+    def policies(self) -> list[Policy]:
+        """Return every ACL policy but `root`, which has no text."""
+        return [self.policy(name) for name in self._list("sys/policies/acl") if name != "root"]
+
+    def policy(self, name: str) -> Policy:
+        """Return one ACL policy, parsed."""
+        return policy(name, str(self._data(f"sys/policies/acl/{name}").get("policy", "")))
+
+    @shaped("Vault's answer", OTHER)
+    def tokens(self) -> list[Token]:
+        """Return every live token; one that ended while they were read is left out, and only such a one.
+
+        Raises:
+            ProbeError: a token that lives cannot be looked up.
+        """
+        found, missing = [], []
+        for accessor in self._list("auth/token/accessors"):
+            answer = self.door.ask("post", "auth/token/lookup-accessor", {"accessor": accessor})
+            if answer.status in (400, 403, 404) and "invalid accessor" in answer.words:
+                missing.append(accessor)
+            else:
+                found.append(facts.token(needed(self.door.address, "lookup-accessor", answer)))
+        if missing and (left := set(missing) & set(self._list("auth/token/accessors"))):
+            raise ProbeError(f"{len(left)} tokens cannot be looked up", "revoke or tidy them")
+        return found
+
+    # values, compared but never shown -------------------------------------------------------------
+
+    @shaped("Vault's answer", OTHER)
+    def entry(self, path: str, key: bytes) -> Entry:
+        """Return one entry's version and, by key, the HMAC-SHA256 of each value's bytes under `key`.
+
+        Text is digested as UTF-8, anything else as compact JSON with sorted keys.
+
+        Raises:
+            ProbeError: not there, deleted, or the mount is no KV version 2.
+        """
+        self._need_v2()
+        data = self._data(f"{self.mount}/data/{path}")
+        values, about = data.get("data"), data.get("metadata") or {}
+        if not isinstance(values, Mapping):
+            raise ProbeError(f"{self.mount}/{path}: its newest version is deleted", "write it again")
+        digests = {name: hmac.digest(key, _raw(value), "sha256").hex() for name, value in values.items()}
+        return Entry(path, int(about.get("version", 0)), facts.moment(about.get("created_time")), digests)
+
+    @shaped("Vault's answer", OTHER)
+    def metadata(self, path: str) -> Entry:
+        """Return one entry's current version and when it was written, without reading any value.
+
+        Raises:
+            ProbeError: not there, or the mount is no KV version 2.
+        """
+        self._need_v2()
+        data = self._data(f"{self.mount}/metadata/{path}")
+        current = int(data.get("current_version", 0))
+        written = (data.get("versions") or {}).get(str(current), {})
+        return Entry(path, current, facts.moment(written.get("created_time")))
+
+    @shaped("Vault's answer", OTHER)
+    def entries(self, folder: str = "") -> list[str]:
+        """Return the paths of every entry below `folder`, to any depth, in their order.
+
+        Raises:
+            ProbeError: there are more folders than anybody has.
+        """
+        self._need_v2()
+        found, ahead, folders = list[str](), [folder], 0
+        while ahead:
+            here, folders = ahead.pop(), folders + 1
+            if folders > MOST_FOLDERS:
+                raise ProbeError(f"{self.mount}/: more than {MOST_FOLDERS} folders", OTHER)
+            for name in self._list(f"{self.mount}/metadata/{here}"):
+                (ahead if name.endswith("/") else found).append(f"{here}{name}")
+        return sorted(found)
+
+    def _need_v2(self) -> None:
+        kind = self.mounts().get(f"{self.mount}/", "")
+        if kind != "kv 2":
+            raise ProbeError(
+                f"{self.mount}/ is {kind or 'not mounted'}, not KV version 2",
+                f"`vault kv enable-versioning {self.mount}/`, or set mount under [vault]",
+            )
+
+    # logging in -----------------------------------------------------------------------------------
+
+    @shaped("Vault's answer", OTHER)
+    def login(self, name: str, jwt: str, as_what: str, method: str = "kubernetes") -> Attempt:
+        """Try to log in to a role with a service account's token; what is got is given back at once.
+
+        Args:
+            name: the role.
+            jwt: the token.
+            as_what: what the attempt is called, for example `shop/default as public-api`.
+            method: the path of the auth method.
+
+        Raises:
+            ProbeError: Vault answers with neither yes nor no.
+        """
+        door = Door(self.door.address, self._ca)
+        answer = door.ask("post", f"auth/{method}/login", {"role": name, "jwt": jwt})
+        if answer.status in (400, 403):
+            return Attempt(f"VaultLogin {as_what}", False, answer.words)
+        auth = needed(door.address, f"auth/{method}/login", answer).get("auth") or {}
+        Door(door.address, self._ca, str(auth.get("client_token", ""))).need("post", "auth/token/revoke-self")
+        return Attempt(f"VaultLogin {as_what}", True, f"policies: {', '.join(auth.get('policies') or ())}")
+
+    def _list(self, path: str) -> list[str]:
+        answer = self.door.ask("list", path)
+        if answer.status == 404 and not answer.words:
+            return []
+        data = needed(self.door.address, path, answer).get("data") or {}
+        return sorted(map(str, data.get("keys") or ()))
+
+    def _data(self, path: str) -> Mapping[str, Any]:
+        data = self.door.need("get", path).get("data")
+        if not isinstance(data, Mapping):
+            raise ProbeError(f"{path}: no data in the answer", "is this Vault?")
+        return data
+
+
+def _raw(value: object) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _types(said: Mapping[str, Any]) -> dict[str, str]:
+    return {path: str(row.get("type", "")) for path, row in (said.get("data") or {}).items()}
+
+
+def _engine(row: Mapping[str, Any]) -> str:
+    kind, options = str(row.get("type", "")), row.get("options") or {}
+    return f"kv {options.get('version', '1')}" if kind in ("kv", "generic") else kind

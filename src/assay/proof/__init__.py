@@ -1,0 +1,1 @@
+"""Planting violations on a lab, and what a violation may do."""

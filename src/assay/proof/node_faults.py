@@ -1,0 +1,117 @@
+"""Sabotage of a lab from outside: a pinned client, a stolen write, a node booted from another image."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from assay.drills.engine.session_cache import forget
+from assay.drills.faults.launcher import Launcher
+from assay.drills.workload.namespace import LABEL
+from assay.errors import GuardError
+from assay.probes.etcd import Etcd
+from assay.probes.kube.client import Kube
+from assay.proof.plant import Breach, Named, Plant
+
+
+STOLEN = "w0-000005"
+AI_WORKER = "ai-1"
+
+
+@contextmanager
+def other_image(plant: Plant) -> Iterator[Named]:
+    """Restart the worker of the AI pool, on which nothing else depends, from another image than the others.
+
+    It is a release behind and has a system extension off the allow list; the lab's launcher makes it.
+
+    Raises:
+        GuardError: the node did not come back, from the one image or the other.
+    """
+    launcher = Launcher.from_profile(plant.profile)
+    kube, pinned = Kube.from_profile(plant.profile), f"Talos ({plant.profile.talos.version})"
+
+    def image() -> str:
+        """Return what the node says it runs, empty while it is not ready."""
+        return next((one.os_image for one in kube.nodes() if one.name == AI_WORKER and one.ready), "")
+
+    try:
+        launcher.do("reimage", AI_WORKER)
+        plant.await_true(lambda: image() not in ("", pinned), f"{AI_WORKER} running another image", 180)
+        yield Named(plant.talos_api.machine(AI_WORKER).named)
+    finally:
+        launcher.do("kill", AI_WORKER)
+        launcher.do("start", AI_WORKER)
+        plant.await_true(lambda: image() == pinned, f"{AI_WORKER} running its own image", 180)
+
+
+@contextmanager
+def client_pinned_to_leader(plant: Plant, control: str) -> Iterator[Breach]:
+    """Point the kubeconfig past the load balancer, at the API server beside the etcd leader: the first lost.
+
+    Writes must then stop for longer than the profile declares for `control`.
+    """
+    etcd, kubeconfig = Etcd.from_profile(plant.profile), plant.profile.need_path("kube.kubeconfig")
+    rows = [etcd.status(endpoint) for endpoint in etcd.endpoints]
+    leader = next(row.endpoint for row in rows if row.member == row.leader)
+    host = leader.removeprefix("https://").rsplit(":", 1)[0]
+    pinned = re.sub(r"(server: https://)[^:\s]+", rf"\g<1>{host}", kubeconfig.read_text())
+    forget()
+    try:
+        with plant.talos_api.replaced(kubeconfig, pinned):
+            yield Breach("write_gap", "above", plant.profile.declared[f"{control}.write_gap"])
+    finally:
+        forget()
+
+
+@contextmanager
+def write_stolen(plant: Plant) -> Iterator[Breach]:
+    """Delete one acknowledged write of the drill's own ledger while the drill runs.
+
+    The namespace of an earlier drill may still be going away with the same keys in it: only the one of the
+    drill that runs now counts.
+
+    Raises:
+        GuardError: nothing was there to steal, so nothing was planted.
+    """
+    thief = _Thief(plant)
+    forget()
+    thief.start()
+    try:
+        yield Breach("lost_writes", "above", 1)
+    finally:
+        thief.stop()
+        forget()
+    if thief.stolen is None:
+        raise GuardError(
+            "no write was stolen from the drill", "see whether the drill wrote its ledger at all"
+        )
+
+
+class _Thief:
+    """A thread that deletes one key from the first drill namespace made after it."""
+
+    def __init__(self, plant: Plant) -> None:
+        self.stolen: str | None = None
+        self._kube = plant.kube
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._steal, args=(self._drills(),), daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=30)
+
+    def _drills(self) -> frozenset[str]:
+        found = self._kube.wire.items("/api/v1/namespaces", labelSelector=LABEL)
+        return frozenset(str(one["metadata"]["name"]) for one in found)
+
+    def _steal(self, earlier: frozenset[str]) -> None:
+        while self.stolen is None and not self._stop.wait(1.0):
+            for space in self._drills() - earlier:
+                if self._kube.get("v1", "ConfigMap", space, STOLEN) is not None:
+                    self._kube.delete("v1", "ConfigMap", space, STOLEN)
+                    self.stolen = space

@@ -1,0 +1,30 @@
+"""A really encrypted file of the stack, whose copy a violation spoils."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from assay.errors import GuardError
+from assay.proof.plant import Plant
+
+
+PASSWORD = "-".join(("kX9", "vRq2", "Lw7p", "Tz4m"))  # opens nothing; never whole in this repository
+
+
+def sealed(plant: Plant) -> str:
+    """Return the text of one really encrypted file of the stack.
+
+    Raises:
+        GuardError: the stack has none.
+    """
+    files = [path for tree in plant.profile.sops.trees for path in sorted(Path(tree).glob("*.sops.yaml"))]
+    texts = [text for text in (path.read_text(encoding="utf-8") for path in files) if values(text)]
+    if not texts:
+        raise GuardError("no encrypted file to spoil a copy of", "deploy the lab's secrets first")
+    return min(texts, key=len)
+
+
+def values(text: str) -> list[int]:
+    """Return the numbers of the lines with an encrypted value that is no `mac`, from 1."""
+    lines = enumerate(text.splitlines(), 1)
+    return [number for number, line in lines if "ENC[" in line and not line.lstrip().startswith("mac:")]

@@ -1,0 +1,1 @@
+"""A run: pytest plugin, session, verdicts, gate, evidence, reports."""

@@ -1,0 +1,142 @@
+"""The proof that a control sees.
+
+When a planted violation counts as caught, and the matrix of what was caught.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from assay.errors import AssayError
+from assay.model import Breach, Named, Record, Verdict
+from assay.run.evidence import Judgement
+from assay.run.gate import GREEN, RED, UNSURE, UNUSABLE
+
+
+Planted = Named | Breach | Sequence[Named]
+COLUMNS = ("control", "violation", "tier", "test", "caught", "named", "seconds", "planted", "says")
+
+
+def says(planted: Planted) -> str:
+    """Return in words what was planted."""
+    if isinstance(planted, Named):
+        return planted.what
+    if isinstance(planted, Breach):
+        return f"{planted.metric} {planted.direction} {planted.at_least:g}"
+    return ", ".join(str(one) for one in planted)
+
+
+def is_plant(thing: object) -> bool:
+    """Return True if a violation yielded something that can be looked for."""
+    if isinstance(thing, Named | Breach):
+        return True
+    return isinstance(thing, list | tuple) and bool(thing) and all(isinstance(one, Named) for one in thing)
+
+
+def names_it(record: Record, planted: Planted) -> bool:
+    """Return True if the record names what was planted: every offender, or a number beyond the breach."""
+    if isinstance(planted, Breach):
+        return any(_beyond(one.value, planted) for one in record.numbers if one.metric == planted.metric)
+    wanted = [planted] if isinstance(planted, Named) else planted
+    return {one.what for one in wanted} <= {one.named for one in record.found}
+
+
+def blind(proof: Judgement) -> str:
+    """Return why a proof shows a control that does not see, empty where it sees or could not be tried."""
+    if proof.verdict == Verdict.PASS:
+        return f"not caught: {proof.planted}"
+    return f"caught, but not named: {proof.planted}" if proof.caught and not proof.named else ""
+
+
+def _beyond(value: float, breach: Breach) -> bool:
+    return value >= breach.at_least if breach.direction == "above" else value <= breach.at_least
+
+
+def proof_code(proofs: Sequence[Judgement]) -> int:
+    """Return 0 all caught and named, 1 one was missed or not named, 10 one could not be tried.
+
+    4 there was nothing to try.
+    """
+    if not proofs:
+        return UNUSABLE
+    if any(one.verdict in (Verdict.PASS, Verdict.FAIL) and not (one.caught and one.named) for one in proofs):
+        return RED
+    return (
+        GREEN if all(one.caught and one.named and one.verdict == Verdict.FAIL for one in proofs) else UNSURE
+    )
+
+
+def proof_line(proofs: Sequence[Judgement]) -> str:
+    """Return the last line of a proof: how many violations were caught and named."""
+    colour = {GREEN: "PROVED", RED: "BLIND", UNSURE: "UNSURE"}.get(proof_code(proofs), "NOTHING PLANTED")
+    good = sum(one.caught and one.named for one in proofs)
+    controls = len({one.control for one in proofs})
+    return f"{colour}: {good} of {len(proofs)} planted violations caught and named, {controls} controls"
+
+
+def proof_lines(proofs: Iterable[Judgement]) -> list[str]:
+    """Return one line per planted violation, the bad ones with what came instead."""
+    lines = []
+    for one in sorted(proofs, key=lambda row: (row.control, row.tier, row.violation)):
+        word = (
+            "caught and named"
+            if one.caught and one.named
+            else "caught, NOT NAMED"
+            if one.caught
+            else "MISSED"
+        )
+        word = word if one.verdict in (Verdict.PASS, Verdict.FAIL) else str(one.verdict)
+        lines.append(f"  {one.control:8} {one.violation} ({one.tier}): {word}, {one.seconds:.1f} s")
+        if not (one.caught and one.named):
+            lines.append(
+                f"           planted: {one.planted or 'nothing'}; the test said {one.verdict}: {one.reason}"
+            )
+    return lines
+
+
+def row_of(one: Judgement) -> dict[str, Any]:
+    """Return a proof as a row of the detection matrix."""
+    return {
+        "control": one.control,
+        "violation": one.violation,
+        "tier": one.tier,
+        "test": one.test,
+        "caught": one.caught,
+        "named": one.named,
+        "seconds": round(one.seconds, 1),
+        "planted": one.planted,
+        "says": one.reason,
+    }
+
+
+def write_detections(path: Path, proofs: Iterable[Judgement]) -> None:
+    """Merge proofs into the detection matrix at `path`, sorted.
+
+    A row stands for (control, violation, tier).
+    """
+    known = {_key(row): row for row in read_detections(path)}
+    known |= {_key(row): row for row in map(row_of, proofs)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps([known[key] for key in sorted(known)], indent=1) + "\n", encoding="utf-8")
+
+
+def read_detections(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a detection matrix; none where there is no file.
+
+    Raises:
+        AssayError: it is no list of rows.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    except (OSError, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list) or not all(isinstance(row, dict) and "control" in row for row in found):
+        raise AssayError(f"{path.name}: is no detection matrix", "delete it and run make prove")
+    return found
+
+
+def _key(row: dict[str, Any]) -> tuple[str, str, str]:
+    return str(row["control"]), str(row["violation"]), str(row["tier"])

@@ -1,0 +1,88 @@
+"""How far a run is and how long it still takes, by how long each case took the last time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from assay.errors import AssayError
+from assay.run.evidence import read_lines
+
+
+LOOKED_AT = 20
+LATER = "ASSAY_LATER"
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """How long a case took: of which tier, seconds with planting and undoing."""
+
+    tier: str
+    seconds: float
+
+
+def earlier(folder: Path) -> dict[str, Took]:
+    """Return node id -> how long it took in the newest of the last runs that has it.
+
+    Args:
+        folder: of evidence or proof files; one that cannot be read tells nothing.
+    """
+    found: dict[str, Took] = {}
+    files = sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in files[:LOOKED_AT]:
+        try:
+            lines = read_lines(path)
+        except AssayError:
+            continue  # this only guesses; whoever judges by a file reads it for itself
+        for line in lines:
+            seconds = line.get("seconds")
+            if isinstance(seconds, int | float):
+                found.setdefault(str(line.get("test", "")), Took(str(line.get("tier", "")), float(seconds)))
+    return found
+
+
+def expected(known: Mapping[str, Took], tiers: Collection[str], lanes: int = 1) -> float:
+    """Return the seconds that all known cases of some tiers take on `lanes` processes."""
+    return sum(one.seconds for one in known.values() if one.tier in tiers) / lanes
+
+
+@dataclass
+class Pace:
+    """What is left of a run.
+
+    Attributes:
+        known: how long cases took.
+        wanted: the cases of this run.
+        lanes: how many run side by side.
+        later: seconds that further parts of the same run take.
+    """
+
+    known: Mapping[str, Took]
+    wanted: Iterable[str]
+    lanes: int = 1
+    later: float = field(default_factory=lambda: float(os.environ.get(LATER, 0)))
+
+    def __post_init__(self) -> None:
+        """Note what there is to do."""
+        self._left = set(self.wanted)
+        self._all = len(self._left)
+
+    def line(self, row: Mapping[str, Any]) -> str:
+        """Strike a case off and return its judgement, `[3/9] DR-03 drill: PASS, 191 s; about 6 min left`."""
+        planted = f" {row['violation']}" if row["violation"] else ""
+        what = f"{row['control']} {row['tier']}{planted}: {row['verdict']}, {row['seconds']:.0f} s"
+        return f"{self._done(str(row['test']))} {what}; {self._words()}"
+
+    def _done(self, case: str) -> str:
+        self._left.discard(case)
+        return f"[{self._all - len(self._left):{len(str(self._all))}}/{self._all}]"
+
+    def _words(self) -> str:
+        seconds = [self.known[one].seconds for one in self._left if one in self.known]
+        if new := len(self._left) - len(seconds):
+            return f"{new} to come for the first time"
+        left = max(sum(seconds) / self.lanes, max(seconds, default=0.0)) + self.later
+        return f"about {left / 60:.0f} min left" if left >= 90 else f"about {left:.0f} s left"

@@ -1,0 +1,80 @@
+"""Which stack is judged, and is it the one that is meant."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from assay.config.loader import load_profile
+from assay.config.profile import Paths, Profile
+from assay.errors import ProbeError, ProfileError
+from assay.stack import Stack
+
+
+LAB_STATE = "/var/lib/assay-lab"
+
+
+def find_profile(named: str | None) -> Profile:
+    """Return the profile named outright, else by ASSAY_STACK, else the running lab's.
+
+    Raises:
+        ProfileError: there is none, or it cannot be used.
+    """
+    chosen = named or os.environ.get("ASSAY_STACK", "")
+    if chosen:
+        return load_profile(Path(chosen))
+    lab = Path(os.environ.get("ASSAY_LAB_STATE") or LAB_STATE) / "stack.toml"
+    if lab.is_file():
+        return load_profile(lab)
+    raise ProfileError(
+        "no stack to judge", "name one with --stack FILE or ASSAY_STACK, or start the lab: make lab-up"
+    )
+
+
+def identity(profile: Profile, *, asked: bool) -> dict[str, Any]:
+    """Return who and what a run's evidence is about.
+
+    `asked` False leaves out what only a running stack can tell.
+    """
+    facts: dict[str, Any] = {
+        "stack": profile.name,
+        "stack_kind": profile.kind,
+        "cluster_uid": "",
+        "authority": "",
+        "version": "",
+        "actor": "",
+        "revisions": revisions(profile.paths),
+    }
+    if asked:
+        facts |= _running(profile)
+    return facts
+
+
+def _running(profile: Profile) -> dict[str, str]:
+    try:
+        kube = Stack(profile).kube
+        return {
+            "cluster_uid": kube.cluster_uid(),
+            "authority": kube.authority(),
+            "version": kube.version(),
+            "actor": kube.whoami(kube.apiservers[0]).user,
+        }
+    except ProbeError as problem:
+        return {"cluster_uid": f"unknown: {problem.message}"}
+
+
+def revisions(paths: Paths) -> dict[str, str]:
+    """Return the Git revision that each tree is at; a tree outside Git is left out."""
+    trees = {"infra": paths.infra, "talos": paths.talos, "gitops": paths.gitops}
+    found = {name: _revision(path) for name, path in trees.items() if path is not None and path.is_dir()}
+    return {name: revision for name, revision in found.items() if revision}
+
+
+def _revision(folder: Path) -> str:
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

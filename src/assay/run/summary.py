@@ -1,0 +1,87 @@
+"""The terminal summary: grouped by verdict, then by owner; what is wrong, where, whose, what to do.
+
+No tracebacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from assay.catalogue import Finding
+from assay.model import Verdict
+from assay.run.evidence import Judgement
+from assay.run.gate import Row
+
+
+ORDER = (Verdict.FAIL, Verdict.ERROR, Verdict.NOT_CHECKED, Verdict.NOT_APPLICABLE, Verdict.PASS)
+MOST_OFFENDERS = 10
+
+
+def summary(table: Sequence[Row], findings: Sequence[Finding] = (), remarks: Sequence[str] = ()) -> list[str]:
+    """Return the lines of the summary.
+
+    What was covered, SPEC findings and remarks (waivers) apart, what was not checked.
+    """
+    covered = [row for row in table if row.covered]
+    lines: list[str] = []
+    for verdict in ORDER:
+        group = [row for row in covered if row.verdict is verdict]
+        if group:
+            lines += ["", f"{verdict} ({len(group)})", *_by_owner(group)]
+    left = [row for row in table if not row.covered and row.verdict is Verdict.NOT_CHECKED]
+    if left:
+        lines += ["", f"not checked, outside this run ({len(left)})", *_left(left)]
+    if findings:
+        lines += [
+            "",
+            f"SPEC findings ({len(findings)}): the specification against itself or the facts; no verdicts",
+        ]
+        lines += [f"  {one.id:4} {one.control or '-':8} {one.says}" for one in findings]
+    lines += ["", *(f"  {remark}" for remark in remarks)] if remarks else []
+    return lines
+
+
+def _by_owner(group: Sequence[Row]) -> Iterator[str]:
+    for owner, rows in groupby(sorted(group, key=_owner_and_id), key=lambda row: row.control.owner):
+        yield f"  {owner}"
+        for row in rows:
+            yield from _row(row)
+
+
+def _owner_and_id(row: Row) -> tuple[str, str]:
+    return row.control.owner, row.control.id
+
+
+def _left(rows: Iterable[Row]) -> Iterator[str]:
+    for owner, group in groupby(sorted(rows, key=_owner_and_id), key=lambda row: row.control.owner):
+        yield f"  {owner}: {' '.join(row.control.id for row in group)}"
+
+
+def _row(row: Row) -> Iterator[str]:
+    waived = " WAIVED" if row.waived else ""
+    yield f"    {row.control.id:8}{waived} {row.control.statement}{_looked(row.judgements)}"
+    if row.verdict is Verdict.PASS:
+        return
+    if row.reason:
+        yield f"             because: {row.reason}"
+    offenders = dict.fromkeys(pair for one in row.judgements for pair in one.offenders)
+    for named, why in list(offenders)[:MOST_OFFENDERS]:
+        yield f"             - {named}: {why}" if why else f"             - {named}"
+    if len(offenders) > MOST_OFFENDERS:
+        yield f"             ... and {len(offenders) - MOST_OFFENDERS} more, all in the evidence"
+    yield from (f"             {one.waived}" for one in row.judgements if one.waived)
+    for remedy in dict.fromkeys(
+        one.remedy for one in row.judgements if one.remedy and one.verdict == row.verdict
+    ):
+        yield f"             remedy: {remedy}"
+
+
+def _looked(judged: Sequence[Judgement]) -> str:
+    parts = []
+    for one in judged:
+        numbers = ", ".join(f"{metric} {value:g} {unit}" for metric, value, unit in one.numbers)
+        count = f"{one.looked_at} of {one.expected}" if one.expected else ""
+        standins = f"stand-in: {', '.join(one.standins)}" if one.standins else ""
+        parts.append(f"{one.tier}: {'; '.join(part for part in (count, numbers, standins) if part) or '-'}")
+    return f" [{' | '.join(parts)}]" if parts else ""

@@ -1,0 +1,1 @@
+"""What looks like a secret: names, tokens, texts, files, and fingerprints that compare without showing."""

@@ -1,0 +1,123 @@
+"""The texts of an object, a record or a configuration one by one, and what of them is secret."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from assay.errors import AssumptionError
+from assay.model import Offender
+from assay.secretscan.fingerprint import LEAST, Marker
+from assay.secretscan.machine_places import unnumbered
+from assay.secretscan.naming import refers
+from assay.secretscan.text import why_secret
+
+
+TOKEN = re.compile(r"[^\s\"'`=:;,<>(){}\[\]@\\]{12,}")
+URL_SAFE = str.maketrans("-_", "+/")
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One text: the object it stands in, where in it, the name it goes by, the text."""
+
+    named: str
+    path: str
+    name: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A text that is made for everybody to read: `Kind|path=reason` of a policy, without numbers of lists."""
+
+    kind: str
+    path: str
+
+    @classmethod
+    def read(cls, entry: str) -> Shown:
+        """Return the parsed entry.
+
+        Raises:
+            AssumptionError: it is not written so.
+        """
+        left, _, reason = entry.partition("=")
+        kind, _, path = left.partition("|")
+        if not (reason and kind and path):
+            raise AssumptionError(f"{entry!r} is no `Kind|path=reason`", "mend the policy's list")
+        return cls(kind, path)
+
+
+def walk(named: str, value: object, path: str = "", name: str = "") -> Iterator[Leaf]:
+    """Yield every text and number in a structure.
+
+    Args:
+        named: the object it belongs to.
+        value: mappings, lists, texts, numbers.
+        path: where in the object it stands.
+        name: what it goes by.
+    """
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        yield Leaf(named, path, name, str(value))
+    elif isinstance(value, Mapping):
+        called = {
+            "value": str(value.get("name") or value.get("key") or "value"),
+            "key": "" if refers(value) else "key",
+        }
+        for key, inner in value.items():
+            yield from walk(named, inner, f"{path}.{key}" if path else str(key), called.get(key, str(key)))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            before = value[number - 1] if number else ""
+            yield from walk(named, inner, f"{path}[{number}]", _option(before, inner) or name)
+
+
+def _option(before: object, text: object) -> str:
+    """Return the option that `text` is the value of, where the two are arguments of their own."""
+    if not (isinstance(before, str) and isinstance(text, str)):
+        return ""
+    given = before.startswith("-") and "=" not in before and not text.startswith("-")
+    return before.lstrip("-") if given else ""
+
+
+def copied(leaf: Leaf, marker: Marker, private: Collection[bytes]) -> bool:
+    """Return whether a text holds the value of a Secret, in clear or in base64."""
+    words = [word for word in _words(leaf.text) if len(word) >= LEAST]
+    return any(marker.mark(word.encode("utf-8", "surrogateescape")) in private
+               or marker.mark(_decoded(word)) in private for word in words)  # fmt: skip
+
+
+def _words(text: str) -> set[str]:
+    """Return what in a text may be a whole value: words, lines, what stands behind a sign, all of it."""
+    lines = [line.strip() for line in text.splitlines()]
+    sides = [line.partition(sign)[2].strip(" \"',") for line in lines for sign in ("=", ": ") if sign in line]
+    return {text.strip(), *lines, *sides, *TOKEN.findall(text)}
+
+
+def _decoded(word: str) -> bytes:
+    plain = word.rstrip("=").translate(URL_SAFE)
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).strip()
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def trouble(leaf: Leaf, marker: Marker, private: Collection[bytes], shown: Collection[Shown] = ()) -> str:
+    """Return why a text holds a secret or a copy of one, empty where it holds none.
+
+    What is `shown` holds no secret of its own; a copy of one it may hold.
+    """
+    open_ = shown and Shown(leaf.named.partition(" ")[0], unnumbered(leaf.path)) in shown
+    why = "" if open_ else why_secret(leaf.name, leaf.text)
+    return why or ("a copy of a Secret's value" if copied(leaf, marker, private) else "")
+
+
+def faults(
+    found: Iterable[Leaf], marker: Marker, private: Collection[bytes], shown: Collection[Shown] = ()
+) -> list[Offender]:
+    """Return every place that holds a secret, by object and path, each place once."""
+    judged = ((leaf, trouble(leaf, marker, private, shown)) for leaf in found)
+    return [Offender(leaf.named, f"{leaf.path}: {why}") for leaf, why in judged if why]

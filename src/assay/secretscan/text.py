@@ -1,0 +1,342 @@
+"""Secrets in clear in one text: lines of any language, YAML and JSON by structure, Kubernetes and Talos shapes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from assay.errors import ProbeError
+from assay.formats.yaml_text import Document, Leaf, documents
+from assay.secretscan.machine_places import LAST, PLACES
+from assay.secretscan.naming import Weight, betrays, innocent, refers, strong, weight
+from assay.secretscan.suspect import BASE64, HEX, PAIR, layers, suspicion, text_suspicion
+from assay.secretscan.tokens import hits
+
+
+Found = tuple[int, str]
+YAML = (".yaml", ".yml", ".json", ".tfstate", ".tfplan", ".backup")
+CODE = [
+    ".py",
+    ".go",
+    ".js",
+    ".ts",
+    ".tsx",
+    ".jsx",
+    ".mjs",
+    ".rs",
+    ".java",
+    ".kt",
+    ".rb",
+    ".php",
+    ".c",
+    ".h",
+    ".cpp",
+    ".cs",
+    ".swift",
+    ".scala",
+    ".lua",
+    ".pl",
+    ".proto",
+    ".lark",
+    ".hcl",
+    ".tf",
+    ".tfvars",
+    ".css",
+    ".html",
+    ".jsonnet",
+    ".libsonnet",
+    ".cue",
+    ".nix",
+    ".ipynb",
+    ".rego",
+    ".groovy",
+    ".gradle",
+    ".sql",
+    ".vue",
+    ".toml",
+]
+PROSE = (".md", ".txt", ".rst", ".adoc", "")
+XML = re.compile(
+    r"<(?P<key>[\w.-]+)[^<>]*>(?P<value>[^<\n]{4,})</|(?:name|key)=[\"'](?P<key2>[^\"']+)[\"']\s+value=[\"']"
+    r"(?P<value2>[^\"']+)"
+)
+SPACED = re.compile(
+    r"^\s*(?:ENV|ARG|setenv|set)\s+(?P<key>[A-Za-z_]\w*)\s+(?P<value>\S{4,})\s*$", re.MULTILINE
+)
+WRAPPED = re.compile(r"(?:^[ \t]*[A-Za-z0-9+/]{32,}={0,2}[ \t]*\r?\n?){2,}", re.MULTILINE)
+VARIABLE = re.compile(r"^\s*variable\s+\"(?P<key>[^\"]+)\"\s*\{(?P<body>.*?)^\}", re.MULTILINE | re.DOTALL)
+HIDDEN = re.compile(r"\bsensitive\(\s*\"(?P<value>(?:[^\"\\\n]|\\.)*)\"")
+DEFAULT = re.compile(r"^\s*default\s*=\s*\"(?P<value>(?:[^\"\\]|\\.)*)\"", re.MULTILINE)
+HOLDERS = frozenset(
+    [
+        "value",
+        "default",
+        "data",
+        "content",
+        "contents",
+        "text",
+        "defaultValue",
+        "literal",
+        "plaintext",
+        "result",
+        "constant_value",
+    ]
+)
+FACTS = frozenset(
+    [
+        "username",
+        "user",
+        "name",
+        "host",
+        "hostname",
+        "port",
+        "server",
+        "type",
+        "project",
+        "url",
+        "endpoint",
+        "database",
+        "dbname",
+        "region",
+        "namespace",
+        "ca.crt",
+        "tls.crt",
+        "bucket",
+        "insecure",
+        "config-kind",
+        "enableoci",
+        "email",
+        "issuer",
+    ]
+)
+PUBLIC = (
+    "-----BEGIN CERTIFICATE",
+    "-----BEGIN PUBLIC KEY",
+    "ssh-rsa ",
+    "ssh-ed25519 ",
+    "age1",
+    "-----BEGIN CERTIFICATE REQUEST",
+)
+TOKEN = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
+# One of these is in every name that promises a secret.
+TELLING = ("pass", "pw", "psk", "secret", "token", "key", "credential", "auth", "dsn", "connection", "mdp")
+# A setting as one word of a list, `NAME=value`.
+ASSIGNED = re.compile(r"[A-Z][A-Z0-9_]+=\S")
+# What a text without a suffix is read as.
+SETTINGS = ".conf"
+# One of these is in every text that holds more than one value.
+SIGNS = ("\n", "=", ": ", "{")
+# A text that begins, after comments, with a key or an entry of a list.
+STRUCTURED = re.compile(r"(?:[ \t]*(?:#.*|---.*)?\n)*[ \t]*(?:- |[\w.\"'/-]+:(?:\s|$))", re.MULTILINE)
+COMMENT = re.compile(r"(?:^|\s)#.*")
+LONG = re.compile(r"[A-Za-z0-9+/_-]{16}")
+
+
+def secrets_in(path: str, text: str) -> list[Found]:
+    """Return (line, rule) of every secret in clear in a text file, each line once per rule; never the secret."""
+    found = set(_shaped(text))
+    docs = _structure(path, text)
+    if docs is not None:
+        for document in docs:
+            found.update(of_document(document))
+        found.update(_comments(text))
+    else:
+        found.update(of_lines(text, PurePosixPath(path).suffix.lower()))
+    found.update(_encoded(text))
+    if path.endswith((".tf", ".tofu")):
+        found.update(_defaults(text))
+    return sorted(found)
+
+
+def why_secret(name: str, text: str) -> str:
+    """Return why a text that goes by a name is a secret in clear, or holds one; empty where it does not."""
+    why = suspicion(name, text)
+    if why or not any(sign in text for sign in SIGNS):
+        return why
+    kind = ".yaml" if STRUCTURED.match(text) else PurePosixPath(name).suffix or SETTINGS
+    return next((rule for _, rule in secrets_in(f"text{kind}", text)), "")
+
+
+def _structure(path: str, text: str, first: int = 1) -> list[Document] | None:
+    name = PurePosixPath(path).name.lower()
+    likely = any(name.endswith(end) or f"{end}." in name for end in YAML) or text.lstrip()[:1] in ("{", "[")
+    likely = (
+        likely or name in ("kubeconfig", "talosconfig", "config") or text.startswith(("apiVersion:", "---\n"))
+    )
+    if not likely:
+        return None
+    try:
+        return documents(text, path, first)
+    except ProbeError:
+        return None  # a template, or no YAML: judged line by line
+
+
+def _line(text: str, start: int) -> int:
+    return text.count("\n", 0, start) + 1
+
+
+def _shaped(text: str) -> Iterator[Found]:
+    for hit in hits(text):
+        yield _line(text, hit.start), hit.rule
+
+
+def _encoded(text: str) -> Iterator[Found]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if (LONG.search(line) and (BASE64.search(line) or HEX.search(line))) or line.count("%") > 2:
+            found = _below(line)
+            if found:
+                yield number, found
+    for match in WRAPPED.finditer(text):
+        found = _below("".join(match.group().split()))
+        if found:
+            yield _line(text, match.start()), found
+
+
+def _below(text: str) -> str:
+    found = ((how, text_suspicion(inner, 1)) for how, inner in layers(text))
+    return next((f"{rule}, below {how}" for how, rule in found if rule), "")
+
+
+def of_lines(text: str, suffix: str = ".conf", first: int = 1) -> Iterator[Found]:
+    """Yield the assignments of a text that is read line by line.
+
+    Args:
+        text: the text.
+        suffix: decides how much is taken for a value: in code only what is quoted, in prose only what looks random.
+        first: the line its first line has.
+    """
+    for number, line in enumerate(text.splitlines(), first):
+        lowered = line.lower()
+        # Code that was made small has names and values without end, and no line of its own for any of them.
+        if (len(line) > 20_000 and suffix in CODE) or not any(word in lowered for word in TELLING):
+            continue
+        for match in PAIR.finditer(line):
+            quoted = match.group("d") or match.group("s")
+            value = quoted or match.group("u") or ""
+            if _counts(match.group("key"), value, bool(quoted), suffix):
+                yield number, f"a value under the name {match.group('key')}"
+    for pattern in (XML, SPACED):
+        for match in pattern.finditer(text):
+            groups = match.groupdict()
+            key, value = groups["key"] or groups.get("key2"), groups["value"] or groups.get("value2")
+            if key and value and betrays(key, value):
+                yield _line(text, match.start()) + first - 1, f"a value under the name {key}"
+
+
+def _counts(key: str, value: str, quoted: bool, suffix: str) -> bool:
+    if not quoted and suffix in CODE:
+        return False
+    if suffix in PROSE and not quoted:
+        return weight(key) is Weight.HARD and strong(value, 8) and betrays(key, value)
+    return betrays(key, value)
+
+
+def _comments(text: str, first: int = 1) -> Iterator[Found]:
+    for number, line in enumerate(text.splitlines(), first):
+        if comment := COMMENT.search(line):
+            yield from of_lines(comment.group(), ".md", number)
+
+
+def _defaults(text: str) -> Iterator[Found]:
+    for match in VARIABLE.finditer(text):
+        default = DEFAULT.search(match.group("body"))
+        if default and betrays(match.group("key"), default.group("value")):
+            at = match.start("body") + default.start("value")
+            yield _line(text, at), f"a default of variable {match.group('key')}"
+    for match in HIDDEN.finditer(text):
+        if not innocent(match.group("value")):
+            yield _line(text, match.start()), "a literal that is marked sensitive"
+
+
+def of_document(document: Document) -> Iterator[Found]:
+    """Yield the secrets in clear of one YAML or JSON document."""
+    for _, found in by_leaf(document):
+        yield found
+
+
+def by_leaf(document: Document) -> Iterator[tuple[Leaf, Found]]:
+    """Yield the same, each with the value that it was found in."""
+    secrets = [
+        leaf.path[:-1] for leaf in document.leaves if leaf.path[-1:] == ("kind",) and leaf.text == "Secret"
+    ]
+    for leaf in document.leaves:
+        for found in _of_leaf(leaf, document, secrets):
+            yield leaf, found
+    yield from _listed(document)
+
+
+def _of_leaf(leaf: Leaf, document: Document, secrets: list[tuple[str | int, ...]]) -> Iterator[Found]:
+    name = _name(leaf, document)
+    for prefix in secrets:
+        if leaf.path[: len(prefix)] == prefix and _clear_data(leaf, len(prefix)):
+            yield leaf.line, f"a Kubernetes Secret's {leaf.path[-1]} in clear"
+            return
+    if _talos(leaf):
+        yield leaf.line, f"a Talos secret {'.'.join(str(part) for part in leaf.path[-3:])}"
+    elif "\n" in leaf.text or leaf.text.startswith("{") or ASSIGNED.match(leaf.text):
+        yield from _below_leaf(leaf)
+    elif betrays(name, leaf.text):
+        yield leaf.line, f"a value under the name {name}"
+    elif found := suspicion("", leaf.text):
+        yield leaf.line, found
+
+
+def _below_leaf(leaf: Leaf) -> Iterator[Found]:
+    """Yield the secrets of a text of its own, by its structure where it has one."""
+    name = "text.yaml" if STRUCTURED.match(leaf.text) else f"text{SETTINGS}"
+    docs = _structure(name, leaf.text, leaf.first)
+    if docs is None:
+        yield from of_lines(leaf.text, SETTINGS, leaf.first)
+    else:
+        for document in docs:
+            yield from of_document(document)
+        yield from _comments(leaf.text, leaf.first)
+
+
+def _name(leaf: Leaf, document: Document) -> str:
+    words = [part for part in leaf.path if isinstance(part, str)]
+    last = words[-1] if words else ""
+    if last == "key" and refers(document.keys[leaf.path[:-1]]):
+        return ""
+    if last not in HOLDERS:
+        return last
+    if last == "result" and (kind := document.get(*leaf.path[:2], "type")):
+        return kind  # Terraform's state: what a random_password came to
+    beside = document.get(*leaf.path[:-1], "name") or document.get(*leaf.path[:-1], "key")
+    return beside or (words[-2] if len(words) > 1 else last)
+
+
+def _clear_data(leaf: Leaf, at: int) -> bool:
+    where, key = leaf.path[at : at + 1], str(leaf.path[-1])
+    if where not in (("data",), ("stringData",)) or key.lower() in FACTS:
+        return False
+    text = leaf.text.strip()
+    if where == ("data",):
+        try:
+            text = base64.b64decode(text, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError, ValueError):
+            return not innocent(text)
+    return bool(text.strip()) and not innocent(text) and not text.startswith(PUBLIC)
+
+
+def _talos(leaf: Leaf) -> bool:
+    words = tuple(part for part in leaf.path if isinstance(part, str))
+    if len(leaf.text) < 16 or innocent(leaf.text):
+        return False
+    known = words in PLACES or (words[-1:] and words[-1] in LAST)
+    return bool(known or (words[-1:] == ("token",) and TOKEN.fullmatch(leaf.text)))
+
+
+def _listed(document: Document) -> Iterator[tuple[Leaf, Found]]:
+    """Yield secrets in lists of words, such as the arguments of a command."""
+    lists: dict[tuple[str | int, ...], list[Leaf]] = {}
+    for leaf in document.leaves:
+        if leaf.path and isinstance(leaf.path[-1], int):
+            lists.setdefault(leaf.path[:-1], []).append(leaf)
+    for words in lists.values():
+        for option, value in zip(words, words[1:], strict=False):
+            if option.text.startswith("-") and "=" not in option.text and betrays(option.text, value.text):
+                yield value, (value.line, f"an argument after {option.text}")

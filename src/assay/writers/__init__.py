@@ -1,0 +1,1 @@
+"""Write handles for each system. For proof, drills and violations only."""

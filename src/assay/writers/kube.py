@@ -1,0 +1,128 @@
+"""The write side of the Kubernetes API.
+
+Objects of any kind made, changed and deleted, each call one request.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from assay.errors import GuardError, ProbeError
+from assay.probes.kube.client import Kube
+from assay.probes.kube.discovery import resources
+from assay.probes.kube.paths import collection_of, one
+from assay.probes.kube.wire import MERGE, Answer, Wire
+
+
+if TYPE_CHECKING:
+    from assay.config.profile import Profile
+
+T = TypeVar("T")
+Manifest = dict[str, Any]
+PATIENCE = 60.0
+PAUSE = 0.25
+NEEDED = frozenset({"list", "delete", "patch"})
+DELETE_NOW = {
+    "kind": "DeleteOptions",
+    "apiVersion": "v1",
+    "gracePeriodSeconds": 0,
+    "propagationPolicy": "Background",
+}
+
+
+def wait(what: str, observed: Callable[[], T | None], patience: float = PATIENCE) -> T:
+    """Return the first true thing that `observed` returns.
+
+    Raises:
+        ProbeError: nothing true within `patience` seconds.
+    """
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        seen = observed()
+        if seen:
+            return seen
+        time.sleep(PAUSE)
+    raise ProbeError(f"{what}: not seen within {patience:.0f} s", "look at the object and its events")
+
+
+@dataclass(frozen=True, slots=True)
+class KubeWriter:
+    """Creates, changes and deletes objects through `wire`.
+
+    Whoever calls it labels what is made and undoes what is done.
+    """
+
+    wire: Wire
+
+    @classmethod
+    def from_profile(cls, profile: Profile) -> KubeWriter:
+        """Return the write side for the lab of `profile`.
+
+        Raises:
+            GuardError: the stack is no lab, or another cluster answers than the profile means.
+        """
+        if not profile.is_lab:
+            raise GuardError(
+                f"stack {profile.name} is no lab: nothing is written there", "write to a lab only"
+            )
+        kube = Kube.from_profile(profile)
+        kube.check_cluster()
+        return cls(kube.wire)
+
+    def get(self, api_version: str, kind: str, namespace: str, name: str) -> Manifest | None:
+        """Return the live object, None where there is none."""
+        path = one(kind, namespace, name, api_version)
+        answer = self.wire.ask("GET", path)
+        return None if answer.status == 404 else dict(self.wire.need(answer, "GET", path).body)
+
+    def apply(self, manifest: Mapping[str, Any]) -> Manifest:
+        """Return the object as created from `manifest`; one that exists already is an error."""
+        path = collection_of(manifest)
+        return dict(self.wire.need(self.wire.ask("POST", path, manifest), "POST", path).body)
+
+    def patch(
+        self, api_version: str, kind: str, namespace: str, name: str, patch: object, content: str = MERGE
+    ) -> Manifest:
+        """Return the object after a merge patch, or another kind of patch by its content type."""
+        path = one(kind, namespace, name, api_version)
+        return dict(self.wire.need(self.wire.ask("PATCH", path, patch, content), "PATCH", path).body)
+
+    def delete(self, api_version: str, kind: str, namespace: str, name: str) -> None:
+        """Ask for one object's deletion, in the background and without grace.
+
+        One that is not there is no error.
+        """
+        path = one(kind, namespace, name, api_version)
+        answer = self.wire.ask("DELETE", path, DELETE_NOW)
+        if answer.status != 404:
+            self.wire.need(answer, "DELETE", path)
+
+    def gone(
+        self, api_version: str, kind: str, namespace: str, name: str, patience: float = PATIENCE
+    ) -> None:
+        """Delete one object and return when it is gone.
+
+        Raises:
+            ProbeError: it is still there after `patience` seconds.
+        """
+        self.delete(api_version, kind, namespace, name)
+        wait(f"{kind} {name} gone", lambda: self.get(api_version, kind, namespace, name) is None, patience)
+
+    def try_create(self, manifest: Mapping[str, Any]) -> Answer:
+        """Return the answer to a creation as a dry run: nothing is stored."""
+        return self.wire.ask("POST", f"{collection_of(manifest)}?dryRun=All", manifest)
+
+    def labelled(self, selector: str) -> list[Manifest]:
+        """Return every object, of every kind that can be listed and deleted, that a label selector picks."""
+        return [
+            found
+            for resource in resources(self.wire, NEEDED)
+            for found in self._labelled(*resource, selector)
+        ]
+
+    def _labelled(self, version: str, kind: str, path: str, selector: str) -> Iterator[Manifest]:
+        for item in self.wire.items(path, labelSelector=selector):
+            yield {**item, "apiVersion": version, "kind": kind}

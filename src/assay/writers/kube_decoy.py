@@ -1,0 +1,83 @@
+"""A namespace made for one judgement: controllers act on what is made in it, but nothing in it can run."""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from assay.model import Attempt
+from assay.probes.kube.facts import part, rows
+from assay.probes.kube.paths import collection
+from assay.probes.kube.shapes import bare_namespace, pod_spec, workload
+from assay.probes.kube.wire import Wire
+from assay.writers.kube import KubeWriter, wait
+
+
+DECOY = "assay.dev/decoy"
+RESTRICTED = "pod-security.kubernetes.io/enforce"
+STALE = datetime.timedelta(minutes=10)
+GONE = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decoy:
+    """An open decoy namespace."""
+
+    writer: KubeWriter
+    namespace: str
+
+    def controller_made(self, variant: str, image: str) -> Attempt:
+        """Return whether a pod that a controller makes got through.
+
+        Its maker is of a kind admission does not look into.
+
+        A ReplicationController is really created; its controller asks for the pod in its own name, and
+        nothing runs.
+        """
+        kind, name = "ReplicationController", f"assay-{variant}"
+        self.writer.apply(workload(kind, self.namespace, pod_spec("container", image, image), name))
+        told = wait(f"{kind} {name}: a pod or a refusal", lambda: self._outcome(kind, name))
+        return Attempt(controller_pod(variant), told == "made", "" if told == "made" else told)
+
+    def _outcome(self, kind: str, name: str) -> str:
+        status = part(self.writer.get("v1", kind, self.namespace, name) or {}, "status")
+        failed = [
+            c
+            for c in rows(status, "conditions")
+            if (c.get("type"), c.get("status")) == ("ReplicaFailure", "True")
+        ]
+        return (
+            str(failed[0].get("message") or "no reason given")
+            if failed
+            else "made" * bool(status.get("replicas"))
+        )
+
+
+def controller_pod(variant: str) -> str:
+    """Return what the suite calls the pod that a controller makes with the image `variant`."""
+    return f"Pod of ReplicationController, {variant}"
+
+
+@contextmanager
+def opened(wire: Wire, labels: Mapping[str, str]) -> Iterator[Decoy]:
+    """Yield a fresh decoy namespace with `labels`, and delete it, waiting until it is gone, on every exit."""
+    writer, name = KubeWriter(wire), f"assay-decoy-{secrets.token_hex(4)}"
+    _sweep(writer)
+    try:
+        writer.apply(bare_namespace(name, {**labels, RESTRICTED: "restricted", DECOY: "true"}))
+        wait(f"service account of {name}", lambda: writer.get("v1", "ServiceAccount", name, "default"))
+        yield Decoy(writer, name)
+    finally:
+        writer.gone("v1", "Namespace", "", name, GONE)
+
+
+def _sweep(writer: KubeWriter) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    for item in writer.wire.items(collection("Namespace"), labelSelector=DECOY):
+        meta = item["metadata"]
+        made = datetime.datetime.fromisoformat(str(meta["creationTimestamp"]))
+        if now - made > STALE and str(meta["name"]).startswith("assay-decoy-"):
+            writer.gone("v1", "Namespace", "", str(meta["name"]), GONE)

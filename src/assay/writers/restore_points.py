@@ -1,0 +1,88 @@
+"""Snapshots of etcd that a violation uploads with the writer's own key, on a lab only.
+
+Object lock keeps what was uploaded; on the way out it is hidden by a delete marker, so that a listing shows
+the real ones again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from assay.backups.points import PREFIX
+from assay.config.profile import Profile
+from assay.errors import GuardError, ProbeError
+from assay.probes.s3.client import S3, Client, asking, connect
+from assay.probes.s3.facts import Version
+
+
+class PointWriter:
+    """What a violation may do to the snapshots of a lab."""
+
+    def __init__(self, s3: S3, client: Client) -> None:
+        """Read through `s3`, write through `client`."""
+        self._s3, self._client, self._bucket = s3, client, s3.buckets["etcd"]
+
+    @classmethod
+    def from_profile(cls, profile: Profile) -> PointWriter:
+        """Return the write side for the lab of `profile`.
+
+        Raises:
+            GuardError: the stack is no lab.
+            ProbeError: the profile lacks the writer's key of the bucket.
+        """
+        if not profile.is_lab:
+            raise GuardError(f"stack {profile.name} is no lab", "plant on a lab only")
+        key = profile.s3.writer_keys.get("etcd")
+        if key is None:
+            raise ProbeError("the profile names no writer's key for etcd", "set writer_keys under [s3]")
+        return cls(S3.from_profile(profile), connect(profile.s3, key))
+
+    def newest(self) -> bytes:
+        """Return the bytes of the newest snapshot as it lies there.
+
+        Raises:
+            GuardError: there is none.
+        """
+        found = sorted(self._shown(), key=lambda one: one.modified)
+        if not found:
+            raise GuardError("there is no snapshot to spoil", "take one first")
+        return self._s3.read(found[-1])
+
+    @contextmanager
+    def uploaded(self, content: bytes, what: str, *, oldest: bool = False) -> Iterator[str]:
+        """Yield the name of a new object with `content`, the newest of all; hidden on the way out.
+
+        `oldest`: by its name the oldest of all.
+        """
+        stamp = "19991231T235959Z" if oldest else dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+        key = f"{PREFIX}{stamp}.planted-{what}.snapshot.age"
+        with asking(f"put Object {self._bucket}/{key}"):
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=content)
+        try:
+            yield f"Object {self._bucket}/{key}"
+        finally:
+            self._hide(key)
+
+    @contextmanager
+    def hidden_after(self) -> Iterator[None]:
+        """Hide whatever snapshots were uploaded while the body ran."""
+        before = {one.key for one in self._shown()}
+        try:
+            yield
+        finally:
+            for one in self._shown():
+                if one.key not in before:
+                    self._hide(one.key)
+
+    def shown(self) -> frozenset[str]:
+        """Return the names of the objects that a listing shows."""
+        return frozenset(one.named for one in self._shown())
+
+    def _shown(self) -> list[Version]:
+        return [v for v in self._s3.versions(self._bucket, PREFIX) if v.shown]
+
+    def _hide(self, key: str) -> None:
+        with asking(f"hide Object {self._bucket}/{key}"):
+            self._client.delete_object(Bucket=self._bucket, Key=key)

@@ -1,0 +1,163 @@
+"""The write side of a lab's Vault: a root token from the escrowed shares, made for one use and revoked."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from assay.errors import GuardError, ProbeError
+from assay.formats.parsing import WRONG
+from assay.probes.vault import facts
+from assay.probes.vault.client import Door
+
+
+if TYPE_CHECKING:
+    from assay.config.profile import Profile
+
+KIT = "vault-unseal.json"
+
+
+def shares_of(kit: Path) -> tuple[str, ...]:
+    """Return as many unseal shares as it takes, from the escrow kit's file.
+
+    Raises:
+        ProbeError: the file is not there or not complete.
+    """
+    try:
+        kept = json.loads(kit.read_text(encoding="utf-8"))
+        shares = tuple(str(share) for share in kept["shares"][: int(kept["threshold"])])
+        whole = len(shares) == int(kept["threshold"]) > 0
+    except (OSError, *WRONG) as why:
+        raise ProbeError(f"{kit.name}: {type(why).__name__}", "the escrow kit is incomplete") from None
+    if not whole:
+        raise ProbeError(f"{kit.name}: fewer shares than it takes", "the escrow kit is incomplete")
+    return shares
+
+
+class VaultWriter:
+    """A lab's Vault, written to. Whoever calls it undoes what is done."""
+
+    def __init__(
+        self, addresses: tuple[str, ...], ca: Path, shares: tuple[str, ...], entry: str = ""
+    ) -> None:
+        """Write to the members at `addresses`; `shares` are as many as it takes."""
+        self.addresses, self._ca, self._shares = addresses, ca, shares
+        self._any = entry or addresses[0]
+
+    @classmethod
+    def from_profile(cls, profile: Profile) -> Self:
+        """Return the write side for a lab.
+
+        Raises:
+            GuardError: the stack is no lab.
+            ProbeError: the profile says no member, or the escrow kit has no shares.
+        """
+        if not profile.is_lab:
+            raise GuardError(
+                f"stack {profile.name} is no lab: nothing is written there", "write to a lab only"
+            )
+        profile.need_text("vault.addresses")
+        shares = shares_of(profile.need_path("escrow.folder") / KIT)
+        return cls(profile.vault.addresses, profile.need_path("vault.ca"), shares, profile.vault.entry)
+
+    def door(self, token: str = "", address: str = "") -> Door:
+        """Return a door to one member, or to any, with a token."""
+        return Door(address or self._any, self._ca, token)
+
+    def unsealed(self, address: str) -> bool:
+        """Unseal one member if it is sealed, and return whether it works now; one that is silent does not."""
+        try:
+            door = self.door(address=address)
+            state = door.need("get", "sys/seal-status")
+            for share in self._shares if state["sealed"] and state["initialized"] else ():
+                state = door.need("put", "sys/unseal", {"key": share})
+            return state["sealed"] is False
+        except ProbeError:
+            return False
+
+    def code(self, address: str) -> int:
+        """Return the status of one member's sys/health, 0 where it does not answer."""
+        try:
+            return self.door(address=address).ask("get", "sys/health").status
+        except ProbeError:
+            return 0
+
+    def standby(self) -> str:
+        """Return the address of a standby.
+
+        Raises:
+            GuardError: there is none.
+        """
+        for address in reversed(self.addresses):
+            if self.code(address) in (429, 473):
+                return address
+        raise GuardError("Vault has no standby, nothing planted", "unseal its members")
+
+    def healthy(self) -> bool:
+        """Return whether the storage cluster's leader calls every one of its members healthy."""
+        with self.root() as door:
+            state = facts.autopilot(door.need("get", "sys/storage/raft/autopilot/state"))
+        return state.healthy and not state.unhealthy
+
+    def make_root(self) -> str:
+        """Return a new root token, made from the shares as an operator in need would.
+
+        Raises:
+            ProbeError: Vault refuses.
+        """
+        door = self.door()
+        door.need("delete", "sys/generate-root/attempt")
+        started = door.need("put", "sys/generate-root/attempt", {})
+        said: Mapping[str, Any] = {}
+        for share in self._shares:
+            said = door.need("put", "sys/generate-root/update", {"key": share, "nonce": started["nonce"]})
+        return unmasked(str(said["encoded_root_token"]), str(started["otp"]))
+
+    def revoke(self, token: str) -> None:
+        """End a token by itself."""
+        self.door(token).need("post", "auth/token/revoke-self")
+
+    @contextmanager
+    def root(self) -> Iterator[Door]:
+        """Yield a door with a root token that is revoked on the way out."""
+        token = self.make_root()
+        try:
+            yield self.door(token)
+        finally:
+            self.revoke(token)
+
+    @contextmanager
+    def written(self, path: str, content: Mapping[str, object]) -> Iterator[None]:
+        """Write `content` to `path` for a while; what was there before comes back, or nothing.
+
+        Raises:
+            ProbeError: Vault refuses.
+        """
+        with self.root() as door:
+            before = door.ask("get", path)
+            door.need("put", path, content)
+        try:
+            yield
+        finally:
+            with self.root() as door:
+                if before.status == 404:
+                    door.need("delete", path)
+                else:
+                    door.need("put", path, before.body["data"])
+
+
+def unmasked(encoded: str, otp: str) -> str:
+    """Return the root token that Vault handed out xored with a one-time password.
+
+    Raises:
+        ProbeError: the two do not fit.
+    """
+    try:
+        raw = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+        return bytes(a ^ b for a, b in zip(raw, otp.encode(), strict=True)).decode("ascii")
+    except ValueError:
+        raise ProbeError("the generated root token cannot be read", "generate it again") from None

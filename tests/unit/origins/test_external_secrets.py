@@ -1,0 +1,331 @@
+"""ExternalSecrets as platforms write them: what each form says, what is not judged, what is due. Offline."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+import time
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.formats.yaml_text import documents
+from assay.origins import external_secrets, kube_secrets
+from assay.origins.levels import Neither, Sources, Step, Synced, climb
+from assay.origins.secret_uses import declared_secrets
+from assay.origins.template import filled
+from assay.probes.kube.wire import Wire
+from assay.secretscan.fingerprint import Marker
+
+
+MARKER = Marker()
+VALUE = "kQ93-vLmZ0pWtXy7bb"
+NOW = time.time()
+OTHER, BEFORE = "other", "before-2024-abcdefg"
+ENTRY = {"username": "shop", "password": VALUE, "pin": "4711-abcd-0815-efgh"}
+Object = Mapping[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time stands still: how long the tests before took is nothing to these."""
+    monkeypatch.setattr(time, "time", lambda: NOW)
+
+
+def listed(items: list[dict[str, Any]]) -> Object:
+    return {"kind": "List", "metadata": {}, "items": items}
+
+
+class Cluster:
+    """An API server with one group; answers lists and what it serves."""
+
+    def __init__(self, version: str = "v1", **lists: list[dict[str, Any]]) -> None:
+        root = f"/apis/external-secrets.io/{version}"
+        named = {"groupVersion": root.removeprefix("/apis/")}
+        self.wire = Wire("https://api", self._send)
+        self._said: dict[str, object] = {
+            "/apis/external-secrets.io": {"preferredVersion": named, "versions": [named]},
+            root: {
+                "resources": [{"name": name} for name in (*lists, "pushsecrets", "clusterexternalsecrets")]
+            },
+            "/api/v1/secrets": listed(lists.pop("secrets", [])),
+            **{f"{root}/{name}": listed(items) for name, items in lists.items()},
+        }
+
+    def _send(self, _: str, path: str, *__: object) -> tuple[int, bytes]:
+        said = self._said.get(path.partition("?")[0])
+        return (404, b"{}") if said is None else (200, json.dumps(said).encode())
+
+
+def store(kind: str = "SecretStore", provider: Object | None = None, name: str = "vault") -> dict[str, Any]:
+    space = {} if kind == "ClusterSecretStore" else {"namespace": "shop"}
+    return {"metadata": {"name": name, **space}, "spec": {"provider": provider or {"vault": {"path": "kv"}}}}
+
+
+def external(spec: Object, target: Object | None = None, name: str = "app", age: float = 5) -> dict[str, Any]:
+    then = dt.datetime.fromtimestamp(NOW - age, dt.UTC).isoformat()
+    return {
+        "metadata": {"namespace": "shop", "name": name, "uid": "uid-1"},
+        "spec": {
+            "refreshInterval": "1m", "secretStoreRef": {"name": "vault"},
+            "target": {"name": "app", **(target or {})}, **spec,
+        },
+        "status": {"conditions": [{"type": "Ready", "status": "True"}], "refreshTime": then},
+    }  # fmt: skip
+
+
+def secret(name: str = "app", owned: bool = True, manager: str = "", **data: str) -> dict[str, Any]:
+    manager = manager or f"externalsecrets.external-secrets.io/{name}"
+    owners = [{"kind": "ExternalSecret", "name": name, "uid": "uid-1"}] if owned else []
+    fields = {"f:data": {f"f:{key}": {} for key in data}}
+    return {
+        "metadata": {
+            "namespace": "shop", "name": "app", "ownerReferences": owners,
+            "managedFields": [{"manager": manager, "fieldsV1": fields}],
+        },
+        "type": "Opaque",
+        "data": {key: base64.b64encode(text.encode()).decode() for key, text in data.items()},
+    }  # fmt: skip
+
+
+def climbed(item: Object, *about: Object, written: float = 0.0, **lists: Any) -> list[Step]:  # noqa: ANN401 - lists
+    lists = {"secretstores": [store()], **lists}
+    cluster: Any = Cluster(secrets=[item], externalsecrets=list(about), **lists)
+    known = external_secrets.synced(cluster, "kv")
+    found = kube_secrets.held(cluster, MARKER, external_secrets.templates(known))
+    entries = {"shop/app": {key: MARKER.mark(text.encode()).hex() for key, text in ENTRY.items()}}
+    rules = [Neither.read("shop/app|Opaque|argocd-server=its own")]
+    return climb(found, Sources(known, (), entries, rules, "gitops", {"shop/app": written}, NOW))
+
+
+def one(path: str = "shop/app", key: str = "password", **more: object) -> dict[str, Any]:
+    return {"data": [{"secretKey": "password", "remoteRef": {"key": path, "property": key, **more}}]}
+
+
+WHOLE = {"dataFrom": [{"extract": {"key": "shop/app"}}]}
+
+
+@pytest.mark.parametrize(("spec", "lists"), [
+    ({**WHOLE, "secretStoreRef": {"kind": "ClusterSecretStore", "name": "vault"}},
+     {"secretstores": [store(provider={"fake": {}})], "clustersecretstores": [store("ClusterSecretStore")]}),
+    ({"dataFrom": [{**WHOLE["dataFrom"][0], "sourceRef": {"storeRef": {"name": "other"}}}]},
+     {"secretstores": [store(name="other")]}),
+    (one("kv/shop/app"), {}),
+    (one("kv/data/shop/app"), {"secretstores": [store(provider={"vault": {}})]}),
+    (WHOLE, {}),
+])  # fmt: skip
+def test_a_form_that_is_read_like_any_other(spec: Object, lists: Object) -> None:
+    (step,) = climbed(secret(password=VALUE), external(spec), **lists)
+    assert (step.rung, step.missing) == ("R4", "")
+
+
+@pytest.mark.parametrize(("spec", "why"), [
+    ({**WHOLE, "secretStoreRef": {"kind": "ClusterSecretStore", "name": "vault"}}, "vault, is not there"),
+    ({"dataFrom": [{"find": {"name": {"regexp": ".*"}}}]}, "dataFrom.find) is not judged here"),
+    ({"dataFrom": [{**WHOLE["dataFrom"][0], "rewrite": [{}]}]}, "rewrite) is not judged here"),
+    ({"dataFrom": [{"extract": {"key": "shop/app", "property": "a"}}]}, "extract.property) is not"),
+    ({"dataFrom": [{"sourceRef": {"generatorRef": {"kind": "Password", "name": "x"}}}]}, "a generator makes"),
+])  # fmt: skip
+def test_a_form_that_is_not_judged_is_declared_only(spec: Object, why: str) -> None:
+    (step,) = climbed(secret(password=VALUE), external(spec))
+    assert (step.rung, why in step.missing) == ("R1", True), step
+
+
+@pytest.mark.parametrize(("spec", "why"), [
+    ({"data": [{"secretKey": "password", "remoteRef": {"key": "shop/app"}}]}, "remoteRef without property"),
+    (one(version="3"), "version"),
+    (one(decodingStrategy="Base64"), "decodingStrategy"),
+    ({"data": [{"secretKey": "password", "sourceRef": {"generatorRef": {"name": "x"}}}]}, "a generator"),
+])  # fmt: skip
+def test_one_key_that_cannot_be_compared_says_so(spec: Object, why: str) -> None:
+    (step,) = climbed(secret(password=VALUE), external(spec))
+    assert (step.rung, why in step.missing) == ("R3", True), step
+
+
+def test_another_mount_is_not_judged() -> None:
+    other = [store(provider={"vault": {"path": "team"}})]
+    (step,) = climbed(secret(password=VALUE), external(WHOLE), secretstores=other)
+    assert (step.rung, step.missing) == ("R1", "its store reads team, not kv: that is not judged here")
+
+
+@pytest.mark.parametrize("policy", ["Orphan", "Merge"])
+def test_a_secret_that_is_not_owned_says_what_is_missing(policy: str) -> None:
+    (step,) = climbed(secret(owned=False, password=VALUE), external(WHOLE, {"creationPolicy": policy}))
+    assert (step.rung, step.proven) == ("R4", True)
+    assert step.missing == f"it is not owned: creationPolicy is {policy}, not Owner"
+    (step,) = climbed(secret(owned=False, password=OTHER), external(WHOLE, {"creationPolicy": policy}))
+    assert (step.rung, step.proven) == ("R3", False)
+
+
+def test_what_is_merged_into_a_controllers_secret_leaves_its_own_keys_to_it() -> None:
+    mixed = secret(owned=False, password=VALUE, signature="xx", foreign="yy")
+    mine = {"manager": "externalsecrets.external-secrets.io/app", "fieldsV1": {"f:data": {"f:password": {}}}}
+    theirs = {"manager": "argocd-server", "fieldsV1": {"f:data": {"f:signature": {}}}}
+    hand = {"manager": "kubectl", "fieldsV1": {"f:data": {"f:foreign": {}}}}
+    mixed["metadata"]["managedFields"] = [mine, theirs, hand]
+    steps = climbed(mixed, external(one(), {"creationPolicy": "Merge"}))
+    assert [step.rung for step in steps] == ["R4", "R0", "-"]
+
+
+def test_a_policy_of_none_writes_nothing() -> None:
+    (step,) = climbed(secret(password=VALUE), external(WHOLE, {"creationPolicy": "None"}))
+    assert (step.rung, "writes nothing" in step.missing) == ("R1", True)
+
+
+LONG = "application-of-the-shop-in-europe"
+
+
+def test_the_operators_long_names_are_digests() -> None:
+    known = Synced("shop", LONG, "", "app", "vault", "")
+    assert known.manager.startswith("externalsecrets.external-secrets.io/sha3/9efa85e65f0e3adec861126a")
+    (step,) = climbed(secret(LONG, manager=known.manager, password=VALUE), external(WHOLE, name=LONG))
+    assert step.rung == "R4"
+
+
+def test_an_older_version_of_the_operator_is_read() -> None:
+    cluster: Any = Cluster("v1beta1", externalsecrets=[external(WHOLE)], secretstores=[store()])
+    assert [found.name for found in external_secrets.synced(cluster, "kv")] == ["app"]
+
+
+def test_an_operator_without_cluster_stores_has_none() -> None:
+    cluster: Any = Cluster(externalsecrets=[external(WHOLE)])
+    (found,) = external_secrets.synced(cluster, "kv")
+    assert found.fault == "its store, SecretStore vault, is not there"
+
+
+@pytest.mark.parametrize(("text", "secret"), [
+    ("kind: ExternalSecret\nmetadata: {name: app}\nspec: {target: {name: db}}\n", "db"),
+    ("kind: ExternalSecret\nmetadata: {name: app}\n", "app"),
+    ("kind: ClusterExternalSecret\nspec:\n  externalSecretSpec:\n    target: {name: db}\n", "db"),
+    ("kind: ClusterExternalSecret\nmetadata: {name: app}\nspec: {externalSecretName: each}\n", "each"),
+])  # fmt: skip
+def test_what_an_external_secret_makes_is_declared(text: str, secret: str) -> None:
+    manifests: Any = SimpleNamespace(files={"a.yaml": documents(text, "a.yaml")})
+    sops: Any = SimpleNamespace(files=[])
+    assert declared_secrets(manifests, sops, ["other=reason"]) == {secret, "other"}
+
+
+# templates ------------------------------------------------------------------------------------------
+
+
+def rendered(text: str, value: str, key: str = "conf") -> Step:
+    refs = {name: {"key": "shop/app", "property": name} for name in ENTRY}
+    data = {"data": [{"secretKey": name, "remoteRef": ref} for name, ref in refs.items()]}
+    (step,) = climbed(secret(**{key: value}), external(data, {"template": {"data": {key: text}}}))
+    return step
+
+
+@pytest.mark.parametrize(("text", "value"), [
+    ("{{ .password | toString }}", VALUE),
+    ("a: {{ .password | quote }}\nb: {{- .username }}", f'a: "{VALUE}"\nb:shop'),
+    ("{{ .password | toString | b64enc }}", base64.b64encode(VALUE.encode()).decode()),
+    ("{{- .username -}} : {{ .password }}", f"shop: {VALUE}"),
+    ("tls=TLSv1.2 auth=SCRAM-SHA-256 pw={{ .password }}", f"tls=TLSv1.2 auth=SCRAM-SHA-256 pw={VALUE}"),
+    ("db1.prod.eu-central-1.example.com {{ .password }}", f"db1.prod.eu-central-1.example.com {VALUE}"),
+    ("region=eu-central-1 host=10.96.0.10 {{ .password }}", f"region=eu-central-1 host=10.96.0.10 {VALUE}"),
+])  # fmt: skip
+def test_an_ordinary_template_is_followed(text: str, value: str) -> None:
+    step = rendered(text, value)
+    assert (step.rung, step.missing) == ("R4", "")
+
+
+@pytest.mark.parametrize(("text", "value", "why"), [
+    ("{{ .password | upper }}", VALUE.upper(), "is not judged here"),
+    ("{{ .username }}{{ .password }}", f"shop{VALUE}", "is not judged here"),
+    ("{{ .password | b64enc }}", VALUE, "does not fit"),
+    ("{{ .password | quote }}", VALUE, "does not fit"),
+    ("kq93vlmz0pwt {{ .password }}", f"kq93vlmz0pwt {VALUE}", "a text of its own"),
+    ("plain", "plain", "a text of its own"),
+])  # fmt: skip
+def test_a_template_that_is_more_is_not_equal(text: str, value: str, why: str) -> None:
+    step = rendered(text, value)
+    assert (step.rung, why in step.missing) == ("R3", True), step
+
+
+def test_a_template_may_state_a_fact() -> None:
+    assert rendered("git", "git", key="type").rung == "R4"
+    assert rendered("git", "hub", key="type").rung == "R3"
+    assert rendered("kQ93-vLmZ0pWtXy7bb", VALUE, key="type").rung == "R3"
+
+
+def test_a_template_that_merges_leaves_the_other_keys() -> None:
+    data = {"data": [{"secretKey": "password", "remoteRef": {"key": "shop/app", "property": "password"}}]}
+    item = secret(conf=f"pw={VALUE}", password=VALUE)
+    for policy, rung in (("Merge", "R4"), ("Replace", "-")):
+        template = {"mergePolicy": policy, "data": {"conf": "pw={{ .password }}"}}
+        steps = climbed(item, external(data, {"template": template}))
+        assert [step.rung for step in steps] == ["R4", rung], policy
+
+
+def test_a_template_from_elsewhere_is_not_judged() -> None:
+    (step,) = climbed(secret(conf="x"), external(one(), {"template": {"templateFrom": [{"configMap": {}}]}}))
+    assert (step.rung, "templateFrom" in step.missing) == ("R1", True)
+
+
+def test_many_places_are_tried_once_each() -> None:
+    template = "".join(f"a{{{{ .p{n} }}}}\n" for n in range(8)) + "end"
+    begun = time.perf_counter()
+    assert filled(template, b"a\n" * 40_000) is None
+    assert time.perf_counter() - begun < 1
+
+
+@given(st.lists(st.text("ab-\n", max_size=5), min_size=1, max_size=4), st.text("|:", min_size=1, max_size=2))
+def test_what_was_put_in_is_found_again(texts: list[str], between: str) -> None:
+    template = between.join(f"{{{{ .v{n} }}}}" for n in range(len(texts)))
+    assert filled(template, between.join(texts).encode()) == {f"v{n}": text for n, text in enumerate(texts)}
+
+
+# what is due ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seen", "written", "rung"), [
+    (50, 20, "R3, pending"),  # newer than the last look, and the next is not late
+    (50, 100, "R3"),  # looked at since, and still another value
+    (230, 185, "R3"),  # it ought to have been looked at by now
+])  # fmt: skip
+def test_a_value_that_is_newer_than_the_last_look_is_pending(seen: float, written: float, rung: str) -> None:
+    for about in (
+        external(WHOLE, age=seen),
+        external(one(), {"template": {"data": {"password": "{{ .password }}"}}}, age=seen),
+    ):
+        (step,) = climbed(secret(password=BEFORE), about, written=NOW - written)
+        assert (step.rung, step.proven) == (rung, rung != "R3"), step
+        assert ("pending until the next look" in step.missing) == step.proven
+
+
+def test_what_others_wrote_is_not_pending() -> None:
+    (step,) = climbed(secret(manager="kubectl", password="x"), external(WHOLE, age=50), written=NOW - 20)
+    assert (step.rung, step.proven) == ("R2", False)
+
+
+# what is private, and what everybody may know -------------------------------------------------------
+
+
+@pytest.mark.parametrize(("key", "text"), [
+    ("region", "eu-central-1"), ("namespace", "prod-eu1-monitoring"), ("cluster", "argocd-eu1-cluster"),
+    ("backend", "s3.eu-central-1.amazonaws.com"), ("line", "jdbc:postgresql://db1.prod.example.com:5432/app"),
+    ("vault", "https://vault-1.vault.svc:8200/v1/kv"), ("ip", "10.96.0.10:5432"),
+    ("to", "backup2@example.com"),
+    ("brokers", "kafka-1.kafka.svc:9092,kafka-2.kafka.svc:9092"), ("username", "Xk9mQ2vLr8TzWp"),
+    ("id", "0b87ff3c-3dd1-4a5c-9a3a-2f6a1b1c2d3e"),
+])  # fmt: skip
+def test_what_everybody_may_know_is_not_looked_for(key: str, text: str) -> None:
+    cluster: Any = Cluster(secrets=[secret(**{key: text})])
+    assert not kube_secrets.held(cluster, MARKER, {})[0].private
+
+
+@pytest.mark.parametrize(("key", "text"), [
+    ("password", VALUE), ("line", "postgres://shop:" + VALUE + "@db1.prod.example.com/app"),
+    ("line", "jdbc:postgresql://db1/app?user=a&password=b7"), ("word", "kq93vlmz0pwt"),
+    ("hook", "https://chat.example.com/services/T01ABCDEFG/8FhG2kLmQ9xYz3"),
+    ("digest", "5f4dcc3b5aa765d61d8327deb882cf99"),
+    ("secret_id", "0b87ff3c-3dd1-4a5c-9a3a-2f6a1b1c2d3e"),
+])  # fmt: skip
+def test_what_nobody_has_by_chance_is_looked_for(key: str, text: str) -> None:
+    cluster: Any = Cluster(secrets=[secret(**{key: text})])
+    assert kube_secrets.held(cluster, MARKER, {})[0].private == {MARKER.mark(text.encode())}

@@ -1,0 +1,319 @@
+"""The ladder of proof: each rung, what would raise it, templates, the report. Offline."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.errors import AssumptionError, ProbeError
+from assay.origins import external_secrets, kube_secrets
+from assay.origins.levels import Filed, Held, Neither, Sources, Step, Synced, climb
+from assay.origins.tracer import by_owner
+from assay.probes.kube.wire import Answer
+from assay.secretscan.fingerprint import Marker
+
+
+MARKER = Marker()
+VALUE = "kQ93-vLmZ0pWtXy7bb"
+OPERATOR = "externalsecrets.external-secrets.io/app"
+
+
+def mark(text: str) -> bytes:
+    return MARKER.mark(text.encode())
+
+
+def held(**more: object) -> Held:
+    base = Held(
+        "shop", "app", "Opaque", (("ExternalSecret", "app", "uid-1"),),
+        {"password": frozenset({OPERATOR})}, {"password": mark(VALUE)},
+    )  # fmt: skip
+    return dataclasses.replace(base, **more)  # type: ignore[arg-type]
+
+
+def synced(**more: object) -> Synced:
+    base = Synced("shop", "app", "uid-1", "app", "vault", "", extracts=("shop/app",))
+    return dataclasses.replace(base, **more)  # type: ignore[arg-type]
+
+
+def sources(*known: Synced, **more: object) -> Sources:
+    base = Sources(known, (), {"shop/app": {"password": mark(VALUE).hex()}}, (), "gitops")
+    return dataclasses.replace(base, **more)  # type: ignore[arg-type]
+
+
+def one(what: Held, known: Sources) -> Step:
+    (step,) = climb([what], known)
+    return step
+
+
+def test_a_value_of_vault_is_equal() -> None:
+    step = one(held(), sources(synced()))
+    assert (step.rung, step.proven, step.missing, step.owner) == ("R4", True, "", "ExternalSecret app")
+    assert "vault shop/app" in step.source
+
+
+@pytest.mark.parametrize(
+    ("what", "known", "rung", "word"),
+    [
+        (held(), sources(), "-", "neither an ExternalSecret nor"),
+        (held(), sources(synced(extracts=("shop/other",))), "-", "does not know this key"),
+        (held(), sources(synced(fault="its ExternalSecret is not Ready")), "R1", "not Ready"),
+        (held(owners=()), sources(synced()), "R1", "does not own it"),
+        (held(owners=(("ExternalSecret", "app", "other"),)), sources(synced()), "R1", "does not own it"),
+        (held(writers={"password": frozenset({OPERATOR, "kubectl"})}), sources(synced()), "R2", "kubectl"),
+        (held(writers={}), sources(synced()), "R2", "nobody known"),
+        (held(marks={"password": mark("another")}), sources(synced()), "R3", "not the source's"),
+    ],
+)
+def test_each_rung_says_what_is_missing(what: Held, known: Sources, rung: str, word: str) -> None:
+    step = one(what, known)
+    assert (step.rung, word in step.missing, step.proven) == (rung, True, False), step
+
+
+def test_a_source_without_the_value_is_not_equal() -> None:
+    known = synced(extracts=(), direct={"password": ("shop/app", "gone")})
+    assert one(held(), sources(known)).missing == "the source has no such value"
+
+
+def filed(value: str = VALUE) -> Filed:
+    return Filed("secrets/shop.sops.yaml", "shop", "app", {"password": mark(value)})
+
+
+@pytest.mark.parametrize(
+    ("writers", "file", "rung"),
+    [
+        ({"gitops"}, filed(), "R4"),
+        ({"gitops"}, filed("another"), "R3"),
+        ({"gitops", "kubectl"}, filed(), "R2"),
+        ({"kubectl"}, filed(), "R1"),
+    ],
+)
+def test_a_file_is_a_source(writers: set[str], file: Filed, rung: str) -> None:
+    what = held(owners=(), writers={"password": frozenset(writers)})
+    assert one(what, sources(filed=(file,))).rung == rung
+
+
+def test_what_a_controller_makes_is_classified_by_name_type_and_writer() -> None:
+    rule = Neither.read("shop/*|Opaque|maker=its own")
+    made = held(owners=(), writers={"password": frozenset({"maker"})})
+    assert one(made, sources(neither=(rule,))).rung == "R0"
+    unknown = dataclasses.replace(made, writers={})
+    for other in (
+        held(owners=()),
+        dataclasses.replace(made, kind="x"),
+        dataclasses.replace(made, space="y"),
+        unknown,
+    ):
+        assert one(other, sources(neither=(rule,))).rung == "-"
+
+
+@pytest.mark.parametrize("entry", ["", "a=b", "a|b=c", "a|b|=c", "a|b|c=", "a|b|c|d=e", "a|b|c"])
+def test_a_rule_is_written_whole(entry: str) -> None:
+    with pytest.raises(AssumptionError):
+        Neither.read(entry)
+
+
+# templates ------------------------------------------------------------------------------------------
+
+
+class Wire:
+    """Answers with lists that were given."""
+
+    def __init__(self, lists: Mapping[str, list[dict[str, Any]]]) -> None:
+        self.lists = lists
+
+    def items(self, path: str, *_: object, **__: object) -> list[dict[str, Any]]:
+        return self.lists.get(path, [])
+
+    def each(self, path: str, make: Callable[[dict[str, Any]], Any]) -> list[Any]:
+        return [make(item) for item in self.items(path)]
+
+    def ask(self, _: str, path: str) -> Answer:
+        known = any(one.startswith(f"{path}/") for one in self.lists)
+        named = {"groupVersion": "external-secrets.io/v1"}
+        return Answer(200 if known else 404, {"preferredVersion": named, "versions": [named]})
+
+    def need(self, answer: Answer, *_: str) -> Answer:
+        return answer
+
+    def get(self, path: str) -> dict[str, Any]:
+        known = [one.rpartition("/")[2] for one in self.lists if one.startswith(f"{path}/")]
+        return {"resources": [{"name": name} for name in known]}
+
+
+def kube(**lists: list[dict[str, Any]]) -> Any:  # noqa: ANN401 - stands for the probe
+    served = "/apis/external-secrets.io/v1"
+    paths = {
+        "secrets": "/api/v1/secrets",
+        "external": f"{served}/externalsecrets",
+        "stores": f"{served}/secretstores",
+    }
+    return type("Kube", (), {"wire": Wire({paths[name]: items for name, items in lists.items()})})()
+
+
+def external(
+    data: Mapping[str, str], refresh: str = "1m", ready: str = "True", age: float = 5
+) -> dict[str, Any]:
+    then = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=age)
+    return {
+        "metadata": {"namespace": "shop", "name": "app", "uid": "uid-1"},
+        "spec": {
+            "refreshInterval": refresh,
+            "secretStoreRef": {"name": "vault"},
+            "target": {"name": "app", "template": {"data": dict(data)}},
+            "data": [
+                {"secretKey": "user", "remoteRef": {"key": "shop/app", "property": "username"}},
+                {"secretKey": "word", "remoteRef": {"key": "shop/app", "property": "password"}},
+            ],
+        },
+        "status": {
+            "conditions": [{"type": "Ready", "status": ready}],
+            "refreshTime": then.isoformat().replace("+00:00", "Z"),
+        },
+    }
+
+
+STORE = {"metadata": {"namespace": "shop", "name": "vault"}, "spec": {"provider": {"vault": {}}}}
+
+
+def secret(text: str, key: str = "line") -> dict[str, Any]:
+    return {
+        "metadata": {
+            "namespace": "shop",
+            "name": "app",
+            "ownerReferences": [{"kind": "ExternalSecret", "name": "app", "uid": "uid-1"}],
+            "managedFields": [{"manager": OPERATOR, "fieldsV1": {"f:data": {".": {}, f"f:{key}": {}}}}],
+        },
+        "type": "Opaque",
+        "data": {key: base64.b64encode(text.encode()).decode()},
+    }
+
+
+def climbed(item: dict[str, Any], about: dict[str, Any]) -> Step:
+    asked = kube(secrets=[item], external=[about], stores=[STORE])
+    known = external_secrets.synced(asked, "kv")
+    found = kube_secrets.held(asked, MARKER, external_secrets.templates(known))
+    entries = {"shop/app": {"username": mark("shop").hex(), "password": mark(VALUE).hex()}}
+    (step,) = climb(found, Sources(known, (), entries, (), "gitops"))
+    return step
+
+
+def test_a_template_that_arranges_is_followed() -> None:
+    about = external({"line": '"{{ .user }}" "{{ .word }}"\n'})
+    assert climbed(secret(f'"shop" "{VALUE}"\n'), about).rung == "R4"
+    wrong = climbed(secret('"shop" "another"\n'), about)
+    assert (wrong.rung, wrong.missing) == ("R3", "what stands for word is not the source's")
+    assert climbed(secret("something else"), about).missing == "its value does not fit the template"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ .word | b64enc }}",
+        "{{ .nobody }}",
+        "{{ .user }} pass=Xy7-kQ93vLmZ0pWt",
+        "Xy7-kQ93vLmZ0pWt",
+        "plain",
+    ],
+)
+def test_a_template_with_more_than_the_source_is_not_equal(text: str) -> None:
+    assert climbed(secret("shop"), external({"line": text})).rung == "R3"
+
+
+@pytest.mark.parametrize(
+    ("about", "word"),
+    [
+        (external({"line": "{{ .word }}"}, refresh="0s"), "never looks"),
+        (external({"line": "{{ .word }}"}, ready="False"), "not Ready"),
+        (external({"line": "{{ .word }}"}, age=900), "last looked"),
+    ],
+)
+def test_what_is_not_kept_is_declared_only(about: dict[str, Any], word: str) -> None:
+    step = climbed(secret(VALUE), about)
+    assert (step.rung, word in step.missing) == ("R1", True), step
+
+
+def test_one_placeholder_has_one_text() -> None:
+    about = external({"line": "a={{ .word }} b={{ .word }}"})
+    assert climbed(secret(f"a={VALUE} b={VALUE}"), about).rung == "R4"
+    assert climbed(secret(f"a=handmade b={VALUE}"), about).rung == "R3"
+
+
+def test_another_store_is_not_vault() -> None:
+    other = {**STORE, "spec": {"provider": {"kubernetes": {}}}}
+    (found,) = external_secrets.synced(kube(external=[external({})], stores=[other]), "kv")
+    assert "kubernetes, not Vault" in found.fault
+    assert external_secrets.synced(kube(), "kv") == []
+
+
+def test_a_value_that_is_no_base64_is_no_value() -> None:
+    item = {**secret("x"), "data": {"line": "%%%"}}
+    with pytest.raises(ProbeError, match="no base64"):
+        kube_secrets.held(kube(secrets=[item]), MARKER, {})
+
+
+def test_large_and_binary_values_are_marked() -> None:
+    raw = bytes(range(256)) * 4096
+    item = {**secret("x"), "data": {"line": base64.b64encode(raw).decode()}}
+    (found,) = kube_secrets.held(kube(secrets=[item]), MARKER, {})
+    assert found.marks == {"line": MARKER.mark(raw)}
+    assert VALUE not in repr(found)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_value(raw: bytes) -> None:
+    item = {**secret("x"), "data": {"line": base64.b64encode(raw).decode()}}
+    template = {("shop", "app"): {"line": "a {{ .user }} b {{ .word }}"}}
+    (found,) = kube_secrets.held(kube(secrets=[item]), MARKER, template)
+    assert found.marks["line"] == MARKER.mark(raw)
+
+
+def test_of_two_files_for_one_key_the_one_with_the_value_counts() -> None:
+    what = held(owners=(), writers={"password": frozenset({"gitops"})})
+    two = [Filed(f"{text}.yaml", "shop", "app", {"password": mark(text)}) for text in ("east", VALUE)]
+    step = one(what, sources(filed=two))
+    assert (step.rung, step.source) == ("R4", f"SOPS {VALUE}.yaml")
+    step = one(held(owners=()), sources(filed=[two[0], dataclasses.replace(two[0], where="west.yaml")]))
+    assert (step.rung, step.missing) == ("-", "its value is none of those of east.yaml and west.yaml")
+
+
+def test_a_file_without_a_namespace_is_known_by_its_name() -> None:
+    what = held(owners=(), writers={"password": frozenset({"gitops"})})
+    bare = dataclasses.replace(filed(), space="")
+    assert one(what, sources(filed=(bare,))).rung == "R4"
+    assert one(what, sources(filed=(bare, filed("another")))).rung == "R3"
+    assert one(dataclasses.replace(what, name="other"), sources(filed=(bare,))).rung == "-"
+
+
+@pytest.mark.parametrize(("text", "rung"), [
+    ("a:{{ .word }}:Summer2024!", "R3"), ("host=pg-1.db.svc port=5432 pass={{ .word }}", "R4"),
+])  # fmt: skip
+def test_a_short_text_of_its_own_is_one(text: str, rung: str) -> None:
+    assert climbed(secret(text.replace("{{ .word }}", VALUE)), external({"line": text})).rung == rung
+
+
+def test_owners_are_summed_up_by_namespace() -> None:
+    rule = Neither.read("b/*|Opaque|maker=its own")
+    made = held(space="b", name="made", owners=(), writers={"password": frozenset({"maker"})})
+    kept = held(space="b", name="kept", owners=(), writers={"password": frozenset({"gitops"})})
+    lost = held(space="b", name="lost", kind="x", owners=(), writers={})
+    file = dataclasses.replace(filed(), space="b", name="kept")
+    stale = synced(space="c", fault="its ExternalSecret is not Ready")
+    found = climb(
+        [held(), held(marks={"password": mark("another")}), made, kept, lost, held(space="c")],
+        sources(synced(), stale, filed=(file,), neither=(rule,)),
+    )
+    follows = "R5: a rotation that is followed (SEC-26)"
+    assert by_owner(found) == {
+        "b: SOPS secrets/shop.sops.yaml": f"1 R4; {follows}",
+        "b: controller maker": "1 R0; its own",
+        "b: nobody": "1 -; neither an ExternalSecret nor a SOPS file (password)",
+        "c: ExternalSecret app": "1 R1; its ExternalSecret is not Ready (password)",
+        "shop: ExternalSecret app": f"1 R4, 1 R3; its value is not the source's (password); {follows}",
+    }

@@ -1,0 +1,172 @@
+"""The pages that people and CI rely on: short enough, true where a machine can tell, and nothing unpinned."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+from assay.catalogue import Catalogue, load_catalogue
+from assay.config.loader import load_profile
+from assay.config.profile import Profile
+
+
+ROOT = Path(__file__).parents[3]
+ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "docs" / "design.md",
+    *ADRS,
+]
+
+
+def text(*parts: str) -> str:
+    """Return the text of a file of the repository."""
+    return ROOT.joinpath(*parts).read_text(encoding="utf-8")
+
+
+def commands(page: str) -> set[str]:
+    """Return the commands of the page's console blocks, without comments."""
+    blocks = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
+    return {
+        line[2:].split("#")[0].strip()
+        for block in blocks
+        for line in block.splitlines()
+        if line.startswith("$ ")
+    }
+
+
+@cache
+def catalogued() -> Catalogue:
+    """Return the project's own catalogue."""
+    return load_catalogue(ROOT)
+
+
+def test_contributing_is_short_and_starts_with_adding_a_control() -> None:
+    """What most people come for stands first."""
+    page = text("CONTRIBUTING.md")
+    assert len(page.splitlines()) <= 60
+    assert re.findall(r"^## (.*)$", page, re.MULTILINE)[0] == "Add a control"
+
+
+def test_contributing_lists_only_commands_that_ci_runs() -> None:
+    """A command nobody runs is a command that rots."""
+    ci = text(".ci", "run") + "".join(path.read_text(encoding="utf-8") for path in WORKFLOWS)
+    assert {command for command in commands(text("CONTRIBUTING.md")) if command not in ci} == set()
+
+
+def test_ci_decides_by_lint_and_test_and_stops_at_the_first_failure() -> None:
+    """The script is executable, strict, and hides no exit code."""
+    script = text(".ci", "run")
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    assert "set -euo pipefail" in script
+    assert [line for line in script.splitlines() if line.startswith("make ")] == ["make lint", "make test"]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_pin_actions_and_hold_no_rights_they_do_not_use(path: Path) -> None:
+    """Forty hexadecimal digits, read-only token, nothing that swallows a failure."""
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {"contents": "read"}
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    assert all(re.search(r"@[0-9a-f]{40}$", step["uses"]) for step in steps if "uses" in step)
+    assert all(
+        re.fullmatch(r"make [a-z./-]+|\.ci/run|\.venv/bin/assay check.*", step["run"])
+        for step in steps
+        if "run" in step
+    )
+    assert "continue-on-error" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", ADRS, ids=lambda path: path.stem)
+def test_decisions_are_short_and_say_what_was_rejected(path: Path) -> None:
+    """Forty lines at most; without the rejected options it is an announcement."""
+    page = path.read_text(encoding="utf-8")
+    assert len(page.splitlines()) <= 40
+    assert page.startswith(f"# {int(path.stem[:4])}. ")
+    assert re.findall(r"^## (.*)$", page, re.MULTILINE) == ["Context", "Decision", "Consequences", "Rejected"]
+    assert page.split("## Rejected")[1].count("\n- **") >= 2
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_links_between_pages_resolve(path: Path) -> None:
+    """Links to the outside are not followed."""
+    links = re.findall(r"\]\(([^)#]+)", path.read_text(encoding="utf-8"))
+    assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
+
+
+def test_the_readme_counts_what_is_there() -> None:
+    """Controls, those with a test, those the lab is accepted on, and the contradictions."""
+    catalogue, page = catalogued(), text("README.md")
+    total, judged = len(catalogue.controls), len(catalogue.judged)
+    scope = len(tomllib.loads(text("stacks/lab.toml"))["scope"]["controls"])
+    assert f"`GREEN: {scope} of {scope} in scope, {total} in the catalogue, " in page
+    assert f"all {total} controls" in page
+    assert f"{judged} have a test today, {scope} of them are in the lab's scope" in page
+    assert f"In {len(catalogue.findings)} places" in page
+    assert len(page.splitlines()) <= 60
+
+
+def test_the_changelog_names_every_control_that_has_a_test() -> None:
+    """Keep a Changelog, with three headings of its own."""
+    page = text("CHANGELOG.md")
+    for heading in ("added", "tightened", "retired"):
+        assert f"### Controls {heading}" in page
+    added = page.split("### Controls added")[1].split("###")[0].split("- The whole catalogue")[0]
+    assert set(re.findall(r"[A-Z]{2,5}-\d{2}", added)) == catalogued().judged
+
+
+def test_the_example_profile_loads_and_explains_every_key() -> None:
+    """Whatever a profile may say is in the example, and it says nothing a reader would have to take out."""
+    profile = load_profile(ROOT / "stacks" / "example.toml")
+    assert profile.kind != "lab"
+    example = text("stacks", "example.toml")
+    for section in fields(Profile):
+        part = getattr(profile, section.name)
+        if is_dataclass(part):
+            inner = {field.name for field in fields(part)}
+            missing = {
+                key
+                for key in inner
+                if not re.search(rf"^(# )?{key} = |\.{key}\]|^# {key} ", example, re.MULTILINE)
+            }
+            assert missing == set(), section.name
+    assert all(
+        section in example for section in ("[[waivers]]", "[[not_applicable]]", "[[standins]]", "[scope]")
+    )
+
+
+def declarable() -> set[str]:
+    """Return every number that a test asks for and its policy does not hold, as the profile declares it."""
+    catalogue = catalogued()
+    found = set()
+    for case in catalogue.cases:
+        control = catalogue.controls[case.control]
+        held = {limit.metric for limit in control.limits}
+        asked = set(re.findall(r'limit\("(\w+)"\)', case.path.read_text(encoding="utf-8")))
+        found |= {f"{control.id}.{metric}" for metric in asked - held}
+    return found
+
+
+@pytest.mark.parametrize("name", ["example.toml", "lab.toml"])
+def test_profiles_declare_every_number_that_a_test_asks_for(name: str) -> None:
+    """Otherwise the control is NOT_CHECKED, and nobody reads why."""
+    declared = tomllib.loads(text("stacks", name))["declared"]
+    assert declarable() - set(declared) == set()
+
+
+def test_the_licence_is_whole() -> None:
+    """Apache-2.0, from its first line to the end of its appendix."""
+    licence = text("LICENSE")
+    assert "Apache License" in licence
+    assert "END OF TERMS AND CONDITIONS" in licence
+    assert "limitations under the License." in licence
