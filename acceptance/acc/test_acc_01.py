@@ -12,9 +12,9 @@ def test_public_api_answers_in_time_at_peak(stack: Stack, control: Record) -> No
     """Arrivals come at the peak rate whether or not earlier ones were answered."""
     limit, share = control.limit("threshold") / 1000, control.limit("share_over")
     reply = stack.http.get()
-    control.assume(reply.status == 200, f"{reply.named} answers {reply.status} before any load")
+    control.assume(reply.status == 200, f"{reply.ref} answers {reply.status} before any load")
     plan = stack.load.plan(control.limit("peak_rps"))
-    control.ask(f"{plan.arrivals} x {reply.named} at {plan.rate:g}/s, seed {plan.seed}")
+    control.ask(f"{plan.arrivals} x {reply.ref} at {plan.rate:g}/s, seed {plan.seed}")
     run = stack.load.run(plan)
     control.population(run.judged, of=plan.judged)
     judgement = judge(run, limit, share)

@@ -16,7 +16,7 @@ def test_every_secret_in_use_is_declared(stack: Stack, control: Record) -> None:
     known = declared_secrets(stack.manifests, stack.sops, control.listed("elsewhere"))
     used = control.population(uses(stack.manifests))
     unknown = [one for one in used if one.secret not in known]
-    control.offenders(Offender(one.named, f"Secret {one.secret} comes from nowhere") for one in unknown)
+    control.offenders(Offender(one.ref, f"Secret {one.secret} comes from nowhere") for one in unknown)
     infra, declared = stack.paths.infra, stack.paths.declared
     control.offenders(in_sources(infra, control.population(sources(infra))))
     for what, files in (("plan", declared.plan), ("state", declared.state)):
@@ -38,7 +38,7 @@ def test_every_value_is_traced(stack: Stack, control: Record) -> None:
         control.note(whose, reached)
     for step in steps:
         if not step.proven:
-            control.offenders([Offender(step.named, f"{step.key} is {step.rung}: {step.missing}")])
+            control.offenders([Offender(step.ref, f"{step.key} is {step.rung}: {step.missing}")])
     covered = control.measured(sum(step.proven for step in steps) / len(steps), "ratio", "covered")
     wrong, texts, objects = origins.elsewhere(carried, control.listed("public"))
     control.population(range(objects))

@@ -32,13 +32,13 @@ def test_unsigned_images_are_refused(stack: Stack, control: Record) -> None:
     pairs += [pair for space, pair in tried if space.name in there]
     key, _, value = label.partition("=")
     with stack.decoy({key: value}) as decoy:
-        twin = decoy.controller_made("signed", signed)
-        pairs.append(gate.Pair(decoy.controller_made("unsigned", bad["unsigned"]), twin))
+        baseline = decoy.controller_made("signed", signed)
+        pairs.append(gate.Pair(decoy.controller_made("unsigned", bad["unsigned"]), baseline))
     ways_out = gate.unlabelled_pairs(kube, label, live.namespace)
     (opt_in_layer,) = control.listed("opt_in_layer")
     control.population([*pairs, *ways_out])
-    refused = [control.refused(pair.attempt, pair.twin, pair.layer(layers)) for pair in pairs]
-    refused += [control.refused(pair.attempt, pair.twin, opt_in_layer) for pair in ways_out]
+    refused = [control.refused(pair.attempt, pair.baseline, pair.layer(layers)) for pair in pairs]
+    refused += [control.refused(pair.attempt, pair.baseline, opt_in_layer) for pair in ways_out]
     for pair in pairs:
         control.assume(
             gate.explained(pair.attempt, verdicts), f"not refused for its signature: {pair.attempt.reason}"

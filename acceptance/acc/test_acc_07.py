@@ -38,6 +38,6 @@ def test_each_service_comes_back_in_time(stack: Stack, control: Record) -> None:
             f"{restore.level}, {restore.facts['point']}",
         )
         control.note(f"{service}: largest size in time", stated(records.of(service), limit))
-        control.offenders(Offender(restore.named, why) for why in faults(restore, limit, rpo))
+        control.offenders(Offender(restore.ref, why) for why in faults(restore, limit, rpo))
         control.measured(restore.seconds, "s", "restore")
     assert not control.found

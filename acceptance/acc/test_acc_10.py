@@ -19,11 +19,11 @@ def test_schedules_keep_the_objectives(stack: Stack, control: Record) -> None:
         key = f"ACC-10.rpo_{job.service}"
         rpo = stack.profile.declared.get(key)
         if rpo is None:
-            control.offenders([Offender(job.named, f"no {key} is declared")])
+            control.offenders([Offender(job.ref, f"no {key} is declared")])
         elif job.suspended or job.deadline is None:
-            control.offenders([Offender(job.named, "suspended, or nothing limits one run")])
+            control.offenders([Offender(job.ref, "suspended, or nothing limits one run")])
         elif job.interval + job.deadline > rpo:
-            control.offenders([Offender(job.named, f"{job.interval + job.deadline:.0f} s between points")])
+            control.offenders([Offender(job.ref, f"{job.interval + job.deadline:.0f} s between points")])
     assert not control.found
 
 

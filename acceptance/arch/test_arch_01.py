@@ -18,7 +18,7 @@ def test_three_control_planes_are_declared(stack: Stack, control: Record) -> Non
     doubts, wrong = list[list[str]](), list[object]()
     for resources in counts:
         every = control.population(servers(resources))
-        unclear = [f"{one.named}: {one.unknown or 'its role'}" for one in every if one.unclear]
+        unclear = [f"{one.ref}: {one.unknown or 'its role'}" for one in every if one.unclear]
         doubts.append(unclear)
         control_planes = [one for one in every if one.control_plane]
         control.measured(len(control_planes), "count", "control_planes")

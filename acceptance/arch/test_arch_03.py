@@ -17,17 +17,17 @@ def test_pools_are_real(stack: Stack, control: Record) -> None:
     workers = [n for n in nodes if control_label not in n.labels]
     dedicated = {n.name: pool_of[n.name] for n in workers if pool_of[n.name] in taints}
     pods = control.population(p for p in stack.kube.pods() if p.node)
-    wanted = {p.named: p.shape.node_selector.get(label) or p.labels.get(label, "") for p in pods}
+    wanted = {p.ref: p.shape.node_selector.get(label) or p.labels.get(label, "") for p in pods}
     unpooled = (n for n in workers if pool_of[n.name] not in pools)
     open_nodes = (
         n for n in workers
         if n.name in dedicated and not any(t.repels and t.key == taints[pool_of[n.name]] for t in n.taints)
     )  # fmt: skip
     empty = (f"pool {pool}" for pool in pools if pool not in {pool_of[n.name] for n in workers})
-    astray = (p for p in pods if wanted[p.named] and pool_of.get(p.node) != wanted[p.named])
+    astray = (p for p in pods if wanted[p.ref] and pool_of.get(p.node) != wanted[p.ref])
     strangers = (
         p for p in pods
-        if p.node in dedicated and wanted[p.named] != dedicated[p.node] and p.namespace not in everywhere
+        if p.node in dedicated and wanted[p.ref] != dedicated[p.node] and p.namespace not in everywhere
     )  # fmt: skip
     wrong = [
         *control.offenders(unpooled, "is in none of the pools"),

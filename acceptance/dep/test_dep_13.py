@@ -15,7 +15,7 @@ def test_marked_transaction_reaches_the_database(stack: Stack, control: Record) 
         mark = f"assay-{secrets.token_hex(12)}"
         control.assume(stack.sql.order(mark) is None, "the mark is not new")
         sent = stack.http.post(path, {"mark": mark})
-        control.ask(f"{sent.named} with a new mark")
+        control.ask(f"{sent.ref} with a new mark")
         control.measured(sent.seconds, "s", "answer")
         if control.offenders([sent] if sent.status != 201 else [], f"answers {sent.status}, not 201"):
             continue
@@ -28,6 +28,6 @@ def test_marked_transaction_reaches_the_database(stack: Stack, control: Record) 
         wrong = back.status != 200 or back.fields.get("mark") != mark
         control.offenders([sent] if wrong else [], f"reading it back answers {back.status}, or another mark")
     standbys = stack.sql.standbys()
-    held = [one.named for one in standbys if one.synchronous]
+    held = [one.ref for one in standbys if one.synchronous]
     control.offenders([] if held else [stack.sql], "no standby holds what it confirms")
     assert not control.found

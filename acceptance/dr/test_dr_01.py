@@ -28,6 +28,6 @@ def test_postgres_comes_back_beside_the_old_one(stack: Stack, control: Record) -
     control.note("largest size in time", stated(kept, limit))
     seconds = control.measured(restore.seconds, "s", "restore")
     rpo = control.declared.get("ACC-10.rpo_postgres")
-    control.offenders(Offender(restore.named, why) for why in faults(restore, limit, rpo))
+    control.offenders(Offender(restore.ref, why) for why in faults(restore, limit, rpo))
     assert seconds < limit
     assert not control.found

@@ -27,7 +27,7 @@ def test_etcd_comes_back_by_the_runbook(stack: Stack, control: Record) -> None:
     seconds = control.measured(restore.seconds, "s", "restore")
     rpo = control.declared.get("ACC-10.rpo_etcd")
     limit = control.limit("restore")
-    control.offenders(Offender(restore.named, why) for why in faults(restore, limit, rpo))
+    control.offenders(Offender(restore.ref, why) for why in faults(restore, limit, rpo))
     assert result.full is not None, "etcd never had three voters again"
     assert seconds < limit
     assert not control.found

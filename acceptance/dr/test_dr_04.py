@@ -21,14 +21,14 @@ def test_everything_stateful_was_restored(stack: Stack, control: Record) -> None
     newest, limit = Records.from_profile(stack.profile).newest(), control.limit("restore")
     for item in items:
         if not item.service:
-            control.offenders([Offender(item.named, "belongs to no service that is restored")])
+            control.offenders([Offender(item.ref, "belongs to no service that is restored")])
         elif item.service not in newest:
-            control.offenders([Offender(item.named, f"{item.service} has no record of a restore")])
+            control.offenders([Offender(item.ref, f"{item.service} has no record of a restore")])
     for service, kept in newest.items():
         rpo, hours = stack.profile.declared.get(f"ACC-10.rpo_{service}"), kept.age(time.time()) / HOUR
         control.note(service, f"restored {hours:.1f} h ago in {kept.restore.seconds:.0f} s")
         old = [f"restored {hours:.0f} h ago"] if hours > control.limit("age") else []
         control.offenders(
-            Offender(kept.restore.named, why) for why in [*old, *faults(kept.restore, limit, rpo)]
+            Offender(kept.restore.ref, why) for why in [*old, *faults(kept.restore, limit, rpo)]
         )
     assert not control.found

@@ -43,7 +43,7 @@ def test_the_oldest_point_opens(stack: Stack, control: Record) -> None:
     for one in control.population(documented(stack.paths.runbook.with_name(DOCUMENT))):
         bucket = s3.buckets.get(one.service, "")
         if not bucket:
-            control.offenders([Offender(one.named, "no bucket is declared for it")])
+            control.offenders([Offender(one.ref, "no bucket is declared for it")])
             continue
         control.offenders(unlike(one, f"Bucket {bucket}", s3.expiries(bucket)))
         shown = [version for version in s3.versions(bucket) if version.shown]
@@ -58,7 +58,7 @@ def test_the_oldest_point_opens(stack: Stack, control: Record) -> None:
         else:
             fault = ""
             control.offenders(gaps(shown))
-        control.offenders([Offender(oldest.named, fault)] if fault else [])
+        control.offenders([Offender(oldest.ref, fault)] if fault else [])
     assert not control.found
 
 

@@ -38,7 +38,7 @@ def test_only_known_people_and_admins(stack: Stack, control: Record) -> None:
             "another client's token": issuer.token("assay-person", [], audience="another"),
         }
         taken = [why for why, token in bad.items() if kube.whoami(server, token).status != 401]
-        wrong += control.offenders(Offender(person.named, f"accepts {why}") for why in taken)
+        wrong += control.offenders(Offender(person.ref, f"accepts {why}") for why in taken)
     grants = control.population(kube.grants())
     for grant in grants:
         if grant.powers and grant.entry not in control.listed("admins"):

@@ -29,7 +29,7 @@ def test_reader_reads_and_admins_are_short_lived(stack: Stack, control: Record) 
     talos = stack.talos
     for machine in control.population(talos.machines, of=len(stack.kube.nodes())):
         reads = talos.reader.attempt(machine, "version")
-        control.assume(reads.admitted, f"{machine.named}: the reader cannot even read: {reads.reason}")
+        control.assume(reads.admitted, f"{machine.ref}: the reader cannot even read: {reads.reason}")
         for words in HARMLESS:
             tried = talos.try_roles(machine, *words)
             control.refused(tried.reader, tried.admin, LAYER)

@@ -18,7 +18,7 @@ def test_admin_ports_are_open_to_the_allow_list_only(stack: Stack, control: Reco
     control.note("plans", len(plans))
     strangers = [(rule, rule.open_to_strangers(allowed)) for rule in inbound]
     wrong = [
-        control.offenders([rule.named], f"{rule.where}: lets in {', '.join(sources)}")
+        control.offenders([rule.ref], f"{rule.where}: lets in {', '.join(sources)}")
         for rule, sources in strangers
         if sources
     ]

@@ -17,10 +17,10 @@ def test_no_way_in_but_the_api(stack: Stack, control: Record) -> None:
     for machine in control.population(talos.machines, of=len(stack.kube.nodes())):
         addresses = control.population(talos.addresses(machine))
         for address in addresses:
-            twin = talos.without_certificate(address)
+            baseline = talos.without_certificate(address)
             control.assume(
-                twin.demands,
-                f"{address}:{twin.port} did not demand a certificate, so its silence elsewhere means nothing",
+                baseline.demands,
+                f"{address}:{baseline.port} did not demand a certificate, so its silence elsewhere means nothing",
             )
             control.offenders(
                 [machine] if talos.knock(address, SSH).state == "open" else [], f"{address}:{SSH} is open"

@@ -27,19 +27,19 @@ def test_privileged_pods_are_refused(stack: Stack, control: Record) -> None:
     asked = [(n, s) for n in judged for s in kube.apiservers]
 
     def tried(shape: Callable[[str, str], dict[str, Any]]) -> list[Attempt]:
-        return kube.together(partial(kube.dry_run, s, shape(n.name, image), n.named) for n, s in asked)
+        return kube.together(partial(kube.dry_run, s, shape(n.name, image), n.ref) for n, s in asked)
 
     privileged, root = tried(shapes.privileged_pod), tried(shapes.root_pod)
-    twins = tried(shapes.harmless_pod)
+    baselines = tried(shapes.harmless_pod)
     there = {n.name for n in kube.namespaces() if n.active}
-    answers = [row for row in zip(asked, privileged, root, twins, strict=True) if row[0][0].name in there]
+    answers = [row for row in zip(asked, privileged, root, baselines, strict=True) if row[0][0].name in there]
     admitted = []
-    for (space, _), bad, rooted, twin in control.population(answers):
-        if not control.refused(bad, twin, 'violates PodSecurity "') or (
+    for (space, _), bad, rooted, baseline in control.population(answers):
+        if not control.refused(bad, baseline, 'violates PodSecurity "') or (
             space.name not in baseline
-            and not control.refused(rooted, twin, 'violates PodSecurity "restricted:')
+            and not control.refused(rooted, baseline, 'violates PodSecurity "restricted:')
         ):
-            admitted.append(space.named)
+            admitted.append(space.ref)
     old = (n for n in judged if n.labels.get(f"{ENFORCE}-version", "latest") != "latest")
     assert not control.offenders(old, "enforces the rules of an old version")
     assert not admitted

@@ -19,10 +19,12 @@ def test_every_kind_and_container_is_gated(stack: Stack, control: Record) -> Non
     pairs += gate.ephemeral_pairs(kube, live, bad, signed)
     key, _, value = label.partition("=")
     with stack.decoy({key: value}) as decoy:
-        twin = decoy.controller_made("signed", signed)
-        pairs += [gate.Pair(decoy.controller_made(variant, image), twin) for variant, image in bad.items()]
+        baseline = decoy.controller_made("signed", signed)
+        pairs += [
+            gate.Pair(decoy.controller_made(variant, image), baseline) for variant, image in bad.items()
+        ]
     control.population(pairs)
-    refused = [control.refused(pair.attempt, pair.twin, pair.layer(layers)) for pair in pairs]
+    refused = [control.refused(pair.attempt, pair.baseline, pair.layer(layers)) for pair in pairs]
     for pair in pairs:
         words = f"not refused for its signature: {pair.attempt.reason}"
         control.assume(gate.explained(pair.attempt, control.listed("verdicts")), words)

@@ -21,7 +21,7 @@ def test_vault_is_available_and_accountable(stack: Stack, control: Record) -> No
     tolerance = control.measured(state.tolerance, "members", "failure_tolerance")
     active = [m for m in members if m.code == 200]
     wrong = [
-        *control.offenders(Offender(m.named, m.state) for m in members if not m.works),
+        *control.offenders(Offender(m.ref, m.state) for m in members if not m.works),
         *control.offenders((p for p in peers if not p.voter), "does not vote"),
         *control.offenders((f"VaultPeer {node}" for node in state.unhealthy), "is not healthy"),
         *control.offenders((p for p in peers if len(active) != 1 and p.leader), f"{len(active)} are active"),

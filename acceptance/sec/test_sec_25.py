@@ -61,17 +61,17 @@ def too_wide(control: Record, roles: Iterable[Role], policies: Iterable[Policy])
         ends += [f"carries {name}" for name in role.policies if name in control.listed("unbound")]
         ends += [] if 0 < role.ttl <= life and 0 < role.max_ttl <= life else ["lasts too long"]
         ends += [] if role.policies else ["carries no policy"]
-        found += [Offender(role.named, "; ".join(ends))] if ends else []
+        found += [Offender(role.ref, "; ".join(ends))] if ends else []
     for policy in known.values():
         beyond = [r for r in policy.rules if r.wild or set(r.capabilities) - {*plain, "deny"}]
         wide = [str(r) for r in beyond if r.grants and f"{policy.name} {r}" not in granted]
-        found += [Offender(policy.named, f"gives {'; '.join(wide)}")] if wide else []
+        found += [Offender(policy.ref, f"gives {'; '.join(wide)}")] if wide else []
     return found
 
 
 def differing(live: Iterable[Role | Policy], declared: Iterable[Role | Policy]) -> list[Offender]:
     """Return what is in Vault but not in Git, the other way round, or not the same in both."""
-    here, there = {x.named: x for x in live}, {x.named: x for x in declared}
+    here, there = {x.ref: x for x in live}, {x.ref: x for x in declared}
     return [
         *(Offender(name, "is in Vault but not in Git") for name in here.keys() - there.keys()),
         *(Offender(name, "is in Git but not in Vault") for name in there.keys() - here.keys()),

@@ -19,12 +19,12 @@ def test_a_rotated_value_arrives_and_the_old_one_dies(stack: Stack, control: Rec
     judged = [one for one in control.population(synced) if not spared.covers(one.makes)]
     late = [one for one in judged if not 0 < one.interval <= limit]
     control.offenders(
-        Offender(one.named, f"looks at the source every {one.interval:.0f} s (0: never)") for one in late
+        Offender(one.ref, f"looks at the source every {one.interval:.0f} s (0: never)") for one in late
     )
     places = {(one.space, one.target) for one in judged}
     held = control.population(holders(stack.kube, places, control.listed("reloaders")))
-    stuck = [one for one in held if one.fault and not spared.covers(one.held, one.named)]
-    control.offenders(Offender(one.named, f"{one.container}: {one.secret}: {one.fault}") for one in stuck)
+    stuck = [one for one in held if one.fault and not spared.covers(one.held, one.ref)]
+    control.offenders(Offender(one.ref, f"{one.container}: {one.secret}: {one.fault}") for one in stuck)
     for what, why in spared.used.items():
         control.note(what, why)
     assert f"Secret {secret}" not in {one.makes for one in late}, "the canary's own cannot follow a rotation"
@@ -34,7 +34,7 @@ def test_a_rotated_value_arrives_and_the_old_one_dies(stack: Stack, control: Rec
     if turned.delivered is None:
         control.offenders([Offender(f"Secret {secret}", f"has the old value after {limit:.0f} s")])
     elif turned.used is None:
-        control.offenders([Offender(turned.new.named, f"the new value is refused after {limit:.0f} s")])
+        control.offenders([Offender(turned.new.ref, f"the new value is refused after {limit:.0f} s")])
     elif control.refused(turned.old, turned.new, "password authentication failed"):
         assert control.measured(turned.took, "s", "rotation") <= limit
     assert not control.found

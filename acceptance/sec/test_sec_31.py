@@ -19,19 +19,19 @@ def test_backups_are_ciphertext(stack: Stack, control: Record) -> None:
         versions = control.population(sorted(found, key=lambda one: one.modified, reverse=True))
         begun = zip(versions, heads(s3, versions), strict=True)
         plain = [(one, why) for one, head in begun if (why := fault(head))]
-        control.offenders(Offender(one.named, why) for one, why in plain)
+        control.offenders(Offender(one.ref, why) for one, why in plain)
         left = budget
         for one in versions:
             if one.size <= left:
                 left -= one.size
                 whole += 1
                 why = deep_fault(s3.read(one), canaries)
-                control.offenders([Offender(one.named, why)] if why else [])
+                control.offenders([Offender(one.ref, why)] if why else [])
     control.note("read whole", f"{whole} of {control.looked_at}, the newest {budget:g} bytes of each bucket")
     keys = Keys.from_profile(stack.profile)
     for service, bucket in s3.buckets.items():
         found = [one for one in listed[bucket] if one.shown]
-        named = [one for one in found if one.key.endswith(INFO)] or found
-        newest = max(control.population(named), key=lambda one: one.modified)
-        control.assume(keys.opens(service, newest), f"{newest.named}: the escrow kit's key does not open it")
+        ref = [one for one in found if one.key.endswith(INFO)] or found
+        newest = max(control.population(ref), key=lambda one: one.modified)
+        control.assume(keys.opens(service, newest), f"{newest.ref}: the escrow kit's key does not open it")
     assert not control.found

@@ -24,7 +24,7 @@ def test_snapshots_are_declared_with_the_smallest_right(stack: Stack, control: R
     control.offenders((job for job in jobs if job.suspended), "suspended")
     allowed = control.limit("snapshot_age")
     control.offenders((job for job in jobs if job.interval > allowed), "runs less often than declared")
-    control.offenders(Offender(one.named, one.fault) for one in accounts if one.fault)
+    control.offenders(Offender(one.ref, one.fault) for one in accounts if one.fault)
     access = control.population(pod_access(stack.paths.talos))
     wanted = (schedules.ROLE,)
     control.offenders((one for one in access if one.roles != wanted), "pods may ask for other roles")
@@ -39,16 +39,16 @@ def test_newest_snapshot_restores(stack: Stack, control: Record) -> None:
     control.offenders((job for job in etcd if job.suspended), "suspended")
     found = stack.kube.objects("ServiceAccount", version=schedules.TALOS)
     accounts = control.population(schedules.live_accounts(found))
-    control.offenders(Offender(one.named, one.fault) for one in accounts if one.fault)
+    control.offenders(Offender(one.ref, one.fault) for one in accounts if one.fault)
     for machine in stack.talos.controlplanes:
         roles = stack.talos.pod_roles(machine)
         control.offenders([machine] if roles != {schedules.ROLE} else [], "pods may ask for other roles")
     points = Points.from_profile(stack.profile)
     newest = control.population(points.snapshots())[0]
-    control.ask(f"{newest.named} version {newest.id}")
+    control.ask(f"{newest.ref} version {newest.id}")
     age = control.measured(time.time() - newest.modified.timestamp(), "s", "snapshot_age")
     point = points.open(newest)
     control.note("bytes unpacked", point.size)
-    control.offenders([Offender(point.named, point.fault)] if point.fault else [])
-    assert age <= control.limit("snapshot_age"), f"{newest.named} is {age:.0f} s old"
+    control.offenders([Offender(point.ref, point.fault)] if point.fault else [])
+    assert age <= control.limit("snapshot_age"), f"{newest.ref} is {age:.0f} s old"
     assert not control.found

@@ -288,7 +288,7 @@ def status(stack: str | None) -> None:
         raise click.ClickException(str(problem)) from problem
     click.echo(f"{found.stage}{' (running)' if found.running else ''}")
     for undo in found.pending:
-        click.echo(f"  not put back: {undo.named}, for {found.seconds:.0f} s")
+        click.echo(f"  not put back: {undo.ref}, for {found.seconds:.0f} s")
     if found.next:
         click.echo(f"  next: {found.next}")
     sys.exit(0 if not found.next else 1)

@@ -99,12 +99,12 @@ class Breach:
 class Offender:
     """One thing that breaks a control: its name as the platform writes it, and why."""
 
-    named: str
+    ref: str
     why: str = ""
 
     def __str__(self) -> str:
         """Return `name` or `name: why`."""
-        return f"{self.named}: {self.why}" if self.why else self.named
+        return f"{self.ref}: {self.why}" if self.why else self.ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Attempt:
     What was tried, whether it got through, and the words of the answer.
     """
 
-    named: str
+    ref: str
     admitted: bool
     reason: str = ""
 
@@ -129,10 +129,10 @@ class Measurement:
 
 
 def offender(thing: object, why: str = "") -> Offender:
-    """Return `thing` as an Offender: itself, its `named` attribute, or its text."""
+    """Return `thing` as an Offender: itself, its `ref` attribute, or its text."""
     if isinstance(thing, Offender):
         return thing
-    return Offender(str(getattr(thing, "named", thing)), why or str(getattr(thing, "why", "")))
+    return Offender(str(getattr(thing, "ref", thing)), why or str(getattr(thing, "why", "")))
 
 
 @dataclass(slots=True)
@@ -235,7 +235,7 @@ class Record:
             )
         return self.control.lists[key]
 
-    def refused(self, attempt: Attempt, twin: Attempt, layer: str) -> bool:
+    def refused(self, attempt: Attempt, baseline: Attempt, layer: str) -> bool:
         """Return True if `attempt` was refused by `layer` while its harmless `twin` got through.
 
         An admitted attempt is an offender.
@@ -243,16 +243,16 @@ class Record:
         Raises:
             PairError: the twin was refused too, or the refusal does not name `layer`.
         """
-        if not twin.admitted:
+        if not baseline.admitted:
             raise PairError(
-                f"{twin.named}: the admitted twin was refused too: {twin.reason}", "mend the twin first"
+                f"{baseline.ref}: the admitted twin was refused too: {baseline.reason}", "mend the twin first"
             )
         if attempt.admitted:
-            self.found.append(Offender(attempt.named, "admitted"))
+            self.found.append(Offender(attempt.ref, "admitted"))
             return False
         if layer.lower() not in attempt.reason.lower():
             raise PairError(
-                f"{attempt.named}: refused, but not by {layer}: {attempt.reason}",
+                f"{attempt.ref}: refused, but not by {layer}: {attempt.reason}",
                 "another layer stands in front",
             )
         return True

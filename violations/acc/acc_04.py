@@ -51,8 +51,8 @@ def _applied(name: str, what: str, make: Callable[[], Manifest]) -> Violation:
 
     @as_violation(name=name, what=what, tier="live")
     def violation(plant: Plant) -> Iterator[Named]:
-        with plant.apply(make()) as named:
-            yield named
+        with plant.apply(make()) as ref:
+            yield ref
 
     return violation
 
@@ -62,8 +62,8 @@ def _in_pod(name: str, what: str, make: Callable[[], Manifest]) -> Violation:
 
     @as_violation(name=name, what=what, tier="live")
     def violation(plant: Plant) -> Iterator[Named]:
-        with plant.pod(f"{SPACE}/{name.replace('_', '-')}", container=make()) as named:
-            yield named
+        with plant.pod(f"{SPACE}/{name.replace('_', '-')}", container=make()) as ref:
+            yield ref
 
     return violation
 
@@ -112,8 +112,8 @@ def foreign_key(plant: Plant) -> Iterator[Named]:
     """Somebody adds a key of their own to a Secret that comes from Git."""
     with plant.patched(
         "Secret", "backups", "etcd-backups-writer", {"data": {"mine": _coded(_value())}}
-    ) as named:
-        yield named
+    ) as ref:
+        yield ref
 
 
 @as_violation(tier="live")
@@ -121,16 +121,16 @@ def copied_value(plant: Plant) -> Iterator[Named]:
     """A value of Vault is written down in a ConfigMap, under a name that promises nothing."""
     with plant.apply(
         _object("ConfigMap", "notes", {"data": {"note": f"for later: {_canary(plant)} (old)"}})
-    ) as named:
-        yield named
+    ) as ref:
+        yield ref
 
 
 @as_violation(tier="live")
 def copied_in_base64(plant: Plant) -> Iterator[Named]:
     """The same, in base64, in the middle of an annotation."""
     meta = {"annotations": {"example.com/note": f"see {_coded(_canary(plant))} there"}}
-    with plant.apply(_object("ConfigMap", "annotated", {"data": {}}, meta)) as named:
-        yield named
+    with plant.apply(_object("ConfigMap", "annotated", {"data": {}}, meta)) as ref:
+        yield ref
 
 
 @as_violation(tier="live")
@@ -138,8 +138,8 @@ def applied_secret(plant: Plant) -> Iterator[Named]:
     """Kubectl's own copy of a Secret, in an annotation of a Secret."""
     copy = json.dumps({"kind": "Secret", "stringData": {"password": _value()}})
     meta = {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": copy}}
-    with plant.patched("Secret", "backups", "etcd-backups-writer", {"metadata": meta}) as named:
-        yield named
+    with plant.patched("Secret", "backups", "etcd-backups-writer", {"metadata": meta}) as ref:
+        yield ref
 
 
 def _machine(name: str, what: str, make: Callable[[], Manifest]) -> Violation:
@@ -164,13 +164,13 @@ def _annotated() -> Manifest:
     return {"machine": {"nodeAnnotations": {"assay.dev/planted": text}}}
 
 
-def _in_file(name: str, what: str, tree: str, named: str, make: Callable[[], str], file: str) -> Violation:
+def _in_file(name: str, what: str, tree: str, ref: str, make: Callable[[], str], file: str) -> Violation:
     """Return a violation that adds a file beside those of Terraform; what is named is known before."""
 
     @as_violation(name=name, what=what, tier="static")
     def violation(plant: Plant) -> Iterator[Named]:
         with plant.added(tree, file, make()):
-            yield Named(named)
+            yield Named(ref)
 
     return violation
 

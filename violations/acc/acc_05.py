@@ -11,8 +11,8 @@ from assay.proof.plant import Named, Plant
 @contextmanager
 def only_warns(plant: Plant) -> Iterator[Named]:
     """The policy warns instead of refusing: everything gets in."""
-    with lax(plant, trial(plant, "Pod", "container", "unsigned")) as named:
-        yield named
+    with lax(plant, trial(plant, "Pod", "container", "unsigned")) as ref:
+        yield ref
 
 
 def ephemeral_unseen(plant: Plant) -> AbstractContextManager[Named]:
@@ -39,9 +39,9 @@ def namespace_outside(plant: Plant) -> Iterator[Named]:
     account = ("v1", "ServiceAccount", "assay-planted-outside", "default")
     with ExitStack() as undo:
         with opt_in_lifted(plant):
-            named = undo.enter_context(plant.apply(manifest))
+            ref = undo.enter_context(plant.apply(manifest))
         plant.await_object(*account, ready=bool)
-        yield named
+        yield ref
 
 
 PLANTED = [only_warns, ephemeral_unseen, init_unseen, label_not_forced, namespace_outside]

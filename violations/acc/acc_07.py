@@ -25,7 +25,7 @@ def _recorded(name: str, what: str, spoil: Callable[[Restore], Restore]) -> Viol
         restore = spoil(records.newest()["etcd"].restore)
         with plant.talos_api.replaced(records.path, records.path.read_text(encoding="utf-8")):
             records.add(dataclasses.replace(restore, ended=restore.ended))
-            yield Named(restore.named)
+            yield Named(restore.ref)
 
     return violation
 
@@ -59,7 +59,7 @@ def shares_of_another(plant: Plant) -> Iterator[Named]:
             stack.enter_context(plant.talos_api.replaced(escrow / f"vault-share-{number}", share))
         stack.callback(forget)
         forget()
-        yield Named(VaultRestore.place.named)
+        yield Named(VaultRestore.place.ref)
 
 
 PLANTED = [

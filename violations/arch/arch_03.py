@@ -23,15 +23,15 @@ def _node(plant: Plant, pool: str) -> str:
 def db_pod_on_app(plant: Plant) -> Iterator[Named]:
     """A pod that says it belongs to the db pool, on an app node."""
     spec = {"nodeName": _node(plant, "app")}
-    with plant.pod("assay-planted/db-astray", spec=spec, labels={POOL: "db"}) as named:
-        yield named
+    with plant.pod("assay-planted/db-astray", spec=spec, labels={POOL: "db"}) as ref:
+        yield ref
 
 
 @contextmanager
 def stranger_on_db(plant: Plant) -> Iterator[Named]:
     """A pod that belongs to no pool, on a db node."""
-    with plant.pod("assay-planted/stranger", spec={"nodeName": _node(plant, "db")}) as named:
-        yield named
+    with plant.pod("assay-planted/stranger", spec={"nodeName": _node(plant, "db")}) as ref:
+        yield ref
 
 
 @contextmanager
@@ -39,8 +39,8 @@ def pool_without_taint(plant: Plant) -> Iterator[Named]:
     """A db node whose taint is gone; its label stays."""
     clean = {"spec": {"taints": None}}
     ready = lambda found: not any("platform.example" in t["key"] for t in found["spec"].get("taints", []))  # noqa: E731
-    with plant.patched("Node", "", _node(plant, "db"), clean, ready=ready) as named:
-        yield named
+    with plant.patched("Node", "", _node(plant, "db"), clean, ready=ready) as ref:
+        yield ref
 
 
 PLANTED = [db_pod_on_app, stranger_on_db, pool_without_taint]

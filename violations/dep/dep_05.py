@@ -13,14 +13,14 @@ PATCH = {"machine": {"nodeAnnotations": {"assay.dev/planted": "by-hand"}}}
 def patched_by_hand(plant: Plant) -> Iterator[Named]:
     """Change one control plane's configuration, live."""
     with plant.talos_api.patched(list(plant.profile.talos.controlplanes)[1], PATCH) as machine:
-        yield Named(machine.named)
+        yield Named(machine.ref)
 
 
 @contextmanager
 def staged(plant: Plant) -> Iterator[Named]:
     """Stage a change on one worker: it runs the right configuration now and another after its next boot."""
     with plant.talos_api.patched(list(plant.profile.talos.workers)[-1], PATCH, mode="staged") as machine:
-        yield Named(machine.named)
+        yield Named(machine.ref)
 
 
 PLANTED = [patched_by_hand, staged]

@@ -20,10 +20,8 @@ def new_stateful_set(plant: Plant) -> Iterator[Named]:
         },
     }
     meta = {"namespace": "assay-planted", "name": "queue"}
-    with plant.apply(
-        {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": meta, "spec": spec}
-    ) as named:
-        yield named
+    with plant.apply({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": meta, "spec": spec}) as ref:
+        yield ref
 
 
 @contextmanager
@@ -32,8 +30,8 @@ def new_claim(plant: Plant) -> Iterator[Named]:
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
     meta = {"namespace": "assay-planted", "name": "uploads"}
     body = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
-    with plant.apply(body) as named:
-        yield named
+    with plant.apply(body) as ref:
+        yield ref
 
 
 PLANTED = [new_stateful_set, new_claim]

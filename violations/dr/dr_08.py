@@ -15,7 +15,7 @@ CONF = "platform/postgres/pgbackrest.conf"
 RULES = "backups.tf"
 
 
-def _edited(name: str, what: str, tree: str, file: str, old: str, new: str, named: str) -> Violation:
+def _edited(name: str, what: str, tree: str, file: str, old: str, new: str, ref: str) -> Violation:
     """Return a violation that edits one file of a copy."""
 
     @as_violation(name=name, what=what, tier="static")
@@ -23,7 +23,7 @@ def _edited(name: str, what: str, tree: str, file: str, old: str, new: str, name
         with plant.edited(tree, file, old, new) as path:
             rows = path.read_text(encoding="utf-8").splitlines()
             line = next((n for n, row in enumerate(rows, 1) if row == new), 0)
-            yield Named(named or f"File {tree}/{file}:{line}")
+            yield Named(ref or f"File {tree}/{file}:{line}")
 
     return violation
 
@@ -65,7 +65,7 @@ def _hidden(name: str, what: str, choose: Callable[[Sequence[Version], Base], Ve
         forget()
         try:
             with plant.s3.hidden(chosen):
-                yield Named(found[0].named)
+                yield Named(found[0].ref)
         finally:
             forget()
 
@@ -77,8 +77,8 @@ def oldest_is_none(plant: Plant) -> Iterator[Named]:
     """The oldest snapshot of etcd broke off half way."""
     writer = PointWriter.from_profile(plant.profile)
     content = writer.newest()
-    with writer.uploaded(content[: len(content) // 2], "oldest", oldest=True) as named:
-        yield Named(named)
+    with writer.uploaded(content[: len(content) // 2], "oldest", oldest=True) as ref:
+        yield Named(ref)
 
 
 PLANTED = [

@@ -31,24 +31,24 @@ def _binding(name: str, role: str, subject: dict[str, str], namespace: str = "")
 def everybody(plant: Plant) -> Iterator[Named]:
     """Whoever is logged in may read everything that role view shows."""
     group = {"apiGroup": RBAC, "kind": "Group", "name": "system:authenticated"}
-    with plant.apply(_binding("assay-everybody", "view", group)) as named:
-        yield named
+    with plant.apply(_binding("assay-everybody", "view", group)) as ref:
+        yield ref
 
 
 @contextmanager
 def nobody_in_particular(plant: Plant) -> Iterator[Named]:
     """Callers without credentials may read what role view shows, as soon as a server lets them ask."""
     group = {"apiGroup": RBAC, "kind": "Group", "name": "system:unauthenticated"}
-    with plant.apply(_binding("assay-unauthenticated", "view", group)) as named:
-        yield named
+    with plant.apply(_binding("assay-unauthenticated", "view", group)) as ref:
+        yield ref
 
 
 @contextmanager
 def anonymous_user(plant: Plant) -> Iterator[Named]:
     """The user that stands for nobody may read one namespace's objects."""
     user = {"apiGroup": RBAC, "kind": "User", "name": "system:anonymous"}
-    with plant.apply(_binding("assay-anonymous", "view", user, "kube-system")) as named:
-        yield named
+    with plant.apply(_binding("assay-anonymous", "view", user, "kube-system")) as ref:
+        yield ref
 
 
 @contextmanager
@@ -56,9 +56,9 @@ def wildcard(plant: Plant) -> Iterator[Named]:
     """A role of another name that allows everything."""
     with (
         plant.apply(_role("assay-wildcard", EVERYTHING)),
-        plant.apply(_binding("assay-wildcard", "assay-wildcard", EVE)) as named,
+        plant.apply(_binding("assay-wildcard", "assay-wildcard", EVE)) as ref,
     ):
-        yield named
+        yield ref
 
 
 @contextmanager
@@ -70,9 +70,9 @@ def aggregated(plant: Plant) -> Iterator[Named]:
     with (
         plant.apply(part),
         plant.apply(_role("assay-whole", aggregationRule=selector)),
-        plant.apply(_binding("assay-aggregated", "assay-whole", EVE)) as named,
+        plant.apply(_binding("assay-aggregated", "assay-whole", EVE)) as ref,
     ):
-        yield named
+        yield ref
 
 
 @contextmanager
@@ -80,16 +80,16 @@ def impersonator(plant: Plant) -> Iterator[Named]:
     """A role that may act as anybody."""
     with (
         plant.apply(_role("assay-impersonator", ACT_AS)),
-        plant.apply(_binding("assay-impersonator", "assay-impersonator", EVE)) as named,
+        plant.apply(_binding("assay-impersonator", "assay-impersonator", EVE)) as ref,
     ):
-        yield named
+        yield ref
 
 
 @contextmanager
 def admin_of_kube_system(plant: Plant) -> Iterator[Named]:
     """Role cluster-admin, bound in kube-system only, which is enough to take the cluster."""
-    with plant.apply(_binding("assay-system-admin", "cluster-admin", EVE, "kube-system")) as named:
-        yield named
+    with plant.apply(_binding("assay-system-admin", "cluster-admin", EVE, "kube-system")) as ref:
+        yield ref
 
 
 PLANTED = [

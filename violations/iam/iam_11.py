@@ -36,7 +36,7 @@ def pods_as_admin(plant: Plant) -> Iterator[Named]:
     with plant.talos_api.patched(
         name, {"machine": {"features": {"kubernetesTalosAPIAccess": access}}}
     ) as machine:
-        yield Named(machine.named)
+        yield Named(machine.ref)
 
 
 PLANTED = [admin_as_reader, admin_for_ten_years, pods_as_admin]

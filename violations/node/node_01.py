@@ -17,8 +17,8 @@ def foreign_node(plant: Plant) -> Iterator[Named]:
         "metadata": {"name": "assay-planted-ubuntu"},
         "spec": spec,
     }
-    with plant.apply(manifest) as named:
-        yield named
+    with plant.apply(manifest) as ref:
+        yield ref
 
 
 def release_behind(plant: Plant) -> AbstractContextManager[Named]:

@@ -12,7 +12,7 @@ def ssh_port_open(plant: Plant) -> Iterator[Named]:
     """Listen on port 22 in the network of the last worker, so that looking at one node only would miss it."""
     name = list(plant.profile.talos.workers)[-1]
     with plant.talos_api.listening(name, 22) as machine:
-        yield Named(machine.named)
+        yield Named(machine.ref)
 
 
 def extension_added(plant: Plant) -> AbstractContextManager[Named]:

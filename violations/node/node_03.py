@@ -17,7 +17,7 @@ def writable_kubelet_mount(plant: Plant) -> Iterator[Named]:
         "options": ["bind", "rshared", "rw"],
     }
     with plant.talos_api.patched(name, {"machine": {"kubelet": {"extraMounts": [mount]}}}) as machine:
-        yield Named(machine.named)
+        yield Named(machine.ref)
 
 
 PLANTED = [writable_kubelet_mount]

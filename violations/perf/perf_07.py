@@ -19,23 +19,23 @@ def _sized(found: dict[str, Any]) -> bool:
 @contextmanager
 def burstable(plant: Plant) -> Iterator[Named]:
     """A pod that asks for less than its limit."""
-    with plant.pod("assay-planted/burstable", container={"resources": BURST}, ready=_sized) as named:
-        yield named
+    with plant.pod("assay-planted/burstable", container={"resources": BURST}, ready=_sized) as ref:
+        yield ref
 
 
 @contextmanager
 def memory_only(plant: Plant) -> Iterator[Named]:
     """A pod with memory set and CPU forgotten."""
     only = {**plant.pod_spec()["containers"][0], "resources": {"requests": MEMORY, "limits": MEMORY}}
-    with plant.pod("assay-planted/memory-only", spec={"containers": [only]}, ready=_sized) as named:
-        yield named
+    with plant.pod("assay-planted/memory-only", spec={"containers": [only]}, ready=_sized) as ref:
+        yield ref
 
 
 @contextmanager
 def zero(plant: Plant) -> Iterator[Named]:
     """A pod with requests and limits that are equal because they are zero."""
-    with plant.pod("assay-planted/zero", container={"resources": ZERO}, ready=_sized) as named:
-        yield named
+    with plant.pod("assay-planted/zero", container={"resources": ZERO}, ready=_sized) as ref:
+        yield ref
 
 
 @contextmanager
@@ -43,8 +43,8 @@ def bare_sidecar(plant: Plant) -> Iterator[Named]:
     """A pod whose sidecar came without numbers, as an injector adds one."""
     sound = plant.pod_spec()["containers"][0]
     sidecar = {**sound, "name": "injected", "restartPolicy": "Always", "resources": {}}
-    with plant.pod("assay-planted/injected", spec={"initContainers": [sidecar]}, ready=_sized) as named:
-        yield named
+    with plant.pod("assay-planted/injected", spec={"initContainers": [sidecar]}, ready=_sized) as ref:
+        yield ref
 
 
 PLANTED = [burstable, memory_only, zero, bare_sidecar]

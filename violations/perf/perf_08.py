@@ -27,16 +27,16 @@ def _unsized(plant: Plant, **more: str) -> dict[str, Any]:
 @contextmanager
 def bare_pod(plant: Plant) -> Iterator[Named]:
     """A pod without requests and limits."""
-    with plant.pod("assay-planted/unsized", container=NOTHING) as named:
-        yield named
+    with plant.pod("assay-planted/unsized", container=NOTHING) as ref:
+        yield ref
 
 
 @contextmanager
 def job(plant: Plant) -> Iterator[Named]:
     """A Job without requests and limits; it is never started."""
     spec = {"suspend": True, "template": _unsized(plant, restartPolicy="Never")}
-    with plant.apply(_object("Job", "batch/v1", "unsized", spec)) as named:
-        yield named
+    with plant.apply(_object("Job", "batch/v1", "unsized", spec)) as ref:
+        yield ref
 
 
 @contextmanager
@@ -44,8 +44,8 @@ def cron_job(plant: Plant) -> Iterator[Named]:
     """A CronJob without requests and limits; it never fires."""
     template = {"spec": {"template": _unsized(plant, restartPolicy="Never")}}
     spec = {"schedule": "0 0 1 1 *", "suspend": True, "jobTemplate": template}
-    with plant.apply(_object("CronJob", "batch/v1", "unsized", spec)) as named:
-        yield named
+    with plant.apply(_object("CronJob", "batch/v1", "unsized", spec)) as ref:
+        yield ref
 
 
 @contextmanager
@@ -55,17 +55,17 @@ def hidden_by_limit_range(plant: Plant) -> Iterator[Named]:
     with (
         plant.namespace("assay-planted"),
         plant.apply(LIMIT_RANGE),
-        plant.apply(_object("Deployment", "apps/v1", "unsized", spec)) as named,
+        plant.apply(_object("Deployment", "apps/v1", "unsized", spec)) as ref,
     ):
-        yield named
+        yield ref
 
 
 @contextmanager
 def init_container(plant: Plant) -> Iterator[Named]:
     """A pod whose init container alone has no numbers."""
     first = {**plant.pod_spec()["containers"][0], "name": "first", "resources": {}}
-    with plant.pod("assay-planted/init-unsized", spec={"initContainers": [first]}) as named:
-        yield named
+    with plant.pod("assay-planted/init-unsized", spec={"initContainers": [first]}) as ref:
+        yield ref
 
 
 PLANTED = [bare_pod, job, cron_job, hidden_by_limit_range, init_container]

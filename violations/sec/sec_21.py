@@ -48,43 +48,43 @@ def forged(data: bytes, iv: int = 32, tag: int = 16) -> str:
 @contextmanager
 def edited_in_clear(plant: Plant) -> Iterator[Named]:
     """One value was edited by hand after encryption."""
-    with spoiled(plant, ENC.pattern, "aHVudGVyMi1odW50ZXIy") as named:
-        yield named
+    with spoiled(plant, ENC.pattern, "aHVudGVyMi1odW50ZXIy") as ref:
+        yield ref
 
 
 @contextmanager
 def short_fake(plant: Plant) -> Iterator[Named]:
     """One value says ENC[...] and holds three letters."""
-    with spoiled(plant, ENC.pattern, "ENC[AES256_GCM,data:aHVudGVy,iv:YWJj,tag:ZGVm,type:str]") as named:
-        yield named
+    with spoiled(plant, ENC.pattern, "ENC[AES256_GCM,data:aHVudGVy,iv:YWJj,tag:ZGVm,type:str]") as ref:
+        yield ref
 
 
 @contextmanager
 def readable_fake(plant: Plant) -> Iterator[Named]:
     """One value has the shape of ciphertext around readable text."""
-    with spoiled(plant, ENC.pattern, forged(b"correct horse battery staple")) as named:
-        yield named
+    with spoiled(plant, ENC.pattern, forged(b"correct horse battery staple")) as ref:
+        yield ref
 
 
 @contextmanager
 def random_fake(plant: Plant) -> Iterator[Named]:
     """One value has the right shape and was never encrypted: only decrypting shows it."""
-    with spoiled(plant, ENC.pattern, forged(secrets.token_bytes(24)), line=False) as named:
-        yield named
+    with spoiled(plant, ENC.pattern, forged(secrets.token_bytes(24)), line=False) as ref:
+        yield ref
 
 
 @contextmanager
 def code_does_not_match(plant: Plant) -> Iterator[Named]:
     """The Secret was moved to another namespace after encryption: its values are fine, its code is not."""
-    with spoiled(plant, r"^ +namespace: .*$", "    namespace: default", line=False) as named:
-        yield named
+    with spoiled(plant, r"^ +namespace: .*$", "    namespace: default", line=False) as ref:
+        yield ref
 
 
 @contextmanager
 def code_removed(plant: Plant) -> Iterator[Named]:
     """The message authentication code is gone."""
-    with spoiled(plant, r"^ +mac: .*\n", "", line=False) as named:
-        yield named
+    with spoiled(plant, r"^ +mac: .*\n", "", line=False) as ref:
+        yield ref
 
 
 @contextmanager
@@ -112,15 +112,15 @@ def code_of_ciphertext_only(plant: Plant) -> Iterator[Named]:
     """`mac_only_encrypted`: names and namespaces could be changed unseen."""
     with spoiled(
         plant, r"^( +)version: 3", "    mac_only_encrypted: true\n    version: 3", line=False
-    ) as named:
-        yield named
+    ) as ref:
+        yield ref
 
 
 @contextmanager
 def written_by_an_old_sops(plant: Plant) -> Iterator[Named]:
     """A file of a version before the floor."""
-    with spoiled(plant, r"^ +version: .*$", "    version: 3.6.1", line=False) as named:
-        yield named
+    with spoiled(plant, r"^ +version: .*$", "    version: 3.6.1", line=False) as ref:
+        yield ref
 
 
 @contextmanager

@@ -33,15 +33,15 @@ def path_without_rule(plant: Plant) -> Iterator[Named]:
 def stranger_in_the_rule(plant: Plant) -> Iterator[Named]:
     """A recipient nobody declared, beside the declared ones."""
     own = ",".join(plant.profile.sops.recipients)
-    with rule(plant, f"{FIELD}    age: {own},{STRANGER}\n") as named:
-        yield named
+    with rule(plant, f"{FIELD}    age: {own},{STRANGER}\n") as ref:
+        yield ref
 
 
 @contextmanager
 def declared_one_left_out(plant: Plant) -> Iterator[Named]:
     """The rule encrypts to somebody else only."""
-    with rule(plant, f"{FIELD}    age: {STRANGER}\n") as named:
-        yield named
+    with rule(plant, f"{FIELD}    age: {STRANGER}\n") as ref:
+        yield ref
 
 
 @contextmanager
@@ -68,8 +68,8 @@ def file_of_somebody_else(plant: Plant) -> Iterator[Named]:
 @contextmanager
 def pgp_beside_age(plant: Plant) -> Iterator[Named]:
     """A PGP key where age is claimed."""
-    with rule(plant, f"{FIELD}    pgp: FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4\n") as named:
-        yield named
+    with rule(plant, f"{FIELD}    pgp: FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4\n") as ref:
+        yield ref
 
 
 @contextmanager
@@ -77,8 +77,8 @@ def key_management_beside_age(plant: Plant) -> Iterator[Named]:
     """A cloud's key where age is claimed, inside of a key group."""
     key = "{arn: 'arn:aws:kms:eu-central-1:1:key/x'}"
     groups = f"    key_groups:\n      - age: [{STRANGER}]\n        kms: [{key}]\n"
-    with rule(plant, FIELD + groups) as named:
-        yield named
+    with rule(plant, FIELD + groups) as ref:
+        yield ref
 
 
 @contextmanager
@@ -86,22 +86,22 @@ def threshold(plant: Plant) -> Iterator[Named]:
     """A threshold of one makes two key groups an either-or."""
     own = ", ".join(plant.profile.sops.recipients)
     groups = f"    shamir_threshold: 1\n    key_groups:\n      - age: [{own}]\n      - age: [{STRANGER}]\n"
-    with rule(plant, FIELD + groups) as named:
-        yield named
+    with rule(plant, FIELD + groups) as ref:
+        yield ref
 
 
 @contextmanager
 def narrow_regex(plant: Plant) -> Iterator[Named]:
     """`data` stays in clear."""
-    with rule(plant, "    encrypted_regex: ^stringData$\n") as named:
-        yield named
+    with rule(plant, "    encrypted_regex: ^stringData$\n") as ref:
+        yield ref
 
 
 @contextmanager
 def clear_by_suffix(plant: Plant) -> Iterator[Named]:
     """A name decides that a value stays in clear."""
-    with rule(plant, "    unencrypted_suffix: _plain\n") as named:
-        yield named
+    with rule(plant, "    unencrypted_suffix: _plain\n") as ref:
+        yield ref
 
 
 @contextmanager

@@ -26,30 +26,30 @@ def dsn_with_password(plant: Plant) -> Iterator[Named]:
     """A database address with the password inside."""
     with planted(
         plant, "DATABASE_URL", f"postgres://shop:{PASSWORD}@pgbouncer.postgres.svc:5432/shop"
-    ) as named:
-        yield named
+    ) as ref:
+        yield ref
 
 
 @contextmanager
 def keyword_dsn(plant: Plant) -> Iterator[Named]:
     """The same in libpq's keywords."""
-    with planted(plant, "connection", f"host=pgbouncer user=shop password={PASSWORD} dbname=shop") as named:
-        yield named
+    with planted(plant, "connection", f"host=pgbouncer user=shop password={PASSWORD} dbname=shop") as ref:
+        yield ref
 
 
 @contextmanager
 def password_by_name(plant: Plant) -> Iterator[Named]:
     """A key that says what it holds."""
-    with planted(plant, "SMTP_PASSWORD", PASSWORD) as named:
-        yield named
+    with planted(plant, "SMTP_PASSWORD", PASSWORD) as ref:
+        yield ref
 
 
 @contextmanager
 def password_in_binary(plant: Plant) -> Iterator[Named]:
     """A password in a configuration file in binaryData: base64 hides nothing."""
     inner = base64.b64encode(f"[smtp]\nuser = mailer\npassword = {PASSWORD}\n".encode()).decode()
-    with planted(plant, "mail.ini", inner, "binaryData") as named:
-        yield named
+    with planted(plant, "mail.ini", inner, "binaryData") as ref:
+        yield ref
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def sealed(plant: Plant) -> Iterator[Named]:
 def two_members(plant: Plant) -> Iterator[Named]:
     """One of three members is gone: the next loss stops Vault."""
     address = plant.vault.addresses[-1]
-    named = Named("VaultPeer vault-2")
+    ref = Named("VaultPeer vault-2")
     try:
         with plant.patched(
             *STATEFUL,
@@ -63,7 +63,7 @@ def two_members(plant: Plant) -> Iterator[Named]:
             ready=lambda found: found["status"].get("replicas") == 2,
         ):
             plant.await_true(lambda: not plant.vault.healthy(), "the loss seen by the leader", 60)
-            yield named
+            yield ref
     finally:
         plant.await_true(lambda: plant.vault.unsealed(address), f"{address} unsealed", 180)
         plant.await_true(plant.vault.healthy, "a healthy storage cluster", 120)

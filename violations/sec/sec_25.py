@@ -62,22 +62,22 @@ def _role(plant: Plant, change: Manifest) -> Iterator[Named]:
 @as_violation(tier="live")
 def any_account(plant: Plant) -> Iterator[Named]:
     """Vault: a role for every service account of its namespace."""
-    with _role(plant, {"bound_service_account_names": ["*"]}) as named:
-        yield named
+    with _role(plant, {"bound_service_account_names": ["*"]}) as ref:
+        yield ref
 
 
 @as_violation(tier="live")
 def any_namespace(plant: Plant) -> Iterator[Named]:
     """Vault: a role for that service account in every namespace that anybody makes."""
-    with _role(plant, {"bound_service_account_namespaces": ["*"]}) as named:
-        yield named
+    with _role(plant, {"bound_service_account_namespaces": ["*"]}) as ref:
+        yield ref
 
 
 @as_violation(tier="live")
 def long_life(plant: Plant) -> Iterator[Named]:
     """Vault: a login that lasts a month."""
-    with _role(plant, {"token_ttl": 2592000, "token_max_ttl": 2592000}) as named:
-        yield named
+    with _role(plant, {"token_ttl": 2592000, "token_max_ttl": 2592000}) as ref:
+        yield ref
 
 
 @as_violation(tier="live")

@@ -15,16 +15,16 @@ OPERATED, SECRET = "external-secrets", "rotation-canary"
 def never_refreshed(plant: Plant) -> Iterator[Named]:
     """The canary's ExternalSecret has a refresh interval of 0."""
     patch = {"spec": {"refreshInterval": "0s"}}
-    with plant.patched("ExternalSecret", *CANARY, patch, api_version=EXTERNAL) as named:
-        yield named
+    with plant.patched("ExternalSecret", *CANARY, patch, api_version=EXTERNAL) as ref:
+        yield ref
 
 
 @contextmanager
 def as_a_variable(plant: Plant) -> Iterator[Named]:
     """A pod takes a synced Secret as a variable, and nothing restarts it."""
     variable = {"name": "CANARY", "valueFrom": {"secretKeyRef": {"name": SECRET, "key": "value"}}}
-    with plant.pod(f"{OPERATED}/planted-variable", container={"env": [variable]}) as named:
-        yield named
+    with plant.pod(f"{OPERATED}/planted-variable", container={"env": [variable]}) as ref:
+        yield ref
 
 
 @contextmanager
@@ -33,8 +33,8 @@ def by_sub_path(plant: Plant) -> Iterator[Named]:
     mount = {"name": "canary", "mountPath": "/canary", "subPath": "value", "readOnly": True}
     volume = {"name": "canary", "secret": {"secretName": SECRET}}
     spec, container = {"volumes": [volume]}, {"volumeMounts": [mount]}
-    with plant.pod(f"{OPERATED}/planted-part", spec=spec, container=container) as named:
-        yield named
+    with plant.pod(f"{OPERATED}/planted-part", spec=spec, container=container) as ref:
+        yield ref
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from assay.proof.plant import Named, Plant
 @contextmanager
 def undeclared_token(plant: Plant) -> Iterator[Named]:
     """A pod with an API token nobody asked for."""
-    with plant.pod("assay-planted/leaky", token=True) as named:
-        yield named
+    with plant.pod("assay-planted/leaky", token=True) as ref:
+        yield ref
 
 
 @contextmanager
@@ -22,8 +22,8 @@ def lasting_token(plant: Plant) -> Iterator[Named]:
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {
         "namespace": "assay-planted", "name": "lasting", "annotations": {"assay.dev/calls-api": "planted"},
     }, "spec": plant.pod_spec(spec=spec, container=mount)}  # fmt: skip
-    with plant.apply(pod) as named:
-        yield named
+    with plant.apply(pod) as ref:
+        yield ref
 
 
 @contextmanager
@@ -40,8 +40,8 @@ def stored_token(plant: Plant) -> Iterator[Named]:
     with plant.namespace("assay-planted"):
         ready = ("v1", "ServiceAccount", "assay-planted", "default")
         plant.await_object(*ready, ready=bool)
-        with plant.apply(secret, ready=lambda found: "token" in (found.get("data") or {})) as named:
-            yield named
+        with plant.apply(secret, ready=lambda found: "token" in (found.get("data") or {})) as ref:
+            yield ref
 
 
 @contextmanager
@@ -53,8 +53,8 @@ def default_account(plant: Plant) -> Iterator[Named]:
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
         "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": "assay-planted"}],
     }  # fmt: skip
-    with plant.apply(binding) as named:
-        yield named
+    with plant.apply(binding) as ref:
+        yield ref
 
 
 PLANTED = [undeclared_token, lasting_token, stored_token, default_account]

@@ -48,9 +48,9 @@ def _wider(name: str, what: str, verbs: list[str], attempt: str) -> Violation:
 def older_than_the_lock(plant: Plant) -> Iterator[Named]:
     """A bucket whose lock was given a default after something was uploaded."""
     with plant.s3.bucket("late", lock=True) as bucket:
-        named = plant.s3.upload(bucket, "early", b"not held")
+        ref = plant.s3.upload(bucket, "early", b"not held")
         plant.s3.retain(bucket, "GOVERNANCE", 1)
-        yield Named(named)
+        yield Named(ref)
 
 
 PLANTED = [

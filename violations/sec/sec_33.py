@@ -35,8 +35,8 @@ def _spoiled(what: str, name: str, spoil: Callable[[bytes], bytes]) -> Violation
     @as_violation(name=name, what=what, tier="live")
     def violation(plant: Plant) -> Iterator[Named]:
         writer = PointWriter.from_profile(plant.profile)
-        with writer.uploaded(spoil(writer.newest()), name) as named:
-            yield Named(named)
+        with writer.uploaded(spoil(writer.newest()), name) as ref:
+            yield Named(ref)
 
     return violation
 
@@ -50,16 +50,16 @@ def _flipped(content: bytes) -> bytes:
 def suspended(plant: Plant) -> Iterator[Named]:
     """Nobody takes snapshots any more."""
     patch = {"spec": {"suspend": True}}
-    with plant.patched(*CRONJOB, patch, api_version="batch/v1") as named:
-        yield named
+    with plant.patched(*CRONJOB, patch, api_version="batch/v1") as ref:
+        yield ref
 
 
 @as_violation(tier="live")
 def wide_role(plant: Plant) -> Iterator[Named]:
     """The job's Talos account asks for an operator's role as well."""
     patch = {"spec": {"roles": ["os:etcd:backup", "os:operator"]}}
-    with plant.patched("ServiceAccount", "backups", "etcd-snapshot", patch, api_version=TALOS) as named:
-        yield named
+    with plant.patched("ServiceAccount", "backups", "etcd-snapshot", patch, api_version=TALOS) as ref:
+        yield ref
 
 
 @as_violation(tier="live")
@@ -70,7 +70,7 @@ def wide_machine(plant: Plant) -> Iterator[Named]:
     with plant.talos_api.patched(
         name, {"machine": {"features": {"kubernetesTalosAPIAccess": access}}}
     ) as machine:
-        yield Named(machine.named)
+        yield Named(machine.ref)
 
 
 @as_violation(tier="live")
@@ -84,8 +84,8 @@ def plain_upload(plant: Plant) -> Iterator[Named]:
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": template}
     before = writer.shown()
     with writer.hidden_after(), plant.apply(job, ready=_done, within=180):
-        (named,) = writer.shown() - before
-        yield Named(named)
+        (ref,) = writer.shown() - before
+        yield Named(ref)
 
 
 def _done(job: Manifest) -> bool:

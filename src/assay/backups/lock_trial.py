@@ -32,7 +32,7 @@ class Pair:
     """An attempt that has to be refused, and its twin that has to get through."""
 
     attempt: Attempt
-    twin: Attempt
+    baseline: Attempt
 
     def layer(self, layers: Iterable[str]) -> str:
         """Return the one of `layers` that the refusal names; else the first, which it then does not name."""
@@ -96,8 +96,8 @@ class Trial:
     def _removal(self, what: str, canary: Version, **more: bool) -> Pair:
         """The twin deletes a marker's version: same verb, same key, nothing that is locked."""
         marker = self.mark(canary.key)
-        twin = self._try(f"{what} of a marker", self._delete(canary.key, marker, more))
-        return Pair(self._try(what, self._delete(canary.key, canary.id, more)), twin)
+        baseline = self._try(f"{what} of a marker", self._delete(canary.key, marker, more))
+        return Pair(self._try(what, self._delete(canary.key, canary.id, more)), baseline)
 
     def _delete(self, key: str, version: str, more: dict[str, bool]) -> Callable[[], object]:
         return lambda: self._client.delete_object(Bucket=self.bucket, Key=key, VersionId=version, **more)
@@ -106,8 +106,8 @@ class Trial:
         """The twin makes the retention one second longer."""
         now = dt.datetime.now(dt.UTC)
         longer = (self._s3.hold(hold.version).until or now + HOUR) + SECOND
-        twin = self._try("lengthen retention", self._retain(hold.version, hold.mode, longer, more))
-        return Pair(self._try(what, self._retain(hold.version, mode, now + lasting, more)), twin)
+        baseline = self._try("lengthen retention", self._retain(hold.version, hold.mode, longer, more))
+        return Pair(self._try(what, self._retain(hold.version, mode, now + lasting, more)), baseline)
 
     def _retain(
         self, canary: Version, mode: str, until: dt.datetime, more: dict[str, bool]
@@ -139,8 +139,8 @@ class Trial:
         return [*pairs, *(Pair(self._list(name), listed) for name in others)]
 
     def _list(self, bucket: str) -> Attempt:
-        named = f"list Bucket {bucket} as {self.who}"
-        return attempt(named, lambda: self._client.list_objects_v2(Bucket=bucket, MaxKeys=1))
+        ref = f"list Bucket {bucket} as {self.who}"
+        return attempt(ref, lambda: self._client.list_objects_v2(Bucket=bucket, MaxKeys=1))
 
     def read_only(self) -> list[Pair]:
         """Return what a key that only reads is refused: to upload and to delete."""

@@ -40,9 +40,9 @@ class Point:
     size: int = 0
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Object bucket/key`."""
-        return self.version.named
+        return self.version.ref
 
 
 class Points:

@@ -47,7 +47,7 @@ class Kept:
     ended: str = BUCKET
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Service name`."""
         return f"Service {self.service}"
 
@@ -65,7 +65,7 @@ class Base:
     whole: dt.datetime | None = None
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Backup label`."""
         return f"Backup {self.label}"
 
@@ -106,15 +106,15 @@ def _row(where: str, cells: Mapping[str, str]) -> Kept:
 def undeclared(one: Kept, bucket: DeclaredBucket | None, lost: float | None) -> list[Offender]:
     """Return what the sources and the profile say otherwise than the document."""
     if bucket is None:
-        return [Offender(one.named, "no bucket is declared for it")]
+        return [Offender(one.ref, "no bucket is declared for it")]
     wrong = unlike(one, bucket.shown, bucket.rules)
     if bucket.lock.days != one.locked:
         why = f"is locked {bucket.lock.days} days, the document says {one.locked}"
         wrong.append(Offender(bucket.shown, why))
     if one.removed < one.kept or one.locked < one.kept:
-        wrong.append(Offender(one.named, "is locked or removed before it is no longer kept"))
+        wrong.append(Offender(one.ref, "is locked or removed before it is no longer kept"))
     if lost != one.lost:
-        wrong.append(Offender(one.named, f"its objective is {lost}, the document says {one.lost:.0f} s"))
+        wrong.append(Offender(one.ref, f"its objective is {lost}, the document says {one.lost:.0f} s"))
     return wrong
 
 
@@ -160,12 +160,12 @@ def overdue(one: Kept, shown: Iterable[Version], late: float, moment: dt.datetim
         moment: now.
     """
     if one.ended == BUCKET:
-        made = [(version.named, version.modified) for version in shown]
+        made = [(version.ref, version.modified) for version in shown]
     else:
-        made = [(base.named, base.whole) for base in bases(shown) if base.whole]
-    ages = [(named, (moment - since).total_seconds() / DAY) for named, since in made]
+        made = [(base.ref, base.whole) for base in bases(shown) if base.whole]
+    ages = [(ref, (moment - since).total_seconds() / DAY) for ref, since in made]
     why = "{:.0f} days old and still there, the document says {}"
-    return [Offender(named, why.format(age, one.kept)) for named, age in ages if age > one.kept + late]
+    return [Offender(ref, why.format(age, one.kept)) for ref, age in ages if age > one.kept + late]
 
 
 def segments(versions: Iterable[Version]) -> frozenset[str]:
@@ -190,9 +190,9 @@ def gaps(versions: Sequence[Version]) -> list[Offender]:
         return [*wrong, Offender("Service postgres", "no base backup, or no log")]
     oldest = found[0]
     if oldest.whole is None:
-        wrong.append(Offender(oldest.named, "the oldest base backup has no manifest"))
+        wrong.append(Offender(oldest.ref, "the oldest base backup has no manifest"))
     elif min(one.modified for one in logs) > oldest.whole:
-        wrong.append(Offender(oldest.named, "the log begins after it ended"))
+        wrong.append(Offender(oldest.ref, "the log begins after it ended"))
     return wrong
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.formats.cron import longest_gap
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.formats.yaml_text import Document
 from assay.probes.gitops.manifests import Manifests
 
@@ -25,7 +25,7 @@ class Schedule:
     those that its pod mounts.
     """
 
-    named: str
+    ref: str
     service: str
     cron: str
     suspended: bool
@@ -46,7 +46,7 @@ class Schedule:
 class TalosAccount:
     """A service account of the Talos API for pods: the Secret of the same name carries these roles."""
 
-    named: str
+    ref: str
     name: str
     roles: tuple[str, ...]
 
@@ -56,13 +56,13 @@ class TalosAccount:
         return "" if self.roles == (ROLE,) else f"its roles are {', '.join(self.roles) or 'none'}, not {ROLE}"
 
 
-@shaped("the cluster's CronJobs")
+@parsing("the cluster's CronJobs")
 def live_schedules(items: Iterable[Mapping[str, Any]]) -> list[Schedule]:
     """Return the backup jobs among CronJobs as the API writes them."""
     return [_live(item) for item in items if item["metadata"].get("annotations", {}).get(SERVICE)]
 
 
-@shaped("the cluster's accounts of Talos")
+@parsing("the cluster's accounts of Talos")
 def live_accounts(items: Iterable[Mapping[str, Any]]) -> list[TalosAccount]:
     """Return Talos' service accounts as the API writes them."""
     return [
@@ -90,7 +90,7 @@ def _live(item: Mapping[str, Any]) -> Schedule:
     )
 
 
-@shaped("a CronJob of the manifests", "mend the manifest")
+@parsing("a CronJob of the manifests", "mend the manifest")
 def declared_schedules(manifests: Manifests) -> list[Schedule]:
     """Return the backup jobs in the manifests, by file and line.
 
@@ -98,8 +98,8 @@ def declared_schedules(manifests: Manifests) -> list[Schedule]:
         ProbeError: a file cannot be read.
     """
     return [
-        _declared(named, document)
-        for named, document in _of_kind(manifests, "batch/v1", "CronJob")
+        _declared(ref, document)
+        for ref, document in _of_kind(manifests, "batch/v1", "CronJob")
         if document.get("metadata", "annotations", SERVICE)
     ]
 
@@ -112,9 +112,9 @@ def declared_accounts(manifests: Manifests) -> list[TalosAccount]:
     """
     return [
         TalosAccount(
-            named, document.get("metadata", "name"), tuple(r.text for r in document.under("spec", "roles"))
+            ref, document.get("metadata", "name"), tuple(r.text for r in document.under("spec", "roles"))
         )
-        for named, document in _of_kind(manifests, TALOS, "ServiceAccount")
+        for ref, document in _of_kind(manifests, TALOS, "ServiceAccount")
     ]
 
 
@@ -128,12 +128,12 @@ def _of_kind(manifests: Manifests, version: str, kind: str) -> list[tuple[str, D
     ]
 
 
-def _declared(named: str, document: Document) -> Schedule:
+def _declared(ref: str, document: Document) -> Schedule:
     job = ("spec", "jobTemplate", "spec")
     mounted = document.under(*job, "template", "spec", "volumes")
     limit = document.get(*job, "activeDeadlineSeconds")
     return Schedule(
-        named,
+        ref,
         document.get("metadata", "annotations", SERVICE),
         document.get("spec", "schedule"),
         document.get("spec", "suspend").lower() == "true",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.errors import AssumptionError
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.probes.kube.client import Kube
 
 
@@ -21,11 +21,11 @@ Item = Mapping[str, Any]
 class Stateful:
     """One thing that holds state, as the platform names it, and the service it belongs to, if known."""
 
-    named: str
+    ref: str
     service: str = ""
 
 
-@shaped("what holds state in the cluster")
+@parsing("what holds state in the cluster")
 def inventory(kube: Kube, services: Iterable[str], stateless: Iterable[str]) -> list[Stateful]:
     """Return everything that holds state, but for what is declared to hold none that matters.
 

@@ -226,9 +226,9 @@ class Waiver:
         """Return True if the waiver is in force on `day`."""
         return self.created <= day <= self.expires
 
-    def covers(self, named: str) -> bool:
+    def covers(self, ref: str) -> bool:
         """Return True if an offender of this name lies in the waiver's scope."""
-        return fnmatch.fnmatchcase(named, self.scope)
+        return fnmatch.fnmatchcase(ref, self.scope)
 
 
 @dataclass(frozen=True, slots=True)

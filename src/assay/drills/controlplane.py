@@ -129,7 +129,7 @@ class Drill:
                 return
 
     def _must_be_gone(self, node: Machine) -> None:
-        await_true(lambda: not self._quorum.answers(node), f"{node.named} going away", 20)
+        await_true(lambda: not self._quorum.answers(node), f"{node.ref} going away", 20)
 
     def _await_quorum(self, when: str) -> frozenset[int]:
         await_true(self._quorum.holds, f"three agreeing etcd voters {when}", REJOIN, every=1.0)

@@ -111,4 +111,4 @@ def _left(profile: Profile) -> str:
     found = standing(profile)
     if found.running:
         return "a drill is running"
-    return f"{', '.join(undo.named for undo in found.pending)}: {found.next}" if found.pending else ""
+    return f"{', '.join(undo.ref for undo in found.pending)}: {found.next}" if found.pending else ""

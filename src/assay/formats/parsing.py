@@ -12,7 +12,7 @@ WRONG = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError
 
 
 @contextmanager
-def shaped(what: str, remedy: str = "ask again; does something else answer there?") -> Iterator[None]:
+def parsing(what: str, remedy: str = "ask again; does something else answer there?") -> Iterator[None]:
     """Turn what goes wrong while `what` is taken apart into an ERROR; also a decorator.
 
     Raises:

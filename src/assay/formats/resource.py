@@ -46,7 +46,7 @@ class Resource:
     unresolved: Unresolved | None = None
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `type.name`, which all instances share."""
         return f"{self.type}.{self.name}"
 
@@ -54,8 +54,8 @@ class Resource:
     def address(self) -> str:
         """Return `type.name`, `type.name[0]` or `type.name["key"]`."""
         if self.key is None:
-            return self.named
-        return f"{self.named}[{self.key}]" if isinstance(self.key, int) else f'{self.named}["{self.key}"]'
+            return self.ref
+        return f"{self.ref}[{self.key}]" if isinstance(self.key, int) else f'{self.ref}["{self.key}"]'
 
     def blocks(self, kind: str) -> list[Mapping[str, Value] | Unresolved]:
         """Return the nested blocks of one type, in order; an `Unresolved` stands for uncounted ones."""

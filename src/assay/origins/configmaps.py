@@ -28,7 +28,7 @@ class Entry:
     the metadata of SOPS.
     """
 
-    named: str
+    ref: str
     owner: str
     key: str
     value: str = field(repr=False)
@@ -79,7 +79,7 @@ class ConfigMaps:
         name = document.get(GENERATOR, leaf.path[1], "name")
         owner = f"{document.get(GENERATOR, leaf.path[1], 'namespace') or document.get('namespace')}/{name}"
         declared = document.get(GENERATOR, leaf.path[1], "options", "annotations", MARK) == "true"
-        where, kind = f"{file.named}:{leaf.line}", leaf.path[2]
+        where, kind = f"{file.ref}:{leaf.line}", leaf.path[2]
         if kind == "literals":
             key, _, value = leaf.text.partition("=")
             yield Entry(where, owner, key, value.strip("\"'"), declared, sealed=False)
@@ -106,7 +106,7 @@ def _written(file: SecretFile, document: Document, at: tuple[str | int, ...]) ->
     for holder in sorted(VALUES):
         for leaf in document.under(*at, holder):
             key = str(leaf.path[-1])
-            yield Entry(f"{file.named}:{leaf.line}", owner, key, leaf.text, declared, sealed)
+            yield Entry(f"{file.ref}:{leaf.line}", owner, key, leaf.text, declared, sealed)
 
 
 def _text(path: Path, where: str) -> str:
@@ -122,4 +122,4 @@ def _text(path: Path, where: str) -> str:
 
 def faults(entries: Sequence[Entry], sensitive: Sequence[str]) -> list[Offender]:
     """Return the entries that must not lie in clear, each once."""
-    return [Offender(entry.named, why) for entry in entries if (why := entry.fault(sensitive))]
+    return [Offender(entry.ref, why) for entry in entries if (why := entry.fault(sensitive))]

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.origins.levels import LATE, Synced
 from assay.origins.template import computes, own, places, touching
 from assay.probes.kube.client import Kube
@@ -40,7 +40,7 @@ class Store:
 Stores = Mapping[tuple[str, str, str], Store]
 
 
-@shaped("the cluster's ExternalSecrets")
+@parsing("the cluster's ExternalSecrets")
 def synced(kube: Kube, mount: str) -> list[Synced]:
     """Return every ExternalSecret; none where the API knows no such thing.
 

@@ -9,10 +9,10 @@ from pathlib import PurePath
 from typing import Any
 
 from assay.errors import ProbeError
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.model import Offender
 from assay.probes.kube.client import Kube
-from assay.probes.kube.paths import collection, named
+from assay.probes.kube.paths import collection, ref
 from assay.secretscan.files import texts
 from assay.secretscan.leaves import Leaf, walk
 from assay.secretscan.suspect import unzipped
@@ -23,7 +23,7 @@ GZIP = b"\x1f\x8b"
 FILES = ("templates", "files")
 
 
-@shaped("the record of a Helm release", "read the record by hand")
+@parsing("the record of a Helm release", "read the record by hand")
 def leaves(kube: Kube) -> tuple[list[Leaf], list[Offender]]:
     """Return every text of every release, and the records that do not open: nobody can say what they hold.
 
@@ -32,7 +32,7 @@ def leaves(kube: Kube) -> tuple[list[Leaf], list[Offender]]:
     """
     found, shut = list[Leaf](), list[Offender]()
     for item in kube.wire.items(collection("Secret"), fieldSelector=f"type={KIND}"):
-        secret = named({"kind": "Secret", **item})
+        secret = ref({"kind": "Secret", **item})
         release = opened(str((item.get("data") or {}).get("release", "")))
         if release is None:
             shut.append(Offender(secret, "the record of a release does not open"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.origins.levels import Held
 from assay.probes.kube.client import Kube
 from assay.probes.kube.discovery import resources
@@ -17,7 +17,7 @@ LISTED = frozenset({"list", "get"})
 APART = frozenset({"Secret", "CustomResourceDefinition"})
 
 
-@shaped("the cluster's objects")
+@parsing("the cluster's objects")
 def leaves(kube: Kube) -> tuple[list[Leaf], int]:
     """Return every text of every object that can be listed, and the number of objects.
 
@@ -40,12 +40,12 @@ def of_object(kind: str, item: Mapping[str, Any]) -> Iterator[Leaf]:
     """Yield every text of one object, what the server notes about its writers left out."""
     meta = item.get("metadata") or {}
     space = meta.get("namespace", "")
-    named = f"{kind} {space}/{meta.get('name')}" if space else f"{kind} {meta.get('name')}"
-    yield from walk(named, {**item, "metadata": {**meta, "managedFields": []}})
+    ref = f"{kind} {space}/{meta.get('name')}" if space else f"{kind} {meta.get('name')}"
+    yield from walk(ref, {**item, "metadata": {**meta, "managedFields": []}})
 
 
 def annotated(secrets: Iterable[Held]) -> Iterator[Leaf]:
     """Yield the annotations of Secrets: kubectl writes a copy of what it applied there."""
     for one in secrets:
         for key, text in one.annotations.items():
-            yield Leaf(one.named, f"metadata.annotations.{key}", key, text)
+            yield Leaf(one.ref, f"metadata.annotations.{key}", key, text)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from assay.errors import ProbeError
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.origins.levels import Held
 from assay.origins.template import filled
 from assay.probes.kube.client import Kube
@@ -24,7 +24,7 @@ Templates = Mapping[tuple[str, str], Mapping[str, str]]
 Item = Mapping[str, Any]
 
 
-@shaped("the cluster's Secrets")
+@parsing("the cluster's Secrets")
 def held(kube: Kube, marker: Marker, templates: Templates) -> list[Held]:
     """Return every Secret of every namespace.
 

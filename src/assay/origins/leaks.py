@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from assay.config.profile import LONGEST_WAIVER, Profile
 from assay.errors import ProbeError
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.probes.gitops.git import Blob, GitTree
 from assay.secretscan.files import texts
 from assay.secretscan.fingerprint import Marker
@@ -40,7 +40,7 @@ class Leak:
     `oid` is the Git object it lies in, `past` says that no current file has it.
     """
 
-    named: str
+    ref: str
     rule: str
     mark: str
     oid: str = ""
@@ -138,14 +138,14 @@ class Leaks:
         for one in self.versions:
             for line, rule, mark in _judged[self._key(one)]:
                 leak = Leak(f"File {one.path}:{line}", rule, mark, one.oid, one.past)
-                places.setdefault((leak.named, leak.mark), leak)
+                places.setdefault((leak.ref, leak.mark), leak)
         return (*places.values(), *self._in_messages())
 
     def open(self, day: datetime.date | None = None) -> list[Leak]:
         """Return what is found and not accepted on `day` (default: today) by the repository's baseline."""
         today = day or datetime.datetime.now(datetime.UTC).date()
         held = {(one.oid, one.line, one.rule) for one in self.baseline if today <= one.expires}
-        return [leak for leak in self.found if (leak.oid, _line_of(leak.named), leak.rule) not in held]
+        return [leak for leak in self.found if (leak.oid, _line_of(leak.ref), leak.rule) not in held]
 
     @cached_property
     def baseline(self) -> tuple[Accepted, ...]:
@@ -166,11 +166,11 @@ class Leaks:
         return str(self.gitleaks), one.oid, one.path
 
     def _in_messages(self) -> Iterator[Leak]:
-        for named, text in self.git.messages():
+        for ref, text in self.git.messages():
             rules = {hit.rule for hit in hits(text)} | {rule for _, rule in of_lines(text, ".md")}
-            yield from (Leak(named, rule, MARKER.short(text), past=True) for rule in sorted(rules))
+            yield from (Leak(ref, rule, MARKER.short(text), past=True) for rule in sorted(rules))
 
-    @shaped("the report of gitleaks", "check [tools] gitleaks in the profile")
+    @parsing("the report of gitleaks", "check [tools] gitleaks in the profile")
     def _by_gitleaks(self, todo: list[Version]) -> dict[int, list[tuple[int, str]]]:
         """Return number in `todo` -> (line, rule): each version lies in a folder of its own name, free of paths."""
         if self.gitleaks is None or not todo:
@@ -239,8 +239,8 @@ def _marked(version: Version, rows: Iterable[tuple[int, str]]) -> Iterator[Row]:
         yield line, rule, MARKER.short(lines[line - 1].strip() if line <= len(lines) else version.oid)
 
 
-def _line_of(named: str) -> int:
-    tail = named.rpartition(":")[2]
+def _line_of(ref: str) -> int:
+    tail = ref.rpartition(":")[2]
     return int(tail) if tail.isdigit() else 0
 
 

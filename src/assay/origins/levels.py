@@ -60,7 +60,7 @@ class Held:
     annotations: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Secret namespace/name`."""
         return f"Secret {self.space}/{self.name}"
 
@@ -104,7 +104,7 @@ class Synced:
     seen: float = 0.0
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `ExternalSecret namespace/name`."""
         return f"ExternalSecret {self.space}/{self.name}"
 
@@ -160,7 +160,7 @@ class Step:
     owner: str = NOBODY
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Secret namespace/name`, or `Machine name`."""
         return self.secret
 
@@ -248,14 +248,14 @@ def _of(held: Held, key: str, synced: list[Synced], filed: list[Filed], sources:
         return _files(held, key, mine, sources.deployer)
     if rule := next((one for one in sources.neither if one.fits(held, key)), None):
         who = f"controller {rule.writer}"
-        return Step(held.named, held.space, key, CLASSIFIED, rule.reason, owner=who)
+        return Step(held.ref, held.space, key, CLASSIFIED, rule.reason, owner=who)
     if owner := next((one for one in synced if one.unknown), None):
         who = f"ExternalSecret {owner.name}"
-        return Step(held.named, held.space, key, DECLARED, f"{owner.provider} by {who}", owner.unknown, who)
+        return Step(held.ref, held.space, key, DECLARED, f"{owner.provider} by {who}", owner.unknown, who)
     if synced or filed:
         what = f"ExternalSecret {synced[0].name}" if synced else f"SOPS {filed[0].where}"
-        return Step(held.named, held.space, key, NOTHING, "", f"{what} does not know this key")
-    return Step(held.named, held.space, key, NOTHING, "", "neither an ExternalSecret nor a SOPS file")
+        return Step(held.ref, held.space, key, NOTHING, "", f"{what} does not know this key")
+    return Step(held.ref, held.space, key, NOTHING, "", "neither an ExternalSecret nor a SOPS file")
 
 
 def _vaults(held: Held, key: str, one: Synced, sources: Sources) -> Step:
@@ -273,14 +273,14 @@ def _files(held: Held, key: str, mine: list[Filed], deployer: str) -> Step:
     one = next((one for one in mine if same(one.marks[key], held.marks[key])), mine[0])
     if len(mine) > 1 and not same(one.marks[key], held.marks[key]):
         names = " and ".join(one.where for one in mine)
-        return Step(held.named, held.space, key, NOTHING, "", f"its value is none of those of {names}")
+        return Step(held.ref, held.space, key, NOTHING, "", f"its value is none of those of {names}")
     source = f"SOPS {one.where}"
     return _step(held, key, source, source, _from_file(held, key, one, deployer))
 
 
 def _declares(one: Synced, key: str, sources: Sources) -> bool:
-    named = key in one.templates or key in one.odd or key in one.direct
-    return named or any(key in sources.entries.get(path, {}) for path in one.extracts)
+    ref = key in one.templates or key in one.odd or key in one.direct
+    return ref or any(key in sources.entries.get(path, {}) for path in one.extracts)
 
 
 def _awaited(one: Synced, key: str, sources: Sources) -> str:
@@ -295,8 +295,8 @@ def _step(held: Held, key: str, owner: str, source: str, checks: Iterable[str]) 
     """Return the rung below the first check that says why it fails; each check is one rung, from R2 on."""
     for rung, why in zip(ORDER[1:], checks, strict=False):
         if why:
-            return Step(held.named, held.space, key, rung, source, why, owner)
-    return Step(held.named, held.space, key, EQUAL, source, owner=owner)
+            return Step(held.ref, held.space, key, rung, source, why, owner)
+    return Step(held.ref, held.space, key, EQUAL, source, owner=owner)
 
 
 def _from_vault(held: Held, key: str, one: Synced, sources: Sources) -> Iterable[str]:

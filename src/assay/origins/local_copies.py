@@ -59,12 +59,12 @@ def _of_section(section: Sequence[Command], runbook: Runbook) -> Iterator[Offend
         gone = {_plain(word) for later in section[number + 1 :] for word in _ended(later)}
         line = " ".join((*command.words, command.stdin, command.stdout))
         if any(CREDENTIAL.search(found.group()) for found in HOME.finditer(line)):
-            yield Offender(command.named, "a credential in a person's home folder")
+            yield Offender(command.ref, "a credential in a person's home folder")
         made = _made(command, runbook)
         if "" in made:
-            yield Offender(command.named, "merged into a person's own kubeconfig")
+            yield Offender(command.ref, "merged into a person's own kubeconfig")
         for left in sorted({_plain(one) for one in made if one} - gone):
-            yield Offender(command.named, f"{left} is left behind: shred it at the end of the section")
+            yield Offender(command.ref, f"{left} is left behind: shred it at the end of the section")
 
 
 def _ended(command: Command) -> Sequence[str]:

@@ -98,15 +98,15 @@ def climb_machines(
 
 
 def _step(one: Carried, written: Sequence[Written], exempt: Sequence[Exempt]) -> Step:
-    named = f"Machine {one.machine}"
+    ref = f"Machine {one.machine}"
     said = [file for file in written if one.path in file.marks]
     equal = next((file for file in said if any(same(mark, one.mark) for mark in file.marks[one.path])), None)
     rule = next((rule for rule in exempt if rule.fits(one)), None)
     if equal is not None:
-        return Step(named, "", one.place, EQUAL, f"SOPS {equal.where}", owner=named)
+        return Step(ref, "", one.place, EQUAL, f"SOPS {equal.where}", owner=ref)
     if said:
         why = "its value is not the file's"
-        return Step(named, "", one.place, DECLARED, f"SOPS {said[0].where}", why, named)
+        return Step(ref, "", one.place, DECLARED, f"SOPS {said[0].where}", why, ref)
     if rule is not None:
-        return Step(named, "", one.place, CLASSIFIED, rule.reason, owner=named)
-    return Step(named, "", one.place, NOTHING, "", f"{one.why}, and no SOPS file has it", named)
+        return Step(ref, "", one.place, CLASSIFIED, rule.reason, owner=ref)
+    return Step(ref, "", one.place, NOTHING, "", f"{one.why}, and no SOPS file has it", ref)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from assay.errors import AssumptionError
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.probes.kube.client import Kube
-from assay.probes.kube.paths import collection, named
+from assay.probes.kube.paths import collection, ref
 
 
 RELOADED = ("Deployment", "StatefulSet", "DaemonSet")
@@ -35,7 +35,7 @@ class Holder:
     fault: str = ""
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Pod namespace/name`."""
         return f"Pod {self.space}/{self.pod}"
 
@@ -71,7 +71,7 @@ class Spared:
         return False
 
 
-@shaped("the cluster's pods")
+@parsing("the cluster's pods")
 def holders(
     kube: Kube, secrets: Collection[tuple[str, str]], reloaders: Collection[str] = ()
 ) -> list[Holder]:
@@ -145,7 +145,7 @@ def _workloads(kube: Kube, reloaders: Collection[str]) -> dict[str, Item]:
     """Return UID of a pod's owner -> the workload that a reloader may restart; empty where none is ready."""
     listed = {kind: kube.wire.items(collection(kind)) for kind in (*RELOADED, "ReplicaSet")}
     every = [{**one, "kind": kind} for kind in RELOADED for one in listed[kind]]
-    if not any(named(one) in reloaders and (one.get("status") or {}).get("readyReplicas") for one in every):
+    if not any(ref(one) in reloaders and (one.get("status") or {}).get("readyReplicas") for one in every):
         return {}
     found = {one["metadata"]["uid"]: one for one in every}
     sets = {one["metadata"]["uid"]: _owned(found, one) for one in listed["ReplicaSet"]}

@@ -18,7 +18,7 @@ NAMES = (("secretKeyRef", "name"), ("secretRef", "name"), ("secret", "name"), ("
 class Use:
     """One place that names a Secret: `File path:line`, and the Secret's name."""
 
-    named: str
+    ref: str
     secret: str
 
 
@@ -65,5 +65,5 @@ def declared_secrets(manifests: Manifests, sops: Sops, elsewhere: Iterable[str])
 def _target(document: Document) -> str:
     """Return the Secret that an ExternalSecret makes, or one that a ClusterExternalSecret makes of it."""
     inner = ("spec", "externalSecretSpec", "target", "name")
-    named = document.get("spec", "target", "name") or document.get(*inner)
-    return named or document.get("spec", "externalSecretName") or document.get("metadata", "name")
+    ref = document.get("spec", "target", "name") or document.get(*inner)
+    return ref or document.get("spec", "externalSecretName") or document.get("metadata", "name")

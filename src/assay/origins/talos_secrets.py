@@ -48,10 +48,10 @@ def _why(leaf: Leaf, marker: Marker, private: Collection[bytes]) -> str:
     return "a secret of machines" if known else trouble(leaf, marker, private)
 
 
-def _leaves(named: str, documents: Iterable[Mapping[str, Any]]) -> Iterator[Leaf]:
+def _leaves(ref: str, documents: Iterable[Mapping[str, Any]]) -> Iterator[Leaf]:
     for document in documents:
         called = title(document)
-        yield from walk(named, document, "" if called == MAIN else called)
+        yield from walk(ref, document, "" if called == MAIN else called)
 
 
 def written(where: str, document: Mapping[str, Any], marker: Marker) -> Written | None:

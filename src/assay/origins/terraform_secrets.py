@@ -14,7 +14,7 @@ from typing import Any
 from assay.errors import ProbeError
 from assay.formats.hcl import Block, Hcl, attributes, tfvars
 from assay.formats.hcl_value import evaluate
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.formats.resource import Unresolved, Value
 from assay.formats.yaml_text import Document, Leaf
 from assay.model import Offender
@@ -108,7 +108,7 @@ def _read(file: Path) -> bytes:
         raise ProbeError(f"{file.name}: cannot be read: {error.strerror}", "check its permissions") from error
 
 
-@shaped("the plan", "write it with terraform show -json PLAN")
+@parsing("the plan", "write it with terraform show -json PLAN")
 def in_plan(plan: Plan) -> list[Offender]:
     """Return every secret in clear in a plan, by address: of a resource, `var.name` or `output.name`.
 
@@ -118,7 +118,7 @@ def in_plan(plan: Plan) -> list[Offender]:
     return _in_json(plan.path.name, plan.document, _declared_sensitive(plan.document))
 
 
-@shaped("the state", "write it with terraform state pull")
+@parsing("the state", "write it with terraform state pull")
 def in_state(state: State) -> list[Offender]:
     """Return every secret in clear in a state, by address; none in one that is encrypted.
 

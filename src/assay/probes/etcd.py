@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from assay.errors import ProbeError
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.secretscan.suspect import repeated
 
 
@@ -36,7 +36,7 @@ class EtcdMember:
     learner: bool
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `EtcdMember name`, or its id in hexadecimal while it has none."""
         return f"EtcdMember {self.name or format(self.id, '016x')}"
 
@@ -61,7 +61,7 @@ class EtcdStatus:
     errors: tuple[str, ...]
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `EtcdMember endpoint`."""
         return f"EtcdMember {self.endpoint}"
 
@@ -97,7 +97,7 @@ class Etcd:
             ) from why
         return cls(profile.etcd.endpoints, context)
 
-    @shaped("etcd's answer", "is this an etcd 3.4 or later?")
+    @parsing("etcd's answer", "is this an etcd 3.4 or later?")
     def members(self, endpoint: str) -> list[EtcdMember]:
         """Return the member list as the member at `endpoint` sees it, asked linearizably.
 
@@ -109,7 +109,7 @@ class Etcd:
             raise ProbeError(f"{endpoint}: no members in the answer", "is this an etcd 3.4 or later?")
         return [_member(row, endpoint) for row in rows]
 
-    @shaped("etcd's answer", "is this an etcd 3.4 or later?")
+    @parsing("etcd's answer", "is this an etcd 3.4 or later?")
     def status(self, endpoint: str) -> EtcdStatus:
         """Return what the member at `endpoint` says of itself.
 
@@ -130,7 +130,7 @@ class Etcd:
             tuple(map(str, got.get("errors", ()))),
         )
 
-    @shaped("etcd's answer", "is this an etcd 3.4 or later?")
+    @parsing("etcd's answer", "is this an etcd 3.4 or later?")
     def alarms(self, endpoint: str) -> list[str]:
         """Return the raised alarms, `member kind` each.
 

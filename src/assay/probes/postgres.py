@@ -50,7 +50,7 @@ class Row:
     created: float
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Row orders/id`."""
         return f"Row orders/{self.id}"
 
@@ -64,7 +64,7 @@ class Standby:
     sync: str
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Standby name`."""
         return f"Standby {self.name}"
 
@@ -95,7 +95,7 @@ class Archiver:
 class Part:
     """One constraint or index of the schema: `Constraint table/name` or `Index name`, and if it is valid."""
 
-    named: str
+    ref: str
     valid: bool
     why: str = ""
 
@@ -119,7 +119,7 @@ class Sql:
         return cls(known, Path(profile.need_path("sql.password")).read_text().strip())
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Database host:port/dbname`."""
         return f"Database {self._where['host']}:{self._where['port']}/{self._where['dbname']}"
 
@@ -134,10 +134,10 @@ class Sql:
             with psycopg.connect(self._target(options), row_factory=dict_row) as session:
                 return session.execute(statement.encode(), values).fetchall()
         except psycopg.OperationalError as error:
-            raise ProbeError(f"{self.named}: {_cause(error)}", "check [sql]; does it serve?") from error
+            raise ProbeError(f"{self.ref}: {_cause(error)}", "check [sql]; does it serve?") from error
         except psycopg.Error as error:
             remedy = "check the account's rights"
-            raise ProbeError(f"{self.named}: SQLSTATE {error.sqlstate}", remedy) from error
+            raise ProbeError(f"{self.ref}: SQLSTATE {error.sqlstate}", remedy) from error
 
     def _target(self, options: str) -> str:
         secret = {"password": self._password} if self._password else {}
@@ -149,16 +149,16 @@ class Sql:
         Raises:
             ProbeError: it cannot be reached, or refuses for another reason than the password.
         """
-        named = f"Login {user} at {self.named}"
+        ref = f"Login {user} at {self.ref}"
         where = {**self._where, "user": user, "password": password}
         try:
             psycopg.connect(make_conninfo("", **where, connect_timeout=PATIENCE_S)).close()
         except psycopg.OperationalError as error:
             # libpq tells a refused password by its words alone. They name the user, never the password.
             if WRONG in str(error):
-                return Attempt(named, admitted=False, reason=WRONG)
-            raise ProbeError(f"{named}: {_cause(error)}", "check [sql]; does it serve?") from None
-        return Attempt(named, admitted=True)
+                return Attempt(ref, admitted=False, reason=WRONG)
+            raise ProbeError(f"{ref}: {_cause(error)}", "check [sql]; does it serve?") from None
+        return Attempt(ref, admitted=True)
 
     def order(self, mark: str) -> Row | None:
         """Return the order with this mark, None where there is none."""

@@ -55,7 +55,7 @@ def admitted(plant: Plant, tried: Trial) -> Callable[[], bool]:
 
 def first_named(plant: Plant, tried: Trial) -> Named:
     """Return how the test names the request at the first API server."""
-    return Named(tried.named(plant.profile.kube.apiservers[0]))
+    return Named(tried.ref(plant.profile.kube.apiservers[0]))
 
 
 @contextmanager

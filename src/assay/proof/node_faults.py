@@ -39,7 +39,7 @@ def other_image(plant: Plant) -> Iterator[Named]:
     try:
         launcher.do("reimage", AI_WORKER)
         plant.await_true(lambda: image() not in ("", pinned), f"{AI_WORKER} running another image", 180)
-        yield Named(plant.talos_api.machine(AI_WORKER).named)
+        yield Named(plant.talos_api.machine(AI_WORKER).ref)
     finally:
         launcher.do("kill", AI_WORKER)
         launcher.do("start", AI_WORKER)

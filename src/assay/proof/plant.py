@@ -206,9 +206,9 @@ class Plant:
         """
         given = dict(OPT_IN if labels is None else labels)
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": given}}
-        with self.apply(body, ready=lambda found: _at(found, "status", "phase") == "Active") as named:
+        with self.apply(body, ready=lambda found: _at(found, "status", "phase") == "Active") as ref:
             self.await_object("v1", "ServiceAccount", name, "default", ready=bool)
-            yield named
+            yield ref
 
     @contextmanager
     def pod(
@@ -241,8 +241,8 @@ class Plant:
         }
         with self.apply(
             {**body, "spec": self.pod_spec(image, token=token, spec=spec, container=container)}, ready
-        ) as named:
-            yield named
+        ) as ref:
+            yield ref
 
     def pod_spec(
         self,

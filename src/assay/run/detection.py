@@ -41,7 +41,7 @@ def names_it(record: Record, planted: Planted) -> bool:
     if isinstance(planted, Breach):
         return any(_beyond(one.value, planted) for one in record.numbers if one.metric == planted.metric)
     wanted = [planted] if isinstance(planted, Named) else planted
-    return {one.what for one in wanted} <= {one.named for one in record.found}
+    return {one.what for one in wanted} <= {one.ref for one in record.found}
 
 
 def blind(proof: Judgement) -> str:

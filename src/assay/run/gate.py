@@ -187,8 +187,8 @@ def waiver_for(profile: Profile, judged: Judgement, day: datetime.date) -> str:
 
 
 def _covers(waiver: Waiver, judged: Judgement) -> bool:
-    offenders = [named for named, _ in judged.offenders]
-    return waiver.scope == "*" or (bool(offenders) and all(waiver.covers(named) for named in offenders))
+    offenders = [ref for ref, _ in judged.offenders]
+    return waiver.scope == "*" or (bool(offenders) and all(waiver.covers(ref) for ref in offenders))
 
 
 def waiver_findings(

@@ -66,8 +66,8 @@ def _row(row: Row) -> Iterator[str]:
     if row.reason:
         yield f"             because: {row.reason}"
     offenders = dict.fromkeys(pair for one in row.judgements for pair in one.offenders)
-    for named, why in list(offenders)[:MOST_OFFENDERS]:
-        yield f"             - {named}: {why}" if why else f"             - {named}"
+    for ref, why in list(offenders)[:MOST_OFFENDERS]:
+        yield f"             - {ref}: {why}" if why else f"             - {ref}"
     if len(offenders) > MOST_OFFENDERS:
         yield f"             ... and {len(offenders) - MOST_OFFENDERS} more, all in the evidence"
     yield from (f"             {one.waived}" for one in row.judgements if one.waived)

@@ -49,7 +49,7 @@ def judged(record: Record, problem: BaseException | None, tier: Tier, test: str,
         seconds=round(now - begun, 3),
         looked_at=record.looked_at,
         expected=record.expected,
-        offenders=tuple((one.named, one.why) for one in record.found),
+        offenders=tuple((one.ref, one.why) for one in record.found),
         numbers=tuple((one.metric, one.value, one.unit) for one in record.numbers),
         limits=tuple((one.metric, one.value, one.unit) for one in control.limits),
         asked=tuple(record.asked),
@@ -67,7 +67,7 @@ def told(what: Judgement, problem: BaseException | None) -> Exception:
         return PopulationError(what.reason, what.remedy)
     if what.verdict != Verdict.FAIL:
         return hushed(problem)
-    shown = [f"- {named}: {why}" if why else f"- {named}" for named, why in what.offenders[:MOST_SHOWN]]
+    shown = [f"- {ref}: {why}" if why else f"- {ref}" for ref, why in what.offenders[:MOST_SHOWN]]
     more = len(what.offenders) - len(shown)
     lines = [what.reason, *shown, *([f"... and {more} more"] if more else []), f"remedy: {what.remedy}"]
     return AssertionError("\n".join(lines)).with_traceback(problem.__traceback__)

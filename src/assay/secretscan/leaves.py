@@ -24,7 +24,7 @@ URL_SAFE = str.maketrans("-_", "+/")
 class Leaf:
     """One text: the object it stands in, where in it, the name it goes by, the text."""
 
-    named: str
+    ref: str
     path: str
     name: str
     text: str = field(repr=False)
@@ -51,7 +51,7 @@ class Shown:
         return cls(kind, path)
 
 
-def walk(named: str, value: object, path: str = "", name: str = "") -> Iterator[Leaf]:
+def walk(ref: str, value: object, path: str = "", name: str = "") -> Iterator[Leaf]:
     """Yield every text and number in a structure.
 
     Args:
@@ -61,18 +61,18 @@ def walk(named: str, value: object, path: str = "", name: str = "") -> Iterator[
         name: what it goes by.
     """
     if isinstance(value, str | int | float) and not isinstance(value, bool):
-        yield Leaf(named, path, name, str(value))
+        yield Leaf(ref, path, name, str(value))
     elif isinstance(value, Mapping):
         called = {
             "value": str(value.get("name") or value.get("key") or "value"),
             "key": "" if refers(value) else "key",
         }
         for key, inner in value.items():
-            yield from walk(named, inner, f"{path}.{key}" if path else str(key), called.get(key, str(key)))
+            yield from walk(ref, inner, f"{path}.{key}" if path else str(key), called.get(key, str(key)))
     elif isinstance(value, list):
         for number, inner in enumerate(value):
             before = value[number - 1] if number else ""
-            yield from walk(named, inner, f"{path}[{number}]", _option(before, inner) or name)
+            yield from walk(ref, inner, f"{path}[{number}]", _option(before, inner) or name)
 
 
 def _option(before: object, text: object) -> str:
@@ -110,7 +110,7 @@ def trouble(leaf: Leaf, marker: Marker, private: Collection[bytes], shown: Colle
 
     What is `shown` holds no secret of its own; a copy of one it may hold.
     """
-    open_ = shown and Shown(leaf.named.partition(" ")[0], unnumbered(leaf.path)) in shown
+    open_ = shown and Shown(leaf.ref.partition(" ")[0], unnumbered(leaf.path)) in shown
     why = "" if open_ else why_secret(leaf.name, leaf.text)
     return why or ("a copy of a Secret's value" if copied(leaf, marker, private) else "")
 
@@ -120,4 +120,4 @@ def faults(
 ) -> list[Offender]:
     """Return every place that holds a secret, by object and path, each place once."""
     judged = ((leaf, trouble(leaf, marker, private, shown)) for leaf in found)
-    return [Offender(leaf.named, f"{leaf.path}: {why}") for leaf, why in judged if why]
+    return [Offender(leaf.ref, f"{leaf.path}: {why}") for leaf, why in judged if why]

@@ -270,8 +270,8 @@ def public(text: str) -> bool:
     url = URL.fullmatch(text)
     if url is None:
         return all(_shown(word) for word in text.split(",")) or bool(EMAIL.fullmatch(text))
-    named = any(weight(name) for name in SETTING.findall(text))
-    return not named and all(
+    ref = any(weight(name) for name in SETTING.findall(text))
+    return not ref and all(
         _shown(part) or not strong(part, 8) for part in re.split(r"[/?&;=,]+", url["rest"])
     )
 

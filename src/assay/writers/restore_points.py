@@ -78,7 +78,7 @@ class PointWriter:
 
     def shown(self) -> frozenset[str]:
         """Return the names of the objects that a listing shows."""
-        return frozenset(one.named for one in self._shown())
+        return frozenset(one.ref for one in self._shown())
 
     def _shown(self) -> list[Version]:
         return [v for v in self._s3.versions(self._bucket, PREFIX) if v.shown]

@@ -125,9 +125,9 @@ class S3Writer:
         with self.bucket("hidden", lock=False):
             self.upload(NOTES, "note", note)
             try:
-                with asking(f"hide {version.named}"):
+                with asking(f"hide {version.ref}"):
                     self._client.delete_object(Bucket=version.bucket, Key=version.key)
-                yield version.named
+                yield version.ref
             finally:
                 self._show_again()
 
@@ -138,7 +138,7 @@ class S3Writer:
             note = json.loads(self._s3.read(kept))
             for one in self._s3.versions(note["bucket"], note["key"]):
                 if one.key == note["key"] and one.marker and one.latest:
-                    with asking(f"show {one.named}"):
+                    with asking(f"show {one.ref}"):
                         self._client.delete_object(Bucket=one.bucket, Key=one.key, VersionId=one.id)
 
     @contextmanager
@@ -190,7 +190,7 @@ class S3Writer:
         if bucket not in self._names():
             return
         for one in self._s3.versions(bucket):
-            with asking(f"delete {one.named}"):
+            with asking(f"delete {one.ref}"):
                 self._client.delete_object(
                     Bucket=bucket, Key=one.key, VersionId=one.id, BypassGovernanceRetention=True
                 )

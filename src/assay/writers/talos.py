@@ -98,7 +98,7 @@ class TalosWriter:
             self._talos.admin.ask(
                 machine, "patch", "machineconfig", "--mode", mode, "--patch", json.dumps(patch)
             )
-            self._await(lambda: self._stored(machine) != before, f"{machine.named} taking the patch")
+            self._await(lambda: self._stored(machine) != before, f"{machine.ref} taking the patch")
             yield machine
         finally:
             self._put_back(machine, way_back)
@@ -141,7 +141,7 @@ class TalosWriter:
         space = next((p for p in (NETNS / node, NETNS / f"assay-{node}") if p.exists()), None)
         if space is None:
             raise GuardError(
-                f"{machine.named} has no network namespace on this machine", "plant this on a lab run here"
+                f"{machine.ref} has no network namespace on this machine", "plant this on a lab run here"
             )
         argv = ["nsenter", f"--net={space}", sys.executable, "-c", LISTEN, str(port)]
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -163,7 +163,7 @@ class TalosWriter:
         before = way_back.read_text()
         self._talos.admin.ask(machine, "apply-config", "--mode", "no-reboot", "--file", str(way_back))
         wanted = self._settled(machine, before)
-        self._await(wanted, f"{machine.named} getting its configuration back", 60)
+        self._await(wanted, f"{machine.ref} getting its configuration back", 60)
         way_back.unlink()
 
     def _settled(self, machine: Machine, before: str) -> Callable[[], bool]:

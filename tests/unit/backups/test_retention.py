@@ -111,7 +111,7 @@ GOOD = Expiry("good", enabled=True, current=30, noncurrent=30)
 )  # fmt: skip
 def test_rules_that_differ_are_named(rules: list[Expiry], said: list[str]) -> None:
     wrong = retention.unlike(ONE, "Bucket b", rules)
-    assert {one.named for one in wrong} <= {"Bucket b"}
+    assert {one.ref for one in wrong} <= {"Bucket b"}
     assert [
         " ".join(one.why.split()[: len(word.split())]) for one, word in zip(wrong, said, strict=True)
     ] == said
@@ -186,7 +186,7 @@ def test_base_backups_are_whole_by_their_manifest() -> None:
     history = version("p/backup/p/backup.history/2026/20261123-010203F.manifest.gz")
     copy = version("p/backup/p/20261125-010203F/backup.manifest.copy")
     first, second = retention.bases([later, history, copy, MANIFEST])
-    assert (first.named, first.whole) == ("Backup 20261124-010203F", MANIFEST.modified)
+    assert (first.ref, first.whole) == ("Backup 20261124-010203F", MANIFEST.modified)
     assert (second.label, second.whole) == ("20261125-010203F", None)
 
 
@@ -234,13 +234,13 @@ def test_nobody_can_say(server: Sql, stored: set[str]) -> None:
 
 def test_a_gap_is_named() -> None:
     (wrong,) = retention.gaps([segment(254), segment(255), segment(257), MANIFEST])
-    assert wrong.named == "Segment 000000010000000100000000"
+    assert wrong.ref == "Segment 000000010000000100000000"
 
 
 def test_a_gap_between_two_timelines_is_named() -> None:
     """The old leader died with segments that nobody archived: the new one does not begin where it ended."""
     log = [segment(1), segment(2), segment(5, 2), MANIFEST]
-    assert [one.named[-8:] for one in retention.gaps(log)] == ["00000003", "00000004"]
+    assert [one.ref[-8:] for one in retention.gaps(log)] == ["00000003", "00000004"]
     assert retention.gaps([segment(1), segment(2), segment(3), segment(2, 2), MANIFEST]) == []
 
 
@@ -248,7 +248,7 @@ def test_a_log_that_begins_after_the_backup_makes_nothing_whole() -> None:
     early = version(MANIFEST.key, age=60)
     assert retention.gaps([segment(1), version(segment(0).key, age=60), early]) == []
     (wrong,) = retention.gaps([segment(1), early])
-    assert (wrong.named, wrong.why) == ("Backup 20261124-010203F", "the log begins after it ended")
+    assert (wrong.ref, wrong.why) == ("Backup 20261124-010203F", "the log begins after it ended")
 
 
 def test_a_gap_without_end_is_cut_short() -> None:

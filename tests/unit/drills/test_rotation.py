@@ -63,7 +63,7 @@ def cluster(*pods: dict[str, Any], workloads: tuple[dict[str, Any], ...] = ()) -
 def test_who_holds_a_secret_and_whether_it_follows(spec: dict[str, Any], faults: list[str]) -> None:
     found = holders(cluster(pod(spec)), PLACES)
     assert [one.fault for one in found] == faults
-    assert all(one.named == "Pod shop/p" for one in found)
+    assert all(one.ref == "Pod shop/p" for one in found)
 
 
 def test_pods_that_end_are_left_out() -> None:

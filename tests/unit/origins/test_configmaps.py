@@ -16,7 +16,7 @@ from assay.proof.sops_sample import PASSWORD
 def found(folder: Path, *sensitive: str) -> list[str]:
     """Return the names of what may not stay."""
     entries = ConfigMaps(Sops(SopsAccess(), folder).everything).entries
-    return [fault.named.partition("/")[2] for fault in faults(entries, sensitive)]
+    return [fault.ref.partition("/")[2] for fault in faults(entries, sensitive)]
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,10 @@ class Cluster:
 
     def __init__(self, version: str = "v1", **lists: list[dict[str, Any]]) -> None:
         root = f"/apis/external-secrets.io/{version}"
-        named = {"groupVersion": root.removeprefix("/apis/")}
+        ref = {"groupVersion": root.removeprefix("/apis/")}
         self.wire = Wire("https://api", self._send)
         self._said: dict[str, object] = {
-            "/apis/external-secrets.io": {"preferredVersion": named, "versions": [named]},
+            "/apis/external-secrets.io": {"preferredVersion": ref, "versions": [ref]},
             root: {
                 "resources": [{"name": name} for name in (*lists, "pushsecrets", "clusterexternalsecrets")]
             },

@@ -136,8 +136,8 @@ class Wire:
 
     def ask(self, _: str, path: str) -> Answer:
         known = any(one.startswith(f"{path}/") for one in self.lists)
-        named = {"groupVersion": "external-secrets.io/v1"}
-        return Answer(200 if known else 404, {"preferredVersion": named, "versions": [named]})
+        ref = {"groupVersion": "external-secrets.io/v1"}
+        return Answer(200 if known else 404, {"preferredVersion": ref, "versions": [ref]})
 
     def need(self, answer: Answer, *_: str) -> Answer:
         return answer

@@ -77,7 +77,7 @@ def test_every_secret_of_a_bundle_is_equal() -> None:
     found = steps(MADE, BUNDLED)
     assert {step.rung for step in found} == {"R4"}
     assert {step.key for step in found} == {*BUNDLE.values()} - {"cluster.aescbcEncryptionSecret"}
-    assert {(step.named, step.source) for step in found} == {("Machine cp-1", f"SOPS {WHERE}")}
+    assert {(step.ref, step.source) for step in found} == {("Machine cp-1", f"SOPS {WHERE}")}
 
 
 def test_every_place_of_the_bundle_is_a_secret_one() -> None:
@@ -86,7 +86,7 @@ def test_every_place_of_the_bundle_is_a_secret_one() -> None:
 
 def test_another_value_is_declared_only() -> None:
     (step,) = [one for one in steps(changed(token=OTHER), BUNDLED) if not one.proven]
-    assert (step.named, step.key, step.rung) == ("Machine cp-1", "machine.token", "R1")
+    assert (step.ref, step.key, step.rung) == ("Machine cp-1", "machine.token", "R1")
     assert step.above == "its value is not the file's"
 
 

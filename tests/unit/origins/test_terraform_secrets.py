@@ -29,15 +29,15 @@ def judged(tmp_path: Path, **files: str) -> list[tuple[str, str]]:
         place.write_text(text)
     found = in_sources(infra, sources(infra))
     assert not any(VALUE in str(one) or SHORT in str(one) for one in found)
-    return [(one.named, one.why) for one in found]
+    return [(one.ref, one.why) for one in found]
 
 
 def names(found: list[tuple[str, str]]) -> list[str]:
-    return [named for named, _ in found]
+    return [ref for ref, _ in found]
 
 
 @pytest.mark.parametrize(
-    ("files", "named"),
+    ("files", "ref"),
     [
         ({"a_tf": f'locals {{\n  db_password = "{VALUE}"\n}}\n'}, "File infra/a.tf:2"),
         ({"a_tf": f'variable "db_password" {{\n  default = "{VALUE}"\n}}\n'}, "File infra/a.tf:2"),
@@ -58,8 +58,8 @@ def names(found: list[tuple[str, str]]) -> list[str]:
           f'{{"password": "{VALUE}"}}}}]}}]}}\n'}, "File infra/terraform.tfstate:1"),
     ],
 )  # fmt: skip
-def test_a_literal_is_named_by_file_and_line(tmp_path: Path, files: dict[str, str], named: str) -> None:
-    assert names(judged(tmp_path, **files)) == [named]
+def test_a_literal_is_named_by_file_and_line(tmp_path: Path, files: dict[str, str], ref: str) -> None:
+    assert names(judged(tmp_path, **files)) == [ref]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def plan(
     path.write_text(json.dumps(document))
     found = in_plan(Plan(path))
     assert not any(VALUE in str(one) or SHORT in str(one) for one in found)
-    return [(one.named, one.why) for one in found]
+    return [(one.ref, one.why) for one in found]
 
 
 def test_a_value_under_a_telling_name_is_found_once(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def state(tmp_path: Path, document: object) -> list[tuple[str, str]]:
     path.write_text(document if isinstance(document, str) else json.dumps(document))
     found = in_state(State(path))
     assert not any(VALUE in str(one) or SHORT in str(one) for one in found)
-    return [(one.named, one.why) for one in found]
+    return [(one.ref, one.why) for one in found]
 
 
 def pulled(attributes: dict[str, Any], **more: object) -> dict[str, Any]:

@@ -77,16 +77,16 @@ def test_a_variable_goes_by_its_own_name() -> None:
         "spec": {"containers": [{"env": [{"name": "DB_PASSWORD", "value": VALUE}]}]},
     }
     (leaf,) = [one for one in kube_leaves.of_object("Pod", item) if one.text == VALUE]
-    assert (leaf.named, leaf.name) == ("Pod a/b", "DB_PASSWORD")
+    assert (leaf.ref, leaf.name) == ("Pod a/b", "DB_PASSWORD")
     assert not [one for one in kube_leaves.of_object("Pod", item) if one.text == "y"]
 
 
 def test_an_argument_goes_by_the_option_before_it() -> None:
     args = ["--db-password", VALUE, "--verbose", "--level", "3", "--user=shop", "other"]
     item = {"metadata": {"name": "b"}, "spec": {"args": args}}
-    named = {one.text: one.name for one in kube_leaves.of_object("Pod", item) if one.path.startswith("spec")}
-    assert named[VALUE] == "db-password"
-    assert (named["3"], named["--level"], named["other"]) == ("level", "args", "args")
+    ref = {one.text: one.name for one in kube_leaves.of_object("Pod", item) if one.path.startswith("spec")}
+    assert ref[VALUE] == "db-password"
+    assert (ref["3"], ref["--level"], ref["other"]) == ("level", "args", "args")
 
 
 def test_the_annotations_of_a_secret_are_texts() -> None:
@@ -102,8 +102,8 @@ class Discovery:
 
     def get(self, path: str) -> dict[str, Any]:
         def group(*versions: str) -> dict[str, Any]:
-            named = [{"groupVersion": one} for one in versions]
-            return {"preferredVersion": named[0], "versions": named}
+            ref = [{"groupVersion": one} for one in versions]
+            return {"preferredVersion": ref[0], "versions": ref}
 
         def known(*kinds: str) -> dict[str, Any]:
             return {"resources": [{"name": k, "kind": k, "verbs": ["list", "get"]} for k in kinds]}
@@ -151,7 +151,7 @@ PLACED = [
 def test_every_kind_of_place_is_searched(kind: str, more: dict[str, Any], place: str) -> None:
     item = {**more, "metadata": {"namespace": "a", "name": "b", **more.get("metadata", {})}}
     (found,) = faults(kube_leaves.of_object(kind, item), MARKER, frozenset())
-    assert (found.named, found.why.partition(": ")[0]) == (f"{kind} a/b", place)
+    assert (found.ref, found.why.partition(": ")[0]) == (f"{kind} a/b", place)
     assert VALUE not in str(found)
 
 
@@ -172,13 +172,13 @@ def test_a_text_with_a_structure_is_read_by_it(name: str, text: str) -> None:
     assert "Xk9m" not in str(found)
 
 
-@pytest.mark.parametrize("named", [
+@pytest.mark.parametrize("ref", [
     {"name": "db.password", "value": VALUE, "forceString": True}, {"key": "db_password", "value": VALUE},
     {"key": "db_password", "value": VALUE, "type": "string"},
 ])  # fmt: skip
-def test_a_value_goes_by_the_name_beside_it(named: dict[str, Any]) -> None:
-    (found,) = faults(walk("Application a/b", {"spec": [named]}), MARKER, frozenset())
-    assert found.why == f"spec[0].value: a value under the name {named.get('name') or named['key']}"
+def test_a_value_goes_by_the_name_beside_it(ref: dict[str, Any]) -> None:
+    (found,) = faults(walk("Application a/b", {"spec": [ref]}), MARKER, frozenset())
+    assert found.why == f"spec[0].value: a value under the name {ref.get('name') or ref['key']}"
 
 
 FILE, LABEL = "gcp-SA-key-2024-v1.json", "node.example.com/gpu-a100-80gb"
@@ -268,7 +268,7 @@ def release(packed: bool = True, **more: object) -> dict[str, Any]:
 def searched(item: dict[str, Any]) -> list[str]:
     leaves, shut = helm_record.leaves(type("Kube", (), {"wire": Wire(item)})())  # type: ignore[arg-type]
     found = [*shut, *faults(leaves, MARKER, frozenset({mark(f"{VALUE}-copied")}))]
-    assert {one.named for one in found} <= {"Secret shop/sh.helm.release.v1.db.v1"}
+    assert {one.ref for one in found} <= {"Secret shop/sh.helm.release.v1.db.v1"}
     assert VALUE not in str(found)
     return [one.why.partition(": ")[0] for one in found]
 

@@ -177,7 +177,7 @@ class Reader:
         said = result.stdout.str() + result.stderr.str()
         (path,) = (reports / "evidence").glob("*.jsonl")
         (line,) = read_lines(path)
-        shown = " ".join([str(line["reason"]), *(f"{named}: {why}" for named, why in line["offenders"])])
+        shown = " ".join([str(line["reason"]), *(f"{ref}: {why}" for ref, why in line["offenders"])])
         assert (line["verdict"], bool(re.search(reason, shown))) == (verdict, True), line
         assert re.search(remedy, str(line["remedy"]))
         assert f"{verdict} (1)" in said

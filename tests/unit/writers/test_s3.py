@@ -106,8 +106,8 @@ def shown(store: Store) -> list[str]:
 
 def test_what_is_hidden_is_shown_again(store: Store) -> None:
     one, s3 = next(v for v in writer(store).shown("b") if v.key == "backup"), writer(store)
-    with s3.hidden(one) as named:
-        assert named == "Object b/backup"
+    with s3.hidden(one) as ref:
+        assert ref == "Object b/backup"
         assert [v.key for v in s3.shown("b")] == ["backup.manifest"]
     assert shown(store) == ["backup", "backup.manifest"]
     assert set(store.buckets) == {"b"}

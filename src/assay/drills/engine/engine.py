@@ -111,10 +111,10 @@ class Engine:
             driver = self._drivers(undo.driver)
             _tried(partial(driver.ensure_undone, undo.target))
             if not driver.is_undone(undo.target):
-                return [f"{undo.named} did not come back: {driver.by_hand(undo.target)}"]
+                return [f"{undo.ref} did not come back: {driver.by_hand(undo.target)}"]
             self._journal.undone(number)
         except AssayError as why:
-            return [f"{undo.named}: {why}"]
+            return [f"{undo.ref}: {why}"]
         return []
 
 

@@ -71,7 +71,7 @@ class Undo:
     target: str
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `driver target`."""
         return f"{self.driver} {self.target}"
 

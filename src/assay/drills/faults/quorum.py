@@ -119,8 +119,8 @@ def judge_members(lists: dict[str, list[EtcdMember]], count: int) -> list[str]:
     for endpoint, members in lists.items():
         if len(members) != count:
             wrong.append(f"{endpoint} lists {len(members)} members, not {count}")
-        wrong += [f"{endpoint}: {m.named} is a learner" for m in members if m.learner]
-        wrong += [f"{endpoint}: {m.named} never started" for m in members if not m.started]
+        wrong += [f"{endpoint}: {m.ref} is a learner" for m in members if m.learner]
+        wrong += [f"{endpoint}: {m.ref} never started" for m in members if not m.started]
         if len({m.peers for m in members}) != len(members):
             wrong.append(f"{endpoint}: two members share a peer address")
     if len({frozenset(m.id for m in members) for members in lists.values()}) > 1:
@@ -141,11 +141,11 @@ def judge_status(rows: list[EtcdStatus], count: int) -> list[str]:
     leaders = {row.leader for row in rows}
     if len(leaders) != 1 or 0 in leaders or not leaders <= {row.member for row in rows}:
         wrong.append("the members do not follow one leader among them")
-    wrong += [f"{row.named}: {error}" for row in rows for error in row.errors]
-    wrong += [f"{row.named} answers as a learner" for row in rows if row.learner]
+    wrong += [f"{row.ref}: {error}" for row in rows for error in row.errors]
+    wrong += [f"{row.ref} answers as a learner" for row in rows if row.learner]
     newest = max((row.index for row in rows), default=0)
     wrong += [
-        f"{row.named} is {newest - row.applied} entries behind" for row in rows if newest - row.applied > LAG
+        f"{row.ref} is {newest - row.applied} entries behind" for row in rows if newest - row.applied > LAG
     ]
     if len({row.version for row in rows}) > 1:
         wrong.append("the members run different versions")

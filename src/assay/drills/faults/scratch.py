@@ -45,7 +45,7 @@ class Place:
     ledger: str = ""
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Restore service`: what is named where no line of the runbook is to blame."""
         return f"Restore {self.service}"
 

@@ -66,7 +66,7 @@ def mistakes(runbook: Runbook) -> list[Offender]:
     Raises:
         ProbeError: no such section, or a tool is not there to try it with.
     """
-    found = [Offender(one.named, one.why) for one in runbook.mistakes(SECTION)]
+    found = [Offender(one.ref, one.why) for one in runbook.mistakes(SECTION)]
     recovers = [
         c for c in runbook.section(SECTION) if c.words[:1] == ("talosctl",) and "bootstrap" in c.words
     ]
@@ -142,7 +142,7 @@ class EtcdRestore:
         fresh = next(one for one in points.snapshots() if one.id not in before)
         if fault := points.open(fresh).fault:
             raise AssumptionError(
-                f"{fresh.named}: {fault}", "without a snapshot that restores nothing is broken"
+                f"{fresh.ref}: {fault}", "without a snapshot that restores nothing is broken"
             )
         return begun
 
@@ -195,7 +195,7 @@ class EtcdRestore:
                     procedure.run(command)
                 full = now() - fault
         except StepError as failed:
-            return Result(None, (Offender(failed.named, failed.why),), notes=notes)
+            return Result(None, (Offender(failed.ref, failed.why),), notes=notes)
         Records.from_profile(self._profile).add(restore)
         acked = sum(op.outcome == OK for op in ops)
         return Result(restore, (*wrong, *bad, *early), acked, notes, full)

@@ -8,7 +8,7 @@ from typing import Any
 
 from assay.drills.restore.procedure import StepError
 from assay.drills.workload.verdict import FAIL, OK, Op
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.model import Offender
 from assay.probes.runbook.reader import Command
 
@@ -43,7 +43,7 @@ def last_name(printed: str, command: Command) -> str:
     """
     names = sorted(line.strip() for line in printed.splitlines() if line.strip())
     if not names:
-        raise StepError(command.named, "the object storage lists no snapshot")
+        raise StepError(command.ref, "the object storage lists no snapshot")
     return names[-1]
 
 
@@ -55,13 +55,13 @@ def voters(text: str) -> int:
     return len(good) if len(leaders) == 1 else 0
 
 
-@shaped("a creation time")
+@parsing("a creation time")
 def created(item: Mapping[str, Any]) -> float:
     """Return when an object was created, seconds since 1970."""
     return _stamp(str(item["metadata"]["creationTimestamp"]))
 
 
-@shaped("a pod's status")
+@parsing("a pod's status")
 def started_within(item: Mapping[str, Any], after: float, before: float) -> bool:
     """Return whether a container of the pod was started between two times."""
     states = item.get("status", {}).get("containerStatuses", [])

@@ -92,7 +92,7 @@ class PostgresRestore(Beside):
         self._sql, self._http = Sql.from_profile(profile), Http.from_profile(profile)
 
     def _run(self, engine: Engine) -> Result:
-        before = [one.named for one in (*self._sql.constraints(), *self._sql.indexes())]
+        before = [one.ref for one in (*self._sql.constraints(), *self._sql.indexes())]
         written = self._ledger()
         with self._scratch(engine):
             result = self._latest(written, before)
@@ -221,7 +221,7 @@ class PostgresRestore(Beside):
     ) -> list[Offender]:
         """Have the application show the newest restored row, by the id that it was confirmed with."""
         if not kept:
-            return [Offender(self.place.named, "no row of the ledger came back")]
+            return [Offender(self.place.ref, "no row of the ledger came back")]
         newest = kept[-1]
         if written.ids.get(newest.key, newest.id) != newest.id:
             return [Offender(f"Row {newest.key}", "came back under another id")]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from assay.drills.restore.procedure import StepError
 from assay.drills.workload.verdict import FAIL, OK, Op
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.formats.tools import full
 from assay.model import Offender
 from assay.probes.runbook.reader import Command
@@ -42,7 +42,7 @@ def newest_segment(printed: str, fault: float, command: Command) -> str:
     ]
     names: list[str] = [name for name, moment in rows if moment <= fault]
     if not names:
-        raise StepError(command.named, "the object storage lists no segment of the log")
+        raise StepError(command.ref, "the object storage lists no segment of the log")
     return max(names)
 
 
@@ -68,7 +68,7 @@ def taken(log: str) -> str:
     return found[1] if found else ""
 
 
-@shaped("the restored ledger", "look at the restored database's pod")
+@parsing("the restored ledger", "look at the restored database's pod")
 def rows(printed: str) -> list[Kept]:
     """Return the ledger's rows from lines of id, tab, key.
 

@@ -28,7 +28,7 @@ from assay.drills.restore.postgres import PARTS, PATH, SHOWN, SIZE, PostgresRest
 from assay.drills.restore.procedure import Procedure, StepError
 from assay.drills.restore.result import MEASURED, Result, Stopwatch
 from assay.drills.workload.verdict import OK
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.model import Offender
 from assay.probes.s3.client import S3
 
@@ -100,8 +100,8 @@ class OldestPostgres(PostgresRestore):
         bucket = self._s3.buckets[self.place.service]
         found = bases(one for one in self._s3.versions(bucket) if one.shown)
         if not found or found[0].whole is None:
-            named = found[0].named if found else f"Service {self.place.service}"
-            return Result(None, (Offender(named, "no base backup with a manifest"),))
+            ref = found[0].ref if found else f"Service {self.place.service}"
+            return Result(None, (Offender(ref, "no base backup with a manifest"),))
         aim, written = self._aim(found[0], found[0].whole), self._ledger()
         with self._scratch(engine):
             return self._oldest(aim, written)
@@ -110,7 +110,7 @@ class OldestPostgres(PostgresRestore):
         """Aim at the next whole second: pgBackRest takes the newest backup that ended before it."""
         moment = whole.replace(microsecond=0) + dt.timedelta(seconds=1)
         known = {row["id"]: row["mark"] for row in self._sql.rows(OLDER, (moment - SETTLED,))}
-        parts = [one.named for one in (*self._sql.constraints(), *self._sql.indexes())]
+        parts = [one.ref for one in (*self._sql.constraints(), *self._sql.indexes())]
         return Aim(base, f"{moment:%Y-%m-%d %H:%M:%S}+00", known, parts)
 
     def _oldest(self, aim: Aim, written: Written) -> Result:
@@ -135,8 +135,8 @@ class OldestPostgres(PostgresRestore):
     def _blamed(self, base: Base, failed: StepError) -> Offender:
         """Return what to name; what the backup brought back is the backup's fault, not the line's."""
         said = self._offender(failed)
-        checks = [one.named for one in self.runbook.section(self.place.section) if "pg_amcheck" in one.words]
-        return Offender(base.named, said.why) if said.named in (self.place.named, *checks) else said
+        checks = [one.ref for one in self.runbook.section(self.place.section) if "pg_amcheck" in one.words]
+        return Offender(base.ref, said.why) if said.ref in (self.place.ref, *checks) else said
 
     def _application(
         self, procedure: Procedure, steps: Steps, found: Found, written: Written
@@ -148,7 +148,7 @@ class OldestPostgres(PostgresRestore):
 
     # looking into the restored database past the runbook, with our own key ----------------------------
 
-    @shaped("what the restored database says", "look at its pod")
+    @parsing("what the restored database says", "look at its pod")
     def _found(self, aim: Aim) -> Found:
         same = self._ask(SAME % (", ".join(map(str, aim.known)) or "NULL"))
         rows = (line.split("\t") for line in same.splitlines())
@@ -169,7 +169,7 @@ class OldestPostgres(PostgresRestore):
             time.sleep(1.0)
         if answer.status == 404 and UNKNOWN in answer.reason:
             return []
-        return [Offender(self.place.named, f"the application does not look orders up: {answer.status}")]
+        return [Offender(self.place.ref, f"the application does not look orders up: {answer.status}")]
 
 
 def _notes(aim: Aim, found: Found, watch: Stopwatch) -> dict[str, str]:

@@ -24,12 +24,12 @@ LONGEST = 400
 
 
 class StepError(AssayError):
-    """A command of the runbook did not do what the runbook says; `named` is its `File path:line`."""
+    """A command of the runbook did not do what the runbook says; `ref` is its `File path:line`."""
 
-    def __init__(self, named: str, why: str) -> None:
+    def __init__(self, ref: str, why: str) -> None:
         """Name the line, and say why; what a tool printed is in it only if it looks like no secret."""
-        self.named, self.why = named, repeated(why, LONGEST)
-        super().__init__(f"{named}: {self.why}", "mend the runbook or what it rests on")
+        self.ref, self.why = ref, repeated(why, LONGEST)
+        super().__init__(f"{ref}: {self.why}", "mend the runbook or what it rests on")
 
 
 class HopelessError(StepError):
@@ -84,7 +84,7 @@ class Procedure:
         said = (*command.words, command.stdin, command.stdout)
         names = {name for word in said for name in _placeholders(word)}
         if unknown := sorted(names - set(self.values)):
-            raise StepError(command.named, f"nobody knows {', '.join(unknown)}")
+            raise StepError(command.ref, f"nobody knows {', '.join(unknown)}")
         many = [name for name in names if isinstance(self.values[name], tuple)]
         rounds = self.values[many[0]] if many else ("",)
         return [_meant(command, {**self.values, **dict.fromkeys(many, one)}) for one in rounds]
@@ -98,7 +98,7 @@ class Procedure:
             self.exported[name] = str(self.envelope.work / value) if value.startswith("./") else value
             return ""
         if words[0] not in self.tools:
-            raise StepError(command.named, f"{words[0]} is no program of the envelope")
+            raise StepError(command.ref, f"{words[0]} is no program of the envelope")
         line = " ".join(words[1:])
         wait = next((w for start, w in self.waits.items() if start in line), None)
         return self._awaited(command, wait) if wait else self._once(command)
@@ -111,7 +111,7 @@ class Procedure:
         )  # fmt: skip
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-            raise StepError(command.named, f"{words[0]} exits {done.returncode}: {last}")
+            raise StepError(command.ref, f"{words[0]} exits {done.returncode}: {last}")
         if command.stdout:
             self.envelope.keep(command.stdout, done.stdout)
             return ""
@@ -128,14 +128,14 @@ class Procedure:
                 if wait.shown(shown):
                     return shown
                 if lost := wait.hopeless(shown):
-                    raise HopelessError(command.named, lost)
+                    raise HopelessError(command.ref, lost)
                 why = "it does not show what it must"
             except HopelessError:
                 raise
             except StepError as failed:
                 why = failed.why
             time.sleep(EVERY)
-        raise StepError(command.named, f"not in {wait.within:.0f} s: {why}")
+        raise StepError(command.ref, f"not in {wait.within:.0f} s: {why}")
 
 
 def _placeholders(word: str) -> set[str]:
@@ -144,7 +144,7 @@ def _placeholders(word: str) -> set[str]:
 
 def _meant(command: Command, values: Mapping[str, str | tuple[str, ...]]) -> Command:
     words = tuple(_fill(word, values) for word in command.words)
-    return Command(command.named, words, _fill(command.stdin, values), _fill(command.stdout, values))
+    return Command(command.ref, words, _fill(command.stdin, values), _fill(command.stdout, values))
 
 
 def _fill(word: str, values: Mapping[str, str | tuple[str, ...]]) -> str:

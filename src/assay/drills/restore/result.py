@@ -59,7 +59,7 @@ class Restore:
     notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Restore service`."""
         return f"Restore {self.service}"
 

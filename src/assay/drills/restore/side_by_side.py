@@ -70,7 +70,7 @@ class Beside(ABC):
         return once((self.place.service, self._profile.file, self.runbook.path), self._drilled)
 
     def _drilled(self) -> Result:
-        wrong = [Offender(one.named, one.why) for one in self.runbook.mistakes(self.place.section)]
+        wrong = [Offender(one.ref, one.why) for one in self.runbook.mistakes(self.place.section)]
         if wrong:
             return Result(None, tuple(wrong))
         with armed(self._profile) as engine:
@@ -103,7 +103,7 @@ class Beside(ABC):
         """
         if full(failed.why) or any(word in failed.why.lower() for word in EVICTED):
             raise ProbeError(f"no room for the restore: {failed.why}", "make room on the node, restore again")
-        return Offender(self.place.named if isinstance(failed, HopelessError) else failed.named, failed.why)
+        return Offender(self.place.ref if isinstance(failed, HopelessError) else failed.ref, failed.why)
 
 
 def ready(table: str) -> bool:

@@ -127,7 +127,7 @@ class VaultRestore(Beside):
                 for command in steps.until("check"):
                     printed = procedure.run(command)
                     if "check" in command.words and not evidence.shown(printed):
-                        raise StepError(command.named, "no application's login reads an entry")
+                        raise StepError(command.ref, "no application's login reads an entry")
                     if "lsf" in command.words:
                         procedure.values["SNAPSHOT"] = evidence.newest_before(printed, watch.t0, command)
                     size = size or evidence.fetched(printed)
@@ -160,9 +160,9 @@ class VaultRestore(Beside):
     def _offender(self, failed: StepError) -> Offender:
         """Return what to name; where the shares do not open it, it is the kit that failed, not the line."""
         said = super()._offender(failed)
-        opens = [one.named for one in self.runbook.section(self.place.section) if "unseal" in one.words]
-        if said.named in opens:
-            return Offender(self.place.named, f"the shares of the escrow kit do not open it: {failed.why}")
+        opens = [one.ref for one in self.runbook.section(self.place.section) if "unseal" in one.words]
+        if said.ref in opens:
+            return Offender(self.place.ref, f"the shares of the escrow kit do not open it: {failed.why}")
         return said
 
     # looking into both past the runbook, with the suite's own token ----------------------------------

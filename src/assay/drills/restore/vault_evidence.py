@@ -45,7 +45,7 @@ def newest_before(printed: str, fault: float, command: Command) -> str:
               if (found := STAMPED.match(line.strip()))]  # fmt: skip
     early = [name for stamp, name in sorted(stamps) if _moment(stamp) <= fault]
     if not early:
-        raise StepError(command.named, "the object storage lists no snapshot from before the loss")
+        raise StepError(command.ref, "the object storage lists no snapshot from before the loss")
     return early[-1]
 
 
@@ -87,15 +87,15 @@ def compare(before: State, after: State) -> list[Offender]:
 
 
 def _differing(
-    before: Mapping[str, str], after: Mapping[str, str], named: Callable[[str], str]
+    before: Mapping[str, str], after: Mapping[str, str], ref: Callable[[str], str]
 ) -> list[Offender]:
-    gone = [Offender(named(name), "was there, did not come back") for name in before if name not in after]
+    gone = [Offender(ref(name), "was there, did not come back") for name in before if name not in after]
     other = [
-        Offender(named(name), "came back as another")
+        Offender(ref(name), "came back as another")
         for name in before
         if name in after and after[name] != before[name]
     ]
-    new = [Offender(named(name), "was not there before the loss") for name in after if name not in before]
+    new = [Offender(ref(name), "was not there before the loss") for name in after if name not in before]
     return [*gone, *other, *new]
 
 

@@ -51,7 +51,7 @@ class LossFinding:
     rejoin: float | None
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Node name`."""
         return f"Node {self.node}"
 

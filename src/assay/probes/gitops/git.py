@@ -53,7 +53,7 @@ class Blob:
     current: bool
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `File path`."""
         return f"File {self.path}"
 
@@ -62,7 +62,7 @@ class Blob:
 class Exposure:
     """A machine secret in Git: `File path` or `File path:line`, and why. The secret itself is never kept."""
 
-    named: str
+    ref: str
     why: str
 
 
@@ -99,9 +99,7 @@ class GitTree:
         for blob in self.blobs:
             if SECRET_FILES.fullmatch(PurePosixPath(blob.path).name):
                 where = "tracked" if blob.current else "in the history"
-                found.setdefault(
-                    blob.named, Exposure(blob.named, f"a file of this name holds secrets; {where}")
-                )
+                found.setdefault(blob.ref, Exposure(blob.ref, f"a file of this name holds secrets; {where}"))
         return list(found.values())
 
     def _by_content(self) -> Iterator[Exposure]:
@@ -110,9 +108,9 @@ class GitTree:
         for blob, content in zip(readable, self._contents(readable), strict=True):
             where = "tracked" if blob.current else f"in the history, object {blob.oid[:12]}"
             if RENDERED_FILES.fullmatch(PurePosixPath(blob.path).name) and FILLED_IN.search(content):
-                yield Exposure(blob.named, f"a rendered configuration with its secrets; {where}")
+                yield Exposure(blob.ref, f"a rendered configuration with its secrets; {where}")
             for line, what in secrets_in(content):
-                place = (f"{blob.named}:{line}", what)
+                place = (f"{blob.ref}:{line}", what)
                 if place not in seen:
                     seen.add(place)
                     yield Exposure(place[0], f"{what}; {where}")

@@ -34,7 +34,7 @@ class ImageUse:
     file.
     """
 
-    named: str
+    ref: str
     reference: str
     form: str
     covered: bool = False
@@ -112,7 +112,7 @@ class Manifests:
         uses = [use for file, docs in self.files.items() for use in self._of_file(file, docs, plan)]
         seen: dict[tuple[str, str], ImageUse] = {}
         for use in uses:
-            seen.setdefault((use.named, use.reference), use)
+            seen.setdefault((use.ref, use.reference), use)
         return _whole(list(seen.values()))
 
     def _folders(self) -> list[Path]:
@@ -142,8 +142,7 @@ def _whole(uses: list[ImageUse]) -> list[ImageUse]:
         use
         for use in uses
         if not any(
-            other is not use and other.named == use.named and use.reference in other.reference
-            for other in uses
+            other is not use and other.ref == use.ref and use.reference in other.reference for other in uses
         )
     ]
 

@@ -23,7 +23,7 @@ from yaml import YAMLError
 
 from assay.config.profile import Profile
 from assay.errors import GuardError, ProbeError
-from assay.formats.parsing import WRONG, shaped
+from assay.formats.parsing import WRONG, parsing
 from assay.model import Attempt
 from assay.probes.kube import facts as kube_facts
 from assay.probes.kube import rbac as kube_rbac
@@ -55,7 +55,7 @@ class WhoAmI:
     groups: tuple[str, ...] = ()
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Apiserver address`."""
         return f"Apiserver {self.server}"
 
@@ -247,7 +247,7 @@ class Kube:
         metas = [kube_facts.meta_of(item) for item in items]
         return [StoredToken(str(meta.get("namespace", "")), str(meta["name"])) for meta in metas]
 
-    @shaped("the cluster's bindings")
+    @parsing("the cluster's bindings")
     def grants(self) -> list[Grant]:
         """Return one Grant per subject of every RoleBinding and ClusterRoleBinding, rules resolved."""
         roles = kube_rbac.by_name(
@@ -267,23 +267,21 @@ class Kube:
         """Return every object of `kind` as the API writes it; for kinds that have no facts class here."""
         return self.wire.items(collection(kind, namespace, version), **selectors)
 
-    def dry_run(self, apiserver: str, manifest: Mapping[str, Any], named: str) -> Attempt:
+    def dry_run(self, apiserver: str, manifest: Mapping[str, Any], ref: str) -> Attempt:
         """Return whether one API server would admit the creation of `manifest`.
 
         All of admission runs, nothing is stored.
         """
-        return self.at(apiserver).attempt(named, "POST", f"{collection_of(manifest)}{DRY}", manifest)
+        return self.at(apiserver).attempt(ref, "POST", f"{collection_of(manifest)}{DRY}", manifest)
 
-    def dry_run_ephemeral(
-        self, apiserver: str, pod: Pod, container: Mapping[str, Any], named: str
-    ) -> Attempt:
+    def dry_run_ephemeral(self, apiserver: str, pod: Pod, container: Mapping[str, Any], ref: str) -> Attempt:
         """Return whether one API server would let an ephemeral `container` into a live `pod`.
 
         Nothing is stored.
         """
         path = f"{one('Pod', pod.namespace, pod.name)}/ephemeralcontainers{DRY}"
         return self.at(apiserver).attempt(
-            named, "PATCH", path, {"spec": {"ephemeralContainers": [container]}}, STRATEGIC
+            ref, "PATCH", path, {"spec": {"ephemeralContainers": [container]}}, STRATEGIC
         )
 
     def together(self, calls: Iterable[Callable[[], T]]) -> list[T]:
@@ -294,7 +292,7 @@ class Kube:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return [future.result() for future in [pool.submit(call) for call in calls]]
 
-    @shaped("who the API server takes us for")
+    @parsing("who the API server takes us for")
     def whoami(self, apiserver: str, token: str = "") -> WhoAmI:
         """Return what one API server takes us for, or, with `token`, the bearer of it.
 

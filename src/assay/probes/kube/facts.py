@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from assay.errors import ProbeError
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.formats.quantity import quantity
 
 
@@ -131,7 +131,7 @@ class Pod:
     mirror: bool
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Pod namespace/name`."""
         return f"Pod {self.namespace}/{self.name}"
 
@@ -168,7 +168,7 @@ class Workload:
     owner: str
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Kind namespace/name`."""
         return f"{self.kind} {self.namespace}/{self.name}"
 
@@ -201,7 +201,7 @@ class Node:
     addresses: tuple[tuple[str, str], ...]
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Node name`."""
         return f"Node {self.name}"
 
@@ -216,7 +216,7 @@ class Namespace:
     active: bool
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Namespace name`."""
         return f"Namespace {self.name}"
 
@@ -229,7 +229,7 @@ class StoredToken:
     name: str
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Secret namespace/name`."""
         return f"Secret {self.namespace}/{self.name}"
 
@@ -290,7 +290,7 @@ def namespace(item: Object) -> Namespace:
     return Namespace(str(meta.get("name", "")), texts(meta, "labels"), texts(meta, "annotations"), active)
 
 
-@shaped("a pod specification")
+@parsing("a pod specification")
 def shape(spec: Object) -> PodShape:
     """Return what a pod specification asks for."""
     init = rows(spec, "initContainers")

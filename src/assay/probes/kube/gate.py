@@ -26,7 +26,7 @@ class Pair:
     """A request that must be refused, and its twin that must be admitted, answered within the same minute."""
 
     attempt: Attempt
-    twin: Attempt
+    baseline: Attempt
 
     def layer(self, layers: Sequence[str]) -> str:
         """Return which of the gate's `layers` refused; the first of them where none did."""
@@ -51,17 +51,17 @@ def workload_pairs(kube: Kube, namespace: str, tried: Iterable[Trial]) -> list[P
     wanted = list(tried)
     for kind in dict.fromkeys(trial.kind for trial in wanted):
         group = [(trial, server) for trial in wanted if trial.kind == kind for server in kube.apiservers]
-        twins = list(dict.fromkeys((trial.twin, server) for trial, server in group))
+        baselines = list(dict.fromkeys((trial.baseline, server) for trial, server in group))
         answers = kube.together(
-            partial(_try, kube, namespace, trial, server) for trial, server in [*group, *twins]
+            partial(_try, kube, namespace, trial, server) for trial, server in [*group, *baselines]
         )
-        known = dict(zip([*group, *twins], answers, strict=True))
-        found += [Pair(known[trial, server], known[trial.twin, server]) for trial, server in group]
+        known = dict(zip([*group, *baselines], answers, strict=True))
+        found += [Pair(known[trial, server], known[trial.baseline, server]) for trial, server in group]
     return found
 
 
 def _try(kube: Kube, namespace: str, trial: Trial, server: str) -> Attempt:
-    return kube.dry_run(server, trial.manifest(namespace), trial.named(server))
+    return kube.dry_run(server, trial.manifest(namespace), trial.ref(server))
 
 
 def ephemeral_pairs(kube: Kube, pod: Pod, variants: Mapping[str, str], sound: str) -> list[Pair]:
@@ -75,14 +75,14 @@ def ephemeral_pairs(kube: Kube, pod: Pod, variants: Mapping[str, str], sound: st
         for server in kube.apiservers
     ]
     answers = kube.together(partial(_attach, kube, pod, trial, server) for trial, server in asked)
-    twins = {server: _attach(kube, pod, asked[0][0].twin, server) for server in kube.apiservers}
-    return [Pair(answer, twins[server]) for answer, (_, server) in zip(answers, asked, strict=True)]
+    baselines = {server: _attach(kube, pod, asked[0][0].baseline, server) for server in kube.apiservers}
+    return [Pair(answer, baselines[server]) for answer, (_, server) in zip(answers, asked, strict=True)]
 
 
 def _attach(kube: Kube, pod: Pod, trial: Trial, server: str) -> Attempt:
     debugger = container("assay-debugger", trial.image)
     del debugger["resources"]
-    return kube.dry_run_ephemeral(server, pod, debugger, trial.named(server))
+    return kube.dry_run_ephemeral(server, pod, debugger, trial.ref(server))
 
 
 def namespace_pairs(
@@ -95,9 +95,9 @@ def namespace_pairs(
     asked = [(space, server) for space in namespaces for server in kube.apiservers]
     bad = Trial("Pod", "container", "unsigned", image, sound)
     calls = [
-        partial(kube.dry_run, server, trial.manifest(space.name), space.named)
+        partial(kube.dry_run, server, trial.manifest(space.name), space.ref)
         for space, server in asked
-        for trial in (bad, bad.twin)
+        for trial in (bad, bad.baseline)
     ]
     answers = kube.together(calls)
     return [(space, Pair(answers[2 * n], answers[2 * n + 1])) for n, (space, _) in enumerate(asked)]
@@ -109,10 +109,10 @@ def unlabelled_pairs(kube: Kube, label: str, live: str) -> list[Pair]:
     A new namespace without the label, one with another value, and the label taken off the `live` namespace.
     """
     key, _, value = label.partition("=")
-    twin = bare_namespace(THROWAWAY, {key: value})
+    baseline = bare_namespace(THROWAWAY, {key: value})
     found = []
     for server in kube.apiservers:
-        sound = kube.dry_run(server, twin, way_out("labelled namespace", server))
+        sound = kube.dry_run(server, baseline, way_out("labelled namespace", server))
         for how, labels in (
             ("namespace without the label", {}),
             ("namespace with the label off", {key: "false"}),

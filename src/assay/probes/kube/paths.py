@@ -75,7 +75,7 @@ def collection_of(manifest: Mapping[str, Any]) -> str:
     return collection(str(manifest["kind"]), str(meta.get("namespace", "")), str(manifest["apiVersion"]))
 
 
-def named(manifest: Mapping[str, Any]) -> str:
+def ref(manifest: Mapping[str, Any]) -> str:
     """Return how the suite calls an object.
 
     `Kind namespace/name`, or `Kind name` where it has no namespace.

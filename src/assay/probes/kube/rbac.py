@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.probes.kube.facts import Object, meta_of, part, rows, texts
 
 
@@ -79,14 +79,14 @@ class Grant:
     rules: tuple[Rule, ...]
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `ClusterRoleBinding name` or `RoleBinding namespace/name`."""
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
     @property
     def entry(self) -> str:
         """Return the grant as an allow list writes it: `ClusterRoleBinding name -> Group who`."""
-        return f"{self.named} -> {self.subject}"
+        return f"{self.ref} -> {self.subject}"
 
     @property
     def to_everybody(self) -> bool:
@@ -103,7 +103,7 @@ class Grant:
         return tuple(sorted(found))
 
 
-@shaped("a role")
+@parsing("a role")
 def role(item: Object) -> Role:
     """Return the facts of a Role or ClusterRole object."""
     meta = meta_of(item)

@@ -28,7 +28,7 @@ class Trial:
     image: str
     sound: str
 
-    def named(self, server: str) -> str:
+    def ref(self, server: str) -> str:
         """Return how this trial at one API server is called.
 
         For example `Pod init unsigned at https://10.98.0.11:6443`.
@@ -36,7 +36,7 @@ class Trial:
         return f"{self.kind} {self.place} {self.variant} at {server}"
 
     @property
-    def twin(self) -> Trial:
+    def baseline(self) -> Trial:
         """Return the same request with the sound image everywhere, and an empty volume for an image's."""
         return replace(self, variant="signed", image=EMPTY if self.place == VOLUME else self.sound)
 

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 
 from assay.errors import ProbeError
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.model import Attempt
 from assay.secretscan.suspect import repeated
 
@@ -187,7 +187,7 @@ class Wire:
     def _remaining(self, path: str, announced: int | None, got: int, meta: Mapping[str, Any]) -> int | None:
         left = meta.get("remainingItemCount")
         expected = None if announced is None else announced - got
-        with shaped(f"{self.server}: {path}: remainingItemCount"):
+        with parsing(f"{self.server}: {path}: remainingItemCount"):
             now = int(left) if left is not None else (None if meta.get("continue") else 0)
         if (expected is not None and now is not None and expected != now) or (
             now and not meta.get("continue")
@@ -196,7 +196,7 @@ class Wire:
             raise ProbeError(message, "ask again; is a proxy in between?")
         return now if now is not None else expected
 
-    def attempt(self, named: str, method: str, path: str, body: object, content: str = JSON) -> Attempt:
+    def attempt(self, ref: str, method: str, path: str, body: object, content: str = JSON) -> Attempt:
         """Return whether a request that admission judges got through, and the words of the refusal.
 
         Raises:
@@ -207,4 +207,4 @@ class Wire:
         denied = answer.status == 403 and " cannot " in answer.reason and "in API group" in answer.reason
         if answer.status in {401, 410, 429} or answer.status >= 500 or denied:
             self.need(answer, method, path)
-        return Attempt(named, answer.ok, "" if answer.ok else answer.reason)
+        return Attempt(ref, answer.ok, "" if answer.ok else answer.reason)

@@ -29,7 +29,7 @@ class Reply:
     body: bytes = field(default=b"", repr=False)
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `GET url`, or with the method it was asked with."""
         return f"{self.method} {self.url}"
 

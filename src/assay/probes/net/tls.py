@@ -29,7 +29,7 @@ class Door:
     state: str
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `host:port`."""
         return f"{self.address}:{self.port}"
 

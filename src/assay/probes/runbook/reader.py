@@ -95,7 +95,7 @@ DANGEROUS = (
 class Command:
     """One simple command of the runbook: `File path:line`, its words, files it reads from and writes to."""
 
-    named: str
+    ref: str
     words: tuple[str, ...]
     stdin: str = ""
     stdout: str = ""
@@ -103,7 +103,7 @@ class Command:
     @property
     def line(self) -> int:
         """Return the number of its line."""
-        return int(self.named.rpartition(":")[2])
+        return int(self.ref.rpartition(":")[2])
 
     @property
     def tool(self) -> str:
@@ -115,7 +115,7 @@ class Command:
 class Mistake:
     """A command that would not do what the runbook says: `File path:line`, and why."""
 
-    named: str
+    ref: str
     why: str
 
 
@@ -167,7 +167,7 @@ class Runbook:
             ProbeError: the binary of a tool is not declared or does not answer, or there is no such section.
         """
         commands = self.section(title) if title else self.commands
-        return [Mistake(one.named, why) for one in commands for why in self._judge(one)]
+        return [Mistake(one.ref, why) for one in commands for why in self._judge(one)]
 
     def section(self, title: str) -> tuple[Command, ...]:
         """Return the commands below the heading `## title`, up to the next heading of that level.
@@ -175,8 +175,8 @@ class Runbook:
         Raises:
             ProbeError: there is no such section, or more than one, or the file cannot be read.
         """
-        named = re.compile(rf"{re.escape(title)}(?!\w)")
-        found = [commands for head, commands in self.sections() if named.match(head)]
+        ref = re.compile(rf"{re.escape(title)}(?!\w)")
+        found = [commands for head, commands in self.sections() if ref.match(head)]
         if len(found) != 1:
             raise ProbeError(f"{self.path.name}: has {len(found)} sections {title!r}", "write one")
         return found[0]
@@ -221,7 +221,7 @@ class Runbook:
             raise ProbeError(f"{self.path.name}: is not UTF-8", "save it as UTF-8") from error
 
     def _split(self, line: int, text: str) -> Iterator[Command]:
-        named = f"File {self.path.name}:{line}"
+        ref = f"File {self.path.name}:{line}"
         lexer = shlex.shlex(re.sub(r"\d?>&\d", "", text), posix=True, punctuation_chars=";&|()")
         lexer.whitespace_split = True
         try:
@@ -238,7 +238,7 @@ class Runbook:
             simple, stdin, stdout = _redirected(_without_assignments(words))
             words = []
             if simple:
-                yield Command(named, tuple(simple), stdin, stdout)
+                yield Command(ref, tuple(simple), stdin, stdout)
 
     def _judge(self, command: Command) -> Iterator[str]:
         said = (*command.words, command.stdin, command.stdout)

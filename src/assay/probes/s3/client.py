@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from assay.config.profile import Profile, S3Access
 from assay.errors import ProbeError
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.model import Attempt
 from assay.probes.s3.facts import Expiry, Hold, Lock, Version, as_of
 from assay.secretscan.suspect import repeated
@@ -96,21 +96,21 @@ def code_of(error: ClientError) -> str:
     return repeated(": ".join(str(word) for word in (told.get("Code"), told.get("Message")) if word))
 
 
-def attempt(named: str, act: Callable[[], object]) -> Attempt:
+def attempt(ref: str, act: Callable[[], object]) -> Attempt:
     """Return whether `act` got through; a refusal is a 4xx other than throttling or a bad signature.
 
     Raises:
         ProbeError: neither done nor refused.
     """
     try:
-        with asking(named):
+        with asking(ref):
             act()
     except ProbeError as problem:
         error = problem.__cause__
         if isinstance(error, ClientError) and _refusal(error):
-            return Attempt(named, admitted=False, reason=code_of(error))
+            return Attempt(ref, admitted=False, reason=code_of(error))
         raise
-    return Attempt(named, admitted=True)
+    return Attempt(ref, admitted=True)
 
 
 def _refusal(error: ClientError) -> bool:
@@ -172,7 +172,7 @@ class S3:
             owned = [str(entry["Name"]) for entry in operator.list_buckets()["Buckets"]]
         return [*declared, *(name for name in owned if name not in declared)]
 
-    @shaped("the object storage's answer")
+    @parsing("the object storage's answer")
     def lock(self, bucket: str) -> Lock:
         """Return the bucket's object lock and versioning."""
         found = self._maybe(
@@ -185,7 +185,7 @@ class S3:
         enabled = found.get("ObjectLockEnabled") == "Enabled"
         return Lock(bucket, enabled, str(status), str(default.get("Mode", "")), days)
 
-    @shaped("the object storage's answer")
+    @parsing("the object storage's answer")
     def expiries(self, bucket: str) -> list[Expiry]:
         """Return the bucket's life-cycle rules; empty where it has none."""
         found = self._maybe(
@@ -193,7 +193,7 @@ class S3:
         )
         return [_expiry(rule) for rule in found.get("Rules", [])]
 
-    @shaped("the object storage's answer")
+    @parsing("the object storage's answer")
     def versions(self, bucket: str, prefix: str = "") -> list[Version]:
         """Return every version and delete marker below `prefix`, to the last page.
 
@@ -219,10 +219,10 @@ class S3:
                 )
             place = onward
 
-    @shaped("the object storage's answer")
+    @parsing("the object storage's answer")
     def hold(self, version: Version) -> Hold:
         """Return how `version` is locked, from its own head."""
-        with asking(f"head of {version.named}"):
+        with asking(f"head of {version.ref}"):
             head = self._client.head_object(Bucket=version.bucket, Key=version.key, VersionId=version.id)
         return Hold(version, str(head.get("ObjectLockMode", "")), head.get("ObjectLockRetainUntilDate"))
 
@@ -242,7 +242,7 @@ class S3:
             ProbeError: refused, cut short, not what was uploaded, or more than `most` bytes.
         """
         if version.size > most:
-            raise ProbeError(f"{version.named}: {version.size} bytes, more than {most}", "fetch it to a file")
+            raise ProbeError(f"{version.ref}: {version.size} bytes, more than {most}", "fetch it to a file")
         return b"".join(self._chunks(version))
 
     def head(self, version: Version, most: int = 4096) -> bytes:
@@ -251,7 +251,7 @@ class S3:
         Raises:
             ProbeError: refused, or fewer came than there are.
         """
-        what, least = f"get {version.named}", min(most, version.size)
+        what, least = f"get {version.ref}", min(most, version.size)
         if not least:
             return b""
         place = {"Bucket": version.bucket, "Key": version.key, "VersionId": version.id}
@@ -285,7 +285,7 @@ class S3:
         return to
 
     def _chunks(self, version: Version) -> Iterator[bytes]:
-        what, md5, sha, got = f"get {version.named}", hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
+        what, md5, sha, got = f"get {version.ref}", hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
         with asking(what):
             reply = self._client.get_object(Bucket=version.bucket, Key=version.key, VersionId=version.id)
         body = _body(what, reply)

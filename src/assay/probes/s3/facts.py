@@ -23,7 +23,7 @@ class Lock:
     days: int | None = None
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Bucket name`."""
         return f"Bucket {self.bucket}"
 
@@ -54,7 +54,7 @@ class Version:
     marker: bool = False
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Object bucket/key`, which all versions share."""
         return f"Object {self.bucket}/{self.key}"
 
@@ -78,9 +78,9 @@ class Hold:
     until: dt.datetime | None = None
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return the name of the version's object."""
-        return self.version.named
+        return self.version.ref
 
     def fault(self, least: float) -> str:
         """Return why this version was not held for `least` days from its upload, empty if it was."""

@@ -108,16 +108,16 @@ class Sops:
             return None
         if code == NO_MATCH:
             return Offender(
-                file.named, "its message authentication code does not match: changed after encryption"
+                file.ref, "its message authentication code does not match: changed after encryption"
             )
         if code in NO_CODE:
-            return Offender(file.named, "its message authentication code is missing or forged")
+            return Offender(file.ref, "its message authentication code is missing or forged")
         if code == NO_VALUE:
-            return Offender(file.named, "a value does not decrypt: forged, cut or moved from another place")
+            return Offender(file.ref, "a value does not decrypt: forged, cut or moved from another place")
         if code in NO_KEY and self._public() & {
             one for about in file.about if about for one in about.recipients
         }:
-            return Offender(file.named, "the key wrapped for the given identity cannot be opened: broken")
+            return Offender(file.ref, "the key wrapped for the given identity cannot be opened: broken")
         if code in NO_KEY:
             raise ProbeError(
                 f"{file.where}: the given identity is none of its recipients",

@@ -116,7 +116,7 @@ class SecretFile:
     must: bool = False
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `File tree/path`."""
         return f"File {self.where}"
 
@@ -159,7 +159,7 @@ class SecretFile:
             return self._in_clear()
         found = [self._at(leaf, why) for leaf in self._hidden() if (why := cipher_fault(leaf.text))]
         found += [self._at(leaf, why) for leaf, why in self._shown()]
-        found += [Offender(self.named, why) for why in self._metadata_faults(oldest)]
+        found += [Offender(self.ref, why) for why in self._metadata_faults(oldest)]
         return [*found, *self._repeated(), *self._comments()]
 
     def _in_clear(self) -> list[Offender]:
@@ -169,7 +169,7 @@ class SecretFile:
             why = "is ciphertext, but the file has no sops metadata: nobody can open it"
             found.append(self._at(leaf, why if lost else "is in clear"))
         if not found and (self.must or not self.protected):
-            found.append(Offender(self.named, "is not encrypted: it has no sops metadata"))
+            found.append(Offender(self.ref, "is not encrypted: it has no sops metadata"))
         return found
 
     def _hidden(self) -> Iterator[Leaf]:
@@ -207,10 +207,10 @@ class SecretFile:
         for number, line in enumerate(self.text.splitlines(), 1):
             match = COMMENT.match(line)
             if match and suspicion(match["key"], match["value"]):
-                yield Offender(f"{self.named}:{number}", "a comment in clear looks like a secret")
+                yield Offender(f"{self.ref}:{number}", "a comment in clear looks like a secret")
 
     def _at(self, leaf: Leaf, why: str) -> Offender:
-        return Offender(f"{self.named}:{leaf.line}", f"{'.'.join(map(str, leaf.path))} {why}")
+        return Offender(f"{self.ref}:{leaf.line}", f"{'.'.join(map(str, leaf.path))} {why}")
 
 
 def _faults(about: Metadata, oldest: str) -> Iterator[str]:
@@ -272,7 +272,7 @@ def chosen(path: Where, options: dict[str, str]) -> bool:
     return wanted
 
 
-def search(pattern: str, text: str, named: str) -> bool:
+def search(pattern: str, text: str, ref: str) -> bool:
     """Return True if `pattern` is found in `text`.
 
     Raises:
@@ -280,7 +280,7 @@ def search(pattern: str, text: str, named: str) -> bool:
     """
     try:
         if len(pattern) > LONGEST_PATTERN:
-            raise ProbeError(f"{named}: a pattern longer than {LONGEST_PATTERN} characters", "shorten it")
+            raise ProbeError(f"{ref}: a pattern longer than {LONGEST_PATTERN} characters", "shorten it")
         return re.search(pattern, text) is not None
     except re.error as error:
-        raise ProbeError(f"{named}: is no regular expression: {error.msg}", "mend the pattern") from error
+        raise ProbeError(f"{ref}: is no regular expression: {error.msg}", "mend the pattern") from error

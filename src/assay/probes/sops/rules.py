@@ -26,7 +26,7 @@ class Rule:
     `groups` counts key groups, `threshold` is what Shamir's scheme asks for.
     """
 
-    named: str
+    ref: str
     pattern: str
     recipients: frozenset[str]
     others: tuple[str, ...]
@@ -36,7 +36,7 @@ class Rule:
 
     def matches(self, path: str) -> bool:
         """Return True if the rule is for `path`, relative to the folder of its file."""
-        return not self.pattern or search(self.pattern, path, self.named)
+        return not self.pattern or search(self.pattern, path, self.ref)
 
     def faults(self, declared: frozenset[str], *, in_force: bool) -> Iterator[Offender]:
         """Yield what is wrong with the rule by itself.
@@ -48,30 +48,30 @@ class Rule:
         if self.recipients or in_force:
             yield from self._recipients(declared)
         if self.others:
-            yield Offender(self.named, f"names other keys than age: {', '.join(self.others)}")
+            yield Offender(self.ref, f"names other keys than age: {', '.join(self.others)}")
         if self.groups > 1:
-            yield Offender(self.named, f"splits the key between {self.groups} groups")
+            yield Offender(self.ref, f"splits the key between {self.groups} groups")
         if self.threshold:
-            yield Offender(self.named, f"sets shamir_threshold {self.threshold}")
+            yield Offender(self.ref, f"sets shamir_threshold {self.threshold}")
         options = dict(self.options)
         for key in LEAKY:
             if options.get(key):
-                yield Offender(self.named, f"leaves values in clear by their names ({key})")
+                yield Offender(self.ref, f"leaves values in clear by their names ({key})")
         if options.get("mac_only_encrypted") == "true":
-            yield Offender(self.named, "authenticates encrypted values only (mac_only_encrypted)")
+            yield Offender(self.ref, "authenticates encrypted values only (mac_only_encrypted)")
         if pattern := options.get("encrypted_regex"):
-            missed = [key for key in sorted(VALUES) if not search(pattern, key, self.named)]
+            missed = [key for key in sorted(VALUES) if not search(pattern, key, self.ref)]
             if missed:
-                yield Offender(self.named, f"leaves {', '.join(missed)} in clear (encrypted_regex)")
+                yield Offender(self.ref, f"leaves {', '.join(missed)} in clear (encrypted_regex)")
 
     def _recipients(self, declared: frozenset[str]) -> Iterator[Offender]:
         if not self.recipients:
-            yield Offender(self.named, "names no age recipient")
+            yield Offender(self.ref, "names no age recipient")
             return
         for one in sorted(self.recipients - declared):
-            yield Offender(self.named, f"names {one}, which is not declared")
+            yield Offender(self.ref, f"names {one}, which is not declared")
         if absent := declared - self.recipients:
-            yield Offender(self.named, f"leaves out {len(absent)} of the declared recipients")
+            yield Offender(self.ref, f"leaves out {len(absent)} of the declared recipients")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Rulebook:
         for rule in self.rules:
             yield from rule.faults(declared, in_force=self.in_force)
             if rule.pattern in before or "" in before:
-                yield Offender(rule.named, "is never reached: an earlier rule takes all of its files")
+                yield Offender(rule.ref, "is never reached: an earlier rule takes all of its files")
             before.add(rule.pattern)
 
     def drift(self, other: Rulebook) -> Iterator[Offender]:
@@ -104,7 +104,7 @@ class Rulebook:
         theirs = [(rule.pattern, rule.options) for rule in other.rules]
         for number, rule in enumerate(self.rules):
             if theirs[number : number + 1] != [(rule.pattern, rule.options)]:
-                yield Offender(rule.named, f"is not rule {number + 1} of {other.where}, which is in force")
+                yield Offender(rule.ref, f"is not rule {number + 1} of {other.where}, which is in force")
         if len(theirs) > len(self.rules):
             yield Offender(
                 f"File {self.where}", f"lacks {len(theirs) - len(self.rules)} rules that are in force"
@@ -115,24 +115,22 @@ def file_faults(file: SecretFile, book: Rulebook | None, declared: frozenset[str
     """Yield how a file departs from its rule and from the declared recipients."""
     rule = book.rule(file.path) if book else None
     if rule is None:
-        yield Offender(file.named, "no rule of .sops.yaml is for this path")
+        yield Offender(file.ref, "no rule of .sops.yaml is for this path")
         return
     for about in {about for about in file.about if about is not None}:
         own = frozenset(about.recipients)
         if foreign := sorted(own - declared):
-            yield Offender(file.named, f"can be opened by {', '.join(foreign)}, which is not declared")
+            yield Offender(file.ref, f"can be opened by {', '.join(foreign)}, which is not declared")
         if absent := declared - own:
-            yield Offender(file.named, f"cannot be opened by {len(absent)} of the declared recipients")
+            yield Offender(file.ref, f"cannot be opened by {len(absent)} of the declared recipients")
         if rule.recipients and own != rule.recipients:
-            yield Offender(
-                file.named, f"is not encrypted to the recipients of {rule.named}: updatekeys is due"
-            )
+            yield Offender(file.ref, f"is not encrypted to the recipients of {rule.ref}: updatekeys is due")
         if about.others:
-            yield Offender(file.named, f"can be opened by other keys than age: {', '.join(about.others)}")
+            yield Offender(file.ref, f"can be opened by other keys than age: {', '.join(about.others)}")
         if about.threshold:
-            yield Offender(file.named, f"needs {about.threshold} key groups to be opened")
+            yield Offender(file.ref, f"needs {about.threshold} key groups to be opened")
         if _asked(about.options) != _asked(rule.options):
-            yield Offender(file.named, f"was encrypted with other options than {rule.named} asks for")
+            yield Offender(file.ref, f"was encrypted with other options than {rule.ref} asks for")
 
 
 def read(path: Path, where: str, *, in_force: bool) -> Rulebook:
@@ -164,15 +162,15 @@ def read(path: Path, where: str, *, in_force: bool) -> Rulebook:
 def _rule(document: Document, number: int, where: str) -> Rule:
     leaves = [leaf for leaf in document.under("creation_rules", number) if len(leaf.path) > 2]
     line = min((leaf.line for leaf in leaves), default=document.line)
-    named = f"File {where}:{line}"
+    ref = f"File {where}:{line}"
     groups = {leaf.path[3] for leaf in leaves if leaf.path[2] == "key_groups" and len(leaf.path) > 3}
     age = [leaf.text for leaf in leaves if "age" in leaf.path[2:]]
     keys = {str(part) for leaf in leaves for part in leaf.path[2:] if leaf.text} & {*OTHER_KEYS, "hc_vault"}
     plain = {str(leaf.path[2]): leaf.text for leaf in leaves if len(leaf.path) == 3}
     pattern = plain.get("path_regex", "")
-    search(pattern, "", named)
+    search(pattern, "", ref)
     return Rule(
-        named=named,
+        ref=ref,
         pattern=pattern,
         recipients=frozenset(one for text in age for one in SPLIT.split(text) if one),
         others=tuple(sorted(keys)),

@@ -27,7 +27,7 @@ class Credential:
     end: datetime.datetime
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Talosconfig purpose`."""
         return f"Talosconfig {self.purpose}"
 

@@ -75,7 +75,7 @@ class Talosctl:
         reason = _last(answer.err) if answer.code else "ok"
         if answer.code and any(mark in answer.err for mark in (*SILENT, *CREDENTIAL)):
             raise self.complaint(node, words, answer)
-        return Attempt(f"{node.named}: {' '.join(words[:3])}", REFUSED not in answer.err, reason)
+        return Attempt(f"{node.ref}: {' '.join(words[:3])}", REFUSED not in answer.err, reason)
 
     def run(self, node: Machine, *words: str) -> Answer:
         """Return the outcome of one run, whatever it is.
@@ -105,7 +105,7 @@ class Talosctl:
             )
         except subprocess.TimeoutExpired as late:
             raise ProbeError(
-                f"{node.named}: no answer to {words[0]} in {self.seconds:.0f} s", "is its apid running?"
+                f"{node.ref}: no answer to {words[0]} in {self.seconds:.0f} s", "is its apid running?"
             ) from late
         except OSError as why:
             raise ProbeError(f"talosctl: {why.strerror}", "set talosctl under [tools]") from why
@@ -121,7 +121,7 @@ class Talosctl:
         elif any(mark in answer.err for mark in SILENT):
             remedy = f"is {node.address}:50000 reachable from here?"
         return ProbeError(
-            f"{node.named}: talosctl {' '.join(words[:2])}: {_last(answer.err) or f'exit {answer.code}'}",
+            f"{node.ref}: talosctl {' '.join(words[:2])}: {_last(answer.err) or f'exit {answer.code}'}",
             remedy,
         )
 

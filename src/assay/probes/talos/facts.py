@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from assay.errors import ProbeError
-from assay.formats.parsing import WRONG, shaped
+from assay.formats.parsing import WRONG, parsing
 from assay.formats.yaml_text import Shallow
 from assay.probes.etcd import EtcdMember
 
@@ -48,7 +48,7 @@ class Machine:
     role: str
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `Node name`."""
         return f"Node {self.name}"
 
@@ -265,7 +265,7 @@ def listeners(text: str, what: str) -> list[Listener]:
     return found
 
 
-@shaped("the configuration of a node", UPDATE)
+@parsing("the configuration of a node", UPDATE)
 def pod_roles(documents: Iterable[Document]) -> frozenset[str]:
     """Return the Talos roles that pods may ask for, in the shape of 1.13 or that of 1.14."""
     found: set[str] = set()
@@ -282,7 +282,7 @@ def _list(cell: str) -> tuple[str, ...]:
     return tuple(part for part in cell.split(",") if part)
 
 
-@shaped("a node's version", UPDATE)
+@parsing("a node's version", UPDATE)
 def version(text: str, what: str) -> Version:
     """Return what `talosctl version --json` says of one node.
 
@@ -308,7 +308,7 @@ def spec(document: Document, what: str) -> Mapping[str, Any]:
     return found
 
 
-@shaped("a resource of a node", UPDATE)
+@parsing("a resource of a node", UPDATE)
 def identity(document: Document, what: str) -> str:
     """Return the id of a Talos resource.
 

@@ -16,7 +16,7 @@ from assay.formats.yaml_text import documents, text_of
 class MachineType:
     """One rendered configuration: `File name`, and `controlplane` or `worker`."""
 
-    named: str
+    ref: str
     type: str
 
 
@@ -33,7 +33,7 @@ def machine_types(folder: Path) -> list[MachineType]:
 class PodAccess:
     """Where a configuration or a patch lets pods ask for Talos credentials: which roles, which namespaces."""
 
-    named: str
+    ref: str
     roles: tuple[str, ...]
     namespaces: tuple[str, ...]
 
@@ -52,8 +52,8 @@ def pod_access(folder: Path) -> list[PodAccess]:
             roles = tuple(leaf.text for leaf in leaves if "allowedRoles" in leaf.path)
             spaces = tuple(leaf.text for leaf in leaves if "allowedKubernetesNamespaces" in leaf.path)
             if leaves:
-                named = f"File {file.relative_to(folder.parent)}:{leaves[0].line}"
-                found.append(PodAccess(named, roles, spaces))
+                ref = f"File {file.relative_to(folder.parent)}:{leaves[0].line}"
+                found.append(PodAccess(ref, roles, spaces))
     return found
 
 

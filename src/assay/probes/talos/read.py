@@ -102,7 +102,7 @@ class Talos:
         Raises:
             ProbeError: no answer, or another shape.
         """
-        return facts.version(self.admin.ask(node, "version", "--json"), f"{node.named}: version")
+        return facts.version(self.admin.ask(node, "version", "--json"), f"{node.ref}: version")
 
     def resources(self, node: Machine, kind: str, *words: str) -> list[Document]:
         """Return the Talos resources of one kind on the node, with `metadata` and `spec`.
@@ -110,9 +110,7 @@ class Talos:
         Raises:
             ProbeError: no answer, unknown kind, or another shape.
         """
-        return facts.documents(
-            self.admin.ask(node, "get", kind, *words, "-o", "json"), f"{node.named}: {kind}"
-        )
+        return facts.documents(self.admin.ask(node, "get", kind, *words, "-o", "json"), f"{node.ref}: {kind}")
 
     def services(self, node: Machine) -> list[Service]:
         """Return the Talos services of the node; never none.
@@ -120,7 +118,7 @@ class Talos:
         Raises:
             ProbeError: no answer, none at all, or another shape.
         """
-        what = f"{node.named}: services"
+        what = f"{node.ref}: services"
         found = []
         for one in self.resources(node, "services"):
             spec = facts.spec(one, what)
@@ -137,7 +135,7 @@ class Talos:
         Raises:
             ProbeError: no answer, or another shape.
         """
-        what = f"{node.named}: extensions"
+        what = f"{node.ref}: extensions"
         found = []
         for one in self.resources(node, "extensions"):
             about = facts.spec(one, what).get("metadata")
@@ -152,7 +150,7 @@ class Talos:
         Raises:
             ProbeError: no answer, or not exactly one name.
         """
-        what = f"{node.named}: nodename"
+        what = f"{node.ref}: nodename"
         found = [str(facts.spec(one, what).get("nodename", "")) for one in self.resources(node, "nodename")]
         if len(found) != 1 or not found[0]:
             raise ProbeError(f"{what}: {len(found)} names, expected one", "has the node joined Kubernetes?")
@@ -166,7 +164,7 @@ class Talos:
         Raises:
             ProbeError: no answer, or none at all.
         """
-        what = f"{node.named}: addresses"
+        what = f"{node.ref}: addresses"
         found = [
             str(facts.spec(one, what).get("address", "")).split("/")[0]
             for one in self.resources(node, "addresses")
@@ -185,7 +183,7 @@ class Talos:
         Raises:
             ProbeError: no answer, or another shape.
         """
-        return facts.mounts(self.admin.ask(node, "read", "/proc/1/mountinfo"), f"{node.named}: mounts")
+        return facts.mounts(self.admin.ask(node, "read", "/proc/1/mountinfo"), f"{node.ref}: mounts")
 
     def machineconfig(self, node: Machine) -> list[Document]:
         """Return the documents of the configuration the node runs.
@@ -193,7 +191,7 @@ class Talos:
         Raises:
             ProbeError: no answer, or another shape.
         """
-        what = f"{node.named}: active machine configuration"
+        what = f"{node.ref}: active machine configuration"
         return facts.machineconfig(self._machineconfigs(node)[ACTIVE], what)
 
     def stored_machineconfig(self, node: Machine) -> list[Document]:
@@ -204,7 +202,7 @@ class Talos:
         Raises:
             ProbeError: no answer, or another shape.
         """
-        return facts.machineconfig(self.stored(node), f"{node.named}: stored machine configuration")
+        return facts.machineconfig(self.stored(node), f"{node.ref}: stored machine configuration")
 
     def stored(self, node: Machine) -> Document:
         """Return the resource of the configuration the node will boot with.
@@ -219,10 +217,10 @@ class Talos:
 
     def _machineconfigs(self, node: Machine) -> dict[str, Document]:
         """Return the node's machine configurations by id, the active one surely."""
-        what = f"{node.named}: machine configuration"
+        what = f"{node.ref}: machine configuration"
         known = {facts.identity(one, what): one for one in self.resources(node, "machineconfig")}
         if ACTIVE not in known:
-            raise ProbeError(f"{node.named}: no active machine configuration", facts.UPDATE)
+            raise ProbeError(f"{node.ref}: no active machine configuration", facts.UPDATE)
         return known
 
     def static_pods(self, node: Machine) -> list[str]:
@@ -231,7 +229,7 @@ class Talos:
         Raises:
             ProbeError: no answer, or another shape.
         """
-        what = f"{node.named}: static pods"
+        what = f"{node.ref}: static pods"
         return [facts.identity(one, what) for one in self.resources(node, "staticpodstatus")]
 
     def etcd_members(self, node: Machine) -> list[EtcdMember]:
@@ -240,7 +238,7 @@ class Talos:
         Raises:
             ProbeError: no answer, or another shape.
         """
-        return facts.members(self.admin.ask(node, "etcd", "members"), f"{node.named}: etcd members")
+        return facts.members(self.admin.ask(node, "etcd", "members"), f"{node.ref}: etcd members")
 
     def etcd_status(self, node: Machine) -> Status:
         """Return what the node's own etcd member says of itself.
@@ -248,7 +246,7 @@ class Talos:
         Raises:
             ProbeError: no row: talosctl leaves a dead member out and still exits 0.
         """
-        what = f"{node.named}: etcd status"
+        what = f"{node.ref}: etcd status"
         rows = facts.statuses(self.admin.ask(node, "etcd", "status"), what)
         if len(rows) != 1:
             raise ProbeError(f"{what}: {len(rows)} rows, expected its own", "is its etcd running?")
@@ -260,7 +258,7 @@ class Talos:
         Raises:
             ProbeError: no answer, or another shape.
         """
-        return facts.alarms(self.admin.ask(node, "etcd", "alarm", "list"), f"{node.named}: etcd alarms")
+        return facts.alarms(self.admin.ask(node, "etcd", "alarm", "list"), f"{node.ref}: etcd alarms")
 
     @contextmanager
     def snapshot(self, node: Machine) -> Iterator[Path]:
@@ -273,7 +271,7 @@ class Talos:
             path = Path(folder) / "etcd.db"
             self.admin.ask(node, "etcd", "snapshot", str(path))
             if not path.is_file() or path.stat().st_size == 0:
-                raise ProbeError(f"{node.named}: talosctl wrote no snapshot", "look at the node's etcd")
+                raise ProbeError(f"{node.ref}: talosctl wrote no snapshot", "look at the node's etcd")
             path.chmod(0o600)
             yield path
 
@@ -301,7 +299,7 @@ class Talos:
         Raises:
             ProbeError: no answer, or not exactly one.
         """
-        what = f"{node.named}: kubelet"
+        what = f"{node.ref}: kubelet"
         found = self.resources(node, "kubeletspec")
         if len(found) != 1:
             raise ProbeError(f"{what}: {len(found)} specifications, expected one", facts.UPDATE)
@@ -323,7 +321,7 @@ class Talos:
         Raises:
             ProbeError: no answer, none, or another shape.
         """
-        what = f"{node.named}: sockets"
+        what = f"{node.ref}: sockets"
         found = facts.listeners(
             self.admin.ask(node, "netstat", "--listening", "--tcp", "--ipv4", "--ipv6"), what
         )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.model import Offender
 from assay.probes.talos.facts import Document, Machine, Mount
 
@@ -98,32 +98,32 @@ def unexpected_mounts(node: Machine, mounts: Iterable[Mount]) -> Iterator[Offend
     root = table.get("/")
     if root is None or root.writable:
         yield Offender(
-            node.named,
+            node.ref,
             "the root file system is writable" if root else "no root file system in the mount table",
         )
     for mount in table.values():
         odd = mount.writable and mount.filesystem not in KERNEL and mount.point not in NODE_FILES
         if odd and mount.point != "/" and not below(mount.point, WRITABLE):
-            yield Offender(node.named, f"{mount.point} is writable ({mount.filesystem})")
+            yield Offender(node.ref, f"{mount.point} is writable ({mount.filesystem})")
 
 
 def unexpected_kubelet_mounts(node: Machine, spec: Mapping[str, Any]) -> Iterator[Offender]:
     """Yield each writable extra mount of the kubelet (KubeletSpec) outside the allow list."""
-    with shaped(f"{node.named}: the kubelet's extra mounts"):
+    with parsing(f"{node.ref}: the kubelet's extra mounts"):
         for mount in spec.get("extraMounts") or []:
             target, options = str(mount.get("destination", "")), mount.get("options") or []
             if "ro" not in options and not below(target, KUBELET_WRITABLE):
-                yield Offender(node.named, f"kubelet extra mount {target} is writable")
+                yield Offender(node.ref, f"kubelet extra mount {target} is writable")
 
 
 def unexpected_files(node: Machine, documents: Iterable[Document]) -> Iterator[Offender]:
     """Yield each `machine.files` entry but new files below /var and the runtime's customization part."""
-    with shaped(f"{node.named}: machine.files"):
+    with parsing(f"{node.ref}: machine.files"):
         for document in documents:
             for file in (document.get("machine") or {}).get("files") or []:
                 path, operation = str(file.get("path", "")), file.get("op", "")
                 if operation != "create" or not (below(path, ("/var",)) or path == RUNTIME_PART):
-                    yield Offender(node.named, f"machine.files: {operation or 'no op'} {path}")
+                    yield Offender(node.ref, f"machine.files: {operation or 'no op'} {path}")
 
 
 def below(point: str, tops: Iterable[str]) -> bool:

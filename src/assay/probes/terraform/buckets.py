@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.formats.resource import Resource, Unresolved, Value
 from assay.probes.s3.facts import Expiry, Lock
 
@@ -30,7 +30,7 @@ class DeclaredBucket:
     `rules` are those of its life cycle; `undecided` says that a value cannot be computed from the files.
     """
 
-    named: str
+    ref: str
     where: str
     bucket: str
     lock: Lock
@@ -41,11 +41,11 @@ class DeclaredBucket:
     @property
     def shown(self) -> str:
         """Return `Bucket name`, or the resource's name where the bucket's is not known."""
-        return f"Bucket {self.bucket}" if self.bucket else self.named
+        return f"Bucket {self.bucket}" if self.bucket else self.ref
 
     def backs_up(self, suffix: str) -> bool:
         """Return whether the bucket's name, or where that is not known the resource's, ends in `suffix`."""
-        return (self.bucket or self.named.split(".")[-1].replace("_", "-")).endswith(suffix)
+        return (self.bucket or self.ref.split(".")[-1].replace("_", "-")).endswith(suffix)
 
     def fault(self, least: float) -> str:
         """Return what is wrong with the declaration, with file and line; empty if nothing is."""
@@ -55,7 +55,7 @@ class DeclaredBucket:
         return f"{self.where}: {why}" if why else ""
 
 
-@shaped("a bucket of the sources or the plan", "run terraform validate")
+@parsing("a bucket of the sources or the plan", "run terraform validate")
 def declared_buckets(resources: Iterable[Resource]) -> list[DeclaredBucket]:
     """Return every bucket with what the resources about it say."""
     every = list(resources)
@@ -82,7 +82,7 @@ def _bucket(one: Resource, every: list[Resource]) -> DeclaredBucket:
     )
     rules = tuple(_rule(rule) for other in about if other.type in LIFE for rule in _blocks(other))
     destroyable = one.attributes.get("force_destroy", False) is not False
-    return DeclaredBucket(one.named, one.where, name, lock, destroyable, rules, undecided)
+    return DeclaredBucket(one.ref, one.where, name, lock, destroyable, rules, undecided)
 
 
 def _about(other: Resource, one: Resource, name: str) -> bool:
@@ -90,7 +90,7 @@ def _about(other: Resource, one: Resource, name: str) -> bool:
         return False
     target = other.attributes.get("bucket")
     if isinstance(target, Unresolved):
-        meant = re.search(rf"\b{re.escape(one.named)}(\W|$)", target.expression) is not None
+        meant = re.search(rf"\b{re.escape(one.ref)}(\W|$)", target.expression) is not None
         return meant and other.key == one.key
     return bool(name) and target == name
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from assay.errors import AssumptionError, ProbeError
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.formats.resource import Resource, Unresolved, Value
 
 
@@ -31,7 +31,7 @@ class Rule:
     An attribute that the files do not decide is `Unresolved`.
     """
 
-    named: str
+    ref: str
     where: str
     direction: Value
     protocol: Value
@@ -97,7 +97,7 @@ class Server:
     Whether it is a control plane (None: not decided by the files), and why it cannot be counted.
     """
 
-    named: str
+    ref: str
     address: str
     where: str
     control_plane: bool | None
@@ -177,7 +177,7 @@ def port_range(value: Value) -> range | Unresolved:
     return range(int(match.group(1)), int(match.group(2) or match.group(1)) + 1)
 
 
-@shaped("a firewall of the sources or the plan", "run terraform validate")
+@parsing("a firewall of the sources or the plan", "run terraform validate")
 def rules(resources: Iterable[Resource]) -> list[Rule]:
     """Return every rule of every hcloud_firewall; one `Unresolved` rule stands for rules nobody can count."""
     return [rule for one in resources if one.type == "hcloud_firewall" for rule in _rules_of(one)]
@@ -192,20 +192,20 @@ def left_open(
         AssumptionError: there are plans, and a firewall of the sources is in none of them: they are of
         other sources.
     """
-    covered = {rule.named for rule in planned}
-    missing = sorted({rule.named for rule in written} - covered) if planned else []
+    covered = {rule.ref for rule in planned}
+    missing = sorted({rule.ref for rule in written} - covered) if planned else []
     if missing:
         raise AssumptionError(f"{missing[0]} is in no plan", "make the plans from these sources")
     open_rules = [rule for rule in (*written, *planned) if rule.undecided(allowed)]
-    undecided = [rule for rule in open_rules if rule in planned or rule.named not in covered]
-    return [f"{rule.named}: {rule.unknown()}" for rule in undecided] + ([] if planned else list(modules))
+    undecided = [rule for rule in open_rules if rule in planned or rule.ref not in covered]
+    return [f"{rule.ref}: {rule.unknown()}" for rule in undecided] + ([] if planned else list(modules))
 
 
 def _rules_of(firewall: Resource) -> Iterator[Rule]:
     blocks = firewall.blocks("rule")
     for block in [*blocks, firewall.unresolved] if firewall.unresolved else blocks:
         if isinstance(block, Unresolved):
-            yield Rule(firewall.named, firewall.where, block, block, block, block)
+            yield Rule(firewall.ref, firewall.where, block, block, block, block)
         elif block is not None:
             yield _rule(firewall, block)
 
@@ -215,7 +215,7 @@ def _rule(firewall: Resource, block: Mapping[str, Value]) -> Rule:
     if not isinstance(sources, Unresolved):
         sources = tuple(sources or ())
     return Rule(
-        firewall.named,
+        firewall.ref,
         firewall.where,
         block.get("direction"),
         block.get("protocol"),
@@ -224,7 +224,7 @@ def _rule(firewall: Resource, block: Mapping[str, Value]) -> Rule:
     )
 
 
-@shaped("a server of the sources or the plan", "run terraform validate")
+@parsing("a server of the sources or the plan", "run terraform validate")
 def servers(resources: Iterable[Resource]) -> list[Server]:
     """Return every hcloud_server. A server is a control plane if a label says so, or its name does."""
     return [_server(one) for one in resources if one.type == "hcloud_server"]
@@ -234,12 +234,12 @@ def miscounted(control_planes: Sequence[Server], wanted: int) -> list[str]:
     """Return `type.name: why` of what makes the number of control planes wrong; nothing where it is right."""
     if len(control_planes) == wanted:
         return []
-    return sorted({one.named for one in control_planes})
+    return sorted({one.ref for one in control_planes})
 
 
 def _server(one: Resource) -> Server:
     user_data = one.attributes.get("user_data") not in (None, "")
-    return Server(one.named, one.address, one.where, _is_control_plane(one), user_data, one.unresolved)
+    return Server(one.ref, one.address, one.where, _is_control_plane(one), user_data, one.unresolved)
 
 
 def _is_control_plane(one: Resource) -> bool | None:

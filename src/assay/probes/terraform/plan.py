@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from assay.errors import ProbeError
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.formats.resource import Resource, Unresolved, Value
 
 
@@ -54,7 +54,7 @@ class Plan:
         return plan
 
     @cached_property
-    @shaped("a resource of the plan", WRITE)
+    @parsing("a resource of the plan", WRITE)
     def resources(self) -> tuple[Resource, ...]:
         """Return every managed resource as it will be, in the plan's order.
 

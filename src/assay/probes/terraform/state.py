@@ -22,7 +22,7 @@ ENCRYPTED_BY_SERVICE = frozenset({"gcs", "azurerm", "remote", "cloud"})
 class Leak:
     """A way for machine secrets into a state that anyone can read: the block or resource, and why."""
 
-    named: str
+    ref: str
     why: str
 
 
@@ -83,7 +83,7 @@ def leaks(settings: Iterable[Resource], resources: Iterable[Resource]) -> list[L
     found = _backend(list(settings))
     written = (server for server in servers(resources) if server.user_data)
     why = "user_data: the machine configuration would lie in the state and in the metadata service"
-    return found + [Leak(server.named, why) for server in written]
+    return found + [Leak(server.ref, why) for server in written]
 
 
 def _backend(settings: list[Resource]) -> list[Leak]:
@@ -99,11 +99,11 @@ def _backend(settings: list[Resource]) -> list[Leak]:
 
 def _of_backend(one: Resource) -> list[Leak]:
     kind = one.name or one.type
-    named = f"terraform.backend.{kind}"
+    ref = f"terraform.backend.{kind}"
     if kind in ENCRYPTED_BY_SERVICE:
         return []
     if kind != "s3":
-        return [Leak(named, "does not encrypt the state at rest")]
-    found = [] if one.attributes.get("encrypt") is True else [Leak(named, "encrypt is not true")]
+        return [Leak(ref, "does not encrypt the state at rest")]
+    found = [] if one.attributes.get("encrypt") is True else [Leak(ref, "encrypt is not true")]
     locked = one.attributes.get("use_lockfile") is True or one.attributes.get("dynamodb_table")
-    return found + ([] if locked else [Leak(named, "the state is not locked")])
+    return found + ([] if locked else [Leak(ref, "the state is not locked")])

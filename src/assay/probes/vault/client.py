@@ -17,7 +17,7 @@ import hvac
 from hvac.adapters import RawAdapter
 
 from assay.errors import ProbeError
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 from assay.model import Attempt
 from assay.probes.vault import facts
 from assay.probes.vault.facts import OTHER, AuditDevice, Autopilot, Entry, Health, Peer, Seal, Token
@@ -191,24 +191,24 @@ class Vault:
         """Return the enabled audit devices."""
         return facts.audit_devices(self.door.need("get", "sys/audit"))
 
-    @shaped("Vault's answer", OTHER)
+    @parsing("Vault's answer", OTHER)
     def auth_methods(self) -> dict[str, str]:
         """Return path -> type of every auth method."""
         return _types(self.door.need("get", "sys/auth"))
 
-    @shaped("Vault's answer", OTHER)
+    @parsing("Vault's answer", OTHER)
     def mounts(self) -> dict[str, str]:
         """Return path -> type of every secrets engine; a KV's type carries its version, `kv 2`."""
         data = self.door.need("get", "sys/mounts").get("data", {})
         return {path: _engine(row) for path, row in data.items()}
 
-    @shaped("Vault's answer", OTHER)
+    @parsing("Vault's answer", OTHER)
     def roles(self, method: str = "kubernetes") -> list[Role]:
         """Return every role of a Kubernetes auth method."""
         names = self._list(f"auth/{method}/role")
         return [role(n, self._data(f"auth/{method}/role/{n}")) for n in names]
 
-    @shaped("Vault's answer", OTHER)
+    @parsing("Vault's answer", OTHER)
     def policies(self) -> list[Policy]:
         """Return every ACL policy but `root`, which has no text."""
         return [self.policy(name) for name in self._list("sys/policies/acl") if name != "root"]
@@ -217,7 +217,7 @@ class Vault:
         """Return one ACL policy, parsed."""
         return policy(name, str(self._data(f"sys/policies/acl/{name}").get("policy", "")))
 
-    @shaped("Vault's answer", OTHER)
+    @parsing("Vault's answer", OTHER)
     def tokens(self) -> list[Token]:
         """Return every live token; one that ended while they were read is left out, and only such a one.
 
@@ -237,7 +237,7 @@ class Vault:
 
     # values, compared but never shown -------------------------------------------------------------
 
-    @shaped("Vault's answer", OTHER)
+    @parsing("Vault's answer", OTHER)
     def entry(self, path: str, key: bytes) -> Entry:
         """Return one entry's version and, by key, the HMAC-SHA256 of each value's bytes under `key`.
 
@@ -254,7 +254,7 @@ class Vault:
         digests = {name: hmac.digest(key, _raw(value), "sha256").hex() for name, value in values.items()}
         return Entry(path, int(about.get("version", 0)), facts.moment(about.get("created_time")), digests)
 
-    @shaped("Vault's answer", OTHER)
+    @parsing("Vault's answer", OTHER)
     def metadata(self, path: str) -> Entry:
         """Return one entry's current version and when it was written, without reading any value.
 
@@ -267,7 +267,7 @@ class Vault:
         written = (data.get("versions") or {}).get(str(current), {})
         return Entry(path, current, facts.moment(written.get("created_time")))
 
-    @shaped("Vault's answer", OTHER)
+    @parsing("Vault's answer", OTHER)
     def entries(self, folder: str = "") -> list[str]:
         """Return the paths of every entry below `folder`, to any depth, in their order.
 
@@ -294,7 +294,7 @@ class Vault:
 
     # logging in -----------------------------------------------------------------------------------
 
-    @shaped("Vault's answer", OTHER)
+    @parsing("Vault's answer", OTHER)
     def login(self, name: str, jwt: str, as_what: str, method: str = "kubernetes") -> Attempt:
         """Try to log in to a role with a service account's token; what is got is given back at once.
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from assay.errors import ProbeError
-from assay.formats.parsing import shaped
+from assay.formats.parsing import parsing
 
 
 # What sys/health answers with, and which of it is a member that does its work.
@@ -32,7 +32,7 @@ class Health:
     cluster: str = ""
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `VaultMember address`."""
         return f"VaultMember {self.address}"
 
@@ -65,7 +65,7 @@ class Seal:
     storage: str
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `VaultMember address`."""
         return f"VaultMember {self.address}"
 
@@ -80,7 +80,7 @@ class Peer:
     voter: bool
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `VaultPeer node`."""
         return f"VaultPeer {self.node}"
 
@@ -103,7 +103,7 @@ class AuditDevice:
     options: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `VaultAudit path`."""
         return f"VaultAudit {self.path}"
 
@@ -121,7 +121,7 @@ class Token:
     orphan: bool
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `VaultToken` with the display name and the first letters of the accessor."""
         return f"VaultToken {self.display or 'nameless'} {self.accessor[:8]}"
 
@@ -144,12 +144,12 @@ class Entry:
     digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `VaultEntry path`."""
         return f"VaultEntry {self.path}"
 
 
-@shaped("sys/health", OTHER)
+@parsing("sys/health", OTHER)
 def health(address: str, code: int, said: Mapping[str, Any]) -> Health:
     """Return what sys/health says.
 
@@ -170,7 +170,7 @@ def health(address: str, code: int, said: Mapping[str, Any]) -> Health:
     )
 
 
-@shaped("sys/seal-status", OTHER)
+@parsing("sys/seal-status", OTHER)
 def seal(address: str, said: Mapping[str, Any]) -> Seal:
     """Return what sys/seal-status says.
 
@@ -190,7 +190,7 @@ def seal(address: str, said: Mapping[str, Any]) -> Seal:
     )
 
 
-@shaped("sys/storage/raft/configuration", OTHER)
+@parsing("sys/storage/raft/configuration", OTHER)
 def peers(said: Mapping[str, Any]) -> list[Peer]:
     """Return the rows of sys/storage/raft/configuration.
 
@@ -205,7 +205,7 @@ def peers(said: Mapping[str, Any]) -> list[Peer]:
     ]
 
 
-@shaped("autopilot", OTHER)
+@parsing("autopilot", OTHER)
 def autopilot(said: Mapping[str, Any]) -> Autopilot:
     """Return sys/storage/raft/autopilot/state.
 
@@ -219,7 +219,7 @@ def autopilot(said: Mapping[str, Any]) -> Autopilot:
     return Autopilot(bool(data.get("healthy")), int(data.get("failure_tolerance", 0)), tuple(unhealthy))
 
 
-@shaped("sys/audit", OTHER)
+@parsing("sys/audit", OTHER)
 def audit_devices(said: Mapping[str, Any]) -> list[AuditDevice]:
     """Return the enabled audit devices, none where there are none."""
     rows = _at(said, "data")
@@ -233,7 +233,7 @@ def audit_devices(said: Mapping[str, Any]) -> list[AuditDevice]:
     ]
 
 
-@shaped("a token", OTHER)
+@parsing("a token", OTHER)
 def token(said: Mapping[str, Any]) -> Token:
     """Return one token's own description, looked up by accessor."""
     data = said.get("data")

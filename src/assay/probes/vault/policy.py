@@ -60,7 +60,7 @@ class Policy:
     rules: tuple[Rule, ...]
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `VaultPolicy name`."""
         return f"VaultPolicy {self.name}"
 
@@ -84,7 +84,7 @@ class Role:
     period: int = 0
 
     @property
-    def named(self) -> str:
+    def ref(self) -> str:
         """Return `VaultRole name`."""
         return f"VaultRole {self.name}"
 

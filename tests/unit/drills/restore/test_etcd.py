@@ -41,12 +41,12 @@ def test_rows_after_the_backup_may_be_lost() -> None:
     assert lost_rows(OPS, frozenset({"before", "after"}), 2, 10) == ([], 1, 1)
 
 
-@pytest.mark.parametrize(("present", "named"), [
+@pytest.mark.parametrize(("present", "ref"), [
     ({"between", "after"}, "before"), ({"before"}, "after"), ({"before", "after", "no"}, "no"),
 ])  # fmt: skip
-def test_other_rows_may_not(present: set[str], named: str) -> None:
+def test_other_rows_may_not(present: set[str], ref: str) -> None:
     wrong, _, _ = lost_rows(OPS, frozenset(present), 2, 10)
-    assert [one.named for one in wrong] == [f"ConfigMap {named}"]
+    assert [one.ref for one in wrong] == [f"ConfigMap {ref}"]
 
 
 def test_voters_follow_one_leader() -> None:
@@ -103,7 +103,7 @@ def test_a_command_is_run_as_written(tmp_path: Path) -> None:
 def test_a_command_that_fails_is_named(tmp_path: Path, words: tuple[str, ...], why: str) -> None:
     with pytest.raises(StepError, match=why) as caught:
         procedure(tmp_path).run(Command("File r.md:7", words))
-    assert caught.value.named == "File r.md:7"
+    assert caught.value.ref == "File r.md:7"
 
 
 def test_a_command_reads_and_writes_files_of_the_envelope(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_what_was_not_archived_may_be_lost() -> None:
 
 def test_one_row_missing_is_named() -> None:
     wrong, lost, _ = evidence.compare(OPS, kept(1, 2, 4, 5), 4.5)
-    assert [one.named for one in wrong] == ["Row w0-000003"]
+    assert [one.ref for one in wrong] == ["Row w0-000003"]
     assert lost == 2
 
 
@@ -68,14 +68,14 @@ def test_one_row_missing_is_named() -> None:
 def test_an_older_backup_is_named(there: tuple[int, ...]) -> None:
     """As of yesterday's backup, or of a log with a hole: it ends too early, whatever is ready."""
     wrong, _, _ = evidence.compare(OPS, kept(*there), 4.5)
-    assert [one.named for one in wrong] == [evidence.NAMED]
+    assert [one.ref for one in wrong] == [evidence.NAMED]
 
 
 def test_what_was_refused_must_not_be_there_and_nothing_twice() -> None:
     ops = [*OPS, Op("w1-000001", 2, 2.5, FAIL), Op("w1-000002", 3, 3.5, INFO)]
     rows = [*kept(1, 2, 3, 4, 5, 6), Kept(7, "w1-000001"), Kept(8, "w1-000002"), Kept(9, "w0-000006")]
     wrong, _, _ = evidence.compare(ops, rows, 4.5)
-    assert {one.named for one in wrong} == {"Row w1-000001", "Row w0-000006"}
+    assert {one.ref for one in wrong} == {"Row w1-000001", "Row w0-000006"}
 
 
 def test_the_order_counts() -> None:
@@ -86,7 +86,7 @@ def test_the_order_counts() -> None:
 def test_a_point_in_time_keeps_the_older_and_drops_the_younger() -> None:
     assert not evidence.to_the_point(OPS, kept(1, 2, 3), 3.5)
     wrong = evidence.to_the_point(OPS, kept(1, 2, 4), 3.5)
-    assert [one.named for one in wrong] == ["Row w0-000003", "Row w0-000004"]
+    assert [one.ref for one in wrong] == ["Row w0-000003", "Row w0-000004"]
 
 
 def test_the_backup_that_was_taken_is_read_off() -> None:
@@ -98,7 +98,7 @@ def test_the_backup_that_was_taken_is_read_off() -> None:
 LABEL, KNOWN = "20261124-010203F", {1: "a", 2: "b"}
 
 
-@pytest.mark.parametrize(("taken", "there", "younger", "named"), [
+@pytest.mark.parametrize(("taken", "there", "younger", "ref"), [
     (LABEL, KNOWN, [], []),
     ("20261125-010203F", KNOWN, [], [f"Backup {LABEL}"]),
     ("", KNOWN, [], [f"Backup {LABEL}"]),
@@ -107,16 +107,16 @@ LABEL, KNOWN = "20261124-010203F", {1: "a", 2: "b"}
     (LABEL, KNOWN, ["Row orders/3"], ["Row orders/3"]),
 ], ids=["right", "another", "unknown", "gone", "changed", "younger"])  # fmt: skip
 def test_the_oldest_point_is_what_it_was(
-    taken: str, there: dict[int, str], younger: list[str], named: list[str]
+    taken: str, there: dict[int, str], younger: list[str], ref: list[str]
 ) -> None:
-    assert [one.named for one in evidence.oldest(LABEL, taken, KNOWN, there, younger)] == named
+    assert [one.ref for one in evidence.oldest(LABEL, taken, KNOWN, there, younger)] == ref
 
 
 def test_a_broken_schema_is_named() -> None:
     before = ["Constraint orders/orders_pkey", "Index orders_created"]
     assert not evidence.schema(before, before, "\n")
     wrong = evidence.schema(before, before[:1], "Index orders_mark_unique\n")
-    assert [one.named for one in wrong] == ["Index orders_created", "Index orders_mark_unique"]
+    assert [one.ref for one in wrong] == ["Index orders_created", "Index orders_mark_unique"]
 
 
 @pytest.mark.parametrize(("log", "says"), [

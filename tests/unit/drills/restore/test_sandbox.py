@@ -71,9 +71,9 @@ def test_no_other_credential_is_in_the_environment(
 
 @pytest.mark.parametrize("word", ["{}", "--talosconfig={}", "@{}", "--from=a:{}"])
 def test_a_program_is_given_no_file_from_outside(given: dict[str, Path], word: str) -> None:
-    named = word.format(given["state"] / "talosconfig")
+    ref = word.format(given["state"] / "talosconfig")
     with pytest.raises(GuardError, match="talosconfig lies outside"), opened(given) as envelope:
-        envelope.run([str(CAT), named], 10)
+        envelope.run([str(CAT), ref], 10)
 
 
 def test_not_by_a_way_round(given: dict[str, Path]) -> None:

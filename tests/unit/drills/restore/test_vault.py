@@ -78,20 +78,20 @@ def test_rows_after_the_snapshot_may_be_lost() -> None:
 def test_a_row_from_before_the_snapshot_is_named() -> None:
     present = {op.key: True for op in OPS if op.key != "w0-000002"}
     wrong, lost, _ = evidence.rows(OPS, present, 3.5, 7.0)
-    assert [one.named for one in wrong] == ["Entry w0-000002"]
+    assert [one.ref for one in wrong] == ["Entry w0-000002"]
     assert lost == 1
 
 
 def test_a_row_with_another_value_is_named() -> None:
     present = {op.key: op.key != "w0-000003" for op in OPS}
     wrong, _, _ = evidence.rows(OPS, present, 3.5, 7.0)
-    assert [(one.named, one.why) for one in wrong] == [("Entry w0-000003", "came back with another value")]
+    assert [(one.ref, one.why) for one in wrong] == [("Entry w0-000003", "came back with another value")]
 
 
 def test_every_difference_of_two_vaults_is_named() -> None:
     before = State({"Policy a": "1", "Role b": "1", "Mount kv/": "kv 2"}, {"x": "1", "y": "1"})
     after = State({"Policy a": "2", "Mount kv/": "kv 2", "Audit new": "1"}, {"x": "2"})
-    assert [one.named for one in evidence.compare(before, after)] == [
+    assert [one.ref for one in evidence.compare(before, after)] == [
         "Role b", "Policy a", "Audit new", "Entry y", "Entry x",
     ]  # fmt: skip
     assert not evidence.compare(before, before)

@@ -40,7 +40,7 @@ def commit(repo: Path, name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "named"),
+    ("name", "text", "ref"),
     [
         ("terraform.tfstate", "{}", "File terraform.tfstate"),
         ("a/x.tfstate.backup", "{}", "File a/x.tfstate.backup"),
@@ -52,13 +52,13 @@ def commit(repo: Path, name: str, text: str) -> None:
         ("Name with ü", f"token: {TOKEN}\n", "File Name with ü:1"),
     ],
 )
-def test_secrets_are_found_now_and_in_the_past(repo: Path, name: str, text: str, named: str) -> None:
+def test_secrets_are_found_now_and_in_the_past(repo: Path, name: str, text: str, ref: str) -> None:
     commit(repo, name, text)
-    assert named in {one.named for one in GitTree(repo).exposures()}
+    assert ref in {one.ref for one in GitTree(repo).exposures()}
     git(repo, "rm", "-q", name)
     git(repo, "commit", "-q", "-m", "gone")
-    found = {one.named: one.why for one in GitTree(repo).exposures()}
-    assert "in the history" in found[named]
+    found = {one.ref: one.why for one in GitTree(repo).exposures()}
+    assert "in the history" in found[ref]
     assert TOKEN not in str(found)
 
 
@@ -68,7 +68,7 @@ def test_side_branches_and_tags_count(repo: Path) -> None:
     git(repo, "tag", "kept")
     git(repo, "checkout", "-q", "main")
     git(repo, "branch", "-q", "-D", "side")
-    assert [one.named for one in GitTree(repo).exposures()] == ["File kubeconfig"]
+    assert [one.ref for one in GitTree(repo).exposures()] == ["File kubeconfig"]
 
 
 @pytest.mark.parametrize(

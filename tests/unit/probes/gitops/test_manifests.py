@@ -26,7 +26,7 @@ ALLOWED = ["registry.example", "ghcr.io/ours"]
 def faults(folder: Path, text: str, name: str = "a.yaml") -> list[str]:
     (folder / name).write_text(text, encoding="utf-8")
     found = [(use, use.fault(ALLOWED)) for use in Manifests(folder).images()]
-    return [use.named.rpartition(":")[2] for use, fault in found if fault]
+    return [use.ref.rpartition(":")[2] for use, fault in found if fault]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def overlay(folder: Path, images: str) -> None:
 )
 def test_kustomize_replaces_images(tmp_path: Path, images: str, lines: list[str]) -> None:
     overlay(tmp_path, images)
-    found = [use.named.rpartition(":")[2] for use in Manifests(tmp_path).images() if use.fault(ALLOWED)]
+    found = [use.ref.rpartition(":")[2] for use in Manifests(tmp_path).images() if use.fault(ALLOWED)]
     assert sorted(found) == lines
 
 

@@ -15,7 +15,7 @@ from assay.errors import ProbeError
 from assay.formats.quantity import BINARY, DECIMAL, quantity
 from assay.probes.kube import facts as kube_facts
 from assay.probes.kube import rbac as kube_rbac
-from assay.probes.kube.paths import collection, named, plural
+from assay.probes.kube.paths import collection, plural, ref
 from assay.probes.kube.shapes import KINDS, PLACES, pod_spec, trials, workload
 
 
@@ -257,10 +257,10 @@ def test_a_loop_of_aggregation_ends() -> None:
 
 def test_trials_differ_from_their_twin_in_one_image() -> None:
     for trial in trials(KINDS, PLACES, {"unsigned": "bad"}, "good"):
-        bad, twin = str(trial.manifest("shop")), str(trial.twin.manifest("shop"))
+        bad, baseline = str(trial.manifest("shop")), str(trial.baseline.manifest("shop"))
         assert bad.count("'bad'") == 1
-        assert bad.replace("'bad'", "'good'") == twin
-        assert str(workload(trial.kind, "shop", pod_spec(trial.place, "good", "good"))) == twin
+        assert bad.replace("'bad'", "'good'") == baseline
+        assert str(workload(trial.kind, "shop", pod_spec(trial.place, "good", "good"))) == baseline
 
 
 def test_paths() -> None:
@@ -272,4 +272,4 @@ def test_paths() -> None:
         "gateways",
         "endpoints",
     ]
-    assert named({"kind": "Pod", "metadata": {"namespace": "a", "name": "b"}}) == "Pod a/b"
+    assert ref({"kind": "Pod", "metadata": {"namespace": "a", "name": "b"}}) == "Pod a/b"

@@ -78,12 +78,12 @@ def test_commands_are_judged(tmp_path: Path, tool: Path, line: str, wrong: str) 
     found = runbook(tmp_path, fenced(line), tool).mistakes()
     assert wrong in " ".join(one.why for one in found)
     assert bool(found) is bool(wrong)
-    assert {one.named for one in found} <= {"File runbook.md:4"}
+    assert {one.ref for one in found} <= {"File runbook.md:4"}
 
 
 def test_inline_commands_count_and_other_languages_do_not(tmp_path: Path) -> None:
     text = "- **Quorum**: `talosctl etcd health`, see `talosctl`\n\n```yaml\ntalosctl: x\n```\n"
-    assert [one.named for one in runbook(tmp_path, text).commands] == ["File runbook.md:1"]
+    assert [one.ref for one in runbook(tmp_path, text).commands] == ["File runbook.md:1"]
 
 
 def test_a_tool_without_a_binary_is_an_error(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def error(status: int, code: str) -> Answer:
     return answer
 
 
-def named(one: object) -> str:
+def ref(one: object) -> str:
     return str(getattr(one, "__name__", one))
 
 
@@ -149,7 +149,7 @@ def no_s3(to: Any) -> None:  # noqa: ANN401 - as above
         (slow, "get Object b/k"),
         (no_s3, "bytes of"),
     ],
-    ids=named,
+    ids=ref,
 )
 def test_a_store_that_misbehaves_is_an_error(
     serve: Callable[..., S3], tmp_path: Path, answer: Answer, word: str
@@ -194,7 +194,7 @@ def test_a_list_that_breaks_off_is_no_list(serve: Callable[..., S3]) -> None:
 @pytest.mark.parametrize(
     ("answer", "admitted"),
     [(error(403, "AccessDenied"), False), (done, True), (error(409, "X"), False)],
-    ids=named,
+    ids=ref,
 )
 def test_an_attempt_is_refused_or_got_through(
     serve: Callable[..., S3], answer: Answer, admitted: bool
@@ -207,7 +207,7 @@ def test_an_attempt_is_refused_or_got_through(
 @pytest.mark.parametrize(
     "answer",
     [error(503, "SlowDown"), error(403, "SignatureDoesNotMatch"), error(404, "NoSuchBucket")],
-    ids=named,
+    ids=ref,
 )
 def test_what_is_neither_done_nor_refused_is_an_error(serve: Callable[..., S3], answer: Answer) -> None:
     s3 = serve(answer)

@@ -51,7 +51,7 @@ def test_unstarted_learner_keeps_its_columns() -> None:
     """Empty cells do not shift the ones after them."""
     learner = facts.members(LEARNER, "t")[0]
     assert (learner.name, learner.clients, learner.learner) == ("", (), True)
-    assert learner.named == "EtcdMember 10743fbb031d2570"
+    assert learner.ref == "EtcdMember 10743fbb031d2570"
 
 
 def test_status_as_recorded() -> None:

@@ -151,10 +151,8 @@ def test_any_port_or_address_is_read_or_refused(text: str) -> None:
 
 
 def test_secrets_in_the_state() -> None:
-    assert [leak.named for leak in leaks([], [])] == ["terraform.backend"]
+    assert [leak.ref for leak in leaks([], [])] == ["terraform.backend"]
     assert leaks([Resource("backend", "s3", {"encrypt": True, "use_lockfile": True}, "v")], []) == []
     given_data = Resource("hcloud_server", "a", {"user_data": Unresolved("x")}, "s")
-    assert [leak.named for leak in leaks([Resource("cloud", "", {}, "v")], [given_data])] == [
-        "hcloud_server.a"
-    ]
+    assert [leak.ref for leak in leaks([Resource("cloud", "", {}, "v")], [given_data])] == ["hcloud_server.a"]
     assert not leaks(Hcl(HAND_MADE.parents[1]).settings(), [])

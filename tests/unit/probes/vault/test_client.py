@@ -149,7 +149,7 @@ def test_declared_files(tmp_path: Path) -> None:
     with pytest.raises(ProbeError, match="not JSON"):
         VaultFiles(tmp_path).roles()
     (tmp_path / "roles" / "api.json").write_text(json.dumps(NARROW))
-    assert VaultFiles(tmp_path).roles()[0].named == "VaultRole api"
+    assert VaultFiles(tmp_path).roles()[0].ref == "VaultRole api"
 
 
 # answers ---------------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def test_times_with_nanoseconds() -> None:
 def test_a_token_with_root_by_its_identity() -> None:
     read = facts.token({"data": {"accessor": "abcdefghij", "policies": ["x"], "identity_policies": ["root"]}})
     assert read.is_root
-    assert read.named == "VaultToken nameless abcdefgh"
+    assert read.ref == "VaultToken nameless abcdefgh"
 
 
 @given(st.dictionaries(st.sampled_from(["data", "sealed", "config"]), JSON))
