@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from client import Client, Reply
 from pulse import Pulse
 
-from assay.load.plan import Plan, due_times, read_plan
+from assay.load.plan import LoadPlan, due_times, read_plan
 
 
 LEAD = 0.5
@@ -60,7 +60,7 @@ def _one_process(environment: Environment, **_others: object) -> None:
 class Arrivals:
     """One run of a plan, written to `record` as it happens."""
 
-    def __init__(self, plan: Plan, record: IO[str], environment: Environment) -> None:
+    def __init__(self, plan: LoadPlan, record: IO[str], environment: Environment) -> None:
         """Prepare to send; nothing leaves before `run`."""
         self.plan, self.record, self.environment = plan, record, environment
         self.client = Client(plan.url, plan.name, plan.ca, plan.deadline)
@@ -129,7 +129,7 @@ class Arrivals:
         )
 
 
-def check_files(plan: Plan) -> None:
+def check_files(plan: LoadPlan) -> None:
     """Stop before the start if more requests could be open at once than this process may have files."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = min(plan.arrivals, int(plan.rate * plan.deadline * 1.5)) + SPARE_FILES

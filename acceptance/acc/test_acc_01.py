@@ -2,7 +2,7 @@
 
 import pytest
 
-from assay.load.verdict import decided, judge
+from assay.load.verdict import judge_load, require_decided
 from assay.model import Record
 from assay.stack import Stack
 
@@ -17,10 +17,10 @@ def test_public_api_answers_in_time_at_peak(stack: Stack, control: Record) -> No
     control.ask(f"{plan.arrivals} x {reply.ref} at {plan.rate:g}/s, seed {plan.seed}")
     run = stack.load.run(plan)
     control.population(run.judged, of=plan.judged)
-    judgement = judge(run, limit, share)
+    judgement = judge_load(run, limit, share)
     for key, fact in judgement.facts().items():
         control.note(key, fact)
     over = control.measured(judgement.share, "ratio", "share_over")
     control.measured(judgement.p95.value * 1000, "ms", "p95")
-    decided(judgement)
+    require_decided(judgement)
     assert judgement.passed, f"{over:.2%} over {limit * 1000:.0f} ms: {judgement.reason}"

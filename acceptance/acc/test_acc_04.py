@@ -6,7 +6,7 @@ from assay.model import Offender, Record
 from assay.origins.secret_uses import declared_secrets, uses
 from assay.origins.terraform_secrets import in_plan, in_sources, in_state, sources
 from assay.origins.tracer import by_owner
-from assay.probes.terraform.state import State
+from assay.probes.terraform.state import TerraformState
 from assay.stack import Stack
 
 
@@ -22,7 +22,7 @@ def test_every_secret_in_use_is_declared(stack: Stack, control: Record) -> None:
     for what, files in (("plan", declared.plan), ("state", declared.state)):
         control.note(what, len(files) or "not declared: not judged")
     control.offenders(leak for plan in (stack.plan if declared.plan else ()) for leak in in_plan(plan))
-    control.offenders(leak for path in stack.paths.state for leak in in_state(State(path)))
+    control.offenders(leak for path in stack.paths.state for leak in in_state(TerraformState(path)))
     assert not control.found
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from assay.model import Record
 from assay.probes.kube import gate
-from assay.probes.kube.shapes import trials
+from assay.probes.kube.shapes import admission_trials
 from assay.stack import Stack
 
 
@@ -24,7 +24,7 @@ def test_unsigned_images_are_refused(stack: Stack, control: Record) -> None:
     layers, (label,) = control.listed("layers"), control.listed("opt_in")
     exempt, verdicts = control.listed("exempt"), control.listed("verdicts")
     live = gate.place_to_try(kube, exempt)
-    pairs = gate.workload_pairs(kube, live.namespace, trials(KINDS, PLACES, bad, signed))
+    pairs = gate.workload_pairs(kube, live.namespace, admission_trials(KINDS, PLACES, bad, signed))
     pairs += gate.ephemeral_pairs(kube, live, bad, signed)
     spaces = [space for space in kube.namespaces() if space.active and space.name not in exempt]
     tried = gate.namespace_pairs(kube, spaces, bad["unsigned"], signed)
@@ -33,7 +33,7 @@ def test_unsigned_images_are_refused(stack: Stack, control: Record) -> None:
     key, _, value = label.partition("=")
     with stack.decoy({key: value}) as decoy:
         baseline = decoy.controller_made("signed", signed)
-        pairs.append(gate.Pair(decoy.controller_made("unsigned", bad["unsigned"]), baseline))
+        pairs.append(gate.AdmissionPair(decoy.controller_made("unsigned", bad["unsigned"]), baseline))
     ways_out = gate.unlabelled_pairs(kube, label, live.namespace)
     (opt_in_layer,) = control.listed("opt_in_layer")
     control.population([*pairs, *ways_out])

@@ -5,9 +5,9 @@ import time
 import pytest
 
 from assay.backups.stateful import inventory
-from assay.drills.restore.capacity import stated
+from assay.drills.restore.capacity import capacity_statement
 from assay.drills.restore.records import Records
-from assay.drills.restore.result import faults
+from assay.drills.restore.result import restore_faults
 from assay.model import Offender, Record
 from assay.stack import Stack
 
@@ -37,7 +37,7 @@ def test_each_service_comes_back_in_time(stack: Stack, control: Record) -> None:
             f"{restore.seconds:.0f} s ({restore.facts['parts']}) for {restore.data_bytes} bytes, "
             f"{restore.level}, {restore.facts['point']}",
         )
-        control.note(f"{service}: largest size in time", stated(records.of(service), limit))
-        control.offenders(Offender(restore.ref, why) for why in faults(restore, limit, rpo))
+        control.note(f"{service}: largest size in time", capacity_statement(records.of(service), limit))
+        control.offenders(Offender(restore.ref, why) for why in restore_faults(restore, limit, rpo))
         control.measured(restore.seconds, "s", "restore")
     assert not control.found

@@ -2,9 +2,9 @@
 
 import pytest
 
-from assay.drills.restore.capacity import stated
+from assay.drills.restore.capacity import capacity_statement
 from assay.drills.restore.records import Records
-from assay.drills.restore.result import faults
+from assay.drills.restore.result import restore_faults
 from assay.model import Offender, Record
 from assay.stack import Stack
 
@@ -12,7 +12,7 @@ from assay.stack import Stack
 @pytest.mark.control("DR-01")
 def test_postgres_comes_back_beside_the_old_one(stack: Stack, control: Record) -> None:
     """Carry out the runbook's section word for word, and compare what came back with what was promised."""
-    result = stack.postgres_restore.once()
+    result = stack.postgres_restore.result()
     for key, fact in result.notes.items():
         control.note(key, fact)
     control.offenders(result.offenders)
@@ -25,9 +25,9 @@ def test_postgres_comes_back_beside_the_old_one(stack: Stack, control: Record) -
     control.note("lost", f"{restore.lost} of {result.acked} acknowledged rows")
     limit = control.limit("restore")
     kept = Records.from_profile(stack.profile).of(restore.service)
-    control.note("largest size in time", stated(kept, limit))
+    control.note("largest size in time", capacity_statement(kept, limit))
     seconds = control.measured(restore.seconds, "s", "restore")
     rpo = control.declared.get("ACC-10.rpo_postgres")
-    control.offenders(Offender(restore.ref, why) for why in faults(restore, limit, rpo))
+    control.offenders(Offender(restore.ref, why) for why in restore_faults(restore, limit, rpo))
     assert seconds < limit
     assert not control.found

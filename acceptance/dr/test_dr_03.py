@@ -2,7 +2,7 @@
 
 import pytest
 
-from assay.drills.restore.result import faults
+from assay.drills.restore.result import restore_faults
 from assay.model import Offender, Record
 from assay.stack import Stack
 
@@ -10,7 +10,7 @@ from assay.stack import Stack
 @pytest.mark.control("DR-03")
 def test_etcd_comes_back_by_the_runbook(stack: Stack, control: Record) -> None:
     """Carry out the runbook's section word for word, and compare what came back with what was promised."""
-    result = stack.etcd_restore.once()
+    result = stack.etcd_restore.result()
     for key, fact in result.notes.items():
         control.note(key, fact)
     control.offenders(result.offenders)
@@ -27,7 +27,7 @@ def test_etcd_comes_back_by_the_runbook(stack: Stack, control: Record) -> None:
     seconds = control.measured(restore.seconds, "s", "restore")
     rpo = control.declared.get("ACC-10.rpo_etcd")
     limit = control.limit("restore")
-    control.offenders(Offender(restore.ref, why) for why in faults(restore, limit, rpo))
+    control.offenders(Offender(restore.ref, why) for why in restore_faults(restore, limit, rpo))
     assert result.full is not None, "etcd never had three voters again"
     assert seconds < limit
     assert not control.found

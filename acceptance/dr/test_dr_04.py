@@ -6,7 +6,7 @@ import pytest
 
 from assay.backups.stateful import inventory
 from assay.drills.restore.records import Records
-from assay.drills.restore.result import faults
+from assay.drills.restore.result import restore_faults
 from assay.model import Offender, Record
 from assay.stack import Stack
 
@@ -29,6 +29,6 @@ def test_everything_stateful_was_restored(stack: Stack, control: Record) -> None
         control.note(service, f"restored {hours:.1f} h ago in {kept.restore.seconds:.0f} s")
         old = [f"restored {hours:.0f} h ago"] if hours > control.limit("age") else []
         control.offenders(
-            Offender(kept.restore.ref, why) for why in [*old, *faults(kept.restore, limit, rpo)]
+            Offender(kept.restore.ref, why) for why in [*old, *restore_faults(kept.restore, limit, rpo)]
         )
     assert not control.found

@@ -65,7 +65,7 @@ def test_the_oldest_point_opens(stack: Stack, control: Record) -> None:
 @pytest.mark.control("DR-08", tier="drill")
 def test_the_oldest_base_backup_comes_back(stack: Stack, control: Record) -> None:
     """Restore PostgreSQL's oldest base backup by the runbook, to the moment after it was whole."""
-    result = stack.oldest_postgres.once()
+    result = stack.oldest_postgres.result()
     for key, fact in result.notes.items():
         control.note(key, fact)
     control.offenders(result.offenders)

@@ -3,7 +3,7 @@
 import pytest
 
 from assay.model import Record
-from assay.probes.terraform.state import leaks
+from assay.probes.terraform.state import state_faults
 from assay.stack import Stack
 
 
@@ -15,6 +15,6 @@ def test_git_and_state_hold_no_machine_secret(stack: Stack, control: Record) -> 
     resources = control.population(stack.hcl.resources())
     wrong = [
         *control.offenders(stack.git.exposures()),
-        *control.offenders(leaks(stack.hcl.settings(), resources)),
+        *control.offenders(state_faults(stack.hcl.settings(), resources)),
     ]
     assert not wrong

@@ -17,7 +17,7 @@ def test_every_stored_secret_is_ciphertext(stack: Stack, control: Record) -> Non
     """Read a raw snapshot whole, checked against etcd's own count, and judge every Secret in it."""
     talos, before = stack.talos, names(stack)
     with talos.snapshot(talos.controlplanes[0]) as path:
-        content = snapshot.read(path)
+        content = snapshot.read_snapshot(path)
         control.assume(
             len(content.keys) == snapshot.counted(stack.profile.need_path("tools.etcdutl"), path),
             "the snapshot was not read whole",

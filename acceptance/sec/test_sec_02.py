@@ -4,7 +4,7 @@ import pytest
 
 from assay.model import Record
 from assay.probes.kube import gate
-from assay.probes.kube.shapes import KINDS, PLACES, VOLUME, trials
+from assay.probes.kube.shapes import KINDS, PLACES, VOLUME, admission_trials
 from assay.stack import Stack
 
 
@@ -14,14 +14,15 @@ def test_every_kind_and_container_is_gated(stack: Stack, control: Record) -> Non
     kube, signed, bad = stack.kube, stack.samples.signed, gate.images(stack.samples)
     layers, (label,) = control.listed("layers"), control.listed("opt_in")
     live = gate.place_to_try(kube, control.listed("exempt"))
-    pairs = gate.workload_pairs(kube, live.namespace, trials(KINDS, PLACES, bad, signed))
-    pairs += gate.workload_pairs(kube, live.namespace, trials(["Pod"], [VOLUME], bad, signed))
+    pairs = gate.workload_pairs(kube, live.namespace, admission_trials(KINDS, PLACES, bad, signed))
+    pairs += gate.workload_pairs(kube, live.namespace, admission_trials(["Pod"], [VOLUME], bad, signed))
     pairs += gate.ephemeral_pairs(kube, live, bad, signed)
     key, _, value = label.partition("=")
     with stack.decoy({key: value}) as decoy:
         baseline = decoy.controller_made("signed", signed)
         pairs += [
-            gate.Pair(decoy.controller_made(variant, image), baseline) for variant, image in bad.items()
+            gate.AdmissionPair(decoy.controller_made(variant, image), baseline)
+            for variant, image in bad.items()
         ]
     control.population(pairs)
     refused = [control.refused(pair.attempt, pair.baseline, pair.layer(layers)) for pair in pairs]

@@ -3,7 +3,7 @@
 import pytest
 
 from assay.model import Record
-from assay.origins.configmaps import ConfigMaps, faults
+from assay.origins.configmaps import ConfigMaps, configmap_faults
 from assay.stack import Stack
 
 
@@ -11,4 +11,4 @@ from assay.stack import Stack
 def test_sensitive_configuration_is_encrypted(stack: Stack, control: Record) -> None:
     """Judge every value that reaches a ConfigMap, written or generated, by its name, shape and encodings."""
     entries = control.population(ConfigMaps(stack.sops.everything).entries)
-    assert not control.offenders(faults(entries, control.listed("sensitive")))
+    assert not control.offenders(configmap_faults(entries, control.listed("sensitive")))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from assay.model import Offender, Record
-from assay.probes.vault.policy import Policy, Role
+from assay.probes.vault.policy import VaultPolicy, VaultRole
 from assay.stack import Stack
 
 
@@ -38,7 +38,7 @@ def test_vault_admits_and_gives_only_what_is_declared(stack: Stack, control: Rec
     assert all(held)
 
 
-def try_door(stack: Stack, control: Record, role: Role, space: str, account: str) -> bool:
+def try_door(stack: Stack, control: Record, role: VaultRole, space: str, account: str) -> bool:
     """Return whether a role lets its own account in, and neither its neighbour nor a token for others."""
     vault, kube = stack.vault, stack.kube
     right = vault.login(role.name, kube.service_token(space, account, role.audience), f"{space}/{account}")
@@ -50,7 +50,7 @@ def try_door(stack: Stack, control: Record, role: Role, space: str, account: str
     return control.refused(aside, right, "audience") and first
 
 
-def too_wide(control: Record, roles: Iterable[Role], policies: Iterable[Policy]) -> list[Offender]:
+def too_wide(control: Record, roles: Iterable[VaultRole], policies: Iterable[VaultPolicy]) -> list[Offender]:
     """Return the roles that admit too many or for too long, and the policies that give too much."""
     life, known = control.limit("login_life"), {p.name: p for p in policies}
     plain, granted = control.listed("capabilities"), control.listed("granted")
@@ -69,7 +69,9 @@ def too_wide(control: Record, roles: Iterable[Role], policies: Iterable[Policy])
     return found
 
 
-def differing(live: Iterable[Role | Policy], declared: Iterable[Role | Policy]) -> list[Offender]:
+def differing(
+    live: Iterable[VaultRole | VaultPolicy], declared: Iterable[VaultRole | VaultPolicy]
+) -> list[Offender]:
     """Return what is in Vault but not in Git, the other way round, or not the same in both."""
     here, there = {x.ref: x for x in live}, {x.ref: x for x in declared}
     return [

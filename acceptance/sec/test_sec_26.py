@@ -3,7 +3,7 @@
 import pytest
 
 from assay.model import Offender, Record
-from assay.origins.secret_holders import Spared, holders
+from assay.origins.secret_holders import RotationExemption, holders
 from assay.stack import Stack
 
 
@@ -15,7 +15,7 @@ def test_a_rotated_value_arrives_and_the_old_one_dies(stack: Stack, control: Rec
         len(canary) == 2 and "/" in canary[1], "canary is no path and namespace/name: mend the policy"
     )
     path, secret = canary
-    spared, synced = Spared(control.listed("exceptions"), f"Secret {secret}"), stack.origins.synced
+    spared, synced = RotationExemption(control.listed("exceptions"), f"Secret {secret}"), stack.origins.synced
     judged = [one for one in control.population(synced) if not spared.covers(one.makes)]
     late = [one for one in judged if not 0 < one.interval <= limit]
     control.offenders(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from assay.backups.lock_trial import reader, trials
+from assay.backups.lock_trial import lock_trials, reader
 from assay.model import Offender, Record
 from assay.probes.terraform.buckets import declared_buckets
 from assay.stack import Stack
@@ -30,7 +30,7 @@ def test_locked_versions_outlive_every_key(stack: Stack, control: Record) -> Non
     s3, days = stack.s3, control.limit("lock_days")
     locks = control.population(s3.lock(bucket) for bucket in s3.every())
     control.offenders(Offender(lock.ref, why) for lock in locks if (why := lock.fault(days)))
-    tried = [trial for lock in locks for trial in trials(s3, lock)]
+    tried = [trial for lock in locks for trial in lock_trials(s3, lock)]
     canaries = [trial.canary("locked", b"canary") for trial in tried]
     held = control.population(hold for lock in locks for hold in s3.holds(s3.versions(lock.bucket)))
     control.offenders(Offender(hold.ref, why) for hold in held if (why := hold.fault(days)))

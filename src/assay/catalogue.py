@@ -27,7 +27,7 @@ Violation = Callable[[Any], AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class SpecFinding:
     """Where the specification contradicts itself or the facts; bears on `control` (empty: on none)."""
 
     id: str
@@ -56,7 +56,7 @@ class Catalogue:
 
     root: Path
     controls: Mapping[str, Control]
-    findings: tuple[Finding, ...]
+    findings: tuple[SpecFinding, ...]
     cases: tuple[Case, ...]
 
     @property
@@ -141,7 +141,7 @@ def read_policy(path: Path, root: Path) -> Control:
     return control
 
 
-def planted(root: Path, control: Control) -> list[tuple[str, Tier, Violation]]:
+def planted_violations(root: Path, control: Control) -> list[tuple[str, Tier, Violation]]:
     """Return a control's violations: name, the tier of the test that must catch it, the context manager.
 
     Raises:
@@ -215,14 +215,14 @@ def _lists(table: Table) -> dict[str, tuple[str, ...]]:
     return {key: table.texts(key) for key in table.values}
 
 
-def _findings(path: Path, root: Path) -> tuple[Finding, ...]:
+def _findings(path: Path, root: Path) -> tuple[SpecFinding, ...]:
     if not path.is_file():
         return ()
     top = Table(_short(path, root), read_toml(path, CatalogueError), CatalogueError, path.parent)
     findings = []
     for table in top.tables("finding"):
         says, fact, evidence = (table.needed(key) for key in ("says", "fact", "evidence"))
-        findings.append(Finding(table.needed("id"), says, fact, evidence, table.text("control")))
+        findings.append(SpecFinding(table.needed("id"), says, fact, evidence, table.text("control")))
         table.close()
     top.close()
     return tuple(findings)

@@ -23,8 +23,8 @@ from assay.model import Tier, Verdict
 from assay.run import pages as generated
 from assay.run.allure_report import agree, generate
 from assay.run.detection import read_detections
-from assay.run.evidence import judgement, read_lines, verify
-from assay.run.gate import UNUSABLE, exit_code, gate_line, rows, select, waiver_findings
+from assay.run.evidence import judgement_from, read_lines, verify
+from assay.run.gate import UNUSABLE, control_rows, exit_code, gate_line, select, waiver_findings
 from assay.run.progress import LATER, earlier, expected
 from assay.run.resolve import find_profile
 from assay.run.session import new_run, today, write_verdicts
@@ -116,8 +116,8 @@ def _check(
     if not codes or max(codes) == UNUSABLE:
         return UNUSABLE
     path = reports / "evidence" / f"{run}.jsonl"
-    judged = [judgement(line) for line in read_lines(path)] if path.exists() else []
-    table = rows(catalogue, profile, selection, judged)
+    judged = [judgement_from(line) for line in read_lines(path)] if path.exists() else []
+    table = control_rows(catalogue, profile, selection, judged)
     remarks = waiver_findings(catalogue, profile, table, today())
     remarks += [f"stand-in: {one.part}: {one.reason}" for one in profile.standins]
     lines, line = summary(table, catalogue.findings, remarks), gate_line(table, selection)
@@ -298,7 +298,7 @@ def status(stack: str | None) -> None:
 @click.option("--stack", help="stack profile")
 def rate(stack: str | None) -> None:
     """Say of each service how it was restored, and how large its data may grow within the objective."""
-    from assay.drills.restore.capacity import stated
+    from assay.drills.restore.capacity import capacity_statement
     from assay.drills.restore.records import Records
 
     try:
@@ -308,7 +308,9 @@ def rate(stack: str | None) -> None:
         for service in sorted(records.newest()):
             for one in records.of(service):
                 click.echo(f"{service}: {one.data_bytes / 1e6:.3g} MB in {one.measured:.1f} s")
-            click.echo(f"{service}: largest size in {limit:.0f} s: {stated(records.of(service), limit)}")
+            click.echo(
+                f"{service}: largest size in {limit:.0f} s: {capacity_statement(records.of(service), limit)}"
+            )
     except AssayError as problem:
         raise click.ClickException(str(problem)) from problem
 

@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from assay.drills.controlplane import Drill
     from assay.drills.restore.etcd import EtcdRestore
     from assay.drills.restore.postgres import PostgresRestore
-    from assay.drills.restore.postgres_oldest import OldestPostgres
+    from assay.drills.restore.postgres_oldest import OldestPostgresRestore
     from assay.drills.restore.result import Result
     from assay.drills.restore.vault import VaultRestore
     from assay.drills.rotation import RotationDrill
     from assay.formats.hcl import Hcl
     from assay.load.generator import Load
-    from assay.origins.leaks import Leaks
+    from assay.origins.leaks import SecretScan
     from assay.origins.tracer import Origins
     from assay.probes.etcd import Etcd
     from assay.probes.gitops.git import GitTree
     from assay.probes.gitops.manifests import Manifests
     from assay.probes.kube.client import Kube
     from assay.probes.net.http import Http
-    from assay.probes.postgres import Sql
+    from assay.probes.postgres import Postgres
     from assay.probes.runbook.reader import Runbook
     from assay.probes.s3.client import S3
     from assay.probes.sops.client import Sops
     from assay.probes.talos.read import Talos
-    from assay.probes.terraform.plan import Plan
+    from assay.probes.terraform.plan import TerraformPlan
     from assay.probes.vault.client import Vault
     from assay.probes.vault.policy import VaultFiles
     from assay.writers.kube_decoy import Decoy
@@ -144,9 +144,9 @@ class Stack:
         The one thing a test may ever make. Nothing in it can run: its pods ask for a node that is not there.
         Decoys that a killed run left are deleted first.
         """
-        from assay.writers.kube_decoy import opened
+        from assay.writers.kube_decoy import decoy_namespace
 
-        return opened(self.kube.wire, labels)
+        return decoy_namespace(self.kube.wire, labels)
 
     @cached_property
     def talos(self) -> Talos:
@@ -219,11 +219,11 @@ class Stack:
         return PostgresRestore(self.profile, self.paths.runbook)
 
     @cached_property
-    def oldest_postgres(self) -> OldestPostgres:
+    def oldest_postgres(self) -> OldestPostgresRestore:
         """Return the drill that restores PostgreSQL's oldest base backup beside the old one."""
-        from assay.drills.restore.postgres_oldest import OldestPostgres
+        from assay.drills.restore.postgres_oldest import OldestPostgresRestore
 
-        return OldestPostgres(self.profile, self.paths.runbook)
+        return OldestPostgresRestore(self.profile, self.paths.runbook)
 
     @cached_property
     def vault_restore(self) -> VaultRestore:
@@ -249,7 +249,7 @@ class Stack:
     def restored(self, service: str) -> Result | None:
         """Return what the restore drill of a service finds, None where there is no such drill."""
         drills = {"etcd": "etcd_restore", "postgres": "postgres_restore", "vault": "vault_restore"}
-        return getattr(self, drills[service]).once() if service in drills else None
+        return getattr(self, drills[service]).result() if service in drills else None
 
     @cached_property
     def hcl(self) -> Hcl:
@@ -259,11 +259,11 @@ class Stack:
         return Hcl(self.paths.infra)
 
     @cached_property
-    def plan(self) -> tuple[Plan, ...]:
+    def plan(self) -> tuple[TerraformPlan, ...]:
         """Return the Terraform plans, one per plan file; at least one."""
-        from assay.probes.terraform.plan import Plan
+        from assay.probes.terraform.plan import TerraformPlan
 
-        return tuple(Plan(path) for path in self.paths.plan)
+        return tuple(TerraformPlan(path) for path in self.paths.plan)
 
     @cached_property
     def runbook(self) -> Runbook:
@@ -297,11 +297,11 @@ class Stack:
         return GitTree(self.paths.repository)
 
     @cached_property
-    def secrets(self) -> Leaks:
+    def secrets(self) -> SecretScan:
         """Return the search for secrets in clear in the repository and its whole history."""
-        from assay.origins.leaks import Leaks
+        from assay.origins.leaks import SecretScan
 
-        return Leaks(self.paths.repository, self.profile.need_path("tools.gitleaks"))
+        return SecretScan(self.paths.repository, self.profile.need_path("tools.gitleaks"))
 
     @cached_property
     def sops(self) -> Sops:
@@ -318,8 +318,8 @@ class Stack:
         return Origins(self.kube, self.vault, self.sops)
 
     @cached_property
-    def sql(self) -> Sql:
+    def sql(self) -> Postgres:
         """Return the database, read past the product's own path."""
-        from assay.probes.postgres import Sql
+        from assay.probes.postgres import Postgres
 
-        return Sql.from_profile(self.profile)
+        return Postgres.from_profile(self.profile)

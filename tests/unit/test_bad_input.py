@@ -20,13 +20,13 @@ from pathlib import Path
 
 import pytest
 
-from assay.drills.engine.journal import Stage, read
+from assay.drills.engine.journal import Stage, read_journal
 from assay.drills.engine.signals import interruptible
 from assay.drills.restore import postgres_evidence as evidence
 from assay.drills.restore.postgres import PostgresRestore
 from assay.drills.restore.procedure import StepError
 from assay.drills.restore.result import PARTS, Restore, Result
-from assay.drills.restore.side_by_side import Beside
+from assay.drills.restore.side_by_side import SideBySideRestore
 from assay.drills.workload.verdict import OK, Op
 from assay.probes.s3 import client as s3
 from assay.stack import Stack
@@ -332,7 +332,7 @@ OPS = [Op(f"w0-{n:06d}", n * DAY / 4, n * DAY / 4 + 1, OK) for n in range(1, 9)]
 
 def restored(monkeypatch: pytest.MonkeyPatch, once: Callable[[PostgresRestore], Result]) -> None:
     drill = PostgresRestore.__new__(PostgresRestore)
-    monkeypatch.setattr(PostgresRestore, "once", once)
+    monkeypatch.setattr(PostgresRestore, "result", once)
     monkeypatch.setattr(Stack, "postgres_restore", drill)
 
 
@@ -340,8 +340,8 @@ def test_yesterdays_backup_fails_although_all_pods_are_ready(
     reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every step of the runbook worked, every pod is Ready: the rows of today say that it is no restore."""
-    kept = [evidence.Kept(number, op.key) for number, op in enumerate(OPS[:4])]
-    wrong, lost, newest = evidence.compare(OPS, kept, OPS[-1].end)
+    kept = [evidence.KeptRows(number, op.key) for number, op in enumerate(OPS[:4])]
+    wrong, lost, newest = evidence.compare_rows(OPS, kept, OPS[-1].end)
     parts = {**dict.fromkeys(PARTS, 0.0), "detect": 1.0, "decide": 1.0, "restore": 5.0, "verify": 5.0}
     restore = Restore("postgres", 0.0, parts, 1 << 20, OPS[-1].end - newest, lost, not wrong, "L3", 10.0)
     restored(monkeypatch, lambda _: Result(restore, tuple(wrong), len(OPS)))
@@ -354,7 +354,9 @@ def test_a_full_disk_in_mid_restore_says_nothing_about_the_backup(
     why: str, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(drill: PostgresRestore) -> Result:
-        return Result(None, (Beside._offender(drill, StepError("File r.md:1", f"{why} (token {TOKEN})")),))
+        return Result(
+            None, (SideBySideRestore._offender(drill, StepError("File r.md:1", f"{why} (token {TOKEN})")),)
+        )
 
     restored(monkeypatch, full)
     reader.sees("DR-01", "ERROR", "no room for the restore", "make room on the node", "drill")
@@ -386,4 +388,4 @@ def test_an_interrupted_drill_is_an_error_and_puts_back(
     else:
         reason = "a drill needs a human: node cp-1 did not come back: launcher node start cp-1"
         reader.sees("DR-01", "ERROR", reason, "then assay drill rollback", "drill")
-        assert read(path(nodes))[0].stage is Stage.NEEDS_HUMAN
+        assert read_journal(path(nodes))[0].stage is Stage.NEEDS_HUMAN

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.catalogue import check_trios, load_catalogue, names, planted
+from assay.catalogue import check_trios, load_catalogue, names, planted_violations
 from assay.errors import CatalogueError
 from assay.model import Tier
 from tests.unit.support.catalogue import GOOD, HEAD, Toy
@@ -127,7 +127,7 @@ def test_a_bad_violation_is_refused(toy: Toy, text: str, says: str) -> None:
     toy.trio("NET-01", plants=text)
     catalogue = load_catalogue(toy.root)
     with pytest.raises(CatalogueError, match=says):
-        planted(toy.root, catalogue.controls["NET-01"])
+        planted_violations(toy.root, catalogue.controls["NET-01"])
 
 
 def test_a_violation_is_for_the_last_tier_unless_it_says(toy: Toy) -> None:
@@ -136,5 +136,5 @@ def test_a_violation_is_for_the_last_tier_unless_it_says(toy: Toy) -> None:
     path = toy.root / "violations/net/net_02.py"
     path.write_text(path.read_text() + '\nbad_thing.tier = "static"\n')
     controls = load_catalogue(toy.root).controls
-    assert [tier for _, tier, _ in planted(toy.root, controls["NET-01"])] == [Tier.LIVE]
-    assert [tier for _, tier, _ in planted(toy.root, controls["NET-02"])] == [Tier.STATIC]
+    assert [tier for _, tier, _ in planted_violations(toy.root, controls["NET-01"])] == [Tier.LIVE]
+    assert [tier for _, tier, _ in planted_violations(toy.root, controls["NET-02"])] == [Tier.STATIC]

@@ -23,7 +23,7 @@ from assay.drills.restore import etcd_evidence, postgres_evidence
 from assay.errors import AssayError
 from assay.origins import external_secrets, helm_record, kube_leaves, kube_secrets, leaks, talos_secrets
 from assay.origins.secret_holders import holders
-from assay.origins.sops_secrets import configurations, filed
+from assay.origins.sops_secrets import encrypted_configs, sops_secrets
 from assay.probes.etcd import Etcd
 from assay.probes.kube import facts as kube_facts
 from assay.probes.kube import rbac as kube_rbac
@@ -31,7 +31,7 @@ from assay.probes.kube.client import Kube
 from assay.probes.kube.wire import Wire
 from assay.probes.net.http import Reply
 from assay.probes.s3.client import S3
-from assay.probes.s3.facts import Version
+from assay.probes.s3.facts import ObjectVersion
 from assay.probes.sops.client import Sops
 from assay.probes.talos.diff import differences
 from assay.probes.talos.facts import Machine
@@ -39,14 +39,14 @@ from assay.probes.talos.read import Talos
 from assay.probes.talos.shipped import unexpected_files, unexpected_kubelet_mounts
 from assay.probes.vault import client as vault
 from assay.probes.vault import facts as vault_facts
-from assay.probes.vault.client import Answer, Vault, needed
-from assay.probes.vault.policy import role
-from assay.secretscan.fingerprint import Marker
+from assay.probes.vault.client import Vault, VaultAnswer, needed
+from assay.probes.vault.policy import vault_role
+from assay.secretscan.fingerprint import Fingerprinter
 from tests.unit.probes.sops.test_file import sealed
 from tests.unit.support.mutations import Parse, altered, blobs, judged, objects, texts
 
 
-MARKER = Marker()
+MARKER = Fingerprinter()
 NOW = dt.datetime(2026, 11, 24, 12, 0, tzinfo=dt.UTC)
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 META: dict[str, Any] = {
@@ -147,9 +147,9 @@ class Said:
     address = "https://v:8200"
 
     def __init__(self, status: int, body: object) -> None:
-        self.answer = Answer(status, body if isinstance(body, dict) else {})
+        self.answer = VaultAnswer(status, body if isinstance(body, dict) else {})
 
-    def ask(self, *_: object) -> Answer:
+    def ask(self, *_: object) -> VaultAnswer:
         return self.answer
 
     def need(self, _: str, path: str, *__: object) -> Any:  # noqa: ANN401 - JSON
@@ -230,11 +230,11 @@ def of_kube(kind: str) -> Parse:
         kube = listed(item)
         every(
             *(lambda one=one: [one(each) for each in kube.wire.items("/x")] for one in (  # type: ignore[misc]
-                kube_facts.pod, kube_facts.node, kube_facts.namespace, kube_rbac.role,
+                kube_facts.pod, kube_facts.node, kube_facts.namespace, kube_rbac.rbac_role,
                 lambda each: kube_facts.workload(kind, each), etcd_evidence.created,
                 lambda each: etcd_evidence.started_within(each, 0, 1))),
-            lambda: kube_secrets.held(kube, MARKER, {("shop", "app"): {"k": "{{ .k }}"}}),
-            lambda: external_secrets.templates(external_secrets.synced(kube, "kv")),
+            lambda: kube_secrets.secret_objects(kube, MARKER, {("shop", "app"): {"k": "{{ .k }}"}}),
+            lambda: external_secrets.templates(external_secrets.external_secret_specs(kube, "kv")),
             lambda: holders(kube, {("shop", "s")}, ("x",)),
             lambda: inventory(kube, ["*=etcd"], []),
             lambda: schedules.live_schedules(kube.objects("CronJob", version="batch/v1")),
@@ -256,7 +256,7 @@ def of_wire(pair: tuple[int, bytes]) -> None:
 
 def of_helm(release: object) -> object:
     coded = base64.b64encode(base64.b64encode(json.dumps(release).encode())).decode()
-    return helm_record.leaves(listed({**LISTS["Secret"], "data": {"release": coded}}))
+    return helm_record.record_texts(listed({**LISTS["Secret"], "data": {"release": coded}}))
 
 
 def of_etcd(body: object) -> None:
@@ -266,7 +266,7 @@ def of_etcd(body: object) -> None:
 
 def of_store(body: object) -> None:
     store = S3(S3Access(buckets={"etcd": "b"}), Store(body))
-    one = Version("b", "k", "1", 1, NOW, latest=True)
+    one = ObjectVersion("b", "k", "1", 1, NOW, latest=True)
     every(
         lambda: store.lock("b"),
         lambda: store.expiries("b"),
@@ -289,13 +289,17 @@ def of_config(text: str) -> None:
     talos = nodes(json.dumps({"metadata": {"id": "v1alpha1"}, "spec": text}))
     found = talos.machineconfig(NODE)
     every(lambda: talos.pod_roles(NODE), lambda: list(unexpected_files(NODE, found)),
-          lambda: talos_secrets.carried("cp-1", found, MARKER, frozenset()),
+          lambda: talos_secrets.machine_secrets("cp-1", found, MARKER, frozenset()),
         lambda: differences(found, [CONFIG]))  # fmt: skip
 
 
 def of_gitleaks(rows: object) -> object:
-    probe = leaks.Leaks(Path(), Path("gitleaks"))
-    return probe._by_gitleaks([leaks.Version("a", "b", b"c", past=False)]) if isinstance(rows, list) else None
+    probe = leaks.SecretScan(Path(), Path("gitleaks"))
+    return (
+        probe._by_gitleaks([leaks.FileVersion("a", "b", b"c", past=False)])
+        if isinstance(rows, list)
+        else None
+    )
 
 
 STATUSES = st.sampled_from([200, 201, 400, 401, 403, 404, 410, 500, 502, 503])
@@ -305,11 +309,11 @@ DOCUMENTS = objects(TALOS).map(json.dumps)
 ANSWERS: dict[str, tuple[st.SearchStrategy[Any], Parse]] = {
     **{f"kube {kind}": (altered(item), of_kube(kind)) for kind, item in LISTS.items()},
     "kube bytes": (st.tuples(STATUSES, RAW), of_wire),
-    "kube discovery": (altered(DISCOVERED), lambda body: kube_leaves.leaves(cluster(200, json.dumps(body).encode()))),
+    "kube discovery": (altered(DISCOVERED), lambda body: kube_leaves.object_texts(cluster(200, json.dumps(body).encode()))),
     "helm": (altered(RELEASE), of_helm),
     "vault": (st.tuples(STATUSES, altered(VAULT)), lambda pair: of_vault(*pair)),
     "vault health": (objects(HEALTH), of_health),
-    "vault role": (altered(VAULT["data"]), lambda said: role("r", said if isinstance(said, dict) else {})),
+    "vault role": (altered(VAULT["data"]), lambda said: vault_role("r", said if isinstance(said, dict) else {})),
     "vault time": (texts("2026-11-24T12:00:00.123456789Z"), vault_facts.moment),
     "etcd": (altered(ETCD), of_etcd),
     "s3": (altered(S3_ANSWERS), of_store),
@@ -324,7 +328,7 @@ ANSWERS: dict[str, tuple[st.SearchStrategy[Any], Parse]] = {
 @pytest.fixture(autouse=True)
 def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no reader open a connection or start a program."""
-    monkeypatch.setattr(vault, "Door", lambda *_: Said(200, VAULT))
+    monkeypatch.setattr(vault, "VaultConnection", lambda *_: Said(200, VAULT))
     monkeypatch.setattr("assay.probes.kube.wire.AGAIN", 0)
 
 
@@ -345,6 +349,6 @@ def test_whatever_is_decrypted_is_read_or_refused(tmp_path: Path) -> None:
 
     def read(raw: bytes) -> object:
         sops.raw = raw
-        return filed(sops, MARKER), configurations(sops, MARKER)
+        return sops_secrets(sops, MARKER), encrypted_configs(sops, MARKER)
 
     judged(blobs(SECRET.encode(), base64.b64encode(b"x" * 40)), read)

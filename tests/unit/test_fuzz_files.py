@@ -26,17 +26,17 @@ from assay.backups import ciphertext, points, retention, snapshot
 from assay.backups.schedules import declared_accounts, declared_schedules
 from assay.catalogue import read_policy
 from assay.config.profile import SopsAccess
-from assay.drills.engine.journal import read as read_journal
+from assay.drills.engine.journal import read_journal as read_journal
 from assay.drills.restore import etcd_evidence, postgres_evidence, vault_evidence
 from assay.formats import yaml_text
 from assay.formats.bolt import Bolt
 from assay.formats.hcl import Hcl
-from assay.origins.configmaps import ConfigMaps, faults
-from assay.origins.helm_record import opened
-from assay.origins.leaks import BASELINE, Leaks
-from assay.origins.levels import Neither
+from assay.origins.configmaps import ConfigMaps, configmap_faults
+from assay.origins.helm_record import decoded_record
+from assay.origins.leaks import BASELINE, SecretScan
+from assay.origins.levels import ControllerOwned
 from assay.origins.local_copies import Script, in_documents, in_scripts
-from assay.origins.machines import Exempt
+from assay.origins.machines import MachineExemption
 from assay.origins.secret_uses import uses
 from assay.origins.template import filled
 from assay.origins.terraform_secrets import in_plan, in_sources, in_state, sources
@@ -50,16 +50,16 @@ from assay.probes.talos.cert import credential
 from assay.probes.talos.machineconfigs import machine_types, pod_access
 from assay.probes.terraform.buckets import declared_buckets
 from assay.probes.terraform.hetzner import rules, servers
-from assay.probes.terraform.plan import Plan
-from assay.probes.terraform.state import State, leaks
+from assay.probes.terraform.plan import TerraformPlan
+from assay.probes.terraform.state import TerraformState, state_faults
 from assay.probes.vault.policy import VaultFiles
 from assay.run.detection import read_detections
 from assay.run.evidence import read_lines, verify
 from assay.run.progress import earlier
-from assay.secretscan.files import texts as unpacked
-from assay.secretscan.leaves import Shown
-from assay.secretscan.suspect import repeated, suspicion
-from assay.secretscan.text import secrets_in
+from assay.secretscan.files import file_texts as unpacked
+from assay.secretscan.leaves import PublicText
+from assay.secretscan.suspect import detect_secret, repeated
+from assay.secretscan.text import secrets_in_text
 from assay.writers.vault import shares_of
 from tests.unit.backups.test_retention import TABLE, archive
 from tests.unit.backups.test_snapshot import RECORDED
@@ -211,7 +211,10 @@ def of_manifests(path: Path) -> object:
 def of_sops(path: Path) -> object:
     (path.parent / "there.conf").write_text("a=b\n")
     sops = Sops(SopsAccess(trees=(path.parent,)), None)
-    return [faults(ConfigMaps(sops.everything).entries, ()), [one.faults(OLDEST) for one in sops.files]]
+    return [
+        configmap_faults(ConfigMaps(sops.everything).entries, ()),
+        [one.faults(OLDEST) for one in sops.files],
+    ]
 
 
 def of_rules(path: Path) -> object:
@@ -223,17 +226,23 @@ def of_terraform(path: Path) -> object:
     (path.parent / "x.tf").write_text('variable "x" {}\n')
     found = Hcl(path.parent)
     every = found.resources()
-    judged_so = [declared_buckets(every), rules(every), servers(every), leaks(found.settings(), every)]
+    judged_so = [declared_buckets(every), rules(every), servers(every), state_faults(found.settings(), every)]
     return [judged_so, found.modules, in_sources(path.parent, sources(path.parent))]
 
 
 def of_plan(path: Path) -> object:
-    every = Plan(path).resources
-    return [declared_buckets(every), rules(every), servers(every), leaks([], every), in_plan(Plan(path))]
+    every = TerraformPlan(path).resources
+    return [
+        declared_buckets(every),
+        rules(every),
+        servers(every),
+        state_faults([], every),
+        in_plan(TerraformPlan(path)),
+    ]
 
 
 def of_state(path: Path) -> object:
-    state = State(path)
+    state = TerraformState(path)
     return None if state.encrypted else in_state(state)
 
 
@@ -249,14 +258,14 @@ def of_help(text: str) -> object:
 
 
 def of_logs(text: str) -> object:
-    found = (vault_evidence.fetched, vault_evidence.installed, vault_evidence.broken, vault_evidence.shown,
-             postgres_evidence.fetched, postgres_evidence.unfetched, etcd_evidence.voters)  # fmt: skip
-    return [read(text) for read in found]
+    found = (vault_evidence.fetched_snapshot, vault_evidence.installed_snapshot, vault_evidence.broken, vault_evidence.shown,
+             postgres_evidence.fetched_backup, postgres_evidence.unfetched, etcd_evidence.voters)  # fmt: skip
+    return [read_journal(text) for read_journal in found]
 
 
-def beside(read: Callable[[Path], object]) -> Parse:
+def beside(read_journal: Callable[[Path], object]) -> Parse:
     """Return what reads the folder that a file lies in."""
-    return lambda path: read(path.parent)
+    return lambda path: read_journal(path.parent)
 
 
 Fed = st.SearchStrategy[Any]
@@ -267,25 +276,28 @@ PRINTED: dict[str, tuple[Fed, Parse]] = {
     "yaml": (texts(MANIFEST), lambda text: yaml_text.documents(text, "f")),
     "help": (PAGES, of_help),
     "scripts": (texts(PIPELINE), lambda text: in_scripts([Script("a.yml", text), Script("a.sh", text)])),
-    "leaks in text": (st.tuples(ANY_FILE, LEAKY), lambda pair: secrets_in(*pair)),
+    "leaks in text": (st.tuples(ANY_FILE, LEAKY), lambda pair: secrets_in_text(*pair)),
     "leaks in files": (blobs(*packed()), lambda raw: list(unpacked("f", raw))),
     "suspicion": (
         texts("postgres://u:p@h/d", "YQ%3D%3D"),
-        lambda text: (suspicion(text, text), repeated(text)),
+        lambda text: (detect_secret(text, text), repeated(text)),
     ),
-    "neither": (texts("shop/*|Opaque|maker=its own"), Neither.read),
-    "shown": (texts("ConfigMap|data.x=public"), Shown.read),
-    "exempt": (texts("cp-*|machine.token=why"), Exempt.read),
+    "neither": (texts("shop/*|Opaque|maker=its own"), ControllerOwned.read),
+    "shown": (texts("ConfigMap|data.x=public"), PublicText.read),
+    "exempt": (texts("cp-*|machine.token=why"), MachineExemption.read),
     "template": (
         st.tuples(texts("a={{ .x | b64enc }} {{ .y }}"), blobs(b"a=YQ== b")),
         lambda pair: filled(*pair),
     ),
-    "release": (texts(base64.b64encode(base64.b64encode(gzip.compress(b'{"chart": {}}'))).decode()), opened),
+    "release": (
+        texts(base64.b64encode(base64.b64encode(gzip.compress(b'{"chart": {}}'))).decode()),
+        decoded_record,
+    ),
     "segments": (texts(SEGMENTS), lambda text: postgres_evidence.newest_segment(text, 2e9, LINE)),
     "snapshots": (texts(SNAPSHOTS), lambda text: vault_evidence.newest_before(text, 2e9, LINE)),
     "rows": (
         texts("1\tw0-000001\n"),
-        lambda t: postgres_evidence.compare((), postgres_evidence.rows(t), 0.0),
+        lambda t: postgres_evidence.compare_rows((), postgres_evidence.evidence_rows(t), 0.0),
     ),
     "logs": (texts(STATUS, "fetched: 1 bytes\nP00  ERROR: x\n"), of_logs),
 }
@@ -303,13 +315,13 @@ FILED: dict[str, tuple[Fed, Parse]] = {
     "terraform.tfstate": (objects(STATE).map(json.dumps) | texts(json.dumps(STATE)), of_state),
     "plan.json": (objects(PLAN).map(json.dumps), of_plan),
     "runbook.md": (blobs(RUNBOOK), lambda path: in_documents(Runbook(path))),
-    BASELINE: (blobs(BASE.encode()), lambda path: Leaks(path.parent, None).baseline),
+    BASELINE: (blobs(BASE.encode()), lambda path: SecretScan(path.parent, None).baseline),
     "backups.md": (blobs(TABLE.encode()), retention.documented),
     "pgbackrest.conf": (blobs(b"a=1\n"), lambda path: retention.setting(path, "a")),
     "raft.snap": (blobs(RAFT), retention.checksums),
     "sealed.age": (blobs(b"age-encryption.org/v1\n"), points.encryption_fault),
     "kit/key": (blobs(b"AN-IDENTITY-OF-SOME-LENGTH\n"), beside(ciphertext.kept_secrets)),
-    "etcd.snapshot": (blobs(RECORDED[: 3 * 4096]).map(digested), snapshot.read),
+    "etcd.snapshot": (blobs(RECORDED[: 3 * 4096]).map(digested), snapshot.read_snapshot),
     "member.db": (blobs(RECORDED[:-32]), lambda path: list(Bolt(path, digest=False).bucket(b"key"))),
     "policies/p.hcl": (blobs(POLICY_HCL.encode()), lambda path: VaultFiles(path.parents[1]).policies()),
     "roles/r.json": (objects(ROLE).map(json.dumps), lambda path: VaultFiles(path.parents[1]).roles()),
@@ -335,9 +347,9 @@ def test_whatever_is_filed_is_read_or_refused(name: str, tmp_path: Path) -> None
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
 
-    def read(written: str | bytes) -> object:
+    def read_journal(written: str | bytes) -> object:
         raw = written if isinstance(written, bytes) else written.encode("utf-8", "surrogatepass")
         path.write_bytes(raw)
         return parse(path)
 
-    judged(fed, read)
+    judged(fed, read_journal)

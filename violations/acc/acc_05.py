@@ -4,25 +4,25 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from assay.probes.kube.gate import way_out
-from assay.proof.admission_bypass import lax, opt_in_lifted, overlooked, trial
+from assay.proof.admission_bypass import opt_in_lifted, skip_containers, trial, warn_only
 from assay.proof.plant import Named, Plant
 
 
 @contextmanager
 def only_warns(plant: Plant) -> Iterator[Named]:
     """The policy warns instead of refusing: everything gets in."""
-    with lax(plant, trial(plant, "Pod", "container", "unsigned")) as ref:
+    with warn_only(plant, trial(plant, "Pod", "container", "unsigned")) as ref:
         yield ref
 
 
 def ephemeral_unseen(plant: Plant) -> AbstractContextManager[Named]:
     """The gate does not look at ephemeral containers."""
-    return overlooked(plant, "ephemeral")
+    return skip_containers(plant, "ephemeral")
 
 
 def init_unseen(plant: Plant) -> AbstractContextManager[Named]:
     """The gate does not look at pods that have init containers."""
-    return overlooked(plant, "init")
+    return skip_containers(plant, "init")
 
 
 @contextmanager

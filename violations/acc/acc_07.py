@@ -5,7 +5,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from assay.drills.engine.session_cache import forget
+from assay.drills.engine.session_cache import clear
 from assay.drills.restore.records import Records
 from assay.drills.restore.result import Restore
 from assay.drills.restore.vault import VaultRestore
@@ -57,8 +57,8 @@ def shares_of_another(plant: Plant) -> Iterator[Named]:
         for number in range(1, 4):
             share = b64encode(bytes([number]) * 33).decode()
             stack.enter_context(plant.talos_api.replaced(escrow / f"vault-share-{number}", share))
-        stack.callback(forget)
-        forget()
+        stack.callback(clear)
+        clear()
         yield Named(VaultRestore.place.ref)
 
 

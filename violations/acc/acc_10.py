@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from assay.proof.plant import Named, Plant
 from assay.proof.violation import as_violation
-from assay.writers.restore_points import PointWriter
+from assay.writers.restore_points import RestorePointWriter
 
 
 FILE = "platform/backups/etcd-snapshot.yaml"
@@ -29,7 +29,7 @@ def undeclared_service(plant: Plant) -> Iterator[Named]:
 @as_violation(tier="live")
 def newest_is_rubbish(plant: Plant) -> Iterator[Named]:
     """The newest object is fresh, and nothing restores from it."""
-    with PointWriter.from_profile(plant.profile).uploaded(b"not a snapshot", "rubbish"):
+    with RestorePointWriter.from_profile(plant.profile).uploaded(b"not a snapshot", "rubbish"):
         yield Named("Service etcd")
 
 

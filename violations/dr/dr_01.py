@@ -4,10 +4,10 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.drills.engine.session_cache import forget
+from assay.drills.engine.session_cache import clear
 from assay.drills.restore.postgres import PostgresRestore
 from assay.proof.plant import Named, Plant
-from assay.proof.runbook_edits import misprint, misprinted
+from assay.proof.runbook_edits import runbook_line, runbook_with
 
 
 POINT = "--from-literal=POINT=<POINT>"
@@ -19,7 +19,7 @@ CHECK = "kubectl apply -k <GIT>/gitops/overlays/<STACK>/restore-postgres"
 def older_backup(plant: Plant) -> Iterator[Named]:
     """Restore to a moment before the ledger: everything runs and is ready, and holds what was there then."""
     moment = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S}+00"
-    with misprinted(plant, lambda text: text.replace(POINT, f"'--from-literal=POINT={moment}'")):
+    with runbook_with(plant, lambda text: text.replace(POINT, f"'--from-literal=POINT={moment}'")):
         yield Named(PostgresRestore.place.ref)
 
 
@@ -27,16 +27,16 @@ def older_backup(plant: Plant) -> Iterator[Named]:
 def other_passphrase(plant: Plant) -> Iterator[Named]:
     """The escrow kit holds a passphrase that opens nothing."""
     file = plant.profile.need_path("escrow.folder") / "pgbackrest-passphrase"
-    forget()
+    clear()
     try:
         with plant.talos_api.replaced(file, "a passphrase of another repository"):
             yield Named(PostgresRestore.place.ref)
     finally:
-        forget()
+        clear()
 
 
 PLANTED = [
-    misprint(
+    runbook_line(
         "no_such_command", "A command that no kubectl has.", WRONG, lambda text: text.replace(CHECK, WRONG)
     ),
     older_backup,

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from assay.proof.plant import Named, Plant
-from assay.proof.runbook_edits import misprint
+from assay.proof.runbook_edits import runbook_line
 
 
 def _command(name: str, what: str, line: str) -> Callable[[Plant], AbstractContextManager[Named]]:
     """Return a violation that adds one fenced command to a copy of the runbook."""
-    return misprint(name, what, line, lambda text: f"{text}\n```bash\n{line}\n```\n")
+    return runbook_line(name, what, line, lambda text: f"{text}\n```bash\n{line}\n```\n")
 
 
 CONFIG = "talosctl --talosconfig ./talosconfig"

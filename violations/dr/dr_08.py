@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from assay.backups.retention import SEGMENT, Base, bases
-from assay.drills.engine.session_cache import forget
+from assay.drills.engine.session_cache import clear
 from assay.errors import GuardError
-from assay.probes.s3.facts import Version
+from assay.probes.s3.facts import ObjectVersion
 from assay.proof.plant import Named, Plant
 from assay.proof.violation import Violation, as_violation
-from assay.writers.restore_points import PointWriter
+from assay.writers.restore_points import RestorePointWriter
 
 
 CONF = "platform/postgres/pgbackrest.conf"
@@ -40,19 +40,21 @@ def _ruled(name: str, what: str, service: str, *rules: tuple[int | None, int | N
     return violation
 
 
-def _part(shown: Sequence[Version], base: Base) -> Version | None:
+def _part(shown: Sequence[ObjectVersion], base: Base) -> ObjectVersion | None:
     """Return the largest file of a base backup that is no manifest."""
     parts = [v for v in shown if f"/{base.label}/" in v.key and "/backup.manifest" not in v.key]
     return max(parts, key=lambda one: one.size, default=None)
 
 
-def _segment(shown: Sequence[Version], base: Base) -> Version | None:
+def _segment(shown: Sequence[ObjectVersion], base: Base) -> ObjectVersion | None:
     """Return the segment of the log that a base backup ends in: the last one before its manifest."""
     logs = [v for v in shown if SEGMENT.search(v.key) and base.whole and v.modified <= base.whole]
     return max(logs, key=lambda one: one.key.rpartition("/")[2], default=None)
 
 
-def _hidden(name: str, what: str, choose: Callable[[Sequence[Version], Base], Version | None]) -> Violation:
+def _hidden(
+    name: str, what: str, choose: Callable[[Sequence[ObjectVersion], Base], ObjectVersion | None]
+) -> Violation:
     """Return a violation that hides an object which the oldest base backup cannot come back without."""
 
     @as_violation(name=name, what=what, tier="drill")
@@ -62,12 +64,12 @@ def _hidden(name: str, what: str, choose: Callable[[Sequence[Version], Base], Ve
         chosen = choose(shown, found[0]) if found else None
         if chosen is None:
             raise GuardError("there is no base backup to spoil", "take one first")
-        forget()
+        clear()
         try:
             with plant.s3.hidden(chosen):
                 yield Named(found[0].ref)
         finally:
-            forget()
+            clear()
 
     return violation
 
@@ -75,7 +77,7 @@ def _hidden(name: str, what: str, choose: Callable[[Sequence[Version], Base], Ve
 @as_violation(tier="live")
 def oldest_is_none(plant: Plant) -> Iterator[Named]:
     """The oldest snapshot of etcd broke off half way."""
-    writer = PointWriter.from_profile(plant.profile)
+    writer = RestorePointWriter.from_profile(plant.profile)
     content = writer.newest()
     with writer.uploaded(content[: len(content) // 2], "oldest", oldest=True) as ref:
         yield Named(ref)

@@ -9,21 +9,21 @@ from assay.proof.admission_bypass import (
     admitted,
     controller_pod,
     first_named,
-    overlooked,
+    skip_containers,
     trial,
-    unseen,
+    webhook_filtered,
 )
 from assay.proof.plant import Named, Plant
 
 
 def ephemeral_unseen(plant: Plant) -> AbstractContextManager[Named]:
     """The gate does not look at ephemeral containers."""
-    return overlooked(plant, "ephemeral")
+    return skip_containers(plant, "ephemeral")
 
 
 def init_unseen(plant: Plant) -> AbstractContextManager[Named]:
     """The gate does not look at pods that have init containers."""
-    return overlooked(plant, "init")
+    return skip_containers(plant, "init")
 
 
 def job_unseen(plant: Plant) -> AbstractContextManager[Named]:
@@ -39,7 +39,7 @@ def deployment_unseen(plant: Plant) -> AbstractContextManager[Named]:
 @contextmanager
 def _kind_unseen(plant: Plant, kind: str) -> Iterator[Named]:
     tried = trial(plant, kind, "container", "unsigned")
-    with unseen(plant, f"request.kind.kind != '{kind}'", tried):
+    with webhook_filtered(plant, f"request.kind.kind != '{kind}'", tried):
         yield first_named(plant, tried)
 
 
@@ -48,7 +48,7 @@ def _image_unseen(plant: Plant, variant: str) -> Iterator[Named]:
     tried = trial(plant, "Pod", "container", variant)
     part = tried.image.rpartition("@")[2] if "@" in tried.image else tried.image.rpartition(":")[0]
     match = f"has(object.spec.containers) && object.spec.containers.exists(c, c.image.contains('{part}'))"
-    with unseen(plant, f"!({match})", tried):
+    with webhook_filtered(plant, f"!({match})", tried):
         yield first_named(plant, tried)
 
 
@@ -71,7 +71,7 @@ def moved_tag(plant: Plant) -> AbstractContextManager[Named]:
 def controller_unseen(plant: Plant) -> Iterator[Named]:
     """The gate does not look at pods that a controller asks for in its own name."""
     who = "system:serviceaccount:kube-system:replication-controller"
-    with unseen(plant, f"request.userInfo.username != '{who}'"):
+    with webhook_filtered(plant, f"request.userInfo.username != '{who}'"):
         yield Named(controller_pod("unsigned"))
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from assay.errors import GuardError
 from assay.probes.sops.file import ENC
 from assay.proof.plant import Named, Plant
-from assay.proof.sops_sample import PASSWORD, sealed, values
+from assay.proof.sops_sample import PASSWORD, encrypted_sample, values
 
 
 FILE = "apps/planted.sops.yaml"
@@ -29,7 +29,7 @@ secretGenerator:
 @contextmanager
 def spoiled(plant: Plant, pattern: str, new: str, line: bool = True) -> Iterator[Named]:
     """A copy of an encrypted file in which the first match of `pattern` became `new`."""
-    text = sealed(plant)
+    text = encrypted_sample(plant)
     changed, count = re.subn(pattern, lambda _: new, text, count=1, flags=re.MULTILINE)
     if not count:
         raise GuardError(f"nothing in the encrypted file matches {pattern}", "mend the violation")
@@ -90,7 +90,7 @@ def code_removed(plant: Plant) -> Iterator[Named]:
 @contextmanager
 def metadata_removed(plant: Plant) -> Iterator[Named]:
     """The file was cut before its metadata: ciphertext that nobody can open."""
-    text = sealed(plant).partition("\nsops:")[0] + "\n"
+    text = encrypted_sample(plant).partition("\nsops:")[0] + "\n"
     with plant.added("gitops", FILE, text):
         yield Named(f"{NAMED}:{values(text)[0]}")
 
@@ -98,7 +98,7 @@ def metadata_removed(plant: Plant) -> Iterator[Named]:
 @contextmanager
 def unencrypted_suffix(plant: Plant) -> Iterator[Named]:
     """A key whose name keeps its value in clear."""
-    text = sealed(plant)
+    text = encrypted_sample(plant)
     lines = text.splitlines(keepends=True)
     number = values(text)[0]
     indent = re.match(r" *", lines[number - 1])
@@ -126,7 +126,7 @@ def written_by_an_old_sops(plant: Plant) -> Iterator[Named]:
 @contextmanager
 def secret_in_a_comment(plant: Plant) -> Iterator[Named]:
     """Somebody left the value in a comment."""
-    text = f"# password: {PASSWORD}\n" + sealed(plant)
+    text = f"# password: {PASSWORD}\n" + encrypted_sample(plant)
     with plant.added("gitops", FILE, text):
         yield Named(f"{NAMED}:1")
 

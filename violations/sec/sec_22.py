@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from assay.proof.plant import Named, Plant
-from assay.proof.sops_sample import sealed
+from assay.proof.sops_sample import encrypted_sample
 
 
 STRANGER = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
@@ -25,7 +25,7 @@ def rule(plant: Plant, new: str) -> Iterator[Named]:
 @contextmanager
 def path_without_rule(plant: Plant) -> Iterator[Named]:
     """An encrypted file whose name no rule knows."""
-    with plant.added("gitops", "apps/planted.enc.yaml", sealed(plant)):
+    with plant.added("gitops", "apps/planted.enc.yaml", encrypted_sample(plant)):
         yield Named("File gitops/apps/planted.enc.yaml")
 
 
@@ -51,14 +51,14 @@ def stranger_in_the_file(plant: Plant) -> Iterator[Named]:
         f"        - recipient: {STRANGER}\n          enc: |\n"
         "            -----BEGIN AGE ENCRYPTED FILE-----\n            -----END AGE ENCRYPTED FILE-----\n"
     )
-    with plant.added("gitops", FILE, sealed(plant).replace("    age:\n", f"    age:\n{block}")):
+    with plant.added("gitops", FILE, encrypted_sample(plant).replace("    age:\n", f"    age:\n{block}")):
         yield Named(f"File gitops/{FILE}")
 
 
 @contextmanager
 def file_of_somebody_else(plant: Plant) -> Iterator[Named]:
     """A file that only a stranger can open."""
-    text = sealed(plant)
+    text = encrypted_sample(plant)
     for own in plant.profile.sops.recipients:
         text = text.replace(own, STRANGER)
     with plant.added("gitops", FILE, text):

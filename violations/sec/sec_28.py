@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from assay.proof.plant import Named, Plant
-from assay.proof.runbook_edits import misprint
+from assay.proof.runbook_edits import runbook_line
 from assay.proof.violation import Violation, as_violation
 
 
@@ -34,28 +34,28 @@ def _added(name: str, what: str, file: str, text: str, line: int) -> Violation:
 
 
 PLANTED = [
-    misprint(
+    runbook_line(
         "home_folder", "The specification's own line: a talosconfig in a home folder.", HOME,
         lambda text: text.replace(WELL, HOME, 1),
     ),
-    misprint(
+    runbook_line(
         "merged", "The specification's own line: a kubeconfig merged into a person's own.",
         MERGE, lambda text: text.replace(WELL, MERGE, 1),
     ),
-    misprint(
+    runbook_line(
         "left_behind", "A kubeconfig that nobody destroys.", MADE,
         lambda text: text.replace(SHREDDED, "kubectl get nodes"),
     ),
-    misprint(
+    runbook_line(
         "decrypted", "A talosconfig out of an encrypted file, by no tool of Talos or Kubernetes.", DECRYPTED,
         lambda text: text.replace(WELL, DECRYPTED, 1),
     ),
-    misprint(
+    runbook_line(
         "copied", "A kubeconfig copied from elsewhere, that nobody destroys.", COPIED,
         lambda text: text.replace(WELL, COPIED, 1),
     ),
     _added("cached", "A kubeconfig in a pipeline's cache.", ".gitlab-ci.yml", CACHE, 5),
-    misprint(
+    runbook_line(
         "shredded_too_early", "A kubeconfig is destroyed before it is made.", MADE,
         lambda text: text.replace(f"{SHREDDED}\n", "", 1).replace(MADE, f"{SHREDDED}\n{MADE}", 1),
     ),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from assay.backups.schedules import TALOS
 from assay.proof.plant import Manifest, Named, Plant
 from assay.proof.violation import Violation, as_violation
-from assay.writers.restore_points import PointWriter
+from assay.writers.restore_points import RestorePointWriter
 
 
 CRONJOB = ("CronJob", "backups", "etcd-snapshot")
@@ -34,7 +34,7 @@ def _written(what: str, file: str, old: str, new: str, mark: str, tree: str = "g
 def _spoiled(what: str, name: str, spoil: Callable[[bytes], bytes]) -> Violation:
     @as_violation(name=name, what=what, tier="live")
     def violation(plant: Plant) -> Iterator[Named]:
-        writer = PointWriter.from_profile(plant.profile)
+        writer = RestorePointWriter.from_profile(plant.profile)
         with writer.uploaded(spoil(writer.newest()), name) as ref:
             yield Named(ref)
 
@@ -76,7 +76,7 @@ def wide_machine(plant: Plant) -> Iterator[Named]:
 @as_violation(tier="live")
 def plain_upload(plant: Plant) -> Iterator[Named]:
     """A wrong variant of the job uploads the snapshot as it is."""
-    writer = PointWriter.from_profile(plant.profile)
+    writer = RestorePointWriter.from_profile(plant.profile)
     found = plant.kube.get("batch/v1", *CRONJOB)
     template = (found or {})["spec"]["jobTemplate"]["spec"]
     template["template"]["spec"]["containers"][0]["command"] = ["/bin/sh", "-c", PLAIN]

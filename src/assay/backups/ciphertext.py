@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.errors import ProbeError
-from assay.formats.tools import opens
+from assay.formats.tools import tool_opens
 from assay.probes.s3.client import S3
-from assay.probes.s3.facts import Version
+from assay.probes.s3.facts import ObjectVersion
 from assay.secretscan.naming import entropy
 
 
@@ -74,7 +74,7 @@ def _readable(body: bytes) -> bool:
     return other <= len(body) // 16 or uneven > UNEVEN
 
 
-def heads(s3: S3, versions: list[Version]) -> list[bytes]:
+def heads(s3: S3, versions: list[ObjectVersion]) -> list[bytes]:
     """Return how each version begins; more where the header of age leaves too little of a head to judge.
 
     Raises:
@@ -133,7 +133,7 @@ class Keys:
         tools = {name: profile.need_path(f"tools.{name}") for name in ("age", "openssl")}
         return cls(S3.from_profile(profile), profile.need_path("escrow.folder"), tools)
 
-    def opens(self, service: str, version: Version) -> bool:
+    def opens(self, service: str, version: ObjectVersion) -> bool:
         """Return whether the service's key opens `version`; what comes out is not kept.
 
         Raises:
@@ -144,6 +144,6 @@ class Keys:
             if self._s3.head(version, 8) == HEADERS[1]:
                 key = self._escrow / "pgbackrest-passphrase"
                 words = [*["enc", "-d", "-aes-256-cbc", "-md", "sha1", "-pass"], f"file:{key}", "-in", sealed]
-                return opens(self._tools["openssl"], words)
+                return tool_opens(self._tools["openssl"], words)
             identity = self._escrow / f"{service}-backup.agekey"
-            return opens(self._tools["age"], ["--decrypt", "--identity", identity, sealed])
+            return tool_opens(self._tools["age"], ["--decrypt", "--identity", identity, sealed])

@@ -17,7 +17,7 @@ from typing import Any
 from assay.errors import ProbeError
 from assay.model import Attempt
 from assay.probes.s3.client import S3, Client, asking, attempt, connect
-from assay.probes.s3.facts import CANARIES, COMPLIANCE, Hold, Lock, Version
+from assay.probes.s3.facts import CANARIES, COMPLIANCE, Hold, Lock, ObjectVersion
 
 
 DAY = dt.timedelta(days=1)
@@ -28,7 +28,7 @@ TICK = 1.1  # seconds; some stores give times in whole seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class LockAttempt:
     """An attempt that has to be refused, and its twin that has to get through."""
 
     attempt: Attempt
@@ -40,7 +40,7 @@ class Pair:
         return next((one for one in known if one.lower() in self.attempt.reason.lower()), known[0])
 
 
-class Trial:
+class LockTrial:
     """One key, tried on one bucket with canaries of its own."""
 
     def __init__(self, s3: S3, who: str, key: Path, lock: Lock, *, owns: bool = False) -> None:
@@ -49,7 +49,7 @@ class Trial:
         self._client: Client = connect(s3.access, key)
         self.prefix = f"{CANARIES}{secrets.token_hex(4)}/"
 
-    def canary(self, name: str, body: bytes) -> Version:
+    def canary(self, name: str, body: bytes) -> ObjectVersion:
         """Return the version made by uploading `body`, locked by the bucket's default, for one day at most.
 
         Raises:
@@ -75,7 +75,7 @@ class Trial:
 
     # attempts on one version ------------------------------------------------------------------------
 
-    def by_lock(self, canary: Version) -> list[Pair]:
+    def by_lock(self, canary: ObjectVersion) -> list[LockAttempt]:
         """Return every way to lose the version, beside its twin. The lock alone has to refuse these."""
         hold = self._s3.hold(canary)
         pairs = []
@@ -87,30 +87,34 @@ class Trial:
             ]
         if self.owns and self._lock.enabled:
             pairs.append(
-                Pair(self._suspend(), self._try("enable versioning", lambda: self._versioning("Enabled")))
+                LockAttempt(
+                    self._suspend(), self._try("enable versioning", lambda: self._versioning("Enabled"))
+                )
             )
         pairs.append(self._removal("delete version", canary))
         pairs.append(self._removal("delete version with bypass", canary, **BYPASS))
         return pairs
 
-    def _removal(self, what: str, canary: Version, **more: bool) -> Pair:
+    def _removal(self, what: str, canary: ObjectVersion, **more: bool) -> LockAttempt:
         """The twin deletes a marker's version: same verb, same key, nothing that is locked."""
         marker = self.mark(canary.key)
         baseline = self._try(f"{what} of a marker", self._delete(canary.key, marker, more))
-        return Pair(self._try(what, self._delete(canary.key, canary.id, more)), baseline)
+        return LockAttempt(self._try(what, self._delete(canary.key, canary.id, more)), baseline)
 
     def _delete(self, key: str, version: str, more: dict[str, bool]) -> Callable[[], object]:
         return lambda: self._client.delete_object(Bucket=self.bucket, Key=key, VersionId=version, **more)
 
-    def _retention(self, what: str, hold: Hold, mode: str, lasting: dt.timedelta, **more: bool) -> Pair:
+    def _retention(
+        self, what: str, hold: Hold, mode: str, lasting: dt.timedelta, **more: bool
+    ) -> LockAttempt:
         """The twin makes the retention one second longer."""
         now = dt.datetime.now(dt.UTC)
         longer = (self._s3.hold(hold.version).until or now + HOUR) + SECOND
         baseline = self._try("lengthen retention", self._retain(hold.version, hold.mode, longer, more))
-        return Pair(self._try(what, self._retain(hold.version, mode, now + lasting, more)), baseline)
+        return LockAttempt(self._try(what, self._retain(hold.version, mode, now + lasting, more)), baseline)
 
     def _retain(
-        self, canary: Version, mode: str, until: dt.datetime, more: dict[str, bool]
+        self, canary: ObjectVersion, mode: str, until: dt.datetime, more: dict[str, bool]
     ) -> Callable[[], object]:
         place = {"Bucket": canary.bucket, "Key": canary.key, "VersionId": canary.id}
         wanted = {"Mode": mode, "RetainUntilDate": until}
@@ -118,7 +122,7 @@ class Trial:
 
     # attempts on the bucket ---------------------------------------------------------------------------
 
-    def by_right(self) -> list[Pair]:
+    def by_right(self) -> list[LockAttempt]:
         """Return every way to open the bucket for later losses or to reach another one, beside a read.
 
         Only for a key that does not own the bucket, which must hold a canary: what is not empty cannot be
@@ -131,23 +135,23 @@ class Trial:
         rule = self._try("read lock", lambda: self._client.get_object_lock_configuration(**place))
         listed = self._list(self.bucket)
         pairs = [
-            Pair(self._suspend(), seen),
-            Pair(self._drop_default(), rule),
-            Pair(self._delete_bucket(), listed),
+            LockAttempt(self._suspend(), seen),
+            LockAttempt(self._drop_default(), rule),
+            LockAttempt(self._delete_bucket(), listed),
         ]
         others = (name for name in self._s3.buckets.values() if name != self.bucket)
-        return [*pairs, *(Pair(self._list(name), listed) for name in others)]
+        return [*pairs, *(LockAttempt(self._list(name), listed) for name in others)]
 
     def _list(self, bucket: str) -> Attempt:
         ref = f"list Bucket {bucket} as {self.who}"
         return attempt(ref, lambda: self._client.list_objects_v2(Bucket=bucket, MaxKeys=1))
 
-    def read_only(self) -> list[Pair]:
+    def read_only(self) -> list[LockAttempt]:
         """Return what a key that only reads is refused: to upload and to delete."""
         listed, key = self._list(self.bucket), f"{self.prefix}written"
         put = self._try("upload", lambda: self._client.put_object(Bucket=self.bucket, Key=key, Body=b""))
         delete = self._try("delete", lambda: self._client.delete_object(Bucket=self.bucket, Key=key))
-        return [Pair(put, listed), Pair(delete, listed)]
+        return [LockAttempt(put, listed), LockAttempt(delete, listed)]
 
     def _suspend(self) -> Attempt:
         tried = self._try("suspend versioning", lambda: self._versioning("Suspended"))
@@ -215,7 +219,7 @@ class Ransom:
         ]
 
 
-def trials(s3: S3, lock: Lock) -> list[Trial]:
+def lock_trials(s3: S3, lock: Lock) -> list[LockTrial]:
     """Return a trial for each key that writes to the bucket: its writer's and, where given, the owner's.
 
     A bucket nobody declared has no writer that is known.
@@ -227,13 +231,13 @@ def trials(s3: S3, lock: Lock) -> list[Trial]:
     purposes = [purpose for purpose, bucket in access.buckets.items() if bucket == lock.bucket]
     if absent := [purpose for purpose in purposes if purpose not in access.writer_keys]:
         raise ProbeError(f"no writer's key for {', '.join(absent)}", "set writer_keys under [s3]")
-    found = [Trial(s3, f"the {one} writer", access.writer_keys[one], lock) for one in purposes]
+    found = [LockTrial(s3, f"the {one} writer", access.writer_keys[one], lock) for one in purposes]
     if access.operator_key is not None:
-        found.append(Trial(s3, "the operator", access.operator_key, lock, owns=True))
+        found.append(LockTrial(s3, "the operator", access.operator_key, lock, owns=True))
     return found
 
 
-def reader(s3: S3, lock: Lock) -> Trial:
+def reader(s3: S3, lock: Lock) -> LockTrial:
     """Return a trial for the reader's key.
 
     Raises:
@@ -241,4 +245,4 @@ def reader(s3: S3, lock: Lock) -> Trial:
     """
     if s3.access.reader_key is None:
         raise ProbeError("the profile names no reader's key", "set reader_key under [s3]")
-    return Trial(s3, "the reader", s3.access.reader_key, lock)
+    return LockTrial(s3, "the reader", s3.access.reader_key, lock)

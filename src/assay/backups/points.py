@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from assay.backups import snapshot
 from assay.errors import ProbeError
 from assay.formats.bolt import MAGIC
-from assay.formats.tools import opens
+from assay.formats.tools import tool_opens
 from assay.probes.s3.client import S3
-from assay.probes.s3.facts import Version
+from assay.probes.s3.facts import ObjectVersion
 
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ RESTORED = Path("data/member/snap/db")
 class Point:
     """A snapshot looked into: its object, why it cannot be restored (empty: it can), bytes unpacked."""
 
-    version: Version
+    version: ObjectVersion
     fault: str = ""
     size: int = 0
 
@@ -72,12 +72,12 @@ class Points:
         tools = {name: profile.need_path(f"tools.{name}") for name in ("age", "etcdutl")}
         return cls(s3, s3.buckets["etcd"], identity, tools, profile.cluster_uid)
 
-    def snapshots(self) -> list[Version]:
+    def snapshots(self) -> list[ObjectVersion]:
         """Return every snapshot that a plain listing shows, newest first."""
         found = [one for one in self._s3.versions(self._bucket, PREFIX) if one.shown]
         return sorted(found, key=lambda one: one.modified, reverse=True)
 
-    def open(self, version: Version) -> Point:
+    def open(self, version: ObjectVersion) -> Point:
         """Return what came of fetching, decrypting, checking and restoring one snapshot in a private folder.
 
         Raises:
@@ -109,7 +109,7 @@ class Points:
         return "" if whole else f"restored, it does not hold {KNOWN_KEY} of this cluster"
 
     def _run(self, tool: str, words: list[object], otherwise: str) -> str:
-        return "" if opens(self._tools[tool], words) else otherwise
+        return "" if tool_opens(self._tools[tool], words) else otherwise
 
 
 def encryption_fault(path: Path) -> str:

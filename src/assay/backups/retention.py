@@ -13,12 +13,12 @@ from itertools import pairwise
 from pathlib import Path
 
 from assay.errors import ProbeError
-from assay.formats.tools import opens
+from assay.formats.tools import tool_opens
 from assay.formats.yaml_text import text_of
 from assay.model import Offender
 from assay.probes.postgres import following
 from assay.probes.s3.client import S3
-from assay.probes.s3.facts import Expiry, Version
+from assay.probes.s3.facts import Expiry, ObjectVersion
 from assay.probes.terraform.buckets import DeclaredBucket
 
 
@@ -33,7 +33,7 @@ DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RetentionRule:
     """What the document promises of one service: seconds that may be lost; days.
 
     `ended` says who marks as deleted what is no longer kept: `bucket`, its own rule, or a tool.
@@ -70,14 +70,14 @@ class Base:
         return f"Backup {self.label}"
 
 
-def documented(path: Path) -> list[Kept]:
+def documented(path: Path) -> list[RetentionRule]:
     """Return the rows of the first table that has the columns of `COLUMNS`.
 
     Raises:
         ProbeError: there is no such table, or a number in it is none.
     """
     head: list[str] = []
-    found: list[Kept] = []
+    found: list[RetentionRule] = []
     for line in text_of(path, path.name).splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")] if line.startswith("|") else []
         if not cells:
@@ -93,17 +93,17 @@ def documented(path: Path) -> list[Kept]:
     return found
 
 
-def _row(where: str, cells: Mapping[str, str]) -> Kept:
+def _row(where: str, cells: Mapping[str, str]) -> RetentionRule:
     try:
         lost, kept, locked, removed = (int(cells[name].split()[0]) for name in NUMBERS)
-        return Kept(cells["service"], float(lost), kept, locked, removed, cells["ended by"])
+        return RetentionRule(cells["service"], float(lost), kept, locked, removed, cells["ended by"])
     except (KeyError, ValueError, IndexError):
         raise ProbeError(
             f"{where}: {cells.get('service', '?')}: a number is none", "write days as 30"
         ) from None
 
 
-def undeclared(one: Kept, bucket: DeclaredBucket | None, lost: float | None) -> list[Offender]:
+def undeclared(one: RetentionRule, bucket: DeclaredBucket | None, lost: float | None) -> list[Offender]:
     """Return what the sources and the profile say otherwise than the document."""
     if bucket is None:
         return [Offender(one.ref, "no bucket is declared for it")]
@@ -127,7 +127,7 @@ def setting(path: Path, name: str) -> tuple[str, int]:
     return "", 0
 
 
-def unlike(one: Kept, bucket: str, rules: Iterable[Expiry]) -> list[Offender]:
+def unlike(one: RetentionRule, bucket: str, rules: Iterable[Expiry]) -> list[Offender]:
     """Return how the life cycle of `bucket` differs from the document: earlier, later, or not at all.
 
     A rule that ends or removes anything must do so on the documented day, wherever it applies; and one that
@@ -150,7 +150,9 @@ def unlike(one: Kept, bucket: str, rules: Iterable[Expiry]) -> list[Offender]:
     return wrong
 
 
-def overdue(one: Kept, shown: Iterable[Version], late: float, moment: dt.datetime) -> list[Offender]:
+def overdue(
+    one: RetentionRule, shown: Iterable[ObjectVersion], late: float, moment: dt.datetime
+) -> list[Offender]:
     """Return what a listing still shows although it is no longer kept.
 
     Args:
@@ -168,12 +170,12 @@ def overdue(one: Kept, shown: Iterable[Version], late: float, moment: dt.datetim
     return [Offender(ref, why.format(age, one.kept)) for ref, age in ages if age > one.kept + late]
 
 
-def segments(versions: Iterable[Version]) -> frozenset[str]:
+def segments(versions: Iterable[ObjectVersion]) -> frozenset[str]:
     """Return the segments of PostgreSQL's log among the objects, 24 digits each."""
     return frozenset("".join(found.groups()) for one in versions if (found := SEGMENT.search(one.key)))
 
 
-def gaps(versions: Sequence[Version]) -> list[Offender]:
+def gaps(versions: Sequence[ObjectVersion]) -> list[Offender]:
     """Return what keeps PostgreSQL's oldest base backup from being replayed to the end: missing segments.
 
     Segments follow each other, from one timeline to the next too. A backup ends when what it needs of the
@@ -196,7 +198,7 @@ def gaps(versions: Sequence[Version]) -> list[Offender]:
     return wrong
 
 
-def bases(versions: Iterable[Version]) -> list[Base]:
+def bases(versions: Iterable[ObjectVersion]) -> list[Base]:
     """Return the full base backups among the objects, oldest first."""
     found: dict[str, dt.datetime | None] = {}
     for one in versions:
@@ -220,7 +222,7 @@ def _between(before: str, after: str) -> Iterator[str]:
         name = following(name)
 
 
-def snapshot_fault(s3: S3, version: Version, age: Path, identity: Path) -> str:
+def snapshot_fault(s3: S3, version: ObjectVersion, age: Path, identity: Path) -> str:
     """Return why a snapshot of Vault would not restore, empty where it opens and its own checksums hold.
 
     Raises:
@@ -229,7 +231,7 @@ def snapshot_fault(s3: S3, version: Version, age: Path, identity: Path) -> str:
     with tempfile.TemporaryDirectory(prefix="assay-oldest-") as name:
         sealed, clear = s3.fetch(version, Path(name) / "sealed"), Path(name) / "clear"
         words = ["--decrypt", "--identity", identity, "--output", clear, sealed]
-        return checksums(clear) if opens(age, words) else "it does not open with the escrow key"
+        return checksums(clear) if tool_opens(age, words) else "it does not open with the escrow key"
 
 
 def checksums(archive: Path) -> str:

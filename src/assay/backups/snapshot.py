@@ -25,7 +25,7 @@ ENCRYPTED = "k8s:enc:"
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredObject:
     """A living key of etcd.
 
     Its name, and the first 24 bytes of its value as text with other bytes as dots.
@@ -44,15 +44,15 @@ class Stored:
 class Content:
     """What was read: the living keys in key order, and how many older revisions lay beside them."""
 
-    keys: tuple[Stored, ...]
+    keys: tuple[StoredObject, ...]
     superseded: int
 
-    def under(self, prefix: str) -> list[Stored]:
+    def under(self, prefix: str) -> list[StoredObject]:
         """Return the living keys that begin with `prefix`."""
         return [one for one in self.keys if one.key.startswith(prefix)]
 
 
-def read(path: Path) -> Content:
+def read_snapshot(path: Path) -> Content:
     """Return the content of a raw snapshot, every page of it read, its checksum checked.
 
     Raises:
@@ -69,7 +69,7 @@ def read(path: Path) -> Content:
             living.pop(key, None)
         else:
             living[key] = _head(value)
-    keys = tuple(Stored(key.decode(errors="replace"), head) for key, head in sorted(living.items()))
+    keys = tuple(StoredObject(key.decode(errors="replace"), head) for key, head in sorted(living.items()))
     return Content(keys, rows - len(keys))
 
 

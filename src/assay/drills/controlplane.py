@@ -15,11 +15,11 @@ from assay.drills.drivers import NODE
 from assay.drills.engine.clock import await_true, now, seen
 from assay.drills.engine.engine import Engine, armed, guard_kind
 from assay.drills.engine.journal import folder_of
-from assay.drills.engine.session_cache import once
+from assay.drills.engine.session_cache import cached_per_session
 from assay.drills.faults.quorum import Quorum
-from assay.drills.workload.ledger import Ledger
-from assay.drills.workload.namespace import Scene
-from assay.drills.workload.verdict import Finding, Loss, judge
+from assay.drills.workload.ledger import OperationLog
+from assay.drills.workload.namespace import DrillNamespace
+from assay.drills.workload.verdict import Anomaly, LossKind, check_history
 from assay.probes.talos.facts import Machine
 
 
@@ -41,7 +41,7 @@ class Report:
     `resumed` names what an earlier, killed drill had left.
     """
 
-    finding: Finding
+    finding: Anomaly
     order: tuple[str, ...]
     resumed: tuple[str, ...]
 
@@ -49,7 +49,7 @@ class Report:
 class Drill:
     """Drills on the stack of one profile. Every act is preceded by the guards and a durable way back."""
 
-    def __init__(self, profile: Profile, quorum: Quorum, scene: Scene) -> None:
+    def __init__(self, profile: Profile, quorum: Quorum, scene: DrillNamespace) -> None:
         """Drill the stack of `profile` with these parts."""
         self._profile, self._quorum, self._scene = profile, quorum, scene
         self._folder = folder_of(profile)
@@ -63,7 +63,7 @@ class Drill:
             ProbeError: the profile lacks what a drill needs.
         """
         guard_kind(profile)
-        return cls(profile, Quorum.from_profile(profile), Scene.from_profile(profile))
+        return cls(profile, Quorum.from_profile(profile), DrillNamespace.from_profile(profile))
 
     def control_planes_lost(self) -> Report:
         """Return the report on losing every control plane once; one run serves every control of a session.
@@ -75,7 +75,7 @@ class Drill:
             GuardError: a guard refused, the undo failed, or the steady state is not proven again.
             ProbeError: something could not be read.
         """
-        return once(("control-planes", self._profile.file), self._run)
+        return cached_per_session(("control-planes", self._profile.file), self._run)
 
     def _run(self) -> Report:
         run = secrets.token_hex(4)
@@ -83,7 +83,7 @@ class Drill:
             engine = stack.enter_context(armed(self._profile))
             before = self._await_quorum("before the drill")
             writers = stack.enter_context(self._scene.opened(run, WRITERS))
-            ledger = Ledger(self._folder / f"ledger-{run}.jsonl", writers)
+            ledger = OperationLog(self._folder / f"ledger-{run}.jsonl", writers)
             ledger.start()
             stack.callback(ledger.stop)
             begun = now()
@@ -94,11 +94,11 @@ class Drill:
             )
             losses = self._losses(engine, ledger)
             ops, after = ledger.stop(), self._await_quorum("after the drill")
-            finding = judge(ops, losses, self._scene.final_reads(run), before, after)
+            finding = check_history(ops, losses, self._scene.final_reads(run), before, after)
         return Report(finding, tuple(loss.node for loss in losses), engine.resumed)
 
-    def _losses(self, engine: Engine, ledger: Ledger) -> list[Loss]:
-        left, losses = list(self._quorum.machines), list[Loss]()
+    def _losses(self, engine: Engine, ledger: OperationLog) -> list[LossKind]:
+        left, losses = list(self._quorum.machines), list[LossKind]()
         while left:
             self._await_quorum(f"before losing one of {', '.join(m.name for m in left)}")
             self._await_apiservers()
@@ -110,7 +110,7 @@ class Drill:
                 break
         return losses
 
-    def _lose(self, node: Machine, leader: bool, engine: Engine, ledger: Ledger) -> Loss:
+    def _lose(self, node: Machine, leader: bool, engine: Engine, ledger: OperationLog) -> LossKind:
         killed = now()
         with engine.acting(NODE, node.name):
             self._must_be_gone(node)
@@ -120,9 +120,9 @@ class Drill:
         seen(self._scene.apiservers_ready, REJOIN)
         resumed = now()
         seen(lambda: ledger.acked_since(resumed) >= RECOVERED, HOPELESS)
-        return Loss(node.name, leader, killed, returned, rejoined)
+        return LossKind(node.name, leader, killed, returned, rejoined)
 
-    def _hold(self, ledger: Ledger, killed: float) -> None:
+    def _hold(self, ledger: OperationLog, killed: float) -> None:
         while now() - killed < LONGEST_HOLD:
             time.sleep(1.0)
             if now() - killed > HOLD and ledger.acked_since(killed + HOLD / 2) >= RECOVERED:

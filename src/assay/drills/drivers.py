@@ -48,7 +48,7 @@ def driver_of(profile: Profile, name: str) -> Driver:
 
         return Disks.from_profile(profile)
     if name == SCRATCH:
-        from assay.drills.faults.scratch import Scratch
+        from assay.drills.faults.scratch import ScratchNamespaces
 
-        return Scratch(profile)
+        return ScratchNamespaces(profile)
     raise GuardError(f"{name} is no driver of a drill", "a newer release wrote the journal: use that one")

@@ -19,7 +19,7 @@ ASKED = "ASSAY_DRILL"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class DrillSpec:
     """One drill.
 
     Attributes:
@@ -36,27 +36,27 @@ class Known:
 
 
 DRILLS = {
-    "control-planes": Known(
+    "control-planes": DrillSpec(
         "ACC-09", "every control plane once, at once as by a power cut, the etcd leader's first",
         "each is started again on its disks before the next one is lost", 5,
     ),
-    "etcd": Known(
+    "etcd": DrillSpec(
         "DR-03", "the disks of all control planes, together",
         "the runbook restores etcd; where it fails, the old disks come back", 4,
     ),
-    "postgres": Known(
+    "postgres": DrillSpec(
         "DR-01", "nothing: a database is restored beside the old one, twice",
         "the namespace postgres-restored is deleted", 2,
     ),
-    "postgres-oldest": Known(
+    "postgres-oldest": DrillSpec(
         "DR-08", "nothing: a database is restored from the oldest base backup, beside the old one",
         "the namespace postgres-restored is deleted", 3,
     ),
-    "vault": Known(
+    "vault": DrillSpec(
         "ACC-07", "nothing: a Vault is restored beside the old one",
         "the namespace vault-restored is deleted", 1,
     ),
-    "rotation": Known(
+    "rotation": DrillSpec(
         "SEC-26", "nothing: a login that may do nothing gets another password, at the source alone",
         "nothing is: the new password stays", 2,
     ),
@@ -102,9 +102,9 @@ def _quorum(profile: Profile) -> str:
 
 
 def _ready(profile: Profile) -> str:
-    from assay.drills.workload.namespace import Scene
+    from assay.drills.workload.namespace import DrillNamespace
 
-    return "" if Scene.from_profile(profile).apiservers_ready() else "one of them is not"
+    return "" if DrillNamespace.from_profile(profile).apiservers_ready() else "one of them is not"
 
 
 def _left(profile: Profile) -> str:

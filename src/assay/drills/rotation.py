@@ -20,7 +20,7 @@ from assay.errors import AssumptionError, ProbeError
 from assay.model import Attempt
 from assay.probes.kube.client import Kube
 from assay.probes.kube.paths import one
-from assay.probes.postgres import Sql
+from assay.probes.postgres import Postgres
 from assay.writers.vault import VaultWriter
 
 
@@ -31,7 +31,7 @@ EVERY = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Turned:
+class RotationResult:
     """What became of a rotation; times are seconds from the new value at the source, None: not in time.
 
     Attributes:
@@ -66,7 +66,7 @@ class Turned:
 class RotationDrill:
     """Rotations of one login on the lab of one profile."""
 
-    def __init__(self, kube: Kube, vault: VaultWriter, sql: Sql, mount: str) -> None:
+    def __init__(self, kube: Kube, vault: VaultWriter, sql: Postgres, mount: str) -> None:
         """Rotate in the KV mount `mount` of `vault`; try logins with `sql`."""
         self._kube, self._vault, self._sql, self._mount = kube, vault, sql, mount
 
@@ -80,9 +80,9 @@ class RotationDrill:
         """
         guard_kind(profile)
         writer = VaultWriter.from_profile(profile)
-        return cls(Kube.from_profile(profile), writer, Sql.from_profile(profile), profile.vault.mount)
+        return cls(Kube.from_profile(profile), writer, Postgres.from_profile(profile), profile.vault.mount)
 
-    def turn(self, path: str, secret: str, within: float) -> Turned:
+    def turn(self, path: str, secret: str, within: float) -> RotationResult:
         """Give the login at `path` another password, and return what became of it `within` seconds.
 
         Args:
@@ -120,7 +120,7 @@ class RotationDrill:
             raise ProbeError(f"{path}: lacks a username or a password", "write both at the source")
         return entry, int(said["metadata"]["version"])
 
-    def _watched(self, user: str, before: str, after: str, secret: str, within: float) -> Turned:
+    def _watched(self, user: str, before: str, after: str, secret: str, within: float) -> RotationResult:
         begun, times = now(), dict[str, float]()
         new = old = Attempt(f"Login {user}", admitted=False, reason="no try ended in time")
         while len(times) < 3:
@@ -133,7 +133,7 @@ class RotationDrill:
             states = {"delivered": held == after, "used": new.admitted, "dead": not old.admitted}
             times = {what: moment for what, holds in states.items() if holds} | times
             time.sleep(EVERY)
-        return Turned(times.get("delivered"), times.get("used"), times.get("dead"), new, old)
+        return RotationResult(times.get("delivered"), times.get("used"), times.get("dead"), new, old)
 
     def _password(self, secret: str) -> str:
         space, _, name = secret.partition("/")

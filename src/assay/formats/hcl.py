@@ -12,7 +12,7 @@ import hcl2
 from lark.exceptions import LarkError
 
 from assay.errors import ProbeError
-from assay.formats.hcl_value import Node, as_node, evaluate, is_node, nodes, pairs, text
+from assay.formats.hcl_value import HclNode, as_node, evaluate, hcl_pairs, is_node, nodes, text
 from assay.formats.resource import Resource, Unresolved, Value
 
 
@@ -26,14 +26,14 @@ class Block:
 
     kind: str
     labels: tuple[str, ...]
-    body: Node
+    body: HclNode
     where: str
 
 
 class _Locals(Mapping[str, Value]):
     """The locals, computed when asked for; a circle comes out unresolved."""
 
-    def __init__(self, expressions: dict[str, Node], scope: dict[str, Value]) -> None:
+    def __init__(self, expressions: dict[str, HclNode], scope: dict[str, Value]) -> None:
         self._expressions, self._scope, self._known = expressions, scope, dict[str, Value]()
 
     def __getitem__(self, name: str) -> Value:
@@ -97,7 +97,7 @@ class Hcl:
     def scope(self) -> dict[str, Value]:
         """Return what expressions may refer to: `var` and `local`."""
         scope: dict[str, Value] = {"var": self.variables}
-        expressions: dict[str, Node] = {}
+        expressions: dict[str, HclNode] = {}
         for block in self._of("locals"):
             for name, node in attributes(block.body, block.where).items():
                 if name in expressions:
@@ -197,7 +197,7 @@ class Hcl:
         kind, name = block.labels
         return Resource(kind, name, _body(block.body, {**self.scope, **extra}, block.where), block.where, key)
 
-    def _uncounted(self, block: Block, node: Node) -> Resource:
+    def _uncounted(self, block: Block, node: HclNode) -> Resource:
         kind, name = block.labels
         why = Unresolved(text(node), "the number of instances is not known from the files")
         return Resource(kind, name, _body(block.body, self.scope, block.where), block.where, None, why)
@@ -211,7 +211,7 @@ def _items(collection: Value) -> list[tuple[Value, Value]] | None:
             if any(isinstance(value, Unresolved) for value in collection)
             else [(value, value) for value in collection]
         )
-    return pairs(collection)
+    return hcl_pairs(collection)
 
 
 def _read(file: Path) -> str:
@@ -234,11 +234,11 @@ def _read(file: Path) -> str:
     return written
 
 
-def _parse(file: Path) -> Node:
+def _parse(file: Path) -> HclNode:
     return _tree(_read(file), file.name)
 
 
-def _tree(written: str, name: str) -> Node:
+def _tree(written: str, name: str) -> HclNode:
     try:
         return nodes(as_node(hcl2.parses_to_tree(written)))[0]
     except LarkError as error:
@@ -291,25 +291,25 @@ def _blocks(file: Path) -> Iterator[Block]:
         yield Block(kind, _labels(node), _body_of(node), where)
 
 
-def _labels(block: Node) -> tuple[str, ...]:
+def _labels(block: HclNode) -> tuple[str, ...]:
     return tuple(text(child).strip('"') for child in nodes(block)[1:] if child.data != "body")
 
 
-def _body_of(block: Node) -> Node:
+def _body_of(block: HclNode) -> HclNode:
     return next(child for child in nodes(block) if child.data == "body")
 
 
-def _inner_blocks(body: Node) -> list[Node]:
+def _inner_blocks(body: HclNode) -> list[HclNode]:
     return [child for child in nodes(body) if child.data == "block"]
 
 
-def attributes(body: Node, where: str) -> dict[str, Node]:
+def attributes(body: HclNode, where: str) -> dict[str, HclNode]:
     """Return name -> expression of a body.
 
     Raises:
         ProbeError: an attribute is set twice.
     """
-    found: dict[str, Node] = {}
+    found: dict[str, HclNode] = {}
     for child in nodes(body):
         if child.data != "attribute":
             continue
@@ -320,7 +320,7 @@ def attributes(body: Node, where: str) -> dict[str, Node]:
     return found
 
 
-def _body(body: Node, scope: Mapping[str, Value], where: str) -> dict[str, Value]:
+def _body(body: HclNode, scope: Mapping[str, Value], where: str) -> dict[str, Value]:
     values: dict[str, Value] = {
         name: evaluate(node, scope) for name, node in attributes(body, where).items() if name not in META
     }
@@ -333,7 +333,7 @@ def _body(body: Node, scope: Mapping[str, Value], where: str) -> dict[str, Value
     return values
 
 
-def _dynamic(block: Node, scope: Mapping[str, Value], where: str) -> list[Value]:
+def _dynamic(block: HclNode, scope: Mapping[str, Value], where: str) -> list[Value]:
     """Return the blocks a `dynamic` block makes, or one `Unresolved` that stands for them."""
     settings = attributes(_body_of(block), where)
     iterator = text(settings["iterator"]) if "iterator" in settings else _labels(block)[0]
@@ -342,7 +342,7 @@ def _dynamic(block: Node, scope: Mapping[str, Value], where: str) -> list[Value]
         raise ProbeError(
             f"{where}: dynamic block without for_each or content", "run terraform validate on the module"
         )
-    items = pairs(evaluate(settings["for_each"], scope))
+    items = hcl_pairs(evaluate(settings["for_each"], scope))
     if items is None:
         return [Unresolved(text(settings["for_each"]), "the number of blocks is not known from the files")]
     return [

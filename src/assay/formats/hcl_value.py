@@ -13,7 +13,7 @@ from typing import Protocol, cast
 from assay.formats.resource import Unresolved, Value
 
 
-class Node(Protocol):
+class HclNode(Protocol):
     """A node of the syntax tree: the grammar's rule name and the children, nodes or tokens (text)."""
 
     data: str
@@ -25,7 +25,7 @@ LITERALS = {"true": True, "false": False, "null": None}
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 
 
-def evaluate(node: Node, scope: Scope) -> Value:
+def evaluate(node: HclNode, scope: Scope) -> Value:
     """Return the value of an expression.
 
     Args:
@@ -44,7 +44,7 @@ def text(node: Value) -> str:
     return " ".join("".join(_tokens(node)).split())
 
 
-def nodes(node: Node) -> list[Node]:
+def nodes(node: HclNode) -> list[HclNode]:
     """Return the child nodes that matter: neither tokens nor line ends."""
     return [child for child in node.children if is_node(child) and child.data != "new_line_or_comment"]
 
@@ -62,25 +62,25 @@ def _tokens(node: Value) -> Iterator[str]:
         yield from _tokens(child)
 
 
-def _only(node: Node, scope: Scope) -> Value:
+def _only(node: HclNode, scope: Scope) -> Value:
     return evaluate(nodes(node)[0], scope)
 
 
-def _number(node: Node, _scope: Scope) -> int | float:
+def _number(node: HclNode, _scope: Scope) -> int | float:
     written = text(node)
     return int(written) if re.fullmatch(r"-?\d+", written) else float(written)
 
 
-def _literal(node: Node, _scope: Scope) -> Value:
+def _literal(node: HclNode, _scope: Scope) -> Value:
     return LITERALS[text(node)]
 
 
-def _identifier(node: Node, scope: Scope) -> Value:
+def _identifier(node: HclNode, scope: Scope) -> Value:
     name = text(node)
     return scope[name] if name in scope else Unresolved(name)
 
 
-def _string(node: Node, scope: Scope) -> Value:
+def _string(node: HclNode, scope: Scope) -> Value:
     parts = [_part(child, scope) for child in node.children if is_node(child)]
     if any(isinstance(part, Unresolved | list | dict) for part in parts):
         return Unresolved(text(node))
@@ -91,7 +91,7 @@ def _string(node: Node, scope: Scope) -> Value:
     )
 
 
-def _part(part: Node, scope: Scope) -> Value:
+def _part(part: HclNode, scope: Scope) -> Value:
     child = part.children[0]
     if not is_node(child):
         return _unescape(str(child))
@@ -115,18 +115,18 @@ def _as_text(value: Value) -> str:
     return str(value)
 
 
-def _heredoc(node: Node, _scope: Scope) -> Value:
+def _heredoc(node: HclNode, _scope: Scope) -> Value:
     written = str(node.children[0])
     if "${" in written or "%{" in written:
         return Unresolved(written.splitlines()[0])
     return "\n".join(written.splitlines()[1:-1]) + "\n"
 
 
-def _tuple(node: Node, scope: Scope) -> list[Value]:
+def _tuple(node: HclNode, scope: Scope) -> list[Value]:
     return [evaluate(child, scope) for child in nodes(node)]
 
 
-def _object(node: Node, scope: Scope) -> Value:
+def _object(node: HclNode, scope: Scope) -> Value:
     built: dict[str, Value] = {}
     for element in nodes(node):
         key_node, value_node = nodes(element)
@@ -137,7 +137,7 @@ def _object(node: Node, scope: Scope) -> Value:
     return built
 
 
-def _object_key(node: Node, scope: Scope) -> Value:
+def _object_key(node: HclNode, scope: Scope) -> Value:
     written = text(node)
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", written):
         return written
@@ -145,19 +145,19 @@ def _object_key(node: Node, scope: Scope) -> Value:
     return key if isinstance(key, Unresolved) else _as_text(key)
 
 
-def _attribute_of(node: Node, scope: Scope) -> Value:
+def _attribute_of(node: HclNode, scope: Scope) -> Value:
     subject, access = nodes(node)
     return _pick(evaluate(subject, scope), text(access).lstrip("."), node)
 
 
-def _indexed(node: Node, scope: Scope) -> Value:
+def _indexed(node: HclNode, scope: Scope) -> Value:
     subject, index = nodes(node)
     inner = nodes(index)
     key = evaluate(inner[0], scope) if inner else int(text(index).lstrip("."))
     return _pick(evaluate(subject, scope), key, node)
 
 
-def _pick(subject: Value, key: Value, node: Node) -> Value:
+def _pick(subject: Value, key: Value, node: HclNode) -> Value:
     if isinstance(subject, Unresolved):
         return Unresolved(text(node), subject.why)
     if isinstance(subject, Mapping) and isinstance(key, str) and key in subject:
@@ -167,7 +167,7 @@ def _pick(subject: Value, key: Value, node: Node) -> Value:
     return Unresolved(text(node))
 
 
-def _conditional(node: Node, scope: Scope) -> Value:
+def _conditional(node: HclNode, scope: Scope) -> Value:
     condition, yes, no = nodes(node)
     decided = evaluate(condition, scope)
     if not isinstance(decided, bool):
@@ -175,7 +175,7 @@ def _conditional(node: Node, scope: Scope) -> Value:
     return evaluate(yes if decided else no, scope)
 
 
-def _unary(node: Node, scope: Scope) -> Value:
+def _unary(node: HclNode, scope: Scope) -> Value:
     value = evaluate(nodes(node)[0], scope)
     sign = str(node.children[0])
     if sign == "!" and isinstance(value, bool):
@@ -183,7 +183,7 @@ def _unary(node: Node, scope: Scope) -> Value:
     return -value if sign == "-" and isinstance(value, int | float) else Unresolved(text(node))
 
 
-def _binary(node: Node, scope: Scope) -> Value:
+def _binary(node: HclNode, scope: Scope) -> Value:
     left_node, term = nodes(node)
     operator, right_node = nodes(term)
     left, right = evaluate(left_node, scope), evaluate(right_node, scope)
@@ -204,7 +204,7 @@ def known(value: Value) -> bool:
     return not isinstance(value, Unresolved)
 
 
-def _call(node: Node, scope: Scope) -> Value:
+def _call(node: HclNode, scope: Scope) -> Value:
     name, *rest = nodes(node)
     function = FUNCTIONS.get(text(name))
     arguments = _arguments(rest[0], scope) if rest else []
@@ -216,7 +216,7 @@ def _call(node: Node, scope: Scope) -> Value:
         return Unresolved(text(node), "the arguments do not fit")
 
 
-def _arguments(node: Node, scope: Scope) -> list[Value]:
+def _arguments(node: HclNode, scope: Scope) -> list[Value]:
     values = [evaluate(child, scope) for child in nodes(node)]
     if not _spread(node):
         return values
@@ -224,22 +224,22 @@ def _arguments(node: Node, scope: Scope) -> list[Value]:
     return values + (last if isinstance(last, list) else [Unresolved(text(node))])
 
 
-def _spread(node: Node) -> bool:
+def _spread(node: HclNode) -> bool:
     return any(str(child) == "..." for child in node.children if not is_node(child))
 
 
-def _rounds(node: Node, scope: Scope) -> Iterator[dict[str, Value]] | None:
+def _rounds(node: HclNode, scope: Scope) -> Iterator[dict[str, Value]] | None:
     """Return one scope per element of a `for`, or None where the collection is not known."""
     intro = nodes(node)[0]
     *names, collection = nodes(intro)
-    items = pairs(evaluate(collection, scope))
+    items = hcl_pairs(evaluate(collection, scope))
     if items is None:
         return None
     labels = [text(name) for name in names]
     return ({**scope, **dict(zip(labels, item[-len(labels) :], strict=True))} for item in items)
 
 
-def pairs(collection: Value) -> list[tuple[Value, Value]] | None:
+def hcl_pairs(collection: Value) -> list[tuple[Value, Value]] | None:
     """Return (key, value) of a mapping or (index, value) of a list, in Terraform's order.
 
     None for anything else.
@@ -249,7 +249,7 @@ def pairs(collection: Value) -> list[tuple[Value, Value]] | None:
     return list(enumerate(collection)) if isinstance(collection, list) else None
 
 
-def _for_tuple(node: Node, scope: Scope) -> Value:
+def _for_tuple(node: HclNode, scope: Scope) -> Value:
     rounds, body = _rounds(node, scope), nodes(node)[1]
     if rounds is None:
         return Unresolved(text(node))
@@ -259,7 +259,7 @@ def _for_tuple(node: Node, scope: Scope) -> Value:
     return [evaluate(body, inner) for inner, holds in kept if holds]
 
 
-def _for_object(node: Node, scope: Scope) -> Value:
+def _for_object(node: HclNode, scope: Scope) -> Value:
     rounds, (key_node, value_node) = _rounds(node, scope), nodes(node)[1:3]
     if rounds is None or _spread(node):
         return Unresolved(text(node))
@@ -273,7 +273,7 @@ def _for_object(node: Node, scope: Scope) -> Value:
     return built
 
 
-def _holds(node: Node, scope: Scope) -> Value:
+def _holds(node: HclNode, scope: Scope) -> Value:
     conditions = [child for child in nodes(node) if child.data == "for_cond"]
     return evaluate(nodes(conditions[0])[0], scope) if conditions else True
 
@@ -340,7 +340,7 @@ OPERATORS: dict[str, Callable[[Value, Value], Value]] = {
     "&&": lambda a, b: a and b,
     "||": lambda a, b: a or b,
 }
-RULES: dict[str, Callable[[Node, Scope], Value]] = {
+RULES: dict[str, Callable[[HclNode, Scope], Value]] = {
     "expr_term": _only,
     "int_lit": _number,
     "float_lit": _number,
@@ -362,6 +362,6 @@ RULES: dict[str, Callable[[Node, Scope], Value]] = {
 }
 
 
-def as_node(thing: Value) -> Node:
+def as_node(thing: Value) -> HclNode:
     """Return a tree of the parser as a Node."""
-    return cast(Node, thing)
+    return cast(HclNode, thing)

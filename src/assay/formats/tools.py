@@ -13,12 +13,12 @@ FULL = ("no space left", "disk quota")
 LIMIT = 120.0
 
 
-def full(words: str) -> bool:
+def disk_full(words: str) -> bool:
     """Return whether `words` say that a disk is full: that judges no backup."""
     return any(one in words.lower() for one in FULL)
 
 
-def opens(tool: Path, words: Sequence[object], within: float = LIMIT) -> bool:
+def tool_opens(tool: Path, words: Sequence[object], within: float = LIMIT) -> bool:
     """Return whether `tool` does its work; its standard output is thrown away.
 
     Raises:
@@ -38,6 +38,6 @@ def opens(tool: Path, words: Sequence[object], within: float = LIMIT) -> bool:
         raise ProbeError(
             f"{tool.name} did not run: {type(why).__name__}", f"set {tool.name} under [tools]"
         ) from why
-    if full(done.stderr):
+    if disk_full(done.stderr):
         raise ProbeError(f"{tool.name}: the disk is full", "make room where temporary files lie")
     return done.returncode == 0

@@ -23,7 +23,7 @@ Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
+class YamlScalar:
     """One scalar: its place in the document, its text (never turned into a number), the line it starts at.
 
     `first` is the line its text starts at: the next one for a block scalar.
@@ -39,7 +39,7 @@ class Leaf:
 class Document:
     """One YAML document: its scalars in order, and the line it starts at."""
 
-    leaves: tuple[Leaf, ...]
+    leaves: tuple[YamlScalar, ...]
     line: int
 
     def get(self, *path: str | int) -> str:
@@ -59,13 +59,13 @@ class Document:
                 found.setdefault(leaf.path[:depth], set()).add(key)
         return found
 
-    def under(self, *path: str | int) -> tuple[Leaf, ...]:
+    def under(self, *path: str | int) -> tuple[YamlScalar, ...]:
         """Return the scalars below `path`."""
         return tuple(leaf for leaf in self.leaves if leaf.path[: len(path)] == path)
 
-    def mappings(self) -> Mapping[Path, dict[str, Leaf]]:
+    def mappings(self) -> Mapping[Path, dict[str, YamlScalar]]:
         """Return path -> (key -> scalar) of every mapping that holds scalars."""
-        found: dict[Path, dict[str, Leaf]] = {}
+        found: dict[Path, dict[str, YamlScalar]] = {}
         for leaf in self.leaves:
             if leaf.path and isinstance(leaf.path[-1], str):
                 found.setdefault(leaf.path[:-1], {})[leaf.path[-1]] = leaf
@@ -155,12 +155,12 @@ def _roots(written: str) -> Iterator[yaml.Node]:
             yield root
 
 
-def _leaves(node: yaml.Node, where: str, first_line: int, path: Path) -> Iterator[Leaf]:
+def _leaves(node: yaml.Node, where: str, first_line: int, path: Path) -> Iterator[YamlScalar]:
     if len(path) > DEEPEST:
         raise ProbeError(f"{where}: is nested deeper than {DEEPEST}, or holds itself", "flatten the file")
     if isinstance(node, yaml.ScalarNode):
         line = node.start_mark.line + first_line
-        yield Leaf(path, node.value, line, line + (node.style in ("|", ">")))
+        yield YamlScalar(path, node.value, line, line + (node.style in ("|", ">")))
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
             yield from _leaves(item, where, first_line, (*path, number))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from assay.config.profile import Profile
 from assay.errors import ProbeError
-from assay.load.plan import Plan, Run, read_run
+from assay.load.plan import LoadPlan, Run, read_run
 from assay.secretscan.suspect import repeated
 
 
@@ -54,7 +54,7 @@ class Load:
 
     def plan(
         self, rate: float, seconds: float = SECONDS, least: int = LEAST, seed: int | None = None
-    ) -> Plan:
+    ) -> LoadPlan:
         """Return the plan of a run at `rate` arrivals per second, fixed before it starts.
 
         Args:
@@ -65,7 +65,7 @@ class Load:
         """
         judged = max(least, math.ceil(rate * seconds))
         drawn = random.SystemRandom().getrandbits(32) if seed is None else seed
-        return Plan(
+        return LoadPlan(
             self.url,
             self.path,
             self.name,
@@ -76,7 +76,7 @@ class Load:
             drawn,
         )
 
-    def run(self, plan: Plan, folder: Path | None = None) -> Run:
+    def run(self, plan: LoadPlan, folder: Path | None = None) -> Run:
         """Return the complete record of one run of `plan`; takes as long as the plan says.
 
         Args:
@@ -91,7 +91,7 @@ class Load:
         with tempfile.TemporaryDirectory(prefix="assay-load-") as made:
             return self._run(plan, Path(made))
 
-    def _run(self, plan: Plan, folder: Path) -> Run:
+    def _run(self, plan: LoadPlan, folder: Path) -> Run:
         plan.write(folder / "plan.json")
         command = [sys.executable, "-m", "locust", "-f", str(locustfile()), "--headless", "--users", "1"]
         command += [

@@ -22,7 +22,7 @@ RERUN = "run the load again; a record is never mended"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class LoadPlan:
     """One run with open arrivals against one address. Times in seconds, `rate` in arrivals per second.
 
     The first `warm` arrivals are sent and recorded but never judged; the `judged` ones after them are.
@@ -71,7 +71,7 @@ class Plan:
             json.dump(asdict(self), file, indent=1)
 
 
-def read_plan(path: Path) -> Plan:
+def read_plan(path: Path) -> LoadPlan:
     """Return the plan in the JSON file `path`.
 
     Raises:
@@ -79,15 +79,15 @@ def read_plan(path: Path) -> Plan:
     """
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        known = {field.name for field in fields(Plan)}
+        known = {field.name for field in fields(LoadPlan)}
         if not isinstance(raw, dict) or set(raw) - known:
             raise ProbeError(f"{path.name}: not a load plan", f"allowed keys: {', '.join(sorted(known))}")
-        return Plan(**raw)
+        return LoadPlan(**raw)
     except (OSError, ValueError, TypeError) as error:
         raise ProbeError(f"{path.name}: not a load plan: {error}", "write it anew") from error
 
 
-def due_times(plan: Plan) -> list[float]:
+def due_times(plan: LoadPlan) -> list[float]:
     """Return the moment every arrival becomes due, in seconds after the start.
 
     A Poisson stream that depends on rate, count and seed alone.
@@ -101,7 +101,7 @@ def due_times(plan: Plan) -> list[float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class LoadSample:
     """One arrival: when it was due, sent, fully answered (seconds after the start), and the answer.
 
     `sent` is None if it never left, `done` is None if no full answer came before the deadline; `why` says
@@ -146,17 +146,17 @@ class Generator:
 class Run:
     """A complete record: the plan, every planned arrival in order, and the generator's view of itself."""
 
-    plan: Plan
-    samples: tuple[Sample, ...]
+    plan: LoadPlan
+    samples: tuple[LoadSample, ...]
     generator: Generator
 
     @property
-    def judged(self) -> tuple[Sample, ...]:
+    def judged(self) -> tuple[LoadSample, ...]:
         """Return the samples after the warm-up."""
         return self.samples[self.plan.warm :]
 
 
-def read_run(plan: Plan, path: Path) -> Run:
+def read_run(plan: LoadPlan, path: Path) -> Run:
     """Return the run recorded in the JSON-lines file `path` after comparing it with `plan`.
 
     Raises:
@@ -192,10 +192,10 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 }
 
 
-def _sample(path: Path, line: dict[str, Any]) -> Sample:
+def _sample(path: Path, line: dict[str, Any]) -> LoadSample:
     if set(line) != set(_KINDS) or any(type(line[key]) not in kinds for key, kinds in _KINDS.items()):
         raise ProbeError(f"{path.name}: a line is not a request record: {sorted(line)}", RERUN)
-    sample = Sample(**line)
+    sample = LoadSample(**line)
     times = [time for time in (sample.due, sample.sent, sample.done) if time is not None]
     backwards = times != sorted(times) or not all(map(math.isfinite, times))
     if backwards or (sample.ok and (sample.sent is None or sample.done is None)):
@@ -213,7 +213,7 @@ def _generator(path: Path, line: dict[str, Any]) -> Generator:
         ) from error
 
 
-def _complete(plan: Plan, samples: list[Sample]) -> None:
+def _complete(plan: LoadPlan, samples: list[LoadSample]) -> None:
     if [sample.seq for sample in samples] != list(range(plan.arrivals)):
         raise ProbeError(
             f"{len(samples)} requests on record, {plan.arrivals} were due: some are lost or doubled", RERUN

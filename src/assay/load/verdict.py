@@ -17,7 +17,7 @@ from itertools import pairwise
 from scipy.special import betaincinv, stdtrit
 
 from assay.errors import AssumptionError
-from assay.load.plan import Run, Sample
+from assay.load.plan import LoadSample, Run
 from assay.model import Verdict
 
 
@@ -62,7 +62,7 @@ class Quantile:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class LoadVerdict:
     """The verdict on a run and what it rests on; `reason` tells an invalid ERROR from an inconclusive one."""
 
     verdict: Verdict
@@ -202,7 +202,7 @@ def invalid(run: Run) -> str:
     return ""
 
 
-def own_fault(run: Run, limit: float) -> str:
+def generator_fault(run: Run, limit: float) -> str:
     """Return why exceedances may be the generator's own doing, or an empty string.
 
     Lag only makes latencies longer, so this never spoils a PASS.
@@ -220,12 +220,12 @@ def own_fault(run: Run, limit: float) -> str:
     return ""
 
 
-def _flips(judged: Sequence[Sample], limit: float) -> int:
+def _flips(judged: Sequence[LoadSample], limit: float) -> int:
     answered = [(s, s.done - s.sent) for s in judged if s.ok and s.sent is not None and s.done is not None]
     return sum(1 for sample, from_sent in answered if from_sent < limit <= sample.latency)
 
 
-def _lag_p99(judged: Sequence[Sample]) -> float:
+def _lag_p99(judged: Sequence[LoadSample]) -> float:
     return quantile([sample.lag for sample in judged], 0.99).value
 
 
@@ -240,7 +240,7 @@ def _verdict(
     if top < share:
         return Verdict.PASS, f"at most {top:.2%} over the limit (95 % sure)"
     if lowest > share:
-        if why := own_fault(run, limit):
+        if why := generator_fault(run, limit):
             return Verdict.ERROR, f"invalid run: {why}"
         return Verdict.FAIL, f"at least {lowest:.2%} over the limit (95 % sure)"
     return (
@@ -249,7 +249,7 @@ def _verdict(
     )
 
 
-def judge(run: Run, limit: float, share: float) -> Judgement:
+def judge_load(run: Run, limit: float, share: float) -> LoadVerdict:
     """Return the judgement that fewer than `share` of the arrivals take `limit` seconds or longer."""
     judged = run.judged
     latencies = [sample.latency for sample in judged]
@@ -259,7 +259,7 @@ def judge(run: Run, limit: float, share: float) -> Judgement:
     found = blocks(over, [sample.due for sample in judged])
     clustered = johnson(found.shares) if found else None
     verdict, reason = _verdict(run, limit, share, independent, clustered)
-    return Judgement(
+    return LoadVerdict(
         verdict=verdict,
         reason=reason,
         n=n,
@@ -277,7 +277,7 @@ def judge(run: Run, limit: float, share: float) -> Judgement:
     )
 
 
-def decided(judgement: Judgement) -> Judgement:
+def require_decided(judgement: LoadVerdict) -> LoadVerdict:
     """Return the judgement if it is PASS or FAIL.
 
     Raises:

@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 from assay.errors import ProbeError
-from assay.formats.yaml_text import LARGEST, Document, Leaf
+from assay.formats.yaml_text import LARGEST, Document, YamlScalar
 from assay.model import Offender
 from assay.probes.gitops.kustomize import FILE_NAMES
 from assay.probes.sops.file import VALUES, SecretFile, cipher_fault, metadata
-from assay.secretscan.text import why_secret
+from assay.secretscan.text import looks_secret
 
 
 MARK = "platform.example/sensitive"
@@ -21,7 +21,7 @@ GENERATOR = "configMapGenerator"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ConfigMapEntry:
     """One key of one ConfigMap: where its value is written, whose it is, the value.
 
     `declared` is True if the ConfigMap says of itself that it is sensitive, `sealed` if its document carries
@@ -45,7 +45,7 @@ class Entry:
             return ""
         if self.declared or any(fnmatch.fnmatchcase(self.owner, one) for one in sensitive):
             return f"{self.key} of {self.owner} is declared sensitive and is in clear"
-        why = why_secret(self.key, self.value)
+        why = looks_secret(self.key, self.value)
         return f"{self.key} of {self.owner} is in clear: {why}" if why else ""
 
 
@@ -57,7 +57,7 @@ class ConfigMaps:
         self.files = files
 
     @cached_property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ConfigMapEntry]:
         """Return every key of every ConfigMap, by file.
 
         Raises:
@@ -65,7 +65,7 @@ class ConfigMaps:
         """
         return [entry for file in self.files for doc in file.documents for entry in self._of(file, doc)]
 
-    def _of(self, file: SecretFile, document: Document) -> Iterator[Entry]:
+    def _of(self, file: SecretFile, document: Document) -> Iterator[ConfigMapEntry]:
         for leaf in document.leaves:
             if leaf.path and leaf.path[-1] == "kind" and leaf.text == "ConfigMap":
                 yield from _written(file, document, leaf.path[:-1])
@@ -73,7 +73,7 @@ class ConfigMaps:
             for leaf in document.under(GENERATOR):
                 yield from self._generated(file, document, leaf)
 
-    def _generated(self, file: SecretFile, document: Document, leaf: Leaf) -> Iterator[Entry]:
+    def _generated(self, file: SecretFile, document: Document, leaf: YamlScalar) -> Iterator[ConfigMapEntry]:
         if len(leaf.path) < 3:
             return
         name = document.get(GENERATOR, leaf.path[1], "name")
@@ -82,31 +82,31 @@ class ConfigMaps:
         where, kind = f"{file.ref}:{leaf.line}", leaf.path[2]
         if kind == "literals":
             key, _, value = leaf.text.partition("=")
-            yield Entry(where, owner, key, value.strip("\"'"), declared, sealed=False)
+            yield ConfigMapEntry(where, owner, key, value.strip("\"'"), declared, sealed=False)
         elif kind in ("files", "envs", "env"):
             key, _, source = leaf.text.rpartition("=")
             path = file.path.parent / source
             text = _text(path, where)
             place = f"File {Path(file.where).parent / source}"
             if kind == "files":
-                yield Entry(place, owner, key or path.name, text, declared, sealed=False)
+                yield ConfigMapEntry(place, owner, key or path.name, text, declared, sealed=False)
                 return
             for number, line in enumerate(text.splitlines(), 1):
                 key, sign, value = line.partition("=")
                 if sign and not line.lstrip().startswith("#"):
-                    yield Entry(
+                    yield ConfigMapEntry(
                         f"{place}:{number}", owner, key.strip(), value.strip(), declared, sealed=False
                     )
 
 
-def _written(file: SecretFile, document: Document, at: tuple[str | int, ...]) -> Iterator[Entry]:
+def _written(file: SecretFile, document: Document, at: tuple[str | int, ...]) -> Iterator[ConfigMapEntry]:
     owner = f"{document.get(*at, 'metadata', 'namespace')}/{document.get(*at, 'metadata', 'name')}"
     declared = document.get(*at, "metadata", "annotations", MARK) == "true"
     sealed = metadata(document) is not None
     for holder in sorted(VALUES):
         for leaf in document.under(*at, holder):
             key = str(leaf.path[-1])
-            yield Entry(f"{file.ref}:{leaf.line}", owner, key, leaf.text, declared, sealed)
+            yield ConfigMapEntry(f"{file.ref}:{leaf.line}", owner, key, leaf.text, declared, sealed)
 
 
 def _text(path: Path, where: str) -> str:
@@ -120,6 +120,6 @@ def _text(path: Path, where: str) -> str:
         ) from error
 
 
-def faults(entries: Sequence[Entry], sensitive: Sequence[str]) -> list[Offender]:
+def configmap_faults(entries: Sequence[ConfigMapEntry], sensitive: Sequence[str]) -> list[Offender]:
     """Return the entries that must not lie in clear, each once."""
     return [Offender(entry.ref, why) for entry in entries if (why := entry.fault(sensitive))]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.formats.parsing import parsing
-from assay.origins.levels import LATE, Synced
+from assay.origins.levels import LATE, ExternalSecretSpec
 from assay.origins.template import computes, own, places, touching
 from assay.probes.kube.client import Kube
 from assay.probes.kube.discovery import served
@@ -41,7 +41,7 @@ Stores = Mapping[tuple[str, str, str], Store]
 
 
 @parsing("the cluster's ExternalSecrets")
-def synced(kube: Kube, mount: str) -> list[Synced]:
+def external_secret_specs(kube: Kube, mount: str) -> list[ExternalSecretSpec]:
     """Return every ExternalSecret; none where the API knows no such thing.
 
     Args:
@@ -67,7 +67,7 @@ def _store(item: Item) -> Store:
     return Store(str(provider), str((about or {}).get("path") or ""))
 
 
-def _synced(item: Item, stores: Stores, mount: str) -> Synced:
+def _synced(item: Item, stores: Stores, mount: str) -> ExternalSecretSpec:
     meta, spec, status = item["metadata"], item["spec"], item.get("status") or {}
     target, space, name = spec.get("target") or {}, str(meta["namespace"]), str(meta["name"])
     policy = str(target.get("creationPolicy") or "Owner")
@@ -83,7 +83,7 @@ def _synced(item: Item, stores: Stores, mount: str) -> Synced:
     if (texts or elsewhere) and template.get("mergePolicy") != "Merge":
         direct, odd, extracts, unknown = {}, {}, (), ""
     nothing = "its creationPolicy is None: it writes nothing" if policy == "None" else ""
-    return Synced(
+    return ExternalSecretSpec(
         space, name, str(meta["uid"]), str(target.get("name") or name), provider,
         fault or nothing or _unready(status) or _stale(spec, status),
         direct, extracts, wanted, bad | {key: why for key, why in odd.items() if key not in texts},
@@ -202,10 +202,10 @@ def _seen(status: Item) -> float:
         return 0.0
 
 
-def templates(synced: Iterable[Synced]) -> dict[tuple[str, str], dict[str, str]]:
+def templates(external_secret_specs: Iterable[ExternalSecretSpec]) -> dict[tuple[str, str], dict[str, str]]:
     """Return (namespace, Secret) -> (key -> template) of every ExternalSecret that renders keys."""
     found: dict[tuple[str, str], dict[str, str]] = {}
-    for one in synced:
+    for one in external_secret_specs:
         known = {key: text for key, text in one.texts.items() if key not in one.odd}
         found.setdefault((one.space, one.target), {}).update(known)
     return found

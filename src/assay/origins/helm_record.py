@@ -13,7 +13,7 @@ from assay.formats.parsing import parsing
 from assay.model import Offender
 from assay.probes.kube.client import Kube
 from assay.probes.kube.paths import collection, ref
-from assay.secretscan.files import texts
+from assay.secretscan.files import file_texts
 from assay.secretscan.leaves import Leaf, walk
 from assay.secretscan.suspect import unzipped
 
@@ -24,7 +24,7 @@ FILES = ("templates", "files")
 
 
 @parsing("the record of a Helm release", "read the record by hand")
-def leaves(kube: Kube) -> tuple[list[Leaf], list[Offender]]:
+def record_texts(kube: Kube) -> tuple[list[Leaf], list[Offender]]:
     """Return every text of every release, and the records that do not open: nobody can say what they hold.
 
     Raises:
@@ -33,7 +33,7 @@ def leaves(kube: Kube) -> tuple[list[Leaf], list[Offender]]:
     found, shut = list[Leaf](), list[Offender]()
     for item in kube.wire.items(collection("Secret"), fieldSelector=f"type={KIND}"):
         secret = ref({"kind": "Secret", **item})
-        release = opened(str((item.get("data") or {}).get("release", "")))
+        release = decoded_record(str((item.get("data") or {}).get("release", "")))
         if release is None:
             shut.append(Offender(secret, "the record of a release does not open"))
         else:
@@ -41,7 +41,7 @@ def leaves(kube: Kube) -> tuple[list[Leaf], list[Offender]]:
     return found, shut
 
 
-def opened(coded: str) -> Mapping[str, Any] | None:
+def decoded_record(coded: str) -> Mapping[str, Any] | None:
     """Return the record that the API gives in base64, None where it is none."""
     try:
         raw = base64.b64decode(base64.b64decode(coded, validate=True), validate=True)
@@ -56,7 +56,7 @@ def _of(secret: str, release: Mapping[str, Any]) -> Iterator[Leaf]:
     rest = {key: value for key, value in chart.items() if key not in FILES}
     yield from walk(secret, {**release, "chart": rest}, "release")
     for file in (one for kind in FILES for one in chart.get(kind) or ()):
-        for place, text in texts(str(file.get("name", "")), _content(secret, file)):
+        for place, text in file_texts(str(file.get("name", "")), _content(secret, file)):
             yield Leaf(secret, f"release.chart {place}", PurePath(place).name, text)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from assay.formats.parsing import parsing
-from assay.origins.levels import Held
+from assay.origins.levels import SecretObject
 from assay.probes.kube.client import Kube
-from assay.probes.kube.discovery import resources
+from assay.probes.kube.discovery import api_resources
 from assay.secretscan.leaves import Leaf, walk
 
 
@@ -18,13 +18,13 @@ APART = frozenset({"Secret", "CustomResourceDefinition"})
 
 
 @parsing("the cluster's objects")
-def leaves(kube: Kube) -> tuple[list[Leaf], int]:
+def object_texts(kube: Kube) -> tuple[list[Leaf], int]:
     """Return every text of every object that can be listed, and the number of objects.
 
     Raises:
         ProbeError: a list is denied or not whole.
     """
-    known = list(resources(kube.wire, LISTED))
+    known = list(api_resources(kube.wire, LISTED))
     paths = [(kind, path) for version, kind, path in known if not _apart(version, kind)]
     lists = kube.together([lambda path=path: kube.wire.items(path) for _, path in paths])  # type: ignore[misc]
     objects = [(kind, item) for (kind, _), items in zip(paths, lists, strict=True) for item in items]
@@ -44,7 +44,7 @@ def of_object(kind: str, item: Mapping[str, Any]) -> Iterator[Leaf]:
     yield from walk(ref, {**item, "metadata": {**meta, "managedFields": []}})
 
 
-def annotated(secrets: Iterable[Held]) -> Iterator[Leaf]:
+def annotated(secrets: Iterable[SecretObject]) -> Iterator[Leaf]:
     """Yield the annotations of Secrets: kubectl writes a copy of what it applied there."""
     for one in secrets:
         for key, text in one.annotations.items():

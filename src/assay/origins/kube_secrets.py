@@ -9,12 +9,12 @@ from typing import Any
 
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
-from assay.origins.levels import Held
+from assay.origins.levels import SecretObject
 from assay.origins.template import filled
 from assay.probes.kube.client import Kube
 from assay.probes.kube.paths import collection
-from assay.secretscan.fingerprint import LEAST, Marker
-from assay.secretscan.naming import UUID, innocent, public, strong
+from assay.secretscan.fingerprint import MIN_SECRET_LENGTH, Fingerprinter
+from assay.secretscan.naming import UUID, is_benign, is_public_name, is_strong
 from assay.secretscan.text import FACTS
 
 
@@ -25,7 +25,7 @@ Item = Mapping[str, Any]
 
 
 @parsing("the cluster's Secrets")
-def held(kube: Kube, marker: Marker, templates: Templates) -> list[Held]:
+def secret_objects(kube: Kube, marker: Fingerprinter, templates: Templates) -> list[SecretObject]:
     """Return every Secret of every namespace.
 
     Args:
@@ -39,7 +39,7 @@ def held(kube: Kube, marker: Marker, templates: Templates) -> list[Held]:
     return kube.wire.each(collection("Secret"), lambda item: _held(item, marker, templates))
 
 
-def _held(item: Item, marker: Marker, templates: Templates) -> Held:
+def _held(item: Item, marker: Fingerprinter, templates: Templates) -> SecretObject:
     meta = item["metadata"]
     place = (str(meta["namespace"]), str(meta["name"]))
     owners = tuple((o["kind"], o["name"], o["uid"]) for o in meta.get("ownerReferences") or ())
@@ -53,7 +53,7 @@ def _held(item: Item, marker: Marker, templates: Templates) -> Held:
             private.add(mark if bare == raw else marker.mark(bare))
         if key in rendered and (found := filled(rendered[key], raw)) is not None:
             pieces[key] = {name: marker.mark(one.encode()) for name, one in found.items()}
-    return Held(
+    return SecretObject(
         *place, str(item.get("type", "")), owners, _writers(meta), marks, pieces, frozenset(private),
         meta.get("annotations") or {},
     )  # fmt: skip
@@ -78,12 +78,12 @@ def _writers(meta: Item) -> dict[str, frozenset[str]]:
 
 def _private(key: str, raw: bytes) -> bool:
     """Return whether no innocent text holds this value by chance: random, and no public material."""
-    if len(raw) < LEAST or key.lower() in FACTS:
+    if len(raw) < MIN_SECRET_LENGTH or key.lower() in FACTS:
         return False
     try:
         text = raw.decode().strip()
     except UnicodeDecodeError:
         return False
-    if not LEAST <= len(text) <= LONGEST or not (strong(text) or UUID.fullmatch(text)):
+    if not MIN_SECRET_LENGTH <= len(text) <= LONGEST or not (is_strong(text) or UUID.fullmatch(text)):
         return False
-    return not innocent(text, key) and not public(text)
+    return not is_benign(text, key) and not is_public_name(text)

@@ -20,21 +20,21 @@ from assay.config.profile import LONGEST_WAIVER, Profile
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
 from assay.probes.gitops.git import Blob, GitTree
-from assay.secretscan.files import texts
-from assay.secretscan.fingerprint import Marker
-from assay.secretscan.text import of_lines, secrets_in
+from assay.secretscan.files import file_texts
+from assay.secretscan.fingerprint import Fingerprinter
+from assay.secretscan.text import of_lines, secrets_in_text
 from assay.secretscan.tokens import hits
 
 
 CONFIG = Path(__file__).parents[1] / "data" / "gitleaks.toml"
 BASELINE = ".assay-baseline.toml"
-MARKER = Marker()
+MARKER = Fingerprinter()
 Row = tuple[int, str, str]
 _judged: dict[tuple[str, str, str], tuple[Row, ...]] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Leak:
+class SecretLeak:
     """A secret in clear: `File path:line` (or `Commit id`, `Tag name`), the rule, a mark that tells two apart.
 
     `oid` is the Git object it lies in, `past` says that no current file has it.
@@ -63,7 +63,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class FileVersion:
     """One version of one file to be judged."""
 
     path: str
@@ -72,7 +72,7 @@ class Version:
     past: bool
 
 
-class Leaks:
+class SecretScan:
     """One repository. Nothing here returns or keeps a secret: lines, rules and marks only.
 
     Raises:
@@ -85,7 +85,7 @@ class Leaks:
         self.git, self.gitleaks = GitTree(repository), gitleaks
 
     @classmethod
-    def from_profile(cls, profile: Profile) -> Leaks:
+    def from_profile(cls, profile: Profile) -> SecretScan:
         """Return the search over the repository of `profile`.
 
         Raises:
@@ -96,7 +96,7 @@ class Leaks:
         return cls(profile.paths.repository, profile.need_path("tools.gitleaks"))
 
     @cached_property
-    def versions(self) -> tuple[Version, ...]:
+    def versions(self) -> tuple[FileVersion, ...]:
         """Return every version of every file: of the work tree, of the index, of the history."""
         if links := self.git.links():
             raise ProbeError(
@@ -104,14 +104,14 @@ class Leaks:
             )
         blobs = list(self.git.blobs)
         known = [
-            Version(b.path, b.oid, c, not b.current)
+            FileVersion(b.path, b.oid, c, not b.current)
             for b, c in zip(blobs, self.git.contents(blobs), strict=True)
         ]
         seen = {(one.path, one.oid) for one in known if not one.past}
         fresh = [one for one in self._worktree() if (one.path, one.oid) not in seen]
         return (*fresh, *known)
 
-    def _worktree(self) -> Iterator[Version]:
+    def _worktree(self) -> Iterator[FileVersion]:
         for path in self.git.worktree():
             file = self.git.path / path
             if file.is_symlink() or not file.exists():
@@ -122,10 +122,10 @@ class Leaks:
                 raise ProbeError(
                     f"{path}: cannot be read: {error.strerror}", "check its permissions"
                 ) from error
-            yield Version(path, oid_of(content), content, past=False)
+            yield FileVersion(path, oid_of(content), content, past=False)
 
     @cached_property
-    def found(self) -> tuple[Leak, ...]:
+    def found(self) -> tuple[SecretLeak, ...]:
         """Return every secret in clear, what the baseline accepts included, each place once."""
         todo = [one for one in self.versions if self._key(one) not in _judged]
         with ThreadPoolExecutor(1) as beside:
@@ -134,14 +134,14 @@ class Leaks:
             by_tool = running.result()
         for number, one in enumerate(todo):
             _judged[self._key(one)] = tuple(_marked(one, [*own[number], *by_tool.get(number, ())]))
-        places: dict[tuple[str, str], Leak] = {}
+        places: dict[tuple[str, str], SecretLeak] = {}
         for one in self.versions:
             for line, rule, mark in _judged[self._key(one)]:
-                leak = Leak(f"File {one.path}:{line}", rule, mark, one.oid, one.past)
+                leak = SecretLeak(f"File {one.path}:{line}", rule, mark, one.oid, one.past)
                 places.setdefault((leak.ref, leak.mark), leak)
         return (*places.values(), *self._in_messages())
 
-    def open(self, day: datetime.date | None = None) -> list[Leak]:
+    def open(self, day: datetime.date | None = None) -> list[SecretLeak]:
         """Return what is found and not accepted on `day` (default: today) by the repository's baseline."""
         today = day or datetime.datetime.now(datetime.UTC).date()
         held = {(one.oid, one.line, one.rule) for one in self.baseline if today <= one.expires}
@@ -161,17 +161,17 @@ class Leaks:
                 f"{BASELINE}: {error}", "each entry: object, line, rule, reason, approver, created, expires"
             ) from error
 
-    def _key(self, one: Version) -> tuple[str, str, str]:
+    def _key(self, one: FileVersion) -> tuple[str, str, str]:
         """Return what a judgement holds for: this content under this path, by these rules."""
         return str(self.gitleaks), one.oid, one.path
 
-    def _in_messages(self) -> Iterator[Leak]:
+    def _in_messages(self) -> Iterator[SecretLeak]:
         for ref, text in self.git.messages():
             rules = {hit.rule for hit in hits(text)} | {rule for _, rule in of_lines(text, ".md")}
-            yield from (Leak(ref, rule, MARKER.short(text), past=True) for rule in sorted(rules))
+            yield from (SecretLeak(ref, rule, MARKER.short(text), past=True) for rule in sorted(rules))
 
     @parsing("the report of gitleaks", "check [tools] gitleaks in the profile")
-    def _by_gitleaks(self, todo: list[Version]) -> dict[int, list[tuple[int, str]]]:
+    def _by_gitleaks(self, todo: list[FileVersion]) -> dict[int, list[tuple[int, str]]]:
         """Return number in `todo` -> (line, rule): each version lies in a folder of its own name, free of paths."""
         if self.gitleaks is None or not todo:
             return {}
@@ -223,13 +223,13 @@ def in_file(path: str, content: bytes) -> Iterator[tuple[int, str]]:
     Raises:
         ProbeError: an archive that cannot be judged.
     """
-    for place, text in texts(path, content):
-        for line, rule in secrets_in(place.rpartition("!")[2], text):
+    for place, text in file_texts(path, content):
+        for line, rule in secrets_in_text(place.rpartition("!")[2], text):
             inside = place.removeprefix(path)
             yield (line, rule) if not inside else (1, f"{rule}, in {inside.lstrip('!')}:{line}")
 
 
-def _marked(version: Version, rows: Iterable[tuple[int, str]]) -> Iterator[Row]:
+def _marked(version: FileVersion, rows: Iterable[tuple[int, str]]) -> Iterator[Row]:
     """Yield (line, rule, mark), each line once: our own rule's name goes before gitleaks' one."""
     lines = version.content.decode("utf-8", "replace").splitlines()
     best: dict[int, str] = {}
@@ -257,4 +257,4 @@ def _accepted(row: dict[str, object]) -> Accepted:
     return Accepted(str(row["object"]), int(str(row["line"])), str(row["rule"]), expires)
 
 
-__all__ = ["Accepted", "Blob", "Leak", "Leaks", "Version", "in_file", "oid_of", "run_gitleaks"]
+__all__ = ["Accepted", "Blob", "FileVersion", "SecretLeak", "SecretScan", "in_file", "oid_of", "run_gitleaks"]

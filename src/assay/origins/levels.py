@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from assay.errors import AssumptionError
-from assay.secretscan.fingerprint import same
+from assay.secretscan.fingerprint import same_fingerprint
 
 
 NOTHING, CLASSIFIED, DECLARED, LINKED, EXCLUSIVE, EQUAL = "-", "R0", "R1", "R2", "R3", "R4"
@@ -33,7 +33,7 @@ FOLLOWS = "R5: a rotation that is followed (SEC-26)"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class SecretObject:
     """A Secret as it lies in the cluster.
 
     Attributes:
@@ -66,7 +66,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Synced:
+class ExternalSecretSpec:
     """What an ExternalSecret says: where each key of its Secret comes from, and whether it is kept so.
 
     Attributes:
@@ -135,7 +135,7 @@ class Synced:
 
 
 @dataclass(frozen=True, slots=True)
-class Filed:
+class SopsSecret:
     """A Secret as an encrypted file has it: the file, and key -> mark of the value."""
 
     where: str
@@ -145,7 +145,7 @@ class Filed:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ProvenanceStep:
     """How far the origin of one key is shown: the rung, the source in words, and what would raise it.
 
     `owner` is who answers for the value: an ExternalSecret, a SOPS file, a controller, a machine, or nobody.
@@ -177,7 +177,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Neither:
+class ControllerOwned:
     """A Secret that a controller makes for itself: `name glob|type|writer=reason` of a policy."""
 
     glob: str
@@ -186,7 +186,7 @@ class Neither:
     reason: str
 
     @classmethod
-    def read(cls, entry: str) -> Neither:
+    def read(cls, entry: str) -> ControllerOwned:
         """Return the parsed entry.
 
         Raises:
@@ -199,7 +199,7 @@ class Neither:
         glob, kind, writer = parts
         return cls(glob, kind, writer, reason)
 
-    def fits(self, held: Held, key: str) -> bool:
+    def fits(self, held: SecretObject, key: str) -> bool:
         """Return whether name, type and the writer of one key are as it says."""
         known = fnmatch.fnmatchcase(f"{held.space}/{held.name}", self.glob) and held.kind == self.kind
         return known and held.writers.get(key) == frozenset({self.writer})
@@ -212,21 +212,21 @@ class Sources:
     `entries` is path -> (property -> mark in hexadecimal), `written` is path -> when its value was written.
     """
 
-    synced: Sequence[Synced]
-    filed: Sequence[Filed]
+    synced: Sequence[ExternalSecretSpec]
+    filed: Sequence[SopsSecret]
     entries: Mapping[str, Mapping[str, str]]
-    neither: Sequence[Neither]
+    neither: Sequence[ControllerOwned]
     deployer: str
     written: Mapping[str, float] = field(default_factory=dict)
     now: float = field(default_factory=time.time)
 
 
-def climb(helds: Iterable[Held], sources: Sources) -> list[Step]:
+def classify_secrets(helds: Iterable[SecretObject], sources: Sources) -> list[ProvenanceStep]:
     """Return how far each key of each Secret is proven, in the order of the Secrets."""
-    by_target: dict[tuple[str, str], list[Synced]] = {}
+    by_target: dict[tuple[str, str], list[ExternalSecretSpec]] = {}
     for one in sources.synced:
         by_target.setdefault((one.space, one.target), []).append(one)
-    files: dict[tuple[str, str], list[Filed]] = {}
+    files: dict[tuple[str, str], list[SopsSecret]] = {}
     for two in sources.filed:
         files.setdefault((two.space, two.name), []).append(two)
     return [
@@ -236,29 +236,33 @@ def climb(helds: Iterable[Held], sources: Sources) -> list[Step]:
     ]
 
 
-def _filed(held: Held, files: Mapping[tuple[str, str], list[Filed]]) -> list[Filed]:
+def _filed(held: SecretObject, files: Mapping[tuple[str, str], list[SopsSecret]]) -> list[SopsSecret]:
     """Return the files of a Secret; one without a namespace is given it when it is deployed."""
     return files.get((held.space, held.name)) or files.get(("", held.name), [])
 
 
-def _of(held: Held, key: str, synced: list[Synced], filed: list[Filed], sources: Sources) -> Step:
+def _of(
+    held: SecretObject, key: str, synced: list[ExternalSecretSpec], filed: list[SopsSecret], sources: Sources
+) -> ProvenanceStep:
     if owner := next((one for one in synced if _declares(one, key, sources)), None):
         return _vaults(held, key, owner, sources)
     if mine := [one for one in filed if key in one.marks]:
         return _files(held, key, mine, sources.deployer)
     if rule := next((one for one in sources.neither if one.fits(held, key)), None):
         who = f"controller {rule.writer}"
-        return Step(held.ref, held.space, key, CLASSIFIED, rule.reason, owner=who)
+        return ProvenanceStep(held.ref, held.space, key, CLASSIFIED, rule.reason, owner=who)
     if owner := next((one for one in synced if one.unknown), None):
         who = f"ExternalSecret {owner.name}"
-        return Step(held.ref, held.space, key, DECLARED, f"{owner.provider} by {who}", owner.unknown, who)
+        return ProvenanceStep(
+            held.ref, held.space, key, DECLARED, f"{owner.provider} by {who}", owner.unknown, who
+        )
     if synced or filed:
         what = f"ExternalSecret {synced[0].name}" if synced else f"SOPS {filed[0].where}"
-        return Step(held.ref, held.space, key, NOTHING, "", f"{what} does not know this key")
-    return Step(held.ref, held.space, key, NOTHING, "", "neither an ExternalSecret nor a SOPS file")
+        return ProvenanceStep(held.ref, held.space, key, NOTHING, "", f"{what} does not know this key")
+    return ProvenanceStep(held.ref, held.space, key, NOTHING, "", "neither an ExternalSecret nor a SOPS file")
 
 
-def _vaults(held: Held, key: str, one: Synced, sources: Sources) -> Step:
+def _vaults(held: SecretObject, key: str, one: ExternalSecretSpec, sources: Sources) -> ProvenanceStep:
     who, paths = f"ExternalSecret {one.name}", ", ".join(sorted(one.read(key)))
     step = _step(held, key, who, f"{one.provider} {paths} by {who}", _from_vault(held, key, one, sources))
     if step.rung == EXCLUSIVE and (awaited := _awaited(one, key, sources)):
@@ -268,22 +272,24 @@ def _vaults(held: Held, key: str, one: Synced, sources: Sources) -> Step:
     return step
 
 
-def _files(held: Held, key: str, mine: list[Filed], deployer: str) -> Step:
+def _files(held: SecretObject, key: str, mine: list[SopsSecret], deployer: str) -> ProvenanceStep:
     """Return the step from the file that has the value; two clusters may have one name for two Secrets."""
-    one = next((one for one in mine if same(one.marks[key], held.marks[key])), mine[0])
-    if len(mine) > 1 and not same(one.marks[key], held.marks[key]):
+    one = next((one for one in mine if same_fingerprint(one.marks[key], held.marks[key])), mine[0])
+    if len(mine) > 1 and not same_fingerprint(one.marks[key], held.marks[key]):
         names = " and ".join(one.where for one in mine)
-        return Step(held.ref, held.space, key, NOTHING, "", f"its value is none of those of {names}")
+        return ProvenanceStep(
+            held.ref, held.space, key, NOTHING, "", f"its value is none of those of {names}"
+        )
     source = f"SOPS {one.where}"
     return _step(held, key, source, source, _from_file(held, key, one, deployer))
 
 
-def _declares(one: Synced, key: str, sources: Sources) -> bool:
+def _declares(one: ExternalSecretSpec, key: str, sources: Sources) -> bool:
     ref = key in one.templates or key in one.odd or key in one.direct
     return ref or any(key in sources.entries.get(path, {}) for path in one.extracts)
 
 
-def _awaited(one: Synced, key: str, sources: Sources) -> str:
+def _awaited(one: ExternalSecretSpec, key: str, sources: Sources) -> str:
     """Return that the source is newer than the last look, and the next one is not late; empty if it is not."""
     written = max((sources.written.get(path, 0.0) for path in one.read(key)), default=0.0)
     age = sources.now - written
@@ -291,15 +297,15 @@ def _awaited(one: Synced, key: str, sources: Sources) -> str:
     return f"pending until the next look at the source, which was written {age:.0f} s ago" if due else ""
 
 
-def _step(held: Held, key: str, owner: str, source: str, checks: Iterable[str]) -> Step:
+def _step(held: SecretObject, key: str, owner: str, source: str, checks: Iterable[str]) -> ProvenanceStep:
     """Return the rung below the first check that says why it fails; each check is one rung, from R2 on."""
     for rung, why in zip(ORDER[1:], checks, strict=False):
         if why:
-            return Step(held.ref, held.space, key, rung, source, why, owner)
-    return Step(held.ref, held.space, key, EQUAL, source, owner=owner)
+            return ProvenanceStep(held.ref, held.space, key, rung, source, why, owner)
+    return ProvenanceStep(held.ref, held.space, key, EQUAL, source, owner=owner)
 
 
-def _from_vault(held: Held, key: str, one: Synced, sources: Sources) -> Iterable[str]:
+def _from_vault(held: SecretObject, key: str, one: ExternalSecretSpec, sources: Sources) -> Iterable[str]:
     owned = one.policy != OWNER or ("ExternalSecret", one.name, one.uid) in held.owners
     yield one.fault or ("" if owned else f"ExternalSecret {one.name} does not own it")
     yield _other_writers(held, key, one.manager)
@@ -311,28 +317,28 @@ def _from_vault(held: Held, key: str, one: Synced, sources: Sources) -> Iterable
         wanted = [one.direct[key]] if key in one.direct else [(path, key) for path in one.extracts]
         digests = [sources.entries.get(path, {}).get(name) for path, name in wanted]
         known = [bytes.fromhex(one) for one in digests if one]
-        equal = bool(known) and same(known[-1], held.marks[key])
+        equal = bool(known) and same_fingerprint(known[-1], held.marks[key])
         yield "" if equal else "its value is not the source's" if known else "the source has no such value"
 
 
-def _rendered(held: Held, key: str, wanted: Mapping[str, tuple[str, str]], sources: Sources) -> str:
+def _rendered(held: SecretObject, key: str, wanted: Mapping[str, tuple[str, str]], sources: Sources) -> str:
     pieces = held.pieces.get(key)
     if pieces is None:
         return "its value does not fit the template"
     for name, (path, part) in wanted.items():
         digest = sources.entries.get(path, {}).get(part)
-        if digest is None or name not in pieces or not same(bytes.fromhex(digest), pieces[name]):
+        if digest is None or name not in pieces or not same_fingerprint(bytes.fromhex(digest), pieces[name]):
             return f"what stands for {name} is not the source's"
     return ""
 
 
-def _from_file(held: Held, key: str, filed: Filed, deployer: str) -> Iterable[str]:
+def _from_file(held: SecretObject, key: str, filed: SopsSecret, deployer: str) -> Iterable[str]:
     writers = held.writers.get(key, frozenset())
     yield "" if deployer in writers else f"{deployer}, who deploys, did not write it"
     yield _other_writers(held, key, deployer)
-    yield "" if same(filed.marks[key], held.marks[key]) else "its value is not the file's"
+    yield "" if same_fingerprint(filed.marks[key], held.marks[key]) else "its value is not the file's"
 
 
-def _other_writers(held: Held, key: str, only: str) -> str:
+def _other_writers(held: SecretObject, key: str, only: str) -> str:
     others = held.writers.get(key, UNKNOWN) - {only}
     return f"written by {', '.join(sorted(others))} too" if others else ""

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from assay.errors import AssumptionError
-from assay.origins.levels import CLASSIFIED, DECLARED, EQUAL, NOTHING, Step
-from assay.secretscan.fingerprint import same
-from assay.secretscan.machine_places import unnumbered
+from assay.origins.levels import CLASSIFIED, DECLARED, EQUAL, NOTHING, ProvenanceStep
+from assay.secretscan.fingerprint import same_fingerprint
+from assay.secretscan.machine_places import without_indices
 
 
 # What `talosctl gen secrets` writes, and where a configuration made of it has the same value.
@@ -33,7 +33,7 @@ BUNDLE = dict(PAIRS)
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class MachineSecret:
     """One secret in the configuration that a machine runs.
 
     Attributes:
@@ -51,11 +51,11 @@ class Carried:
     @property
     def path(self) -> str:
         """Return the place without numbers of lists."""
-        return unnumbered(self.place)
+        return without_indices(self.place)
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class EncryptedConfig:
     """An encrypted file that configurations are made of: path -> marks of the values that it has there."""
 
     where: str
@@ -63,7 +63,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Exempt:
+class MachineExemption:
     """A secret of machines that is neither Vault's nor SOPS': `machine glob|path glob=reason` of a policy."""
 
     machine: str
@@ -71,7 +71,7 @@ class Exempt:
     reason: str
 
     @classmethod
-    def read(cls, entry: str) -> Exempt:
+    def read(cls, entry: str) -> MachineExemption:
         """Return the parsed entry.
 
         Raises:
@@ -85,28 +85,33 @@ class Exempt:
             )
         return cls(machine, path, reason)
 
-    def fits(self, one: Carried) -> bool:
+    def fits(self, one: MachineSecret) -> bool:
         """Return whether it is for this secret."""
         return fnmatch.fnmatchcase(one.machine, self.machine) and fnmatch.fnmatchcase(one.path, self.path)
 
 
-def climb_machines(
-    carried: Iterable[Carried], written: Sequence[Written], exempt: Sequence[Exempt]
-) -> list[Step]:
+def classify_machines(
+    carried: Iterable[MachineSecret], written: Sequence[EncryptedConfig], exempt: Sequence[MachineExemption]
+) -> list[ProvenanceStep]:
     """Return how far the origin of each secret is proven, in the order of the secrets."""
     return [_step(one, written, exempt) for one in carried]
 
 
-def _step(one: Carried, written: Sequence[Written], exempt: Sequence[Exempt]) -> Step:
+def _step(
+    one: MachineSecret, written: Sequence[EncryptedConfig], exempt: Sequence[MachineExemption]
+) -> ProvenanceStep:
     ref = f"Machine {one.machine}"
     said = [file for file in written if one.path in file.marks]
-    equal = next((file for file in said if any(same(mark, one.mark) for mark in file.marks[one.path])), None)
+    equal = next(
+        (file for file in said if any(same_fingerprint(mark, one.mark) for mark in file.marks[one.path])),
+        None,
+    )
     rule = next((rule for rule in exempt if rule.fits(one)), None)
     if equal is not None:
-        return Step(ref, "", one.place, EQUAL, f"SOPS {equal.where}", owner=ref)
+        return ProvenanceStep(ref, "", one.place, EQUAL, f"SOPS {equal.where}", owner=ref)
     if said:
         why = "its value is not the file's"
-        return Step(ref, "", one.place, DECLARED, f"SOPS {said[0].where}", why, ref)
+        return ProvenanceStep(ref, "", one.place, DECLARED, f"SOPS {said[0].where}", why, ref)
     if rule is not None:
-        return Step(ref, "", one.place, CLASSIFIED, rule.reason, owner=ref)
-    return Step(ref, "", one.place, NOTHING, "", f"{one.why}, and no SOPS file has it", ref)
+        return ProvenanceStep(ref, "", one.place, CLASSIFIED, rule.reason, owner=ref)
+    return ProvenanceStep(ref, "", one.place, NOTHING, "", f"{one.why}, and no SOPS file has it", ref)

@@ -45,7 +45,7 @@ class Holder:
         return f"Secret {self.space}/{self.secret}"
 
 
-class Spared:
+class RotationExemption:
     """What need not follow a rotation by itself, by a policy's `glob=reason`; `used` is what was spared."""
 
     def __init__(self, rules: Iterable[str], never: str) -> None:

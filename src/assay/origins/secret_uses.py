@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from assay.formats.yaml_text import Document, Leaf
+from assay.formats.yaml_text import Document, YamlScalar
 from assay.probes.gitops.manifests import Manifests
 from assay.probes.sops.client import Sops
 
@@ -38,7 +38,7 @@ def uses(manifests: Manifests) -> list[Use]:
     ]
 
 
-def names_one(leaf: Leaf) -> bool:
+def names_one(leaf: YamlScalar) -> bool:
     """Return whether a value in a manifest names a Secret that a pod takes."""
     path = leaf.path
     return path[-2:] in NAMES or (len(path) > 2 and path[-3] == "imagePullSecrets" and path[-1] == "name")

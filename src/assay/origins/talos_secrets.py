@@ -6,20 +6,20 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from assay.errors import ProbeError
-from assay.origins.machines import BUNDLE, Carried, Written
+from assay.origins.machines import BUNDLE, EncryptedConfig, MachineSecret
 from assay.probes.talos.diff import title
 from assay.probes.talos.facts import Document
-from assay.secretscan.fingerprint import Marker
-from assay.secretscan.leaves import Leaf, trouble, walk
-from assay.secretscan.machine_places import secret_place, unnumbered
+from assay.secretscan.fingerprint import Fingerprinter
+from assay.secretscan.leaves import Leaf, leaf_fault, walk
+from assay.secretscan.machine_places import secret_place, without_indices
 
 
 MAIN = "v1alpha1"
 
 
-def carried(
-    machine: str, documents: Iterable[Document], marker: Marker, private: Collection[bytes]
-) -> list[Carried]:
+def machine_secrets(
+    machine: str, documents: Iterable[Document], marker: Fingerprinter, private: Collection[bytes]
+) -> list[MachineSecret]:
     """Return every secret in the configuration that a machine runs.
 
     Args:
@@ -32,7 +32,7 @@ def carried(
         ProbeError: none at all; every machine has at least the token that it joined with.
     """
     found = [
-        Carried(machine, leaf.path, why, _mark(leaf, marker))
+        MachineSecret(machine, leaf.path, why, _mark(leaf, marker))
         for leaf in _leaves(f"Machine {machine}", documents)
         if leaf.text and (why := _why(leaf, marker, private))
     ]
@@ -43,9 +43,9 @@ def carried(
     return found
 
 
-def _why(leaf: Leaf, marker: Marker, private: Collection[bytes]) -> str:
-    known = secret_place(unnumbered(leaf.path).split("."))
-    return "a secret of machines" if known else trouble(leaf, marker, private)
+def _why(leaf: Leaf, marker: Fingerprinter, private: Collection[bytes]) -> str:
+    known = secret_place(without_indices(leaf.path).split("."))
+    return "a secret of machines" if known else leaf_fault(leaf, marker, private)
 
 
 def _leaves(ref: str, documents: Iterable[Mapping[str, Any]]) -> Iterator[Leaf]:
@@ -54,7 +54,9 @@ def _leaves(ref: str, documents: Iterable[Mapping[str, Any]]) -> Iterator[Leaf]:
         yield from walk(ref, document, "" if called == MAIN else called)
 
 
-def written(where: str, document: Mapping[str, Any], marker: Marker) -> Written | None:
+def encrypted_config(
+    where: str, document: Mapping[str, Any], marker: Fingerprinter
+) -> EncryptedConfig | None:
     """Return what a decrypted document says of machine configurations, None where it is about something else.
 
     It is a secrets bundle, as `talosctl gen secrets` writes it, or a configuration or a patch of one.
@@ -62,14 +64,14 @@ def written(where: str, document: Mapping[str, Any], marker: Marker) -> Written 
     if "trustdinfo" in document and "certs" in document:
         found = [(BUNDLE[leaf.path], leaf) for leaf in walk(where, document) if leaf.path in BUNDLE]
     elif _configures(document):
-        found = [(unnumbered(leaf.path), leaf) for leaf in _leaves(where, [document])]
+        found = [(without_indices(leaf.path), leaf) for leaf in _leaves(where, [document])]
     else:
         return None
     marks: dict[str, set[bytes]] = {}
     for path, leaf in found:
         if leaf.text:
             marks.setdefault(path, set()).add(_mark(leaf, marker))
-    return Written(where, {path: frozenset(some) for path, some in marks.items()})
+    return EncryptedConfig(where, {path: frozenset(some) for path, some in marks.items()})
 
 
 def _configures(document: Mapping[str, Any]) -> bool:
@@ -78,5 +80,5 @@ def _configures(document: Mapping[str, Any]) -> bool:
     return "metadata" not in document and (beside or bool({"machine", "cluster"} & document.keys()))
 
 
-def _mark(leaf: Leaf, marker: Marker) -> bytes:
+def _mark(leaf: Leaf, marker: Fingerprinter) -> bytes:
     return marker.mark(leaf.text.encode("utf-8", "surrogateescape"))

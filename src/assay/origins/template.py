@@ -6,7 +6,7 @@ import base64
 import json
 import re
 
-from assay.secretscan.naming import innocent, public, strong
+from assay.secretscan.naming import is_benign, is_public_name, is_strong
 
 
 FUNCTION = r"\|\s*(?:toString|quote|b64enc)\b\s*"
@@ -39,9 +39,9 @@ def own(text: str) -> bool:
 
 
 def _own(word: str) -> bool:
-    if public(word):
+    if is_public_name(word):
         return False
-    return strong(word) or (strong(word, SHORT) and not innocent(word) and not PLAIN.fullmatch(word))
+    return is_strong(word) or (is_strong(word, SHORT) and not is_benign(word) and not PLAIN.fullmatch(word))
 
 
 def filled(template: str, raw: bytes) -> dict[str, str] | None:

@@ -16,12 +16,12 @@ from assay.formats.hcl import Block, Hcl, attributes, tfvars
 from assay.formats.hcl_value import evaluate
 from assay.formats.parsing import parsing
 from assay.formats.resource import Unresolved, Value
-from assay.formats.yaml_text import Document, Leaf
+from assay.formats.yaml_text import Document, YamlScalar
 from assay.model import Offender
 from assay.origins.leaks import in_file
-from assay.probes.terraform.plan import Plan
-from assay.probes.terraform.state import State
-from assay.secretscan.naming import innocent
+from assay.probes.terraform.plan import TerraformPlan
+from assay.probes.terraform.state import TerraformState
+from assay.secretscan.naming import is_benign
 from assay.secretscan.text import by_leaf
 
 
@@ -93,7 +93,7 @@ def _told(value: Value) -> bool:
     if isinstance(value, list):
         return any(map(_told, value))
     if isinstance(value, str):
-        return not innocent(value)
+        return not is_benign(value)
     return not isinstance(value, bool | Unresolved | None)
 
 
@@ -109,7 +109,7 @@ def _read(file: Path) -> bytes:
 
 
 @parsing("the plan", "write it with terraform show -json PLAN")
-def in_plan(plan: Plan) -> list[Offender]:
+def in_plan(plan: TerraformPlan) -> list[Offender]:
     """Return every secret in clear in a plan, by address: of a resource, `var.name` or `output.name`.
 
     Raises:
@@ -119,7 +119,7 @@ def in_plan(plan: Plan) -> list[Offender]:
 
 
 @parsing("the state", "write it with terraform state pull")
-def in_state(state: State) -> list[Offender]:
+def in_state(state: TerraformState) -> list[Offender]:
     """Return every secret in clear in a state, by address; none in one that is encrypted.
 
     Raises:
@@ -141,13 +141,13 @@ def _in_json(file: str, raw: Mapping[str, Any], marked: Iterable[Place]) -> list
     found = {leaf.path: rule for leaf, (_, rule) in by_leaf(document)}
     for place in [*marked, *_marked_places(raw, ())]:
         for leaf in document.under(*place):
-            if not innocent(leaf.text):
+            if not is_benign(leaf.text):
                 found[leaf.path] = MARKED
     judged = {(_address(raw, path) or f"File {file}", _attribute(path)): why for path, why in found.items()}
     return [Offender(address, f"{file}: {what}: {why}") for (address, what), why in judged.items()]
 
 
-def _leaves(value: Value, path: Place) -> Iterator[Leaf]:
+def _leaves(value: Value, path: Place) -> Iterator[YamlScalar]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _leaves(inner, (*path, str(key)))
@@ -155,7 +155,7 @@ def _leaves(value: Value, path: Place) -> Iterator[Leaf]:
         for number, inner in enumerate(value):
             yield from _leaves(inner, (*path, number))
     elif value is not None and not isinstance(value, bool):
-        yield Leaf(path, str(value), 1, 1)
+        yield YamlScalar(path, str(value), 1, 1)
 
 
 def _marked_places(value: Value, path: Place) -> Iterator[Place]:

@@ -9,15 +9,22 @@ from functools import cached_property
 
 from assay.model import Offender
 from assay.origins import external_secrets, helm_record, kube_leaves, kube_secrets, talos_secrets
-from assay.origins.levels import Held, Neither, Sources, Step, Synced, climb
-from assay.origins.machines import Carried, Exempt, climb_machines
-from assay.origins.sops_secrets import configurations, filed
+from assay.origins.levels import (
+    ControllerOwned,
+    ExternalSecretSpec,
+    ProvenanceStep,
+    SecretObject,
+    Sources,
+    classify_secrets,
+)
+from assay.origins.machines import MachineExemption, MachineSecret, classify_machines
+from assay.origins.sops_secrets import encrypted_configs, sops_secrets
 from assay.probes.kube.client import Kube
 from assay.probes.sops.client import Sops
 from assay.probes.talos.read import Talos
 from assay.probes.vault.client import Vault
-from assay.secretscan.fingerprint import Marker
-from assay.secretscan.leaves import Shown, faults
+from assay.secretscan.fingerprint import Fingerprinter
+from assay.secretscan.leaves import PublicText, leaf_faults
 
 
 @dataclass
@@ -27,27 +34,27 @@ class Origins:
     kube: Kube
     vault: Vault
     sops: Sops
-    marker: Marker = field(default_factory=Marker)
+    marker: Fingerprinter = field(default_factory=Fingerprinter)
 
     @cached_property
-    def synced(self) -> list[Synced]:
+    def synced(self) -> list[ExternalSecretSpec]:
         """Return every ExternalSecret.
 
         Raises:
             ProbeError: the list is denied or not whole.
         """
-        return external_secrets.synced(self.kube, self.vault.mount)
+        return external_secrets.external_secret_specs(self.kube, self.vault.mount)
 
     @cached_property
-    def held(self) -> list[Held]:
+    def held(self) -> list[SecretObject]:
         """Return every Secret.
 
         Raises:
             ProbeError: the list is denied or not whole.
         """
-        return kube_secrets.held(self.kube, self.marker, external_secrets.templates(self.synced))
+        return kube_secrets.secret_objects(self.kube, self.marker, external_secrets.templates(self.synced))
 
-    def steps(self, neither: Iterable[str], deployer: str) -> list[Step]:
+    def steps(self, neither: Iterable[str], deployer: str) -> list[ProvenanceStep]:
         """Return how far the origin of each data key of each Secret is shown.
 
         Args:
@@ -63,10 +70,13 @@ class Origins:
         read = [self.vault.entry(path, self.marker.key) for path in paths if path in known]
         entries = {one.path: one.digests for one in read}
         written = {one.path: one.created.timestamp() for one in read}
-        rules, files = [Neither.read(entry) for entry in neither], filed(self.sops, self.marker)
-        return climb(helds, Sources(self.synced, files, entries, rules, deployer, written))
+        rules, files = (
+            [ControllerOwned.read(entry) for entry in neither],
+            sops_secrets(self.sops, self.marker),
+        )
+        return classify_secrets(helds, Sources(self.synced, files, entries, rules, deployer, written))
 
-    def carried(self, talos: Talos) -> list[Carried]:
+    def carried(self, talos: Talos) -> list[MachineSecret]:
         """Return every secret in the configuration that each machine runs.
 
         Raises:
@@ -76,10 +86,12 @@ class Origins:
         return [
             one
             for machine in talos.machines
-            for one in talos_secrets.carried(machine.name, talos.machineconfig(machine), self.marker, private)
+            for one in talos_secrets.machine_secrets(
+                machine.name, talos.machineconfig(machine), self.marker, private
+            )
         ]
 
-    def machine_steps(self, carried: Iterable[Carried], exempt: Iterable[str]) -> list[Step]:
+    def machine_steps(self, carried: Iterable[MachineSecret], exempt: Iterable[str]) -> list[ProvenanceStep]:
         """Return how far the origin of each secret of the machines is shown.
 
         Args:
@@ -89,14 +101,16 @@ class Origins:
         Raises:
             ProbeError: an encrypted file does not open.
         """
-        rules = [Exempt.read(entry) for entry in exempt]
-        return climb_machines(carried, configurations(self.sops, self.marker), rules)
+        rules = [MachineExemption.read(entry) for entry in exempt]
+        return classify_machines(carried, encrypted_configs(self.sops, self.marker), rules)
 
     @cached_property
     def _private(self) -> frozenset[bytes]:
         return frozenset[bytes]().union(*(one.private for one in self.held))
 
-    def elsewhere(self, carried: Iterable[Carried], public: Iterable[str]) -> tuple[list[Offender], int, int]:
+    def elsewhere(
+        self, carried: Iterable[MachineSecret], public: Iterable[str]
+    ) -> tuple[list[Offender], int, int]:
         """Return every place outside of Secrets that holds a secret; how many texts, in how many objects.
 
         Args:
@@ -107,22 +121,22 @@ class Origins:
             ProbeError: a list is denied or not whole.
         """
         private = self._private | {one.mark for one in carried}
-        leaves, objects = kube_leaves.leaves(self.kube)
-        releases, shut = helm_record.leaves(self.kube)
+        leaves, objects = kube_leaves.object_texts(self.kube)
+        releases, shut = helm_record.record_texts(self.kube)
         leaves += [*kube_leaves.annotated(self.held), *releases]
-        shown = frozenset(map(Shown.read, public))
-        return [*shut, *faults(leaves, self.marker, private, shown)], len(leaves), objects
+        shown = frozenset(map(PublicText.read, public))
+        return [*shut, *leaf_faults(leaves, self.marker, private, shown)], len(leaves), objects
 
 
-def by_owner(steps: Iterable[Step]) -> dict[str, str]:
+def by_owner(steps: Iterable[ProvenanceStep]) -> dict[str, str]:
     """Return `namespace: owner` -> how many keys reached which rung, and what would raise them, in words."""
-    whose: dict[str, list[Step]] = {}
+    whose: dict[str, list[ProvenanceStep]] = {}
     for step in sorted(steps, key=lambda one: (one.space, one.owner)):
         whose.setdefault(f"{step.space}: {step.owner}" if step.space else step.owner, []).append(step)
     return {owner: _summed(found) for owner, found in whose.items()}
 
 
-def _summed(steps: Sequence[Step]) -> str:
+def _summed(steps: Sequence[ProvenanceStep]) -> str:
     reached = sorted(Counter(step.rung for step in steps).items(), reverse=True)
     above: dict[str, list[str]] = {}
     for step in sorted(steps, key=lambda one: one.proven):

@@ -42,7 +42,7 @@ INDEXES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MarkedRow:
     """One order as the database holds it; `created` in seconds since 1970."""
 
     id: int
@@ -92,7 +92,7 @@ class Archiver:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SegmentState:
     """One constraint or index of the schema: `Constraint table/name` or `Index name`, and if it is valid."""
 
     ref: str
@@ -100,7 +100,7 @@ class Part:
     why: str = ""
 
 
-class Sql:
+class Postgres:
     """Questions to one database; each is one read-only transaction on a connection of its own."""
 
     def __init__(self, where: Mapping[str, str], password: str = "") -> None:
@@ -108,7 +108,7 @@ class Sql:
         self._where, self._password = dict(where), password
 
     @classmethod
-    def from_profile(cls, profile: Profile) -> Sql:
+    def from_profile(cls, profile: Profile) -> Postgres:
         """Return the probe of the profile's `[sql]`.
 
         Raises:
@@ -160,10 +160,10 @@ class Sql:
             raise ProbeError(f"{ref}: {_cause(error)}", "check [sql]; does it serve?") from None
         return Attempt(ref, admitted=True)
 
-    def order(self, mark: str) -> Row | None:
+    def order(self, mark: str) -> MarkedRow | None:
         """Return the order with this mark, None where there is none."""
         found = self.rows(ROW, (mark,))
-        return Row(found[0]["id"], found[0]["mark"], found[0]["created"].timestamp()) if found else None
+        return MarkedRow(found[0]["id"], found[0]["mark"], found[0]["created"].timestamp()) if found else None
 
     def standbys(self) -> list[Standby]:
         """Return the followers that the server sends its log to; none on a server that follows."""
@@ -191,27 +191,29 @@ class Sql:
             return None
         return timeout
 
-    def constraints(self) -> list[Part]:
+    def constraints(self) -> list[SegmentState]:
         """Return the constraints of the schema `public`."""
-        return [Part(f"Constraint {r['tab']}/{r['name']}", r["valid"]) for r in self.rows(CONSTRAINTS)]
+        return [
+            SegmentState(f"Constraint {r['tab']}/{r['name']}", r["valid"]) for r in self.rows(CONSTRAINTS)
+        ]
 
-    def indexes(self) -> list[Part]:
+    def indexes(self) -> list[SegmentState]:
         """Return the indexes of the schema `public`, every B-tree checked against its whole table.
 
         A B-tree that amcheck finds broken is not valid, with its SQLSTATE as the reason.
         """
         return [self._index(r["name"], r["valid"], r["kind"]) for r in self.rows(INDEXES)]
 
-    def _index(self, name: str, valid: bool, kind: str) -> Part:
+    def _index(self, name: str, valid: bool, kind: str) -> SegmentState:
         if not valid or kind != "btree":
-            return Part(f"Index {name}", valid, "" if valid else "marked invalid")
+            return SegmentState(f"Index {name}", valid, "" if valid else "marked invalid")
         try:
             self.rows("SELECT bt_index_check(%s::text::regclass, true)", (name,))
         except ProbeError as broken:
             if "SQLSTATE XX" not in broken.message:  # XX001, XX002: data or index corrupted
                 raise
-            return Part(f"Index {name}", False, "amcheck finds it broken")
-        return Part(f"Index {name}", True)
+            return SegmentState(f"Index {name}", False, "amcheck finds it broken")
+        return SegmentState(f"Index {name}", True)
 
     def size(self) -> int:
         """Return the bytes of the database on its disk."""

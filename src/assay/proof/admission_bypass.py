@@ -18,7 +18,7 @@ from assay.probes.kube.gate import (
     unlabelled_pairs,
     workload_pairs,
 )
-from assay.probes.kube.shapes import Trial
+from assay.probes.kube.shapes import AdmissionTrial
 from assay.proof.plant import Manifest, Named, Plant
 from assay.writers.kube_decoy import controller_pod
 
@@ -33,12 +33,14 @@ OVERLOOKED = {
 EXEMPT = ("cosign-system", "kube-node-lease", "kube-public", "kube-system")
 
 
-def trial(plant: Plant, kind: str, place: str, variant: str) -> Trial:
+def trial(plant: Plant, kind: str, place: str, variant: str) -> AdmissionTrial:
     """Return the request by which a hole is seen: `variant` is a sample of the profile."""
-    return Trial(kind, place, variant, images(plant.profile.samples)[variant], plant.profile.samples.signed)
+    return AdmissionTrial(
+        kind, place, variant, images(plant.profile.samples)[variant], plant.profile.samples.signed
+    )
 
 
-def admitted(plant: Plant, tried: Trial) -> Callable[[], bool]:
+def admitted(plant: Plant, tried: AdmissionTrial) -> Callable[[], bool]:
     """Return a question: does every API server admit the request now?"""
     kube = Kube.from_profile(plant.profile)
     live = place_to_try(kube, EXEMPT)
@@ -53,13 +55,13 @@ def admitted(plant: Plant, tried: Trial) -> Callable[[], bool]:
     return holds
 
 
-def first_named(plant: Plant, tried: Trial) -> Named:
+def first_named(plant: Plant, tried: AdmissionTrial) -> Named:
     """Return how the test names the request at the first API server."""
     return Named(tried.ref(plant.profile.kube.apiservers[0]))
 
 
 @contextmanager
-def unseen(plant: Plant, expression: str, tried: Trial | None = None) -> Iterator[None]:
+def webhook_filtered(plant: Plant, expression: str, tried: AdmissionTrial | None = None) -> Iterator[None]:
     """Make the gate look only at requests for which a CEL `expression` holds.
 
     `tried` shows that the hole is open, and closed again.
@@ -79,15 +81,15 @@ def unseen(plant: Plant, expression: str, tried: Trial | None = None) -> Iterato
 
 
 @contextmanager
-def overlooked(plant: Plant, place: str) -> Iterator[Named]:
+def skip_containers(plant: Plant, place: str) -> Iterator[Named]:
     """Make the gate overlook unsigned images at one `place` of a pod: a key of `OVERLOOKED`."""
     tried = trial(plant, "Pod", place, "unsigned")
-    with unseen(plant, OVERLOOKED[place], tried):
+    with webhook_filtered(plant, OVERLOOKED[place], tried):
         yield first_named(plant, tried)
 
 
 @contextmanager
-def lax(plant: Plant, tried: Trial) -> Iterator[Named]:
+def warn_only(plant: Plant, tried: AdmissionTrial) -> Iterator[Named]:
     """Make every image policy only warn."""
     seen = admitted(plant, tried)
     names = [
@@ -127,9 +129,9 @@ __all__ = [
     "admitted",
     "controller_pod",
     "first_named",
-    "lax",
     "opt_in_lifted",
-    "overlooked",
+    "skip_containers",
     "trial",
-    "unseen",
+    "warn_only",
+    "webhook_filtered",
 ]

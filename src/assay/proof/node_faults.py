@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.drills.engine.session_cache import forget
+from assay.drills.engine.session_cache import clear
 from assay.drills.faults.launcher import Launcher
 from assay.drills.workload.namespace import LABEL
 from assay.errors import GuardError
@@ -57,12 +57,12 @@ def client_pinned_to_leader(plant: Plant, control: str) -> Iterator[Breach]:
     leader = next(row.endpoint for row in rows if row.member == row.leader)
     host = leader.removeprefix("https://").rsplit(":", 1)[0]
     pinned = re.sub(r"(server: https://)[^:\s]+", rf"\g<1>{host}", kubeconfig.read_text())
-    forget()
+    clear()
     try:
         with plant.talos_api.replaced(kubeconfig, pinned):
             yield Breach("write_gap", "above", plant.profile.declared[f"{control}.write_gap"])
     finally:
-        forget()
+        clear()
 
 
 @contextmanager
@@ -76,13 +76,13 @@ def write_stolen(plant: Plant) -> Iterator[Breach]:
         GuardError: nothing was there to steal, so nothing was planted.
     """
     thief = _Thief(plant)
-    forget()
+    clear()
     thief.start()
     try:
         yield Breach("lost_writes", "above", 1)
     finally:
         thief.stop()
-        forget()
+        clear()
     if thief.stolen is None:
         raise GuardError(
             "no write was stolen from the drill", "see whether the drill wrote its ledger at all"

@@ -11,7 +11,7 @@ from assay.proof.violation import Violation, as_violation
 
 
 @contextmanager
-def misprinted(plant: Plant, edit: Callable[[str], str]) -> Iterator[Path]:
+def runbook_with(plant: Plant, edit: Callable[[str], str]) -> Iterator[Path]:
     """Yield the copy of the runbook, its text gone through `edit`."""
     with plant.copied("runbook") as folder:
         (path,) = folder.glob("*.md")
@@ -19,12 +19,12 @@ def misprinted(plant: Plant, edit: Callable[[str], str]) -> Iterator[Path]:
         yield path
 
 
-def misprint(name: str, what: str, line: str, edit: Callable[[str], str]) -> Violation:
+def runbook_line(name: str, what: str, line: str, edit: Callable[[str], str]) -> Violation:
     """Return the violation `name`, which brings `line` into the runbook by `edit`; the line is named."""
 
     @as_violation(name=name, what=what)
     def violation(plant: Plant) -> Iterator[Named]:
-        with misprinted(plant, edit) as path:
+        with runbook_with(plant, edit) as path:
             rows = path.read_text(encoding="utf-8").splitlines()
             number = next(n for n, row in enumerate(rows, 1) if row.strip() == line)
             yield Named(f"File {path.name}:{number}")

@@ -11,7 +11,7 @@ from assay.proof.plant import Plant
 PASSWORD = "-".join(("kX9", "vRq2", "Lw7p", "Tz4m"))  # opens nothing; never whole in this repository
 
 
-def sealed(plant: Plant) -> str:
+def encrypted_sample(plant: Plant) -> str:
     """Return the text of one really encrypted file of the stack.
 
     Raises:

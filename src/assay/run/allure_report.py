@@ -44,7 +44,7 @@ def generate(results: Path, out: Path) -> Path:
     """
     if not any(results.glob("*-result.json")):
         raise ReportError(f"{results.name}: no results to show", "run the suite with --alluredir first")
-    tool = installed()
+    tool = install_allure()
     shutil.copyfile(SOURCES / CATEGORIES, results / CATEGORIES)
     with tempfile.TemporaryDirectory(prefix="assay-report-") as made:
         fresh = Path(made) / "report"
@@ -71,7 +71,7 @@ def _replace(fresh: Path, out: Path) -> None:
     shutil.copytree(fresh, out)
 
 
-def installed() -> Path:
+def install_allure() -> Path:
     """Return the folder of the pinned Allure below the user's cache; installs it the first time (15 s).
 
     Raises:

@@ -20,7 +20,7 @@ Planted = Named | Breach | Sequence[Named]
 COLUMNS = ("control", "violation", "tier", "test", "caught", "named", "seconds", "planted", "says")
 
 
-def says(planted: Planted) -> str:
+def violation_text(planted: Planted) -> str:
     """Return in words what was planted."""
     if isinstance(planted, Named):
         return planted.what
@@ -36,7 +36,7 @@ def is_plant(thing: object) -> bool:
     return isinstance(thing, list | tuple) and bool(thing) and all(isinstance(one, Named) for one in thing)
 
 
-def names_it(record: Record, planted: Planted) -> bool:
+def is_named(record: Record, planted: Planted) -> bool:
     """Return True if the record names what was planted: every offender, or a number beyond the breach."""
     if isinstance(planted, Breach):
         return any(_beyond(one.value, planted) for one in record.numbers if one.metric == planted.metric)
@@ -44,7 +44,7 @@ def names_it(record: Record, planted: Planted) -> bool:
     return {one.what for one in wanted} <= {one.ref for one in record.found}
 
 
-def blind(proof: Judgement) -> str:
+def why_not_caught(proof: Judgement) -> str:
     """Return why a proof shows a control that does not see, empty where it sees or could not be tried."""
     if proof.verdict == Verdict.PASS:
         return f"not caught: {proof.planted}"

@@ -76,12 +76,12 @@ IDENTITY = (
 ALLOWED = frozenset(("sequence", "prev", *KNOWN, *IDENTITY))
 
 
-def judgement(row: Mapping[str, Any]) -> Judgement:
+def judgement_from(row: Mapping[str, Any]) -> Judgement:
     """Return the judgement that a row or an evidence line holds."""
     return Judgement(**{key: _tupled(row[key]) for key in KNOWN if key in row})
 
 
-class Ledger:
+class EvidenceLog:
     """An append-only file of evidence lines; opened again, it goes on where it ended."""
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:

@@ -36,7 +36,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ControlRow:
     """One control's verdict in a run, why, and the judgements it rests on. `covered`: the gate counts it."""
 
     control: Control
@@ -86,9 +86,9 @@ def scope_of(catalogue: Catalogue, profile: Profile) -> set[str]:
     return set(profile.controls if profile.controls is not None else catalogue.controls)
 
 
-def rows(
+def control_rows(
     catalogue: Catalogue, profile: Profile, selection: Selection, judged: Iterable[Judgement]
-) -> list[Row]:
+) -> list[ControlRow]:
     """Return one row for every control of the catalogue, in its order."""
     by_control: dict[str, list[Judgement]] = {}
     for one in judged:
@@ -101,10 +101,10 @@ def rows(
 
 def _row(
     control: Control, catalogue: Catalogue, profile: Profile, selection: Selection, judged: list[Judgement]
-) -> Row:
+) -> ControlRow:
     in_scope = control.id in scope_of(catalogue, profile)
     if control.id in profile.not_applicable:
-        return Row(
+        return ControlRow(
             control,
             Verdict.NOT_APPLICABLE,
             profile.not_applicable[control.id],
@@ -113,7 +113,7 @@ def _row(
         )
     asked = {tier for name, tier in selection.pairs if name == control.id}
     if not asked:
-        return Row(
+        return ControlRow(
             control,
             Verdict.NOT_CHECKED,
             _unasked(control, catalogue, selection, in_scope=in_scope),
@@ -136,7 +136,9 @@ def _row(
         )
     )
     note = [f"tier {', '.join(untested)} has no test yet"] if untested else []
-    return Row(control, verdict, "; ".join(dict.fromkeys(reasons + note)), tuple(judged), True, in_scope)
+    return ControlRow(
+        control, verdict, "; ".join(dict.fromkeys(reasons + note)), tuple(judged), True, in_scope
+    )
 
 
 def _owed(selection: Selection, in_scope: bool) -> bool:
@@ -153,7 +155,7 @@ def _unasked(control: Control, catalogue: Catalogue, selection: Selection, *, in
     return "not selected" if selection.says and in_scope else "outside the profile's scope"
 
 
-def exit_code(table: Sequence[Row]) -> int:
+def exit_code(table: Sequence[ControlRow]) -> int:
     """Return 0 green, 1 any FAIL, 10 only ERROR or NOT_CHECKED, 4 nothing was covered."""
     covered = [row for row in table if row.covered]
     if not covered:
@@ -163,7 +165,7 @@ def exit_code(table: Sequence[Row]) -> int:
     return GREEN if all(row.green for row in covered) else UNSURE
 
 
-def gate_line(table: Sequence[Row], selection: Selection) -> str:
+def gate_line(table: Sequence[ControlRow], selection: Selection) -> str:
     """Return the last line of a run: the colour, how many of how many, and what was not looked at."""
     covered = [row for row in table if row.covered]
     colour = {GREEN: "GREEN", RED: "RED", UNSURE: "UNSURE"}.get(exit_code(table), "NOTHING JUDGED")
@@ -192,7 +194,7 @@ def _covers(waiver: Waiver, judged: Judgement) -> bool:
 
 
 def waiver_findings(
-    catalogue: Catalogue, profile: Profile, table: Sequence[Row], day: datetime.date
+    catalogue: Catalogue, profile: Profile, table: Sequence[ControlRow], day: datetime.date
 ) -> list[str]:
     """Return one line for each waiver that is expired, unused or for a control that does not exist."""
     found = []

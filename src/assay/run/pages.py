@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from assay.catalogue import Catalogue, Finding, names, planted
+from assay.catalogue import Catalogue, SpecFinding, names, planted_violations
 from assay.model import Control
 from assay.run.detection import read_detections
 
@@ -108,7 +108,7 @@ def planted_names(root: Path, control: Control) -> list[tuple[str, str]]:
     """
     if not (root / names(control.id)[2]).is_file():
         return []
-    found = [(name, inspect.getdoc(one) or "") for name, _, one in planted(root, control)]
+    found = [(name, inspect.getdoc(one) or "") for name, _, one in planted_violations(root, control)]
     return [(name, text.partition("\n")[0]) for name, text in found]
 
 
@@ -129,7 +129,7 @@ def _coverage(catalogue: Catalogue) -> str:
     return text + _spec(catalogue.findings)
 
 
-def _spec(findings: Sequence[Finding]) -> str:
+def _spec(findings: Sequence[SpecFinding]) -> str:
     text = "\n## Findings of kind SPEC\n\n"
     text += "Where the specification contradicts itself or the facts. No verdicts.\n\n"
     text += "| Finding | Control | It says | Fact |\n|---|---|---|---|\n"

@@ -19,12 +19,12 @@ import pytest
 from assay.errors import AssayError, AssumptionError, GuardError, ProfileError
 from assay.model import Control, Record, Tier, Verdict
 from assay.proof.plant import Plant
-from assay.run.detection import Planted, blind, is_plant, names_it, says
+from assay.run.detection import Planted, is_named, is_plant, violation_text, why_not_caught
 from assay.run.evidence import Judgement
 from assay.run.gate import UNUSABLE
-from assay.run.progress import Pace, earlier
-from assay.run.session import Session, Wish, start
-from assay.run.verdict import hushing, judged, told
+from assay.run.progress import Progress, earlier
+from assay.run.session import RunOptions, Session, start
+from assay.run.verdict import judgement_of, redact_errors, report_error
 from assay.stack import Stack
 
 
@@ -75,9 +75,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.tbstyle == "auto":
         config.option.tbstyle = "no"
     config.option.reportchars = ""
-    config.pluginmanager.register(Judge(config, session), "assay-judge")
+    config.pluginmanager.register(CasePlugin(config, session), "assay-judge")
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Keeper(config, session), "assay-keeper")
+        config.pluginmanager.register(ResultWriter(config, session), "assay-keeper")
 
 
 def _aimed(config: pytest.Config) -> bool:
@@ -87,9 +87,9 @@ def _aimed(config: pytest.Config) -> bool:
     return home.is_dir() and any(path.is_relative_to(home) for path in paths)
 
 
-def _wish(config: pytest.Config) -> Wish:
+def _wish(config: pytest.Config) -> RunOptions:
     reports = Path(os.environ.get("ASSAY_REPORTS") or config.rootpath / "reports")
-    return Wish(
+    return RunOptions(
         root=config.rootpath,
         reports=reports,
         stack=config.getoption("stack"),
@@ -118,7 +118,7 @@ def _pair(item: pytest.Item) -> tuple[str, Tier]:
     return name, Tier(tier or session.catalogue.controls[name].tiers[-1])
 
 
-class Judge:
+class CasePlugin:
     """Runs where the tests run.
 
     Selects, plants, hands out fixtures, turns the end of a test into a judgement.
@@ -228,7 +228,7 @@ class Judge:
     def _ending(self, found: Judgement, problem: BaseException | None) -> BaseException | None:
         """Return what a case ends with for pytest and its reports, None where it passed."""
         prove = self.session.wish.prove
-        if prove and (why := blind(found)):
+        if prove and (why := why_not_caught(found)):
             return AssertionError(why)
         if found.verdict == Verdict.PASS or (prove and found.caught):
             return None
@@ -237,7 +237,7 @@ class Judge:
         return self._told(found, problem)
 
     def _told(self, found: Judgement, problem: BaseException | None) -> BaseException:
-        return problem if self.loud and problem is not None else told(found, problem)
+        return problem if self.loud and problem is not None else report_error(found, problem)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -261,26 +261,26 @@ class Judge:
     def _judged(self, item: pytest.Item, problem: BaseException | None) -> Judgement:
         record, (_, tier) = item.stash[RECORD], _pair(item)
         _, planted, violation = item.stash.get(PLANTED, (None, None, ""))
-        found = judged(record, problem, tier, item.nodeid, item.stash[STARTED])
+        found = judgement_of(record, problem, tier, item.nodeid, item.stash[STARTED])
         caught = found.verdict == Verdict.FAIL and planted is not None
         return self.session.judge_waiver(
             replace(
                 found,
                 violation=violation or _violation(item),
-                planted=says(planted) if planted is not None else "",
+                planted=violation_text(planted) if planted is not None else "",
                 caught=caught,
-                named=caught and planted is not None and names_it(record, planted),
+                named=caught and planted is not None and is_named(record, planted),
             )
         )
 
     def _quiet(self) -> AbstractContextManager[None]:
-        return nullcontext() if self.loud else hushing()
+        return nullcontext() if self.loud else redact_errors()
 
     def _control(self, name: str) -> Control:
         return self.session.catalogue.controls[name]
 
 
-class Keeper:
+class ResultWriter:
     """Runs in the controlling process only: writes the records, prints the summary, sets the exit code."""
 
     def __init__(self, config: pytest.Config, session: Session) -> None:
@@ -288,7 +288,7 @@ class Keeper:
         self.config = config
         self.session = session
         self.collected: set[tuple[str, Tier]] | None = None
-        self.pace = Pace({}, ())
+        self.pace = Progress({}, ())
         self.unusable = False
 
     @pytest.hookimpl(tryfirst=True)
@@ -340,7 +340,7 @@ class Keeper:
     def _expect(self, ids: Sequence[str]) -> None:
         if self.session.ledger is not None:
             lanes = int(self.config.getoption("numprocesses", None) or 1)
-            self.pace = Pace(earlier(self.session.ledger.path.parent), ids, lanes)
+            self.pace = Progress(earlier(self.session.ledger.path.parent), ids, lanes)
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Leave the letter of a judgement out: a line of its own says what came of it."""

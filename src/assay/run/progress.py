@@ -17,20 +17,20 @@ LATER = "ASSAY_LATER"
 
 
 @dataclass(frozen=True, slots=True)
-class Took:
+class Duration:
     """How long a case took: of which tier, seconds with planting and undoing."""
 
     tier: str
     seconds: float
 
 
-def earlier(folder: Path) -> dict[str, Took]:
+def earlier(folder: Path) -> dict[str, Duration]:
     """Return node id -> how long it took in the newest of the last runs that has it.
 
     Args:
         folder: of evidence or proof files; one that cannot be read tells nothing.
     """
-    found: dict[str, Took] = {}
+    found: dict[str, Duration] = {}
     files = sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in files[:LOOKED_AT]:
         try:
@@ -40,17 +40,19 @@ def earlier(folder: Path) -> dict[str, Took]:
         for line in lines:
             seconds = line.get("seconds")
             if isinstance(seconds, int | float):
-                found.setdefault(str(line.get("test", "")), Took(str(line.get("tier", "")), float(seconds)))
+                found.setdefault(
+                    str(line.get("test", "")), Duration(str(line.get("tier", "")), float(seconds))
+                )
     return found
 
 
-def expected(known: Mapping[str, Took], tiers: Collection[str], lanes: int = 1) -> float:
+def expected(known: Mapping[str, Duration], tiers: Collection[str], lanes: int = 1) -> float:
     """Return the seconds that all known cases of some tiers take on `lanes` processes."""
     return sum(one.seconds for one in known.values() if one.tier in tiers) / lanes
 
 
 @dataclass
-class Pace:
+class Progress:
     """What is left of a run.
 
     Attributes:
@@ -60,7 +62,7 @@ class Pace:
         later: seconds that further parts of the same run take.
     """
 
-    known: Mapping[str, Took]
+    known: Mapping[str, Duration]
     wanted: Iterable[str]
     lanes: int = 1
     later: float = field(default_factory=lambda: float(os.environ.get(LATER, 0)))

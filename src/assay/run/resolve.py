@@ -33,7 +33,7 @@ def find_profile(named: str | None) -> Profile:
     )
 
 
-def identity(profile: Profile, *, asked: bool) -> dict[str, Any]:
+def stack_identity(profile: Profile, *, asked: bool) -> dict[str, Any]:
     """Return who and what a run's evidence is about.
 
     `asked` False leaves out what only a running stack can tell.

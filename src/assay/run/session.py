@@ -15,26 +15,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from assay.catalogue import Catalogue, Violation, check_trios, load_catalogue, planted
+from assay.catalogue import Catalogue, Violation, check_trios, load_catalogue, planted_violations
 from assay.config.profile import Profile
 from assay.errors import CatalogueError, GuardError, ProbeError, ProfileError
 from assay.model import Tier, Verdict
 from assay.proof.plant import Plant
 from assay.run.detection import proof_code, proof_line, proof_lines, write_detections
-from assay.run.evidence import Judgement, Ledger, judgement
+from assay.run.evidence import EvidenceLog, Judgement, judgement_from
 from assay.run.gate import (
-    Row,
+    ControlRow,
     Selection,
+    control_rows,
     exit_code,
     gate_line,
-    rows,
     scope_of,
     select,
     waiver_findings,
     waiver_for,
 )
-from assay.run.resolve import find_profile, identity
-from assay.run.stack_lock import Lease
+from assay.run.resolve import find_profile, stack_identity
+from assay.run.stack_lock import StackLock
 from assay.run.summary import summary
 from assay.stack import Stack
 
@@ -45,7 +45,7 @@ Planting = tuple[str, Violation]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RunOptions:
     """What the command line asked for. `workers`: xdist runs the tests in several processes."""
 
     root: Path
@@ -62,15 +62,15 @@ class Wish:
 class Session:
     """The state of a run. `profile` is None while only collecting."""
 
-    wish: Wish
+    wish: RunOptions
     catalogue: Catalogue
     profile: Profile | None
     selection: Selection
     violations: Mapping[tuple[str, Tier], Sequence[Planting]] = field(default_factory=dict)
     run: str = ""
     judged: list[Judgement] = field(default_factory=list)
-    ledger: Ledger | None = None
-    lease: Lease | None = None
+    ledger: EvidenceLog | None = None
+    lease: StackLock | None = None
     swept: list[str] = field(default_factory=list)
 
     @property
@@ -106,10 +106,12 @@ class Session:
             self._take(profile)
         folder = self.wish.reports / ("proof" if self.wish.prove else "evidence")
         facts = {"run": self.run, "kind": "proof" if self.wish.prove else "acceptance"}
-        self.ledger = Ledger(folder / f"{self.run}.jsonl", {**facts, **identity(profile, asked=self.live)})
+        self.ledger = EvidenceLog(
+            folder / f"{self.run}.jsonl", {**facts, **stack_identity(profile, asked=self.live)}
+        )
 
     def _take(self, profile: Profile) -> None:
-        self.lease = Lease(profile)
+        self.lease = StackLock(profile)
         alone = self.lease.alone()
         if self.wish.prove and not alone:
             say(f"another run uses stack {profile.name}; waiting up to {PATIENCE / 60:.0f} min for its end")
@@ -131,7 +133,7 @@ class Session:
         """Put one judgement on disk, then count it."""
         if self.ledger is not None:
             self.ledger.append(row)
-        self.judged.append(judgement(row))
+        self.judged.append(judgement_from(row))
 
     def judge_waiver(self, judged: Judgement) -> Judgement:
         """Return a failed judgement with its waiver, if the profile has one that covers it."""
@@ -146,9 +148,9 @@ class Session:
             words = [self.selection.says, "what the command line names"]
             self.selection = Selection(pairs, "; ".join(word for word in words if word))
 
-    def table(self) -> list[Row]:
+    def table(self) -> list[ControlRow]:
         """Return one row per control of the catalogue."""
-        return rows(self.catalogue, self.needed(), self.selection, self.judged)
+        return control_rows(self.catalogue, self.needed(), self.selection, self.judged)
 
     def code(self) -> int:
         """Return the exit code of the run."""
@@ -200,7 +202,7 @@ class Session:
             self.lease.close()
 
 
-def start(wish: Wish) -> Session:
+def start(wish: RunOptions) -> Session:
     """Return the session for what the command line asked.
 
     Raises:
@@ -251,7 +253,9 @@ def _check_alone(session: Session) -> None:
 def _violations(session: Session) -> dict[tuple[str, Tier], list[Planting]]:
     found: dict[tuple[str, Tier], list[Planting]] = {pair: [] for pair in sorted(session.selection.pairs)}
     for control in sorted(session.selection.controls):
-        for name, tier, violation in planted(session.catalogue.root, session.catalogue.controls[control]):
+        for name, tier, violation in planted_violations(
+            session.catalogue.root, session.catalogue.controls[control]
+        ):
             found.setdefault((control, tier), []).append((name, violation))
     for (control, tier), violations in found.items():
         if not violations and (control, tier) in session.selection.pairs:
@@ -261,7 +265,9 @@ def _violations(session: Session) -> dict[tuple[str, Tier], list[Planting]]:
     return found
 
 
-def write_verdicts(reports: Path, run: str, table: Sequence[Row], line: str, lines: Sequence[str]) -> None:
+def write_verdicts(
+    reports: Path, run: str, table: Sequence[ControlRow], line: str, lines: Sequence[str]
+) -> None:
     """Write `verdicts.json` and `summary.txt`: what a run came to, for machines and for people."""
     reports.mkdir(parents=True, exist_ok=True)
     document = {

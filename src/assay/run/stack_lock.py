@@ -14,7 +14,7 @@ from assay.config.profile import Profile
 from assay.errors import GuardError
 
 
-class Lease:
+class StackLock:
     """A lock on a stack, shared for judging, exclusive for planting.
 
     Released by `close` or by the end of the process.

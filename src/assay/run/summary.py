@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from assay.catalogue import Finding
+from assay.catalogue import SpecFinding
 from assay.model import Verdict
 from assay.run.evidence import Judgement
-from assay.run.gate import Row
+from assay.run.gate import ControlRow
 
 
 ORDER = (Verdict.FAIL, Verdict.ERROR, Verdict.NOT_CHECKED, Verdict.NOT_APPLICABLE, Verdict.PASS)
 MOST_OFFENDERS = 10
 
 
-def summary(table: Sequence[Row], findings: Sequence[Finding] = (), remarks: Sequence[str] = ()) -> list[str]:
+def summary(
+    table: Sequence[ControlRow], findings: Sequence[SpecFinding] = (), remarks: Sequence[str] = ()
+) -> list[str]:
     """Return the lines of the summary.
 
     What was covered, SPEC findings and remarks (waivers) apart, what was not checked.
@@ -42,23 +44,23 @@ def summary(table: Sequence[Row], findings: Sequence[Finding] = (), remarks: Seq
     return lines
 
 
-def _by_owner(group: Sequence[Row]) -> Iterator[str]:
+def _by_owner(group: Sequence[ControlRow]) -> Iterator[str]:
     for owner, rows in groupby(sorted(group, key=_owner_and_id), key=lambda row: row.control.owner):
         yield f"  {owner}"
         for row in rows:
             yield from _row(row)
 
 
-def _owner_and_id(row: Row) -> tuple[str, str]:
+def _owner_and_id(row: ControlRow) -> tuple[str, str]:
     return row.control.owner, row.control.id
 
 
-def _left(rows: Iterable[Row]) -> Iterator[str]:
+def _left(rows: Iterable[ControlRow]) -> Iterator[str]:
     for owner, group in groupby(sorted(rows, key=_owner_and_id), key=lambda row: row.control.owner):
         yield f"  {owner}: {' '.join(row.control.id for row in group)}"
 
 
-def _row(row: Row) -> Iterator[str]:
+def _row(row: ControlRow) -> Iterator[str]:
     waived = " WAIVED" if row.waived else ""
     yield f"    {row.control.id:8}{waived} {row.control.statement}{_looked(row.judgements)}"
     if row.verdict is Verdict.PASS:

@@ -19,7 +19,7 @@ from assay.run.evidence import Judgement
 MOST_SHOWN = 20
 
 
-def judge(record: Record, problem: BaseException | None) -> tuple[Verdict, str, str]:
+def classify(record: Record, problem: BaseException | None) -> tuple[Verdict, str, str]:
     """Return (verdict, reason, remedy) for a test that ended with `problem`, None where it ran to its end."""
     if problem is None:
         return _passed(record)
@@ -27,13 +27,15 @@ def judge(record: Record, problem: BaseException | None) -> tuple[Verdict, str, 
         return Verdict.FAIL, _why(record, problem), record.control.remedy
     if isinstance(problem, UndeclaredError):
         return Verdict.NOT_CHECKED, _line(problem.message), _line(problem.remedy)
-    known = hushed(problem)
+    known = redacted(problem)
     return Verdict.ERROR, _line(known.message), _line(known.remedy)
 
 
-def judged(record: Record, problem: BaseException | None, tier: Tier, test: str, begun: float) -> Judgement:
+def judgement_of(
+    record: Record, problem: BaseException | None, tier: Tier, test: str, begun: float
+) -> Judgement:
     """Return the judgement of a test that began at `begun` (since 1970) and ended now with `problem`."""
-    verdict, reason, remedy = judge(record, problem)
+    verdict, reason, remedy = classify(record, problem)
     control, now = record.control, time.time()
     return Judgement(
         control=control.id,
@@ -58,7 +60,7 @@ def judged(record: Record, problem: BaseException | None, tier: Tier, test: str,
     )
 
 
-def told(what: Judgement, problem: BaseException | None) -> Exception:
+def report_error(what: Judgement, problem: BaseException | None) -> Exception:
     """Return `problem` in the words of its judgement, for reports that show exceptions (JUnit, Allure).
 
     What a stranger's exception says, what an assertion compared, and what caused an error may hold a secret.
@@ -66,14 +68,14 @@ def told(what: Judgement, problem: BaseException | None) -> Exception:
     if problem is None:
         return PopulationError(what.reason, what.remedy)
     if what.verdict != Verdict.FAIL:
-        return hushed(problem)
+        return redacted(problem)
     shown = [f"- {ref}: {why}" if why else f"- {ref}" for ref, why in what.offenders[:MOST_SHOWN]]
     more = len(what.offenders) - len(shown)
     lines = [what.reason, *shown, *([f"... and {more} more"] if more else []), f"remedy: {what.remedy}"]
     return AssertionError("\n".join(lines)).with_traceback(problem.__traceback__)
 
 
-def hushed(problem: BaseException) -> AssayError:
+def redacted(problem: BaseException) -> AssayError:
     """Return an error of our own without its causes, or what may be said of a stranger's."""
     if isinstance(problem, AssayError):
         problem.__cause__, problem.__suppress_context__ = None, True
@@ -83,12 +85,12 @@ def hushed(problem: BaseException) -> AssayError:
 
 
 @contextmanager
-def hushing() -> Iterator[None]:
+def redact_errors() -> Iterator[None]:
     """Let nothing but errors of our own come out of the body, without their causes."""
     try:
         yield
     except Exception as problem:  # noqa: BLE001 - it ends in another one
-        raise hushed(problem) from None
+        raise redacted(problem) from None
 
 
 def _passed(record: Record) -> tuple[Verdict, str, str]:

@@ -22,7 +22,7 @@ SHOWN = re.compile(r"\(((?:[^()\\]|\\.)*)\)")
 POINTER = b"version https://git-lfs.github.com/spec/"
 
 
-def texts(path: str, content: bytes, depth: int = 0) -> Iterator[tuple[str, str]]:
+def file_texts(path: str, content: bytes, depth: int = 0) -> Iterator[tuple[str, str]]:
     """Yield (path, text) of everything readable in a file; members of an archive as `path!member`.
 
     Raises:
@@ -55,12 +55,12 @@ def _texts(path: str, content: bytes, depth: int) -> Iterator[tuple[str, str]]:
         )
     if content.startswith(b"PK\x03\x04"):
         for name, member in _zipped(path, content):
-            yield from texts(f"{path}!{name}", member, depth + 1)
+            yield from file_texts(f"{path}!{name}", member, depth + 1)
     elif content[257:262] == b"ustar":
         for name, member in _tarred(path, content):
-            yield from texts(f"{path}!{name}", member, depth + 1)
+            yield from file_texts(f"{path}!{name}", member, depth + 1)
     elif unpacked := _unpacked(path, content):
-        yield from texts(re.sub(r"\.(gz|bz2|xz|tgz)$", "", path), unpacked, depth + 1)
+        yield from file_texts(re.sub(r"\.(gz|bz2|xz|tgz)$", "", path), unpacked, depth + 1)
     elif content.startswith(b"%PDF-"):
         yield path, _of_pdf(content)
     else:

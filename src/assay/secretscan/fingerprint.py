@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 
 # Characters of the shortest value that is looked for elsewhere: no innocent text has it by chance.
-LEAST = 12
+MIN_SECRET_LENGTH = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Marker:
+class Fingerprinter:
     """Marks values under a key that lives as long as this object and is never written anywhere."""
 
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
@@ -27,6 +27,6 @@ class Marker:
         return self.mark(value.encode("utf-8", "surrogateescape")).hex()[:12]
 
 
-def same(one: bytes, other: bytes) -> bool:
+def same_fingerprint(one: bytes, other: bytes) -> bool:
     """Return True if two marks are equal, in constant time."""
     return hmac.compare_digest(one, other)

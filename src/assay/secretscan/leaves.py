@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from assay.errors import AssumptionError
 from assay.model import Offender
-from assay.secretscan.fingerprint import LEAST, Marker
-from assay.secretscan.machine_places import unnumbered
-from assay.secretscan.naming import refers
-from assay.secretscan.text import why_secret
+from assay.secretscan.fingerprint import MIN_SECRET_LENGTH, Fingerprinter
+from assay.secretscan.machine_places import without_indices
+from assay.secretscan.naming import is_reference
+from assay.secretscan.text import looks_secret
 
 
 TOKEN = re.compile(r"[^\s\"'`=:;,<>(){}\[\]@\\]{12,}")
@@ -31,14 +31,14 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PublicText:
     """A text that is made for everybody to read: `Kind|path=reason` of a policy, without numbers of lists."""
 
     kind: str
     path: str
 
     @classmethod
-    def read(cls, entry: str) -> Shown:
+    def read(cls, entry: str) -> PublicText:
         """Return the parsed entry.
 
         Raises:
@@ -65,7 +65,7 @@ def walk(ref: str, value: object, path: str = "", name: str = "") -> Iterator[Le
     elif isinstance(value, Mapping):
         called = {
             "value": str(value.get("name") or value.get("key") or "value"),
-            "key": "" if refers(value) else "key",
+            "key": "" if is_reference(value) else "key",
         }
         for key, inner in value.items():
             yield from walk(ref, inner, f"{path}.{key}" if path else str(key), called.get(key, str(key)))
@@ -83,9 +83,9 @@ def _option(before: object, text: object) -> str:
     return before.lstrip("-") if given else ""
 
 
-def copied(leaf: Leaf, marker: Marker, private: Collection[bytes]) -> bool:
+def holds_copy(leaf: Leaf, marker: Fingerprinter, private: Collection[bytes]) -> bool:
     """Return whether a text holds the value of a Secret, in clear or in base64."""
-    words = [word for word in _words(leaf.text) if len(word) >= LEAST]
+    words = [word for word in _words(leaf.text) if len(word) >= MIN_SECRET_LENGTH]
     return any(marker.mark(word.encode("utf-8", "surrogateescape")) in private
                or marker.mark(_decoded(word)) in private for word in words)  # fmt: skip
 
@@ -105,19 +105,24 @@ def _decoded(word: str) -> bytes:
         return b""
 
 
-def trouble(leaf: Leaf, marker: Marker, private: Collection[bytes], shown: Collection[Shown] = ()) -> str:
+def leaf_fault(
+    leaf: Leaf, marker: Fingerprinter, private: Collection[bytes], shown: Collection[PublicText] = ()
+) -> str:
     """Return why a text holds a secret or a copy of one, empty where it holds none.
 
     What is `shown` holds no secret of its own; a copy of one it may hold.
     """
-    open_ = shown and Shown(leaf.ref.partition(" ")[0], unnumbered(leaf.path)) in shown
-    why = "" if open_ else why_secret(leaf.name, leaf.text)
-    return why or ("a copy of a Secret's value" if copied(leaf, marker, private) else "")
+    open_ = shown and PublicText(leaf.ref.partition(" ")[0], without_indices(leaf.path)) in shown
+    why = "" if open_ else looks_secret(leaf.name, leaf.text)
+    return why or ("a copy of a Secret's value" if holds_copy(leaf, marker, private) else "")
 
 
-def faults(
-    found: Iterable[Leaf], marker: Marker, private: Collection[bytes], shown: Collection[Shown] = ()
+def leaf_faults(
+    found: Iterable[Leaf],
+    marker: Fingerprinter,
+    private: Collection[bytes],
+    shown: Collection[PublicText] = (),
 ) -> list[Offender]:
     """Return every place that holds a secret, by object and path, each place once."""
-    judged = ((leaf, trouble(leaf, marker, private, shown)) for leaf in found)
+    judged = ((leaf, leaf_fault(leaf, marker, private, shown)) for leaf in found)
     return [Offender(leaf.ref, f"{leaf.path}: {why}") for leaf, why in judged if why]

@@ -37,6 +37,6 @@ def secret_place(path: Sequence[str]) -> bool:
     return tuple(path) in PLACES or last in LAST | LOGIN or identity or "extraManifestHeaders" in path
 
 
-def unnumbered(place: str) -> str:
+def without_indices(place: str) -> str:
     """Return a place without the numbers of lists: a patch counts from its own beginning."""
     return NUMBER.sub("", place)

@@ -244,13 +244,13 @@ def weight(name: str) -> Weight:
         return Weight.NONE
     if words[-1] in LAST_HARD or " ".join(words[-2:]) in PAIRS_HARD or "".join(words[-2:]) in LAST_HARD:
         return Weight.NONE if PUBLIC & {"public", "pub"} & set(words) else Weight.HARD
-    public = PUBLIC if words[-1].startswith("key") else PUBLIC - FOR_KEYS
-    if words[-1] in LAST_SOFT and not public & set(words):
+    is_public_name = PUBLIC if words[-1].startswith("key") else PUBLIC - FOR_KEYS
+    if words[-1] in LAST_SOFT and not is_public_name & set(words):
         return Weight.SOFT
     return Weight.NONE
 
 
-def innocent(value: str, name: str = "") -> bool:
+def is_benign(value: str, name: str = "") -> bool:
     """Return True for what is no secret: references, placeholders, paths, public material.
 
     A UUID is none either, unless `name` promises a secret.
@@ -265,14 +265,14 @@ def innocent(value: str, name: str = "") -> bool:
     return _path(text) or bool(CODE.fullmatch(text)) or _prose(text)
 
 
-def public(text: str) -> bool:
+def is_public_name(text: str) -> bool:
     """Return True for what everybody may know: names, hosts, addresses, e-mails, URLs without a login."""
     url = URL.fullmatch(text)
     if url is None:
         return all(_shown(word) for word in text.split(",")) or bool(EMAIL.fullmatch(text))
     ref = any(weight(name) for name in SETTING.findall(text))
     return not ref and all(
-        _shown(part) or not strong(part, 8) for part in re.split(r"[/?&;=,]+", url["rest"])
+        _shown(part) or not is_strong(part, 8) for part in re.split(r"[/?&;=,]+", url["rest"])
     )
 
 
@@ -282,7 +282,7 @@ def _shown(word: str) -> bool:
 
 def _path(text: str) -> bool:
     least = 20 if text.startswith(("/", ".", "~")) else 12
-    return bool(PATH.fullmatch(text)) and not any(strong(part, least) for part in text.split("/"))
+    return bool(PATH.fullmatch(text)) and not any(is_strong(part, least) for part in text.split("/"))
 
 
 def _prose(text: str) -> bool:
@@ -303,12 +303,12 @@ def is_name(text: str) -> bool:
     return named_like(text) and bool(SECRET_WORDS.intersection(re.split(r"[-_.]", text)))
 
 
-def refers(keys: Collection[object]) -> bool:
+def is_reference(keys: Collection[object]) -> bool:
     """Return True for the keys of a mapping whose `key` is the name of something, not a secret."""
     return "key" in keys and len(keys) > 1 and REFERRING.issuperset(keys)
 
 
-def mixed(value: str) -> bool:
+def is_mixed(value: str) -> bool:
     """Return True if upper case, lower case and digits all occur, none of them by chance only."""
     return (
         any(c.isupper() for c in value)
@@ -318,7 +318,7 @@ def mixed(value: str) -> bool:
     )
 
 
-def strong(value: str, least: int = 12) -> bool:
+def is_strong(value: str, least: int = 12) -> bool:
     """Return True for a text that nobody writes as a word: long enough, several kinds of characters, random."""
     text = value.strip()
     if len(text) < least or " " in text or UUID.fullmatch(text) or named_like(text):
@@ -338,15 +338,15 @@ def entropy(value: str | bytes) -> float:
     return math.log2(size) - sum(n * math.log2(n) for n in Counter(value).values() if n > 1) / size
 
 
-def betrays(name: str, value: str) -> bool:
+def looks_like_secret(name: str, value: str) -> bool:
     """Return True if `value` is a secret because of the name it is written under."""
     promise = weight(name)
-    if promise is Weight.NONE or innocent(value, name):
+    if promise is Weight.NONE or is_benign(value, name):
         return False
     text = value.strip()
     if promise is Weight.HARD:
         return len(text) >= 4 and not is_name(text) and text.lower() != name.lower()
-    return strong(text, 16) and not DIGEST.fullmatch(text) if _last(name) == "key" else strong(text)
+    return is_strong(text, 16) and not DIGEST.fullmatch(text) if _last(name) == "key" else is_strong(text)
 
 
 def _last(name: str) -> str:

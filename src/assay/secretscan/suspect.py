@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from assay.secretscan.naming import betrays, mixed, strong
+from assay.secretscan.naming import is_mixed, is_strong, looks_like_secret
 from assay.secretscan.tokens import hits
 
 
@@ -26,29 +26,29 @@ PAIR = re.compile(
 )
 
 
-def suspicion(name: str, value: str, depth: int = 0) -> str:
+def detect_secret(name: str, value: str, depth: int = 0) -> str:
     """Return why `value`, found under `name`, is a secret in clear; empty where it is none.
 
     The answer names a rule and the encodings around the secret, never the secret.
     """
-    if betrays(name, value):
+    if looks_like_secret(name, value):
         return f"a value under the name {name}"
-    return text_suspicion(value, depth)
+    return detect_in_text(value, depth)
 
 
-def text_suspicion(text: str, depth: int = 0) -> str:
+def detect_in_text(text: str, depth: int = 0) -> str:
     """Return why a text without a name holds a secret in clear; empty where it holds none."""
     first = next(hits(text), None)
     if first is not None:
         return first.rule
     if depth:
-        for key, value in pairs(text):
-            if betrays(key, value):
+        for key, value in name_value_pairs(text):
+            if looks_like_secret(key, value):
                 return f"a value under the name {key}"
     if depth >= DEEPEST:
         return ""
     for how, inner in layers(text):
-        found = text_suspicion(inner, depth + 1)
+        found = detect_in_text(inner, depth + 1)
         if found:
             return f"{found}, below {how}"
     return ""
@@ -56,16 +56,16 @@ def text_suspicion(text: str, depth: int = 0) -> str:
 
 def repeated(words: str, most: int = 200) -> str:
     """Return what a server or a tool said, on one line of `most` characters, without what may be a secret."""
-    line = " ".join(WITHHELD if _random(word) or text_suspicion(word, 1) else word for word in words.split())
-    return WITHHELD if text_suspicion(line, 1) else line[:most]
+    line = " ".join(WITHHELD if _random(word) or detect_in_text(word, 1) else word for word in words.split())
+    return WITHHELD if detect_in_text(line, 1) else line[:most]
 
 
 def _random(word: str) -> bool:
     """Return whether nobody would write a word of a message so; names of pods, digests and UUIDs are innocent."""
-    return strong(word, 16) and mixed(word)
+    return is_strong(word, 16) and is_mixed(word)
 
 
-def pairs(text: str) -> Iterator[tuple[str, str]]:
+def name_value_pairs(text: str) -> Iterator[tuple[str, str]]:
     """Yield (key, value) of what is written as an assignment in a text of any language."""
     for match in PAIR.finditer(text):
         value = next((match.group(g) for g in ("d", "s", "u") if match.group(g) is not None), "")
@@ -75,11 +75,11 @@ def pairs(text: str) -> Iterator[tuple[str, str]]:
 def layers(text: str) -> Iterator[tuple[str, str]]:
     """Yield (encoding, text) of everything readable that a text holds in another encoding."""
     for match in BASE64.finditer(text):
-        inner = opened(_from_base64(match.group()))
+        inner = decoded_layers(_from_base64(match.group()))
         if inner:
             yield "base64", inner
     for match in HEX.finditer(text):
-        inner = opened(bytes.fromhex(match.group()))
+        inner = decoded_layers(bytes.fromhex(match.group()))
         if inner:
             yield "hex", inner
     if text.count("%") > 2 and (inner := unquote(text)) != text:
@@ -94,7 +94,7 @@ def _from_base64(text: str) -> bytes:
         return b""
 
 
-def opened(raw: bytes) -> str:
+def decoded_layers(raw: bytes) -> str:
     """Return bytes as text, gzip and zlib taken off; empty where they are no text."""
     if raw[:2] == b"\x1f\x8b":
         raw = unzipped(raw)

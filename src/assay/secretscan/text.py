@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from assay.errors import ProbeError
-from assay.formats.yaml_text import Document, Leaf, documents
+from assay.formats.yaml_text import Document, YamlScalar, documents
 from assay.secretscan.machine_places import LAST, PLACES
-from assay.secretscan.naming import Weight, betrays, innocent, refers, strong, weight
-from assay.secretscan.suspect import BASE64, HEX, PAIR, layers, suspicion, text_suspicion
+from assay.secretscan.naming import Weight, is_benign, is_reference, is_strong, looks_like_secret, weight
+from assay.secretscan.suspect import BASE64, HEX, PAIR, detect_in_text, detect_secret, layers
 from assay.secretscan.tokens import hits
 
 
@@ -135,7 +135,7 @@ COMMENT = re.compile(r"(?:^|\s)#.*")
 LONG = re.compile(r"[A-Za-z0-9+/_-]{16}")
 
 
-def secrets_in(path: str, text: str) -> list[Found]:
+def secrets_in_text(path: str, text: str) -> list[Found]:
     """Return (line, rule) of every secret in clear in a text file, each line once per rule; never the secret."""
     found = set(_shaped(text))
     docs = _structure(path, text)
@@ -151,13 +151,13 @@ def secrets_in(path: str, text: str) -> list[Found]:
     return sorted(found)
 
 
-def why_secret(name: str, text: str) -> str:
+def looks_secret(name: str, text: str) -> str:
     """Return why a text that goes by a name is a secret in clear, or holds one; empty where it does not."""
-    why = suspicion(name, text)
+    why = detect_secret(name, text)
     if why or not any(sign in text for sign in SIGNS):
         return why
     kind = ".yaml" if STRUCTURED.match(text) else PurePosixPath(name).suffix or SETTINGS
-    return next((rule for _, rule in secrets_in(f"text{kind}", text)), "")
+    return next((rule for _, rule in secrets_in_text(f"text{kind}", text)), "")
 
 
 def _structure(path: str, text: str, first: int = 1) -> list[Document] | None:
@@ -196,7 +196,7 @@ def _encoded(text: str) -> Iterator[Found]:
 
 
 def _below(text: str) -> str:
-    found = ((how, text_suspicion(inner, 1)) for how, inner in layers(text))
+    found = ((how, detect_in_text(inner, 1)) for how, inner in layers(text))
     return next((f"{rule}, below {how}" for how, rule in found if rule), "")
 
 
@@ -222,7 +222,7 @@ def of_lines(text: str, suffix: str = ".conf", first: int = 1) -> Iterator[Found
         for match in pattern.finditer(text):
             groups = match.groupdict()
             key, value = groups["key"] or groups.get("key2"), groups["value"] or groups.get("value2")
-            if key and value and betrays(key, value):
+            if key and value and looks_like_secret(key, value):
                 yield _line(text, match.start()) + first - 1, f"a value under the name {key}"
 
 
@@ -230,8 +230,8 @@ def _counts(key: str, value: str, quoted: bool, suffix: str) -> bool:
     if not quoted and suffix in CODE:
         return False
     if suffix in PROSE and not quoted:
-        return weight(key) is Weight.HARD and strong(value, 8) and betrays(key, value)
-    return betrays(key, value)
+        return weight(key) is Weight.HARD and is_strong(value, 8) and looks_like_secret(key, value)
+    return looks_like_secret(key, value)
 
 
 def _comments(text: str, first: int = 1) -> Iterator[Found]:
@@ -243,11 +243,11 @@ def _comments(text: str, first: int = 1) -> Iterator[Found]:
 def _defaults(text: str) -> Iterator[Found]:
     for match in VARIABLE.finditer(text):
         default = DEFAULT.search(match.group("body"))
-        if default and betrays(match.group("key"), default.group("value")):
+        if default and looks_like_secret(match.group("key"), default.group("value")):
             at = match.start("body") + default.start("value")
             yield _line(text, at), f"a default of variable {match.group('key')}"
     for match in HIDDEN.finditer(text):
-        if not innocent(match.group("value")):
+        if not is_benign(match.group("value")):
             yield _line(text, match.start()), "a literal that is marked sensitive"
 
 
@@ -257,7 +257,7 @@ def of_document(document: Document) -> Iterator[Found]:
         yield found
 
 
-def by_leaf(document: Document) -> Iterator[tuple[Leaf, Found]]:
+def by_leaf(document: Document) -> Iterator[tuple[YamlScalar, Found]]:
     """Yield the same, each with the value that it was found in."""
     secrets = [
         leaf.path[:-1] for leaf in document.leaves if leaf.path[-1:] == ("kind",) and leaf.text == "Secret"
@@ -268,7 +268,7 @@ def by_leaf(document: Document) -> Iterator[tuple[Leaf, Found]]:
     yield from _listed(document)
 
 
-def _of_leaf(leaf: Leaf, document: Document, secrets: list[tuple[str | int, ...]]) -> Iterator[Found]:
+def _of_leaf(leaf: YamlScalar, document: Document, secrets: list[tuple[str | int, ...]]) -> Iterator[Found]:
     name = _name(leaf, document)
     for prefix in secrets:
         if leaf.path[: len(prefix)] == prefix and _clear_data(leaf, len(prefix)):
@@ -278,13 +278,13 @@ def _of_leaf(leaf: Leaf, document: Document, secrets: list[tuple[str | int, ...]
         yield leaf.line, f"a Talos secret {'.'.join(str(part) for part in leaf.path[-3:])}"
     elif "\n" in leaf.text or leaf.text.startswith("{") or ASSIGNED.match(leaf.text):
         yield from _below_leaf(leaf)
-    elif betrays(name, leaf.text):
+    elif looks_like_secret(name, leaf.text):
         yield leaf.line, f"a value under the name {name}"
-    elif found := suspicion("", leaf.text):
+    elif found := detect_secret("", leaf.text):
         yield leaf.line, found
 
 
-def _below_leaf(leaf: Leaf) -> Iterator[Found]:
+def _below_leaf(leaf: YamlScalar) -> Iterator[Found]:
     """Yield the secrets of a text of its own, by its structure where it has one."""
     name = "text.yaml" if STRUCTURED.match(leaf.text) else f"text{SETTINGS}"
     docs = _structure(name, leaf.text, leaf.first)
@@ -296,10 +296,10 @@ def _below_leaf(leaf: Leaf) -> Iterator[Found]:
         yield from _comments(leaf.text, leaf.first)
 
 
-def _name(leaf: Leaf, document: Document) -> str:
+def _name(leaf: YamlScalar, document: Document) -> str:
     words = [part for part in leaf.path if isinstance(part, str)]
     last = words[-1] if words else ""
-    if last == "key" and refers(document.keys[leaf.path[:-1]]):
+    if last == "key" and is_reference(document.keys[leaf.path[:-1]]):
         return ""
     if last not in HOLDERS:
         return last
@@ -309,7 +309,7 @@ def _name(leaf: Leaf, document: Document) -> str:
     return beside or (words[-2] if len(words) > 1 else last)
 
 
-def _clear_data(leaf: Leaf, at: int) -> bool:
+def _clear_data(leaf: YamlScalar, at: int) -> bool:
     where, key = leaf.path[at : at + 1], str(leaf.path[-1])
     if where not in (("data",), ("stringData",)) or key.lower() in FACTS:
         return False
@@ -318,25 +318,29 @@ def _clear_data(leaf: Leaf, at: int) -> bool:
         try:
             text = base64.b64decode(text, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError, ValueError):
-            return not innocent(text)
-    return bool(text.strip()) and not innocent(text) and not text.startswith(PUBLIC)
+            return not is_benign(text)
+    return bool(text.strip()) and not is_benign(text) and not text.startswith(PUBLIC)
 
 
-def _talos(leaf: Leaf) -> bool:
+def _talos(leaf: YamlScalar) -> bool:
     words = tuple(part for part in leaf.path if isinstance(part, str))
-    if len(leaf.text) < 16 or innocent(leaf.text):
+    if len(leaf.text) < 16 or is_benign(leaf.text):
         return False
     known = words in PLACES or (words[-1:] and words[-1] in LAST)
     return bool(known or (words[-1:] == ("token",) and TOKEN.fullmatch(leaf.text)))
 
 
-def _listed(document: Document) -> Iterator[tuple[Leaf, Found]]:
+def _listed(document: Document) -> Iterator[tuple[YamlScalar, Found]]:
     """Yield secrets in lists of words, such as the arguments of a command."""
-    lists: dict[tuple[str | int, ...], list[Leaf]] = {}
+    lists: dict[tuple[str | int, ...], list[YamlScalar]] = {}
     for leaf in document.leaves:
         if leaf.path and isinstance(leaf.path[-1], int):
             lists.setdefault(leaf.path[:-1], []).append(leaf)
     for words in lists.values():
         for option, value in zip(words, words[1:], strict=False):
-            if option.text.startswith("-") and "=" not in option.text and betrays(option.text, value.text):
+            if (
+                option.text.startswith("-")
+                and "=" not in option.text
+                and looks_like_secret(option.text, value.text)
+            ):
                 yield value, (value.line, f"an argument after {option.text}")

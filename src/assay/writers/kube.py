@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from assay.errors import GuardError, ProbeError
 from assay.probes.kube.client import Kube
-from assay.probes.kube.discovery import resources
+from assay.probes.kube.discovery import api_resources
 from assay.probes.kube.paths import collection_of, one
-from assay.probes.kube.wire import MERGE, Answer, Wire
+from assay.probes.kube.wire import MERGE, ApiAnswer, Wire
 
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class KubeWriter:
         self.delete(api_version, kind, namespace, name)
         wait(f"{kind} {name} gone", lambda: self.get(api_version, kind, namespace, name) is None, patience)
 
-    def try_create(self, manifest: Mapping[str, Any]) -> Answer:
+    def try_create(self, manifest: Mapping[str, Any]) -> ApiAnswer:
         """Return the answer to a creation as a dry run: nothing is stored."""
         return self.wire.ask("POST", f"{collection_of(manifest)}?dryRun=All", manifest)
 
@@ -119,7 +119,7 @@ class KubeWriter:
         """Return every object, of every kind that can be listed and deleted, that a label selector picks."""
         return [
             found
-            for resource in resources(self.wire, NEEDED)
+            for resource in api_resources(self.wire, NEEDED)
             for found in self._labelled(*resource, selector)
         ]
 

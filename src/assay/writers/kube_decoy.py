@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from assay.model import Attempt
-from assay.probes.kube.facts import part, rows
+from assay.probes.kube.fields import mapping_at, mappings_at
 from assay.probes.kube.paths import collection
-from assay.probes.kube.shapes import bare_namespace, pod_spec, workload
+from assay.probes.kube.shapes import bare_namespace, pod_spec, workload_manifest
 from assay.probes.kube.wire import Wire
 from assay.writers.kube import KubeWriter, wait
 
@@ -38,15 +38,15 @@ class Decoy:
         nothing runs.
         """
         kind, name = "ReplicationController", f"assay-{variant}"
-        self.writer.apply(workload(kind, self.namespace, pod_spec("container", image, image), name))
+        self.writer.apply(workload_manifest(kind, self.namespace, pod_spec("container", image, image), name))
         told = wait(f"{kind} {name}: a pod or a refusal", lambda: self._outcome(kind, name))
         return Attempt(controller_pod(variant), told == "made", "" if told == "made" else told)
 
     def _outcome(self, kind: str, name: str) -> str:
-        status = part(self.writer.get("v1", kind, self.namespace, name) or {}, "status")
+        status = mapping_at(self.writer.get("v1", kind, self.namespace, name) or {}, "status")
         failed = [
             c
-            for c in rows(status, "conditions")
+            for c in mappings_at(status, "conditions")
             if (c.get("type"), c.get("status")) == ("ReplicaFailure", "True")
         ]
         return (
@@ -62,7 +62,7 @@ def controller_pod(variant: str) -> str:
 
 
 @contextmanager
-def opened(wire: Wire, labels: Mapping[str, str]) -> Iterator[Decoy]:
+def decoy_namespace(wire: Wire, labels: Mapping[str, str]) -> Iterator[Decoy]:
     """Yield a fresh decoy namespace with `labels`, and delete it, waiting until it is gone, on every exit."""
     writer, name = KubeWriter(wire), f"assay-decoy-{secrets.token_hex(4)}"
     _sweep(writer)

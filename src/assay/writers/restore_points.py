@@ -14,10 +14,10 @@ from assay.backups.points import PREFIX
 from assay.config.profile import Profile
 from assay.errors import GuardError, ProbeError
 from assay.probes.s3.client import S3, Client, asking, connect
-from assay.probes.s3.facts import Version
+from assay.probes.s3.facts import ObjectVersion
 
 
-class PointWriter:
+class RestorePointWriter:
     """What a violation may do to the snapshots of a lab."""
 
     def __init__(self, s3: S3, client: Client) -> None:
@@ -25,7 +25,7 @@ class PointWriter:
         self._s3, self._client, self._bucket = s3, client, s3.buckets["etcd"]
 
     @classmethod
-    def from_profile(cls, profile: Profile) -> PointWriter:
+    def from_profile(cls, profile: Profile) -> RestorePointWriter:
         """Return the write side for the lab of `profile`.
 
         Raises:
@@ -80,7 +80,7 @@ class PointWriter:
         """Return the names of the objects that a listing shows."""
         return frozenset(one.ref for one in self._shown())
 
-    def _shown(self) -> list[Version]:
+    def _shown(self) -> list[ObjectVersion]:
         return [v for v in self._s3.versions(self._bucket, PREFIX) if v.shown]
 
     def _hide(self, key: str) -> None:

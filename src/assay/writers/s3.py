@@ -10,7 +10,7 @@ from typing import Any
 from assay.config.profile import Profile
 from assay.errors import GuardError, ProbeError
 from assay.probes.s3.client import S3, Client, asking, attempt, connect
-from assay.probes.s3.facts import Version
+from assay.probes.s3.facts import ObjectVersion
 
 
 PLANTED = "assay-planted-"
@@ -110,12 +110,12 @@ class S3Writer:
         finally:
             self._policy(bucket, before)
 
-    def shown(self, bucket: str) -> list[Version]:
+    def shown(self, bucket: str) -> list[ObjectVersion]:
         """Return the objects that a plain listing of a bucket shows."""
         return [one for one in self._s3.versions(bucket) if one.shown]
 
     @contextmanager
-    def hidden(self, version: Version) -> Iterator[str]:
+    def hidden(self, version: ObjectVersion) -> Iterator[str]:
         """Yield the name of an object that a delete marker hides while open.
 
         What it holds stays, locked or not. What is hidden stands in a bucket of its own before it is, so that

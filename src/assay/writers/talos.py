@@ -147,7 +147,7 @@ class TalosWriter:
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             try:
                 self._await(
-                    lambda: tls.knock(machine.address, port).state == "open",
+                    lambda: tls.probe_port(machine.address, port).state == "open",
                     f"{machine.address}:{port} opening",
                     20,
                 )

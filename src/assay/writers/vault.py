@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from assay.errors import GuardError, ProbeError
 from assay.formats.parsing import WRONG
 from assay.probes.vault import facts
-from assay.probes.vault.client import Door
+from assay.probes.vault.client import VaultConnection
 
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ class VaultWriter:
         shares = shares_of(profile.need_path("escrow.folder") / KIT)
         return cls(profile.vault.addresses, profile.need_path("vault.ca"), shares, profile.vault.entry)
 
-    def door(self, token: str = "", address: str = "") -> Door:
+    def door(self, token: str = "", address: str = "") -> VaultConnection:
         """Return a door to one member, or to any, with a token."""
-        return Door(address or self._any, self._ca, token)
+        return VaultConnection(address or self._any, self._ca, token)
 
     def unsealed(self, address: str) -> bool:
         """Unseal one member if it is sealed, and return whether it works now; one that is silent does not."""
@@ -122,7 +122,7 @@ class VaultWriter:
         self.door(token).need("post", "auth/token/revoke-self")
 
     @contextmanager
-    def root(self) -> Iterator[Door]:
+    def root(self) -> Iterator[VaultConnection]:
         """Yield a door with a root token that is revoked on the way out."""
         token = self.make_root()
         try:

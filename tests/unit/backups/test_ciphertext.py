@@ -15,8 +15,8 @@ import pytest
 
 from assay.backups.ciphertext import GZIP, HEADERS, deep_fault, fault, heads, kept_secrets
 from assay.errors import ProbeError
-from assay.formats.tools import opens
-from assay.probes.s3.facts import Version
+from assay.formats.tools import tool_opens
+from assay.probes.s3.facts import ObjectVersion
 
 
 RANDOM = bytes(hashlib.shake_256(b"seed").digest(20_000))
@@ -94,14 +94,14 @@ def test_a_long_header_of_age_is_read_whole() -> None:
     asked = []
 
     class Store:
-        def head(self, version: Version, most: int = 4096) -> bytes:
+        def head(self, version: ObjectVersion, most: int = 4096) -> bytes:
             asked.append((version.key, most))
             return stored[version.key][:most]
 
-        def heads(self, versions: list[Version]) -> list[bytes]:
+        def heads(self, versions: list[ObjectVersion]) -> list[bytes]:
             return [self.head(one) for one in versions]
 
-    one = Version("b", "k", "1", 9, dt.datetime(2026, 11, 24, tzinfo=dt.UTC), latest=True)
+    one = ObjectVersion("b", "k", "1", 9, dt.datetime(2026, 11, 24, tzinfo=dt.UTC), latest=True)
     store: Any = Store()
     read = heads(store, [dataclasses.replace(one, key=key, size=len(raw)) for key, raw in stored.items()])
     assert [bool(fault(head)) for head in read] == [False, True, True, False, True]
@@ -117,16 +117,16 @@ def test_a_full_disk_says_nothing_about_a_backup(tmp_path: Path, script: str, re
     tool.chmod(0o755)
     if result is None:
         with pytest.raises(ProbeError, match="disk is full"):
-            opens(tool, [])
+            tool_opens(tool, [])
     else:
-        assert opens(tool, []) is result
+        assert tool_opens(tool, []) is result
     with pytest.raises(ProbeError, match="did not run"):
-        opens(tmp_path / "absent", [])
+        tool_opens(tmp_path / "absent", [])
 
 
 def test_a_tool_that_takes_too_long_is_not_a_tool_that_is_missing() -> None:
     with pytest.raises(ProbeError, match="did not end") as caught:
-        opens(Path("/bin/sleep"), [9], within=0.05)
+        tool_opens(Path("/bin/sleep"), [9], within=0.05)
     assert "[tools]" not in caught.value.remedy
 
 

@@ -14,18 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.backups import ciphertext, retention
-from assay.backups.retention import Kept, documented
+from assay.backups.retention import RetentionRule, documented
 from assay.config.profile import S3Access
 from assay.errors import ProbeError
 from assay.formats.resource import Resource
-from assay.probes.postgres import Archiver, Sql, following
+from assay.probes.postgres import Archiver, Postgres, following
 from assay.probes.s3.client import S3
-from assay.probes.s3.facts import Expiry, Lock, Version
+from assay.probes.s3.facts import Expiry, Lock, ObjectVersion
 from assay.probes.terraform.buckets import DeclaredBucket, declared_buckets
 
 
-ONE = Kept("etcd", 3600.0, 30, 30, 30)
-TOOL = Kept("postgres", 300.0, 30, 30, 35, "tool")
+ONE = RetentionRule("etcd", 3600.0, 30, 30, 30)
+TOOL = RetentionRule("postgres", 300.0, 30, 30, 35, "tool")
 TABLE = """# x
 | a | b |
 |---|---|
@@ -49,11 +49,11 @@ def bucket(days: int | None = 30, noncurrent: int | None = 30, current: int | No
 NOW = dt.datetime.now(dt.UTC)
 
 
-def version(key: str, age: float = 0) -> Version:
-    return Version("b", key, "1", 1, NOW - dt.timedelta(seconds=age), latest=True)
+def version(key: str, age: float = 0) -> ObjectVersion:
+    return ObjectVersion("b", key, "1", 1, NOW - dt.timedelta(seconds=age), latest=True)
 
 
-def segment(number: int, line: int = 1) -> Version:
+def segment(number: int, line: int = 1) -> ObjectVersion:
     return version(f"p/archive/p/15-1/x/{line:08X}{number // 256:08X}{number % 256:08X}-{'a' * 40}.zst")
 
 
@@ -201,7 +201,7 @@ def test_segments_are_named_and_follow_each_other() -> None:
     assert following("0000000100000000000000FF") in names
 
 
-class Idle(Sql):
+class Idle(Postgres):
     """A server that says so of itself."""
 
     def __init__(self, last: str, name: str, timeout: str = "60", failing: bool = False) -> None:
@@ -228,7 +228,7 @@ def test_an_idle_database_lacks_nothing() -> None:
      (Idle(LAST, NEXT, failing=True), {LAST})],
     ids=["not in the store", "one is waiting", "never closed", "failing"],
 )  # fmt: skip
-def test_nobody_can_say(server: Sql, stored: set[str]) -> None:
+def test_nobody_can_say(server: Postgres, stored: set[str]) -> None:
     assert server.unarchived(stored) is None
 
 

@@ -21,7 +21,7 @@ def test_real_snapshot(tmp_path: Path) -> None:
     """40 living keys, as etcd's own tool counts: one deleted, one rewritten, one in clear."""
     path = tmp_path / "s.db"
     path.write_bytes(RECORDED)
-    content = snapshot.read(path)
+    content = snapshot.read_snapshot(path)
     assert (len(content.keys), content.superseded) == (40, 3)
     found = {one.key.rsplit("/", 1)[1]: one.provider for one in content.under("/registry/secrets/")}
     assert (found["plain"], found["s4"], found["s5"], "s3" in found) == ("", "aescbc", "secretbox", False)
@@ -34,7 +34,7 @@ def test_cut_short(cut: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("s") / "s.db"
     path.write_bytes(RECORDED[:cut])
     with pytest.raises(ProbeError):
-        snapshot.read(path)
+        snapshot.read_snapshot(path)
 
 
 @given(at=st.integers(0, len(RECORDED) - DIGEST - 1), value=st.integers(0, 255))
@@ -45,7 +45,7 @@ def test_damage_under_a_right_checksum(at: int, value: int, tmp_path_factory: py
     path = tmp_path_factory.mktemp("s") / "s.db"
     path.write_bytes(bytes(body) + hashlib.sha256(body).digest())
     with contextlib.suppress(ProbeError):
-        snapshot.read(path)
+        snapshot.read_snapshot(path)
 
 
 def test_wrong_checksum(tmp_path: Path) -> None:

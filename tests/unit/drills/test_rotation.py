@@ -21,8 +21,8 @@ from assay.drills.rotation import RotationDrill
 from assay.errors import AssumptionError, ProbeError
 from assay.model import Attempt
 from assay.origins import external_secrets
-from assay.origins.secret_holders import ONCE, PART, VARIABLE, Spared, holders
-from assay.probes.postgres import WRONG, Sql
+from assay.origins.secret_holders import ONCE, PART, VARIABLE, RotationExemption, holders
+from assay.probes.postgres import WRONG, Postgres
 
 
 SCRIPT = Path(__file__).parents[3] / "lab" / "components" / "postgres" / "roles.py"
@@ -136,7 +136,7 @@ def test_a_pod_without_an_owner_is_restarted_by_nobody() -> None:
 
 
 def test_what_is_spared_has_a_reason_and_is_never_the_canary() -> None:
-    spared = Spared(
+    spared = RotationExemption(
         ["Secret shop/*=read at the start", "Pod shop/job-*=ends by itself"], "Secret shop/canary"
     )
     assert spared.covers("Secret shop/app")
@@ -146,7 +146,7 @@ def test_what_is_spared_has_a_reason_and_is_never_the_canary() -> None:
     assert spared.used == {"Secret shop/app": "read at the start", "Pod shop/job-1": "ends by itself"}
     for bare in ("Secret shop/*", "Secret shop/*="):
         with pytest.raises(AssumptionError, match="glob=reason"):
-            Spared([bare], "")
+            RotationExemption([bare], "")
 
 
 class Platform:
@@ -284,7 +284,7 @@ def test_only_a_refused_password_is_a_refusal(
         raise psycopg.OperationalError(words)
 
     monkeypatch.setattr(psycopg, "connect", connect)
-    sql = Sql({"host": "db", "port": "5432", "dbname": "shop", "user": "auditor"})
+    sql = Postgres({"host": "db", "port": "5432", "dbname": "shop", "user": "auditor"})
     if raises:
         with pytest.raises(ProbeError):
             sql.login("canary", "not shown")

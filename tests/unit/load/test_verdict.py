@@ -12,31 +12,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import AssumptionError, ProbeError
-from assay.load.plan import Generator, Plan, Run, Sample, due_times, read_plan, read_run
+from assay.load.plan import Generator, LoadPlan, LoadSample, Run, due_times, read_plan, read_run
 from assay.load.verdict import (
     allowed,
     autocorrelation,
     blocks,
     clopper_pearson,
-    decided,
+    generator_fault,
     invalid,
     johnson,
-    judge,
-    own_fault,
+    judge_load,
     quantile,
+    require_decided,
 )
 from assay.model import Verdict
 
 
 LIMIT, SHARE = 0.2, 0.05
 CALM = Generator(arrivals=0, gap=0.11, busiest=0.2, echo=(0.001,) * 30)
-PLAN = Plan("https://api.test.example", "/items", "api.test.example", "", 20.0, 20, 1500, 1)
+PLAN = LoadPlan("https://api.test.example", "/items", "api.test.example", "", 20.0, 20, 1500, 1)
 
 
-def made(latency: list[float], plan: Plan = PLAN, generator: Generator = CALM, lag: float = 0.001) -> Run:
+def made(latency: list[float], plan: LoadPlan = PLAN, generator: Generator = CALM, lag: float = 0.001) -> Run:
     """Return a run whose arrivals took `latency`; infinite means unanswered."""
     samples = [
-        Sample(
+        LoadSample(
             i,
             due,
             due + lag,
@@ -98,42 +98,42 @@ def test_autocorrelation_of_bursts_and_of_nothing() -> None:
 
 
 def test_fast_is_a_pass() -> None:
-    judgement = judge(made(spread(0)), LIMIT, SHARE)
+    judgement = judge_load(made(spread(0)), LIMIT, SHARE)
     assert judgement.verdict is Verdict.PASS
     assert judgement.p95.value == pytest.approx(0.02)
 
 
 def test_three_per_cent_apart_is_a_pass_with_its_bound() -> None:
-    judgement = judge(made(spread(45)), LIMIT, SHARE)
+    judgement = judge_load(made(spread(45)), LIMIT, SHARE)
     assert judgement.passed
     assert judgement.share == pytest.approx(0.03)
     assert 0.03 < max(judgement.independent.upper, judgement.clustered.upper) < 0.05
 
 
 def test_twelve_per_cent_late_is_a_fail() -> None:
-    judgement = judge(made(spread(180)), LIMIT, SHARE)
+    judgement = judge_load(made(spread(180)), LIMIT, SHARE)
     assert judgement.verdict is Verdict.FAIL
     assert judgement.p95.value == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize("count", [66, 75, 84])
 def test_near_the_limit_is_inconclusive_and_never_a_pass(count: int) -> None:
-    judgement = judge(made(spread(count)), LIMIT, SHARE)
+    judgement = judge_load(made(spread(count)), LIMIT, SHARE)
     assert judgement.verdict is Verdict.ERROR
     assert "inconclusive" in judgement.reason
     with pytest.raises(AssumptionError, match="inconclusive"):
-        decided(judgement)
+        require_decided(judgement)
 
 
 def test_exactly_the_limit_counts_against_the_platform() -> None:
-    assert judge(made([0.02] * PLAN.warm + [0.2] * PLAN.judged), 0.2, SHARE).over >= PLAN.judged * 0.4
-    whole = Plan("u", "/", "", "", 20.0, 0, 1500, 1)
-    samples = tuple(Sample(i, float(i), float(i), i + 0.25, 200, True, "", False) for i in range(1500))
-    assert judge(Run(whole, samples, replace(CALM, arrivals=1500)), 0.25, SHARE).over == 1500
+    assert judge_load(made([0.02] * PLAN.warm + [0.2] * PLAN.judged), 0.2, SHARE).over >= PLAN.judged * 0.4
+    whole = LoadPlan("u", "/", "", "", 20.0, 0, 1500, 1)
+    samples = tuple(LoadSample(i, float(i), float(i), i + 0.25, 200, True, "", False) for i in range(1500))
+    assert judge_load(Run(whole, samples, replace(CALM, arrivals=1500)), 0.25, SHARE).over == 1500
 
 
 def test_unanswered_arrivals_are_exceedances_and_p95_says_so() -> None:
-    judgement = judge(made(spread(180, slow=float("inf"))), LIMIT, SHARE)
+    judgement = judge_load(made(spread(180, slow=float("inf"))), LIMIT, SHARE)
     assert judgement.verdict is Verdict.FAIL
     assert judgement.undelivered == 180
     assert judgement.p95.value == float("inf")
@@ -144,7 +144,7 @@ def test_fast_errors_are_exceedances() -> None:
     refused = tuple(
         replace(s, ok=False, status=503, why="status 503") if s.seq % 8 == 0 else s for s in run.samples
     )
-    judgement = judge(replace(run, samples=refused), LIMIT, SHARE)
+    judgement = judge_load(replace(run, samples=refused), LIMIT, SHARE)
     assert judgement.verdict is Verdict.FAIL
     assert judgement.errors > 150
 
@@ -154,7 +154,7 @@ def test_stalls_do_not_pass_where_independent_requests_would() -> None:
     latency = [0.02] * PLAN.arrivals
     for start in (400, 1100):
         latency[start : start + 28] = [0.5] * 28
-    judgement = judge(made(latency), LIMIT, SHARE)
+    judgement = judge_load(made(latency), LIMIT, SHARE)
     assert judgement.independent.upper < SHARE
     assert judgement.verdict is Verdict.ERROR
 
@@ -184,7 +184,7 @@ def test_our_own_lateness_is_no_failure_of_the_platform() -> None:
     late = tuple(
         replace(s, sent=s.due + 0.3, done=s.due + 0.32) if s.seq % 8 == 0 else s for s in run.samples
     )
-    judgement = judge(replace(run, samples=late), LIMIT, SHARE)
+    judgement = judge_load(replace(run, samples=late), LIMIT, SHARE)
     assert judgement.verdict is Verdict.ERROR
     assert "late" in judgement.reason
 
@@ -199,21 +199,23 @@ def test_our_own_lateness_is_no_failure_of_the_platform() -> None:
 )
 def test_a_busy_generator_cannot_blame_the_platform(generator: Generator, words: str) -> None:
     run = made(spread(180), generator=generator)
-    assert words in own_fault(run, LIMIT)
-    assert judge(run, LIMIT, SHARE).verdict is Verdict.ERROR
+    assert words in generator_fault(run, LIMIT)
+    assert judge_load(run, LIMIT, SHARE).verdict is Verdict.ERROR
 
 
 def test_a_busy_generator_may_still_pass_the_platform() -> None:
-    assert judge(made(spread(0), generator=replace(CALM, busiest=0.9)), LIMIT, SHARE).passed
+    assert judge_load(made(spread(0), generator=replace(CALM, busiest=0.9)), LIMIT, SHARE).passed
 
 
 def test_a_generator_that_stood_still_says_nothing() -> None:
     assert "stood still" in invalid(made(spread(0), generator=replace(CALM, gap=3.0)))
-    assert judge(made(spread(0), generator=replace(CALM, gap=3.0)), LIMIT, SHARE).verdict is Verdict.ERROR
+    assert (
+        judge_load(made(spread(0), generator=replace(CALM, gap=3.0)), LIMIT, SHARE).verdict is Verdict.ERROR
+    )
 
 
 def test_nothing_answered_is_an_error_not_a_fail() -> None:
-    judgement = judge(made([float("inf")] * PLAN.arrivals), LIMIT, SHARE)
+    judgement = judge_load(made([float("inf")] * PLAN.arrivals), LIMIT, SHARE)
     assert judgement.verdict is Verdict.ERROR
     assert "not one of" in judgement.reason
 

@@ -8,7 +8,7 @@ import pytest
 
 from assay.config.profile import SopsAccess
 from assay.errors import ProbeError
-from assay.origins.configmaps import ConfigMaps, faults
+from assay.origins.configmaps import ConfigMaps, configmap_faults
 from assay.probes.sops.client import Sops
 from assay.proof.sops_sample import PASSWORD
 
@@ -16,7 +16,7 @@ from assay.proof.sops_sample import PASSWORD
 def found(folder: Path, *sensitive: str) -> list[str]:
     """Return the names of what may not stay."""
     entries = ConfigMaps(Sops(SopsAccess(), folder).everything).entries
-    return [fault.ref.partition("/")[2] for fault in faults(entries, sensitive)]
+    return [fault.ref.partition("/")[2] for fault in configmap_faults(entries, sensitive)]
 
 
 @pytest.mark.parametrize(

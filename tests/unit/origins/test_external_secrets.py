@@ -16,14 +16,20 @@ from hypothesis import strategies as st
 
 from assay.formats.yaml_text import documents
 from assay.origins import external_secrets, kube_secrets
-from assay.origins.levels import Neither, Sources, Step, Synced, climb
+from assay.origins.levels import (
+    ControllerOwned,
+    ExternalSecretSpec,
+    ProvenanceStep,
+    Sources,
+    classify_secrets,
+)
 from assay.origins.secret_uses import declared_secrets
 from assay.origins.template import filled
 from assay.probes.kube.wire import Wire
-from assay.secretscan.fingerprint import Marker
+from assay.secretscan.fingerprint import Fingerprinter
 
 
-MARKER = Marker()
+MARKER = Fingerprinter()
 VALUE = "kQ93-vLmZ0pWtXy7bb"
 NOW = time.time()
 OTHER, BEFORE = "other", "before-2024-abcdefg"
@@ -93,14 +99,14 @@ def secret(name: str = "app", owned: bool = True, manager: str = "", **data: str
     }  # fmt: skip
 
 
-def climbed(item: Object, *about: Object, written: float = 0.0, **lists: Any) -> list[Step]:  # noqa: ANN401 - lists
+def climbed(item: Object, *about: Object, written: float = 0.0, **lists: Any) -> list[ProvenanceStep]:  # noqa: ANN401 - lists
     lists = {"secretstores": [store()], **lists}
     cluster: Any = Cluster(secrets=[item], externalsecrets=list(about), **lists)
-    known = external_secrets.synced(cluster, "kv")
-    found = kube_secrets.held(cluster, MARKER, external_secrets.templates(known))
+    known = external_secrets.external_secret_specs(cluster, "kv")
+    found = kube_secrets.secret_objects(cluster, MARKER, external_secrets.templates(known))
     entries = {"shop/app": {key: MARKER.mark(text.encode()).hex() for key, text in ENTRY.items()}}
-    rules = [Neither.read("shop/app|Opaque|argocd-server=its own")]
-    return climb(found, Sources(known, (), entries, rules, "gitops", {"shop/app": written}, NOW))
+    rules = [ControllerOwned.read("shop/app|Opaque|argocd-server=its own")]
+    return classify_secrets(found, Sources(known, (), entries, rules, "gitops", {"shop/app": written}, NOW))
 
 
 def one(path: str = "shop/app", key: str = "password", **more: object) -> dict[str, Any]:
@@ -181,7 +187,7 @@ LONG = "application-of-the-shop-in-europe"
 
 
 def test_the_operators_long_names_are_digests() -> None:
-    known = Synced("shop", LONG, "", "app", "vault", "")
+    known = ExternalSecretSpec("shop", LONG, "", "app", "vault", "")
     assert known.manager.startswith("externalsecrets.external-secrets.io/sha3/9efa85e65f0e3adec861126a")
     (step,) = climbed(secret(LONG, manager=known.manager, password=VALUE), external(WHOLE, name=LONG))
     assert step.rung == "R4"
@@ -189,12 +195,12 @@ def test_the_operators_long_names_are_digests() -> None:
 
 def test_an_older_version_of_the_operator_is_read() -> None:
     cluster: Any = Cluster("v1beta1", externalsecrets=[external(WHOLE)], secretstores=[store()])
-    assert [found.name for found in external_secrets.synced(cluster, "kv")] == ["app"]
+    assert [found.name for found in external_secrets.external_secret_specs(cluster, "kv")] == ["app"]
 
 
 def test_an_operator_without_cluster_stores_has_none() -> None:
     cluster: Any = Cluster(externalsecrets=[external(WHOLE)])
-    (found,) = external_secrets.synced(cluster, "kv")
+    (found,) = external_secrets.external_secret_specs(cluster, "kv")
     assert found.fault == "its store, SecretStore vault, is not there"
 
 
@@ -213,7 +219,7 @@ def test_what_an_external_secret_makes_is_declared(text: str, secret: str) -> No
 # templates ------------------------------------------------------------------------------------------
 
 
-def rendered(text: str, value: str, key: str = "conf") -> Step:
+def rendered(text: str, value: str, key: str = "conf") -> ProvenanceStep:
     refs = {name: {"key": "shop/app", "property": name} for name in ENTRY}
     data = {"data": [{"secretKey": name, "remoteRef": ref} for name, ref in refs.items()]}
     (step,) = climbed(secret(**{key: value}), external(data, {"template": {"data": {key: text}}}))
@@ -316,7 +322,7 @@ def test_what_others_wrote_is_not_pending() -> None:
 ])  # fmt: skip
 def test_what_everybody_may_know_is_not_looked_for(key: str, text: str) -> None:
     cluster: Any = Cluster(secrets=[secret(**{key: text})])
-    assert not kube_secrets.held(cluster, MARKER, {})[0].private
+    assert not kube_secrets.secret_objects(cluster, MARKER, {})[0].private
 
 
 @pytest.mark.parametrize(("key", "text"), [
@@ -328,4 +334,4 @@ def test_what_everybody_may_know_is_not_looked_for(key: str, text: str) -> None:
 ])  # fmt: skip
 def test_what_nobody_has_by_chance_is_looked_for(key: str, text: str) -> None:
     cluster: Any = Cluster(secrets=[secret(**{key: text})])
-    assert kube_secrets.held(cluster, MARKER, {})[0].private == {MARKER.mark(text.encode())}
+    assert kube_secrets.secret_objects(cluster, MARKER, {})[0].private == {MARKER.mark(text.encode())}

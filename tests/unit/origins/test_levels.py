@@ -14,13 +14,21 @@ from hypothesis import strategies as st
 
 from assay.errors import AssumptionError, ProbeError
 from assay.origins import external_secrets, kube_secrets
-from assay.origins.levels import Filed, Held, Neither, Sources, Step, Synced, climb
+from assay.origins.levels import (
+    ControllerOwned,
+    ExternalSecretSpec,
+    ProvenanceStep,
+    SecretObject,
+    SopsSecret,
+    Sources,
+    classify_secrets,
+)
 from assay.origins.tracer import by_owner
-from assay.probes.kube.wire import Answer
-from assay.secretscan.fingerprint import Marker
+from assay.probes.kube.wire import ApiAnswer
+from assay.secretscan.fingerprint import Fingerprinter
 
 
-MARKER = Marker()
+MARKER = Fingerprinter()
 VALUE = "kQ93-vLmZ0pWtXy7bb"
 OPERATOR = "externalsecrets.external-secrets.io/app"
 
@@ -29,26 +37,26 @@ def mark(text: str) -> bytes:
     return MARKER.mark(text.encode())
 
 
-def held(**more: object) -> Held:
-    base = Held(
+def held(**more: object) -> SecretObject:
+    base = SecretObject(
         "shop", "app", "Opaque", (("ExternalSecret", "app", "uid-1"),),
         {"password": frozenset({OPERATOR})}, {"password": mark(VALUE)},
     )  # fmt: skip
     return dataclasses.replace(base, **more)  # type: ignore[arg-type]
 
 
-def synced(**more: object) -> Synced:
-    base = Synced("shop", "app", "uid-1", "app", "vault", "", extracts=("shop/app",))
+def synced(**more: object) -> ExternalSecretSpec:
+    base = ExternalSecretSpec("shop", "app", "uid-1", "app", "vault", "", extracts=("shop/app",))
     return dataclasses.replace(base, **more)  # type: ignore[arg-type]
 
 
-def sources(*known: Synced, **more: object) -> Sources:
+def sources(*known: ExternalSecretSpec, **more: object) -> Sources:
     base = Sources(known, (), {"shop/app": {"password": mark(VALUE).hex()}}, (), "gitops")
     return dataclasses.replace(base, **more)  # type: ignore[arg-type]
 
 
-def one(what: Held, known: Sources) -> Step:
-    (step,) = climb([what], known)
+def one(what: SecretObject, known: Sources) -> ProvenanceStep:
+    (step,) = classify_secrets([what], known)
     return step
 
 
@@ -71,7 +79,7 @@ def test_a_value_of_vault_is_equal() -> None:
         (held(marks={"password": mark("another")}), sources(synced()), "R3", "not the source's"),
     ],
 )
-def test_each_rung_says_what_is_missing(what: Held, known: Sources, rung: str, word: str) -> None:
+def test_each_rung_says_what_is_missing(what: SecretObject, known: Sources, rung: str, word: str) -> None:
     step = one(what, known)
     assert (step.rung, word in step.missing, step.proven) == (rung, True, False), step
 
@@ -81,8 +89,8 @@ def test_a_source_without_the_value_is_not_equal() -> None:
     assert one(held(), sources(known)).missing == "the source has no such value"
 
 
-def filed(value: str = VALUE) -> Filed:
-    return Filed("secrets/shop.sops.yaml", "shop", "app", {"password": mark(value)})
+def filed(value: str = VALUE) -> SopsSecret:
+    return SopsSecret("secrets/shop.sops.yaml", "shop", "app", {"password": mark(value)})
 
 
 @pytest.mark.parametrize(
@@ -94,13 +102,13 @@ def filed(value: str = VALUE) -> Filed:
         ({"kubectl"}, filed(), "R1"),
     ],
 )
-def test_a_file_is_a_source(writers: set[str], file: Filed, rung: str) -> None:
+def test_a_file_is_a_source(writers: set[str], file: SopsSecret, rung: str) -> None:
     what = held(owners=(), writers={"password": frozenset(writers)})
     assert one(what, sources(filed=(file,))).rung == rung
 
 
 def test_what_a_controller_makes_is_classified_by_name_type_and_writer() -> None:
-    rule = Neither.read("shop/*|Opaque|maker=its own")
+    rule = ControllerOwned.read("shop/*|Opaque|maker=its own")
     made = held(owners=(), writers={"password": frozenset({"maker"})})
     assert one(made, sources(neither=(rule,))).rung == "R0"
     unknown = dataclasses.replace(made, writers={})
@@ -116,7 +124,7 @@ def test_what_a_controller_makes_is_classified_by_name_type_and_writer() -> None
 @pytest.mark.parametrize("entry", ["", "a=b", "a|b=c", "a|b|=c", "a|b|c=", "a|b|c|d=e", "a|b|c"])
 def test_a_rule_is_written_whole(entry: str) -> None:
     with pytest.raises(AssumptionError):
-        Neither.read(entry)
+        ControllerOwned.read(entry)
 
 
 # templates ------------------------------------------------------------------------------------------
@@ -134,12 +142,12 @@ class Wire:
     def each(self, path: str, make: Callable[[dict[str, Any]], Any]) -> list[Any]:
         return [make(item) for item in self.items(path)]
 
-    def ask(self, _: str, path: str) -> Answer:
+    def ask(self, _: str, path: str) -> ApiAnswer:
         known = any(one.startswith(f"{path}/") for one in self.lists)
         ref = {"groupVersion": "external-secrets.io/v1"}
-        return Answer(200 if known else 404, {"preferredVersion": ref, "versions": [ref]})
+        return ApiAnswer(200 if known else 404, {"preferredVersion": ref, "versions": [ref]})
 
-    def need(self, answer: Answer, *_: str) -> Answer:
+    def need(self, answer: ApiAnswer, *_: str) -> ApiAnswer:
         return answer
 
     def get(self, path: str) -> dict[str, Any]:
@@ -195,12 +203,12 @@ def secret(text: str, key: str = "line") -> dict[str, Any]:
     }
 
 
-def climbed(item: dict[str, Any], about: dict[str, Any]) -> Step:
+def climbed(item: dict[str, Any], about: dict[str, Any]) -> ProvenanceStep:
     asked = kube(secrets=[item], external=[about], stores=[STORE])
-    known = external_secrets.synced(asked, "kv")
-    found = kube_secrets.held(asked, MARKER, external_secrets.templates(known))
+    known = external_secrets.external_secret_specs(asked, "kv")
+    found = kube_secrets.secret_objects(asked, MARKER, external_secrets.templates(known))
     entries = {"shop/app": {"username": mark("shop").hex(), "password": mark(VALUE).hex()}}
-    (step,) = climb(found, Sources(known, (), entries, (), "gitops"))
+    (step,) = classify_secrets(found, Sources(known, (), entries, (), "gitops"))
     return step
 
 
@@ -247,21 +255,21 @@ def test_one_placeholder_has_one_text() -> None:
 
 def test_another_store_is_not_vault() -> None:
     other = {**STORE, "spec": {"provider": {"kubernetes": {}}}}
-    (found,) = external_secrets.synced(kube(external=[external({})], stores=[other]), "kv")
+    (found,) = external_secrets.external_secret_specs(kube(external=[external({})], stores=[other]), "kv")
     assert "kubernetes, not Vault" in found.fault
-    assert external_secrets.synced(kube(), "kv") == []
+    assert external_secrets.external_secret_specs(kube(), "kv") == []
 
 
 def test_a_value_that_is_no_base64_is_no_value() -> None:
     item = {**secret("x"), "data": {"line": "%%%"}}
     with pytest.raises(ProbeError, match="no base64"):
-        kube_secrets.held(kube(secrets=[item]), MARKER, {})
+        kube_secrets.secret_objects(kube(secrets=[item]), MARKER, {})
 
 
 def test_large_and_binary_values_are_marked() -> None:
     raw = bytes(range(256)) * 4096
     item = {**secret("x"), "data": {"line": base64.b64encode(raw).decode()}}
-    (found,) = kube_secrets.held(kube(secrets=[item]), MARKER, {})
+    (found,) = kube_secrets.secret_objects(kube(secrets=[item]), MARKER, {})
     assert found.marks == {"line": MARKER.mark(raw)}
     assert VALUE not in repr(found)
 
@@ -270,13 +278,13 @@ def test_large_and_binary_values_are_marked() -> None:
 def test_any_bytes_are_a_value(raw: bytes) -> None:
     item = {**secret("x"), "data": {"line": base64.b64encode(raw).decode()}}
     template = {("shop", "app"): {"line": "a {{ .user }} b {{ .word }}"}}
-    (found,) = kube_secrets.held(kube(secrets=[item]), MARKER, template)
+    (found,) = kube_secrets.secret_objects(kube(secrets=[item]), MARKER, template)
     assert found.marks["line"] == MARKER.mark(raw)
 
 
 def test_of_two_files_for_one_key_the_one_with_the_value_counts() -> None:
     what = held(owners=(), writers={"password": frozenset({"gitops"})})
-    two = [Filed(f"{text}.yaml", "shop", "app", {"password": mark(text)}) for text in ("east", VALUE)]
+    two = [SopsSecret(f"{text}.yaml", "shop", "app", {"password": mark(text)}) for text in ("east", VALUE)]
     step = one(what, sources(filed=two))
     assert (step.rung, step.source) == ("R4", f"SOPS {VALUE}.yaml")
     step = one(held(owners=()), sources(filed=[two[0], dataclasses.replace(two[0], where="west.yaml")]))
@@ -299,13 +307,13 @@ def test_a_short_text_of_its_own_is_one(text: str, rung: str) -> None:
 
 
 def test_owners_are_summed_up_by_namespace() -> None:
-    rule = Neither.read("b/*|Opaque|maker=its own")
+    rule = ControllerOwned.read("b/*|Opaque|maker=its own")
     made = held(space="b", name="made", owners=(), writers={"password": frozenset({"maker"})})
     kept = held(space="b", name="kept", owners=(), writers={"password": frozenset({"gitops"})})
     lost = held(space="b", name="lost", kind="x", owners=(), writers={})
     file = dataclasses.replace(filed(), space="b", name="kept")
     stale = synced(space="c", fault="its ExternalSecret is not Ready")
-    found = climb(
+    found = classify_secrets(
         [held(), held(marks={"password": mark("another")}), made, kept, lost, held(space="c")],
         sources(synced(), stale, filed=(file,), neither=(rule,)),
     )

@@ -13,22 +13,22 @@ from hypothesis import strategies as st
 
 from assay.config.profile import SopsAccess
 from assay.errors import AssumptionError, ProbeError
-from assay.origins.levels import Step
+from assay.origins.levels import ProvenanceStep
 from assay.origins.machines import (
     BUNDLE,
-    Exempt,
-    Written,
-    climb_machines,
+    EncryptedConfig,
+    MachineExemption,
+    classify_machines,
 )
-from assay.origins.sops_secrets import configurations, filed
-from assay.origins.talos_secrets import carried, written
+from assay.origins.sops_secrets import encrypted_configs, sops_secrets
+from assay.origins.talos_secrets import encrypted_config, machine_secrets
 from assay.origins.tracer import by_owner
 from assay.probes.sops.client import Sops
-from assay.secretscan.fingerprint import Marker
-from assay.secretscan.machine_places import PLACES, secret_place, unnumbered
+from assay.secretscan.fingerprint import Fingerprinter
+from assay.secretscan.machine_places import PLACES, secret_place, without_indices
 
 
-MARKER = Marker()
+MARKER = Fingerprinter()
 VALUE = "kQ93-vLmZ0pWtXy7bb"
 JOIN, BOOT, OTHER = (".".join((first, "0123456789abcdef")) for first in ("ghijkl", "abcdef", "other1"))
 KEY = "short"
@@ -59,14 +59,14 @@ MADE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def known(*documents: dict[str, Any]) -> list[Written]:
-    found = [written(WHERE, one, MARKER) for one in documents]
+def known(*documents: dict[str, Any]) -> list[EncryptedConfig]:
+    found = [encrypted_config(WHERE, one, MARKER) for one in documents]
     return [one for one in found if one is not None]
 
 
-def steps(document: dict[str, Any], *files: dict[str, Any], exempt: str = "") -> list[Step]:
-    found = carried("cp-1", [document], MARKER, frozenset())
-    return climb_machines(found, known(*files), [Exempt.read(exempt)] if exempt else [])
+def steps(document: dict[str, Any], *files: dict[str, Any], exempt: str = "") -> list[ProvenanceStep]:
+    found = machine_secrets("cp-1", [document], MARKER, frozenset())
+    return classify_machines(found, known(*files), [MachineExemption.read(exempt)] if exempt else [])
 
 
 def changed(**machine: Any) -> dict[str, Any]:  # noqa: ANN401 - a configuration holds anything
@@ -157,15 +157,15 @@ def test_headers_for_manifests_are_secret_whatever_they_say() -> None:
 
 def test_documents_beside_the_main_one_are_read() -> None:
     tunnel = {"apiVersion": "v1alpha1", "kind": "WireguardConfig", "name": "wg0", "privateKey": KEY}
-    found = carried("w", [MADE, tunnel], MARKER, frozenset())
-    (step,) = [one for one in climb_machines(found, known(BUNDLED), []) if not one.proven]
+    found = machine_secrets("w", [MADE, tunnel], MARKER, frozenset())
+    (step,) = [one for one in classify_machines(found, known(BUNDLED), []) if not one.proven]
     assert step.key == "WireguardConfig wg0.privateKey"
-    assert all(one.proven for one in climb_machines(found, known(BUNDLED, tunnel), []))
+    assert all(one.proven for one in classify_machines(found, known(BUNDLED, tunnel), []))
 
 
 def test_a_copy_of_a_secret_is_one_here_too() -> None:
-    found = carried("w", [changed(sysctls={"a.b": VALUE})], MARKER, {MARKER.mark(VALUE.encode())})
-    (step,) = [one for one in climb_machines(found, known(BUNDLED), []) if not one.proven]
+    found = machine_secrets("w", [changed(sysctls={"a.b": VALUE})], MARKER, {MARKER.mark(VALUE.encode())})
+    (step,) = [one for one in classify_machines(found, known(BUNDLED), []) if not one.proven]
     assert (step.key, "copy" in step.missing) == ("machine.sysctls.a.b", True)
 
 
@@ -180,7 +180,7 @@ def test_what_is_no_secret_is_no_step() -> None:
 
 def test_a_machine_without_a_secret_was_not_read() -> None:
     with pytest.raises(ProbeError, match="Machine cp-1: no secret"):
-        carried("cp-1", [{"machine": {"type": "worker"}}], MARKER, frozenset())
+        machine_secrets("cp-1", [{"machine": {"type": "worker"}}], MARKER, frozenset())
 
 
 def test_the_policy_says_which_are_neither() -> None:
@@ -199,7 +199,7 @@ def test_the_policy_says_which_are_neither() -> None:
 @pytest.mark.parametrize("entry", ["", "a=b", "a|b", "a|b=", "|b=c", "a|=c", "a|b|c=d"])
 def test_a_rule_is_written_whole(entry: str) -> None:
     with pytest.raises(AssumptionError):
-        Exempt.read(entry)
+        MachineExemption.read(entry)
 
 
 def test_manifests_say_nothing_of_machines() -> None:
@@ -208,7 +208,7 @@ def test_manifests_say_nothing_of_machines() -> None:
 
 
 def test_no_value_is_shown() -> None:
-    found = carried("cp-1", [changed(files=[{"content": f"password={VALUE}"}])], MARKER, frozenset())
+    found = machine_secrets("cp-1", [changed(files=[{"content": f"password={VALUE}"}])], MARKER, frozenset())
     assert VALUE not in repr(found)
     assert "os-key" not in repr(known(BUNDLED)) + repr(found)
 
@@ -223,7 +223,7 @@ def test_the_report_is_by_machine() -> None:
 
 @pytest.mark.parametrize(("place", "path"), [("a[0].b[12].c", "a.b.c"), ("a.b", "a.b"), ("a[x].b", "a[x].b")])
 def test_numbers_of_lists_do_not_count(place: str, path: str) -> None:
-    assert unnumbered(place) == path
+    assert without_indices(place) == path
 
 
 @given(st.lists(st.text(max_size=12), max_size=5))
@@ -254,14 +254,14 @@ def stack(tmp_path: Path, clear: str, code: int = 0) -> Sops:
 
 def test_a_bundle_is_found_among_the_files(tmp_path: Path) -> None:
     sops = stack(tmp_path, yaml.safe_dump(BUNDLED))
-    found = carried("cp-1", [MADE], MARKER, frozenset())
-    assert all(one.proven for one in climb_machines(found, configurations(sops, MARKER), []))
-    assert filed(sops, MARKER) == []
+    found = machine_secrets("cp-1", [MADE], MARKER, frozenset())
+    assert all(one.proven for one in classify_machines(found, encrypted_configs(sops, MARKER), []))
+    assert sops_secrets(sops, MARKER) == []
 
 
 @pytest.mark.parametrize(("clear", "code"), [("", 128), ("a: [\n", 0), (f"a: {VALUE}: b\n", 0)])
 def test_what_does_not_open_is_an_error(tmp_path: Path, clear: str, code: int) -> None:
     with pytest.raises(ProbeError) as error:
-        configurations(stack(tmp_path, clear, code), MARKER)
+        encrypted_configs(stack(tmp_path, clear, code), MARKER)
     assert VALUE not in str(error.value)
     assert error.value.__cause__ is None

@@ -10,8 +10,8 @@ import pytest
 
 from assay.errors import ProbeError
 from assay.origins.terraform_secrets import in_plan, in_sources, in_state, sources
-from assay.probes.terraform.plan import Plan
-from assay.probes.terraform.state import State
+from assay.probes.terraform.plan import TerraformPlan
+from assay.probes.terraform.state import TerraformState
 
 
 VALUE = "kQ93-vLmZ0pWtXy7bb"
@@ -100,7 +100,7 @@ def plan(
     }
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(document))
-    found = in_plan(Plan(path))
+    found = in_plan(TerraformPlan(path))
     assert not any(VALUE in str(one) or SHORT in str(one) for one in found)
     return [(one.ref, one.why) for one in found]
 
@@ -163,7 +163,7 @@ def test_half_a_plan_is_not_judged(tmp_path: Path) -> None:
 
 def test_the_plan_of_the_platform_holds_no_secret() -> None:
     path = Path(__file__).parents[3] / "infra" / "testdata" / "plan.hand-made.json"
-    assert in_plan(Plan(path)) == []
+    assert in_plan(TerraformPlan(path)) == []
 
 
 # states ---------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def test_the_plan_of_the_platform_holds_no_secret() -> None:
 def state(tmp_path: Path, document: object) -> list[tuple[str, str]]:
     path = tmp_path / "a.tfstate"
     path.write_text(document if isinstance(document, str) else json.dumps(document))
-    found = in_state(State(path))
+    found = in_state(TerraformState(path))
     assert not any(VALUE in str(one) or SHORT in str(one) for one in found)
     return [(one.ref, one.why) for one in found]
 
@@ -237,4 +237,4 @@ def test_what_is_no_state_is_an_error(tmp_path: Path, text: str) -> None:
     with pytest.raises(ProbeError):
         state(tmp_path, text)
     with pytest.raises(ProbeError):
-        in_state(State(tmp_path / "none"))
+        in_state(TerraformState(tmp_path / "none"))

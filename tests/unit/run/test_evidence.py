@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from assay.cli import main
 from assay.errors import AssayError
-from assay.run.evidence import START, Judgement, Ledger, judgement, read_lines, verify
+from assay.run.evidence import START, EvidenceLog, Judgement, judgement_from, read_lines, verify
 
 
 ONE = Judgement(
@@ -22,7 +22,7 @@ ONE = Judgement(
 
 def written(path: Path, count: int = 3) -> Path:
     for _ in range(count):
-        Ledger(path, {"run": "r"}).append(ONE.row())
+        EvidenceLog(path, {"run": "r"}).append(ONE.row())
     return path
 
 
@@ -30,7 +30,7 @@ def test_a_ledger_opened_again_goes_on(tmp_path: Path) -> None:
     lines = read_lines(written(tmp_path / "e.jsonl"))
     assert verify(lines)[0] == 3
     assert lines[0]["prev"] == START
-    assert judgement(lines[2]) == ONE
+    assert judgement_from(lines[2]) == ONE
 
 
 @pytest.mark.parametrize("change", ["value", "removed", "swapped", "first"])
@@ -57,7 +57,7 @@ def test_verify_prints_the_head(tmp_path: Path) -> None:
 
 
 def test_only_allowed_fields_are_written(tmp_path: Path) -> None:
-    Ledger(tmp_path / "e.jsonl", {"run": "r", "password": "x"}).append({**ONE.row(), "raw": "s3cr3t"})
+    EvidenceLog(tmp_path / "e.jsonl", {"run": "r", "password": "x"}).append({**ONE.row(), "raw": "s3cr3t"})
     assert "s3cr3t" not in (tmp_path / "e.jsonl").read_text()
     assert "password" not in (tmp_path / "e.jsonl").read_text()
 
@@ -84,8 +84,8 @@ def test_any_text_and_number_come_back(
         numbers=(("m", number, "s"),),
         notes={key: text},
     )
-    Ledger(path, {}).append(one.row())
-    assert judgement(read_lines(path)[0]).row() == json.loads(json.dumps(one.row()))
+    EvidenceLog(path, {}).append(one.row())
+    assert judgement_from(read_lines(path)[0]).row() == json.loads(json.dumps(one.row()))
 
 
 def test_no_evidence_file_is_named(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from assay.secretscan.text import secrets_in
+from assay.secretscan.text import secrets_in_text
 
 
 LETTERS = string.ascii_letters + string.digits
@@ -239,7 +239,7 @@ def innocents(seed: int) -> list[File]:
 
 
 def found(files: list[File]) -> list[File]:
-    return [one for one in files if secrets_in(one.path, one.text)]
+    return [one for one in files if secrets_in_text(one.path, one.text)]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

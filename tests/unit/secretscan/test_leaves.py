@@ -14,19 +14,19 @@ import pytest
 from assay.errors import AssumptionError
 from assay.formats.yaml_text import documents
 from assay.origins import helm_record, kube_leaves
-from assay.origins.configmaps import Entry
-from assay.origins.leaks import Version
-from assay.origins.levels import Held
+from assay.origins.configmaps import ConfigMapEntry
+from assay.origins.leaks import FileVersion
+from assay.origins.levels import SecretObject
 from assay.origins.secret_uses import names_one
 from assay.probes.kube import wire as kube_wire
-from assay.probes.kube.discovery import resources
+from assay.probes.kube.discovery import api_resources
 from assay.probes.sops.file import SecretFile
 from assay.probes.vault import client as vault
-from assay.secretscan.fingerprint import Marker
-from assay.secretscan.leaves import Leaf, Shown, faults, walk
+from assay.secretscan.fingerprint import Fingerprinter
+from assay.secretscan.leaves import Leaf, PublicText, leaf_faults, walk
 
 
-MARKER = Marker()
+MARKER = Fingerprinter()
 VALUE = "kQ93-vLmZ0pWtXy7bb"
 
 
@@ -66,7 +66,7 @@ class Wire:
 )
 def test_a_secret_is_found_wherever_it_lies(name: str, text: str, found: bool) -> None:
     private = frozenset({mark(VALUE)})
-    wrong = faults([Leaf("ConfigMap a/b", f"data.{name}", name, text)], MARKER, private)
+    wrong = leaf_faults([Leaf("ConfigMap a/b", f"data.{name}", name, text)], MARKER, private)
     assert bool(wrong) == found, wrong
     assert all(VALUE not in str(offender) for offender in wrong)
 
@@ -91,9 +91,11 @@ def test_an_argument_goes_by_the_option_before_it() -> None:
 
 def test_the_annotations_of_a_secret_are_texts() -> None:
     copy = json.dumps({"stringData": {"password": VALUE}})
-    held = Held("a", "b", "Opaque", (), {}, {}, annotations={"kubectl.kubernetes.io/last-applied": copy})
+    held = SecretObject(
+        "a", "b", "Opaque", (), {}, {}, annotations={"kubectl.kubernetes.io/last-applied": copy}
+    )
     (leaf,) = kube_leaves.annotated([held])
-    assert faults([leaf], MARKER, frozenset())
+    assert leaf_faults([leaf], MARKER, frozenset())
     assert VALUE not in repr(held)
 
 
@@ -116,7 +118,7 @@ class Discovery:
 
 
 def test_what_only_an_older_version_knows_is_listed_too() -> None:
-    found = [path for _, _, path in resources(Discovery(), frozenset({"list"}))]  # type: ignore[arg-type]
+    found = [path for _, _, path in api_resources(Discovery(), frozenset({"list"}))]  # type: ignore[arg-type]
     assert found == ["/api/v1/pods", "/apis/a/v1/pods", "/apis/b/v2/new", "/apis/b/v1/old"]
 
 
@@ -150,7 +152,7 @@ PLACED = [
 @pytest.mark.parametrize(("kind", "more", "place"), PLACED)
 def test_every_kind_of_place_is_searched(kind: str, more: dict[str, Any], place: str) -> None:
     item = {**more, "metadata": {"namespace": "a", "name": "b", **more.get("metadata", {})}}
-    (found,) = faults(kube_leaves.of_object(kind, item), MARKER, frozenset())
+    (found,) = leaf_faults(kube_leaves.of_object(kind, item), MARKER, frozenset())
     assert (found.ref, found.why.partition(": ")[0]) == (f"{kind} a/b", place)
     assert VALUE not in str(found)
 
@@ -168,7 +170,7 @@ def test_every_kind_of_place_is_searched(kind: str, more: dict[str, Any], place:
     ],
 )
 def test_a_text_with_a_structure_is_read_by_it(name: str, text: str) -> None:
-    (found,) = faults([Leaf("ConfigMap a/b", f"data.{name}", name, text)], MARKER, frozenset())
+    (found,) = leaf_faults([Leaf("ConfigMap a/b", f"data.{name}", name, text)], MARKER, frozenset())
     assert "Xk9m" not in str(found)
 
 
@@ -177,7 +179,7 @@ def test_a_text_with_a_structure_is_read_by_it(name: str, text: str) -> None:
     {"key": "db_password", "value": VALUE, "type": "string"},
 ])  # fmt: skip
 def test_a_value_goes_by_the_name_beside_it(ref: dict[str, Any]) -> None:
-    (found,) = faults(walk("Application a/b", {"spec": [ref]}), MARKER, frozenset())
+    (found,) = leaf_faults(walk("Application a/b", {"spec": [ref]}), MARKER, frozenset())
     assert found.why == f"spec[0].value: a value under the name {ref.get('name') or ref['key']}"
 
 
@@ -203,35 +205,37 @@ def test_a_key_that_says_which_is_no_secret() -> None:
     copy = {"metadata": {"name": "b", "annotations": {APPLIED: json.dumps(item)}}}
     event = {"metadata": {"name": "b"}, "message": "references non-existent secret key: gcp-sa-key-2024.json"}
     leaves = [leaf for one in (item, copy, event) for leaf in kube_leaves.of_object("Pod", one)]
-    assert faults(leaves, MARKER, frozenset()) == []
+    assert leaf_faults(leaves, MARKER, frozenset()) == []
 
 
 @pytest.mark.parametrize("beside", [{}, {"cipher": "aes"}])
 def test_a_key_beside_anything_else_is_one(beside: dict[str, str]) -> None:
-    (found,) = faults(walk("ConfigMap a/b", {"encryption": {"key": VALUE, **beside}}), MARKER, frozenset())
+    (found,) = leaf_faults(
+        walk("ConfigMap a/b", {"encryption": {"key": VALUE, **beside}}), MARKER, frozenset()
+    )
     assert found.why == "encryption.key: a value under the name key"
 
 
 def test_what_is_made_for_everybody_to_read_is_no_secret_but_may_be_a_copy() -> None:
     item = {"metadata": {"name": "b"}, "status": {"authorizations": [{"challenges": [{"token": VALUE}]}]}}
-    shown = {Shown.read("Order|status.authorizations.challenges.token=published")}
+    shown = {PublicText.read("Order|status.authorizations.challenges.token=published")}
     leaves = list(kube_leaves.of_object("Order", item))
-    assert faults(leaves, MARKER, frozenset())
-    assert faults(leaves, MARKER, frozenset(), shown) == []
-    assert faults(leaves, MARKER, frozenset({mark(VALUE)}), shown)
-    assert faults(list(kube_leaves.of_object("Other", item)), MARKER, frozenset(), shown)
+    assert leaf_faults(leaves, MARKER, frozenset())
+    assert leaf_faults(leaves, MARKER, frozenset(), shown) == []
+    assert leaf_faults(leaves, MARKER, frozenset({mark(VALUE)}), shown)
+    assert leaf_faults(list(kube_leaves.of_object("Other", item)), MARKER, frozenset(), shown)
 
 
 @pytest.mark.parametrize("entry", ["", "Order", "Order|a", "|a=b", "Order|=b"])
 def test_an_entry_of_what_is_shown_is_written_whole(entry: str) -> None:
     with pytest.raises(AssumptionError):
-        Shown.read(entry)
+        PublicText.read(entry)
 
 
 @pytest.mark.parametrize("holder", [
-    vault.Answer(200, {"data": VALUE}), kube_wire.Answer(200, {"data": VALUE}), Leaf("a", "b", "c", VALUE),
-    documents(f"a: {VALUE}", "a.yaml")[0], Entry("a", "b", "c", VALUE, declared=False, sealed=False),
-    SecretFile("a", Path("a"), Path("a"), (), VALUE), Version("a", "b", VALUE.encode(), past=False),
+    vault.VaultAnswer(200, {"data": VALUE}), kube_wire.ApiAnswer(200, {"data": VALUE}), Leaf("a", "b", "c", VALUE),
+    documents(f"a: {VALUE}", "a.yaml")[0], ConfigMapEntry("a", "b", "c", VALUE, declared=False, sealed=False),
+    SecretFile("a", Path("a"), Path("a"), (), VALUE), FileVersion("a", "b", VALUE.encode(), past=False),
 ])  # fmt: skip
 def test_what_holds_a_value_does_not_show_it_in_a_frame(holder: object) -> None:
     assert VALUE not in repr(holder)
@@ -266,8 +270,8 @@ def release(packed: bool = True, **more: object) -> dict[str, Any]:
 
 
 def searched(item: dict[str, Any]) -> list[str]:
-    leaves, shut = helm_record.leaves(type("Kube", (), {"wire": Wire(item)})())  # type: ignore[arg-type]
-    found = [*shut, *faults(leaves, MARKER, frozenset({mark(f"{VALUE}-copied")}))]
+    leaves, shut = helm_record.record_texts(type("Kube", (), {"wire": Wire(item)})())  # type: ignore[arg-type]
+    found = [*shut, *leaf_faults(leaves, MARKER, frozenset({mark(f"{VALUE}-copied")}))]
     assert {one.ref for one in found} <= {"Secret shop/sh.helm.release.v1.db.v1"}
     assert VALUE not in str(found)
     return [one.why.partition(": ")[0] for one in found]

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from assay.drills.drivers import Driver, driver_of
-from assay.drills.engine.journal import HeldError, Journal, Stage, Undo, path_of, read
+from assay.drills.engine.journal import HeldError, Journal, Stage, Undo, path_of, read_journal
 from assay.drills.engine.signals import interruptible, uninterrupted
 from assay.drills.engine.watchdog import LIMIT, watched
 from assay.errors import AssayError, GuardError
@@ -190,7 +190,7 @@ def standing(profile: Profile) -> Standing:
         GuardError: the journal is damaged.
     """
     path = path_of(profile)
-    state, _ = read(path)
+    state, _ = read_journal(path)
     pending = tuple(undo for _, undo in state.pending)
     return Standing(state.stage, time.time() - state.since, pending, path.exists() and _held(profile))
 

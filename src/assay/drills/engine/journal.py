@@ -77,7 +77,7 @@ class Undo:
 
 
 @dataclass(slots=True)
-class State:
+class JournalState:
     """What a journal says: the stage, since when (seconds since 1970), what is not put back by its number."""
 
     stage: Stage = Stage.CLOSED
@@ -131,7 +131,7 @@ class Journal:
             raise _unwritable(why) from why
         _lock(self._file)
         try:
-            self.state, whole = read(path)
+            self.state, whole = read_journal(path)
         except GuardError:
             self.close()
             raise
@@ -183,13 +183,13 @@ class Journal:
         self.state.take({**links, **entry}, line)
 
 
-def read(path: Path) -> tuple[State, int]:
+def read_journal(path: Path) -> tuple[JournalState, int]:
     """Return what the journal at `path` says, and up to which byte; may be asked while a drill runs.
 
     Raises:
         GuardError: it is damaged before its last line, or cannot be read.
     """
-    state, kept = State(), 0
+    state, kept = JournalState(), 0
     try:
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
     except OSError as why:

@@ -10,7 +10,7 @@ T = TypeVar("T")
 _known: dict[tuple[object, ...], object] = {}
 
 
-def once(key: tuple[object, ...], drill: Callable[[], T]) -> T:
+def cached_per_session(key: tuple[object, ...], drill: Callable[[], T]) -> T:
     """Return what `drill` found when it was first asked for under `key`; an error is not kept.
 
     Args:
@@ -22,6 +22,6 @@ def once(key: tuple[object, ...], drill: Callable[[], T]) -> T:
     return cast("T", _known[key])
 
 
-def forget() -> None:
+def clear() -> None:
     """Forget what drills found, so that the next question drills again; for violations."""
     _known.clear()

@@ -59,7 +59,7 @@ class Quorum:
     def answers(self, node: Machine) -> bool:
         """Return True if the node's Talos API can be connected to."""
         try:
-            return tls.knock(node.address, API_PORT, 1.0).state == "open"
+            return tls.probe_port(node.address, API_PORT, 1.0).state == "open"
         except ProbeError:
             return False
 

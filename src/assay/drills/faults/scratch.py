@@ -25,7 +25,7 @@ ABSENT = (404, 409)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ScratchTarget:
     """What is restored where.
 
     Attributes:
@@ -56,15 +56,15 @@ class Place:
 
 
 BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
-POSTGRES = Place("postgres", "Restore PostgreSQL", "postgres-restored")
-VAULT = Place(
+POSTGRES = ScratchTarget("postgres", "Restore PostgreSQL", "postgres-restored")
+VAULT = ScratchTarget(
     "vault", "Restore Vault", "vault-restored", ("vault_snapshots",),
     (f"{BINDINGS}/vault-restored-token-review",), "assay-drill-",
 )  # fmt: skip
-PLACES: Mapping[str, Place] = {place.service: place for place in (POSTGRES, VAULT)}
+PLACES: Mapping[str, ScratchTarget] = {place.service: place for place in (POSTGRES, VAULT)}
 
 
-class Scratch:
+class ScratchNamespaces:
     """Sweeps the place of a restore; a target is the service's name."""
 
     def __init__(self, profile: Profile) -> None:
@@ -112,7 +112,7 @@ class Scratch:
                     door.need("delete", f"{old.mount}/metadata/{one}")
 
 
-def _place(target: str) -> Place:
+def _place(target: str) -> ScratchTarget:
     if target not in PLACES:
         raise GuardError(f"{target} is not restored beside the old one", "assay drill plan lists the drills")
     return PLACES[target]

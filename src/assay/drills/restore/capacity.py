@@ -19,7 +19,7 @@ LARGEST = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class RestoreSample:
     """One measured restore: bytes of data, seconds."""
 
     size: int
@@ -27,7 +27,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class RestoreRate:
     """A fitted model: `seconds(V) = start + V / speed`, with what its uncertainty needs.
 
     `speed` is in bytes a second; infinite where time did not grow with size. `largest` is the largest size
@@ -74,7 +74,7 @@ class Rate:
         return "extrapolated" if size > REACH * self.largest else "measured"
 
 
-def fit(samples: Sequence[Sample]) -> Rate:
+def fit(samples: Sequence[RestoreSample]) -> RestoreRate:
     """Return the model of these samples, by least squares.
 
     Raises:
@@ -89,10 +89,10 @@ def fit(samples: Sequence[Sample]) -> Rate:
     start, slope = float(found.intercept), float(found.slope)
     rest = sum((t - start - slope * v) ** 2 for v, t in zip(sizes, times, strict=True))
     spread = math.sqrt(rest / (len(sizes) - 2))
-    return Rate(start, slope, spread, centre, width, len(sizes), max(one.size for one in samples))
+    return RestoreRate(start, slope, spread, centre, width, len(sizes), max(one.size for one in samples))
 
 
-def _check(samples: Sequence[Sample]) -> None:
+def _check(samples: Sequence[RestoreSample]) -> None:
     for one in samples:
         if one.size <= 0 or not (math.isfinite(one.seconds) and one.seconds > 0):
             raise AssumptionError(f"a restore of {one.size} bytes in {one.seconds} s", "measure again")
@@ -107,7 +107,7 @@ def _check(samples: Sequence[Sample]) -> None:
         )
 
 
-def stated(restores: Sequence[Restore], seconds: float) -> str:
+def capacity_statement(restores: Sequence[Restore], seconds: float) -> str:
     """Return in words how large the data may grow by these restores of one service, or why nobody knows.
 
     `seconds` is the objective; the declared budgets are taken off it, for they do not grow with the data.
@@ -116,7 +116,7 @@ def stated(restores: Sequence[Restore], seconds: float) -> str:
         return "unknown: nothing was restored"
     budget = sum(restores[-1].parts.get(name, 0.0) for name in BUDGETS)
     try:
-        rate = fit([Sample(one.data_bytes, one.measured) for one in restores])
+        rate = fit([RestoreSample(one.data_bytes, one.measured) for one in restores])
     except AssumptionError as why:
         return f"unknown: {why.message}"
     return (

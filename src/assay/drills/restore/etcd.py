@@ -21,18 +21,18 @@ from assay.drills.drivers import DISKS
 from assay.drills.engine.clock import await_true, now
 from assay.drills.engine.engine import armed, guard_kind
 from assay.drills.engine.journal import folder_of
-from assay.drills.engine.session_cache import once
+from assay.drills.engine.session_cache import cached_per_session
 from assay.drills.faults.disks import Disks
 from assay.drills.faults.quorum import Quorum
 from assay.drills.restore.etcd_evidence import created, last_name, lost_rows, started_within, voters
-from assay.drills.restore.inputs import Kit, Steps
+from assay.drills.restore.inputs import CommandCursor, RestoreInputs
 from assay.drills.restore.procedure import Procedure, StepError, Wait
 from assay.drills.restore.records import Records
 from assay.drills.restore.result import Budgets, Result, Stopwatch
-from assay.drills.restore.sandbox import Envelope
+from assay.drills.restore.sandbox import Sandbox
 from assay.drills.workload.backup import backed_up
-from assay.drills.workload.ledger import Ledger
-from assay.drills.workload.namespace import Scene, space
+from assay.drills.workload.ledger import OperationLog
+from assay.drills.workload.namespace import DrillNamespace, space
 from assay.drills.workload.verdict import OK
 from assay.errors import AssumptionError, ProbeError
 from assay.model import Offender
@@ -60,7 +60,7 @@ NOTHING_TO_WIPE = "is not located"
 STATIC = ("kube-system",)
 
 
-def mistakes(runbook: Runbook) -> list[Offender]:
+def runbook_mistakes(runbook: Runbook) -> list[Offender]:
     """Return the lines of the restore section that would not work, nothing where all would.
 
     Raises:
@@ -87,27 +87,27 @@ class EtcdRestore:
         """
         guard_kind(profile)
         self._profile = profile
-        self._kube, self._scene = Kube.from_profile(profile), Scene.from_profile(profile)
+        self._kube, self._scene = Kube.from_profile(profile), DrillNamespace.from_profile(profile)
         self._disks = Disks.from_profile(profile)
         self._quorum = Quorum.from_profile(profile)
         self._folder = folder_of(profile)
         self._target = ",".join(machine.name for machine in self._quorum.machines)
-        self._kit = Kit(profile, runbook, SERVICE, TOOLS)
+        self._kit = RestoreInputs(profile, runbook, SERVICE, TOOLS)
         self.runbook = Runbook(runbook, **self._kit.binaries)
         self._budgets = Budgets.from_profile(profile)
         self._apart = ThreadPoolExecutor(1)
 
-    def once(self) -> Result:
+    def result(self) -> Result:
         """Return the result of the drill; one run serves every control of a session.
 
         Raises:
             GuardError: a guard refused, or the old state could not be put back.
             ProbeError: something could not be read.
         """
-        return once((SERVICE, self._profile.file, self.runbook.path), self._drilled)
+        return cached_per_session((SERVICE, self._profile.file, self.runbook.path), self._drilled)
 
     def _drilled(self) -> Result:
-        wrong = mistakes(self.runbook)
+        wrong = runbook_mistakes(self.runbook)
         return Result(None, tuple(wrong)) if wrong else self._run()
 
     def _run(self) -> Result:
@@ -117,7 +117,7 @@ class EtcdRestore:
             self._preflight()
             writers = stack.enter_context(self._scene.opened(run, 2))
             canary = self._canary(run)
-            ledger = Ledger(self._folder / f"ledger-{run}.jsonl", writers)
+            ledger = OperationLog(self._folder / f"ledger-{run}.jsonl", writers)
             ledger.start()
             stack.callback(ledger.stop)
             begun = now()
@@ -171,13 +171,19 @@ class EtcdRestore:
         }
 
     def _restored(
-        self, run: str, ledger: Ledger, fault: float, point: float, gates: Mapping[str, str], canary: str
+        self,
+        run: str,
+        ledger: OperationLog,
+        fault: float,
+        point: float,
+        gates: Mapping[str, str],
+        canary: str,
     ) -> Result:
         watch, notes = Stopwatch(self._budgets, fault), dict[str, str]()
         self._disks.replace(self._target)
         try:
-            steps = Steps(self.runbook.section(SECTION))
-            with self._kit.sealed(self._folder) as envelope:
+            steps = CommandCursor(self.runbook.section(SECTION))
+            with self._kit.open_sandbox(self._folder) as envelope:
                 procedure = self._procedure(envelope)
                 size = self._runbook(procedure, steps, watch, notes)
                 answered, wrong = self._apart.submit(self._answer, gates, canary, run).result()
@@ -200,7 +206,7 @@ class EtcdRestore:
         acked = sum(op.outcome == OK for op in ops)
         return Result(restore, (*wrong, *bad, *early), acked, notes, full)
 
-    def _procedure(self, envelope: Envelope) -> Procedure:
+    def _procedure(self, envelope: Sandbox) -> Procedure:
         count = len(self._quorum.machines)
         waits = {
             " version": Wait(lambda _: True, PREPARING),
@@ -211,7 +217,9 @@ class EtcdRestore:
         }
         return self._kit.procedure(envelope, waits, {"NODE_IP": tuple(self._profile.talos.workers.values())})
 
-    def _runbook(self, procedure: Procedure, steps: Steps, watch: Stopwatch, notes: dict[str, str]) -> int:
+    def _runbook(
+        self, procedure: Procedure, steps: CommandCursor, watch: Stopwatch, notes: dict[str, str]
+    ) -> int:
         """Run the section up to and with `bootstrap`; return the size of the snapshot."""
         for command in steps.until("bootstrap"):
             try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from assay.drills.restore.procedure import Procedure, Wait
-from assay.drills.restore.sandbox import Envelope, sealed
+from assay.drills.restore.sandbox import Sandbox, open_sandbox
 from assay.errors import ProbeError
 from assay.probes.runbook.reader import Command
 
@@ -28,7 +28,7 @@ Values = Mapping[str, str | tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Kit:
+class RestoreInputs:
     """The kit for the restore of `service` in the stack of `profile` with the programs `tools`."""
 
     profile: Profile
@@ -54,16 +54,16 @@ class Kit:
         """
         return {**self.binaries, "shred": SHRED}
 
-    def sealed(self, *except_for: Path) -> AbstractContextManager[Envelope]:
+    def open_sandbox(self, *except_for: Path) -> AbstractContextManager[Sandbox]:
         """Open the envelope; while it is open, this thread reads no other file of the stack's state."""
         p = self.profile
-        return sealed(
+        return open_sandbox(
             p.need_path("s3.reader_key"), p.need_path("escrow.folder"), p.need_path("paths.repository"),
             self.runbook, [*self.programs.values()], (p.file.parent,), except_for,
         )  # fmt: skip
 
     def procedure(
-        self, envelope: Envelope, waits: Mapping[str, Wait], more: Values, limit: float = 120.0
+        self, envelope: Sandbox, waits: Mapping[str, Wait], more: Values, limit: float = 120.0
     ) -> Procedure:
         """Return a procedure inside `envelope`; `more` are placeholders beside those every restore has."""
         p, addresses = self.profile, list(self.profile.talos.controlplanes.values())
@@ -77,7 +77,7 @@ class Kit:
             envelope, self.programs, {**values, **more}, self._store(envelope), waits, limit=limit
         )
 
-    def _store(self, envelope: Envelope) -> dict[str, str]:
+    def _store(self, envelope: Sandbox) -> dict[str, str]:
         """Return rclone's environment: the object storage, with the reader's key."""
         key = json.loads(envelope.reader_key.read_text(encoding="utf-8"))
         known = {
@@ -114,7 +114,7 @@ def pin(folder: Path, images: list[Mapping[str, str]]) -> None:
     file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
 
-class Steps:
+class CommandCursor:
     """The commands of a section, taken in order."""
 
     def __init__(self, commands: tuple[Command, ...]) -> None:

@@ -22,17 +22,17 @@ from assay.drills.engine.clock import await_true, now
 from assay.drills.engine.engine import Engine
 from assay.drills.faults.scratch import POSTGRES
 from assay.drills.restore import postgres_evidence as evidence
-from assay.drills.restore.inputs import Steps
-from assay.drills.restore.postgres_evidence import Kept
+from assay.drills.restore.inputs import CommandCursor
+from assay.drills.restore.postgres_evidence import KeptRows
 from assay.drills.restore.procedure import Procedure, StepError, Wait
 from assay.drills.restore.result import Result, Stopwatch
-from assay.drills.restore.side_by_side import Beside, over, ready
-from assay.drills.workload.ledger import Ledger, outcome_of
+from assay.drills.restore.side_by_side import SideBySideRestore, over, ready
+from assay.drills.workload.ledger import OperationLog, outcome_of
 from assay.drills.workload.verdict import INFO, OK, Op
 from assay.errors import AssumptionError, ProbeError
 from assay.model import Offender
 from assay.probes.net.http import Http
-from assay.probes.postgres import Sql
+from assay.probes.postgres import Postgres
 
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ PARTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriterLog:
     """The ledger and what is known of it.
 
     Attributes:
@@ -81,7 +81,7 @@ class Written:
         return f"ledger-{self.run}-"
 
 
-class PostgresRestore(Beside):
+class PostgresRestore(SideBySideRestore):
     """The drill on the stack of one profile."""
 
     place = POSTGRES
@@ -89,7 +89,7 @@ class PostgresRestore(Beside):
     def __init__(self, profile: Profile, runbook: Path) -> None:
         """Carry out the section of `runbook`; errors as for `Beside`."""
         super().__init__(profile, runbook)
-        self._sql, self._http = Sql.from_profile(profile), Http.from_profile(profile)
+        self._sql, self._http = Postgres.from_profile(profile), Http.from_profile(profile)
 
     def _run(self, engine: Engine) -> Result:
         before = [one.ref for one in (*self._sql.constraints(), *self._sql.indexes())]
@@ -104,10 +104,10 @@ class PostgresRestore(Beside):
 
     # before the fault -----------------------------------------------------------------------------
 
-    def _ledger(self) -> Written:
+    def _ledger(self) -> WriterLog:
         """Write rows until some are archived and some are not yet; the end of it is the fault."""
         run, ids = secrets.token_hex(4), dict[str, int]()
-        ledger = Ledger(self._folder / f"ledger-{run}.jsonl", [self._writer(run, ids)] * 2)
+        ledger = OperationLog(self._folder / f"ledger-{run}.jsonl", [self._writer(run, ids)] * 2)
         with ExitStack() as stack:
             stack.callback(ledger.stop)
             ledger.start()
@@ -118,7 +118,7 @@ class PostgresRestore(Beside):
             self._await_archived(str(self._sql.rows(CURRENT)[0]["name"]))
             self._await_rows(ledger, MORE)
             ops = ledger.stop()
-        return Written(run, ops, ids, point, moment, archived, now())
+        return WriterLog(run, ops, ids, point, moment, archived, now())
 
     def _writer(self, run: str, ids: dict[str, int]) -> Callable[[str], str]:
         def write(key: str) -> str:
@@ -133,7 +133,7 @@ class PostgresRestore(Beside):
 
         return write
 
-    def _await_rows(self, ledger: Ledger, count: int) -> None:
+    def _await_rows(self, ledger: OperationLog, count: int) -> None:
         begun = now()
         await_true(lambda: ledger.acked_since(begun) >= count, f"{count} orders confirmed by the API", 60)
 
@@ -154,7 +154,7 @@ class PostgresRestore(Beside):
 
     # the restores ---------------------------------------------------------------------------------
 
-    def _latest(self, written: Written, before: Sequence[str]) -> Result:
+    def _latest(self, written: WriterLog, before: Sequence[str]) -> Result:
         watch, notes = Stopwatch(self._budgets, written.fault), dict[str, str]()
         acked = sum(op.outcome == OK for op in written.ops)
         wrong: list[Offender] = []
@@ -164,7 +164,7 @@ class PostgresRestore(Beside):
                 _, invalid = self._restored(procedure, steps, watch)
                 kept, parts, size = self._aside(written)
                 wrong = evidence.schema(before, parts, invalid)
-                bad, lost, newest = evidence.compare(written.ops, kept, written.archived)
+                bad, lost, newest = evidence.compare_rows(written.ops, kept, written.archived)
                 wrong += bad or self._shown(procedure, steps, written, kept)
                 watch.lap("verify")
                 self._finish(procedure, steps)
@@ -178,7 +178,7 @@ class PostgresRestore(Beside):
             wrong.append(self._offender(failed))
         return Result(restore if not wrong else None, tuple(wrong), acked, notes)
 
-    def _to_the_point(self, written: Written) -> list[Offender]:
+    def _to_the_point(self, written: WriterLog) -> list[Offender]:
         watch = Stopwatch(self._budgets, written.fault)
         try:
             with self._opened(f"{written.moment:%Y-%m-%d %H:%M:%S.%f}+00") as (procedure, steps):
@@ -192,17 +192,17 @@ class PostgresRestore(Beside):
         return wrong
 
     @contextmanager
-    def _opened(self, point: str) -> Iterator[tuple[Procedure, Steps]]:
+    def _opened(self, point: str) -> Iterator[tuple[Procedure, CommandCursor]]:
         waits = {
-            " logs --follow ": Wait(evidence.fetched, FETCHED, evidence.unfetched),
+            " logs --follow ": Wait(evidence.fetched_backup, FETCHED, evidence.unfetched),
             " get pod ": Wait(ready, REPLAYED, over),
             " --raw ": Wait(bool, SHOWN),
         }
         with self._sealed() as envelope:
             procedure = self._kit.procedure(envelope, waits, {"POINT": point}, limit=FETCHED)
-            yield procedure, Steps(self.runbook.section(self.place.section))
+            yield procedure, CommandCursor(self.runbook.section(self.place.section))
 
-    def _restored(self, procedure: Procedure, steps: Steps, watch: Stopwatch) -> tuple[str, str]:
+    def _restored(self, procedure: Procedure, steps: CommandCursor, watch: Stopwatch) -> tuple[str, str]:
         """Run the section up to the schema's check and return pgBackRest's log and what the check printed."""
         ends, log = {"apply": "fetch", "logs": "restore", "get": "replay"}, ""
         for command in steps.until("/etc/restore/files/check.sql"):
@@ -217,7 +217,7 @@ class PostgresRestore(Beside):
         return log, printed
 
     def _shown(
-        self, procedure: Procedure, steps: Steps, written: Written, kept: Sequence[Kept]
+        self, procedure: Procedure, steps: CommandCursor, written: WriterLog, kept: Sequence[KeptRows]
     ) -> list[Offender]:
         """Have the application show the newest restored row, by the id that it was confirmed with."""
         if not kept:
@@ -227,7 +227,7 @@ class PostgresRestore(Beside):
             return [Offender(f"Row {newest.key}", "came back under another id")]
         return self._read(procedure, steps, newest.id, f"{written.mark}{newest.key}")
 
-    def _read(self, procedure: Procedure, steps: Steps, number: int, mark: str) -> list[Offender]:
+    def _read(self, procedure: Procedure, steps: CommandCursor, number: int, mark: str) -> list[Offender]:
         """Have the application show an order, by its id."""
         procedure.values["ORDER"] = str(number)
         printed = "".join(procedure.run(command) for command in steps.until("--raw"))
@@ -237,19 +237,19 @@ class PostgresRestore(Beside):
             body = {}
         return evidence.shown_order(body if isinstance(body, dict) else {}, mark)
 
-    def _finish(self, procedure: Procedure, steps: Steps) -> None:
+    def _finish(self, procedure: Procedure, steps: CommandCursor) -> None:
         for command in steps.rest():
             if "--raw" not in command.words:
                 procedure.run(command)
 
     # looking into the restored database past the runbook --------------------------------------------
 
-    def _aside(self, written: Written) -> tuple[list[Kept], list[str], int]:
+    def _aside(self, written: WriterLog) -> tuple[list[KeptRows], list[str], int]:
         """Return the ledger's rows, the names of the schema's parts and the size, asked with our own key."""
         return self._apart.submit(self._looked, written.mark).result()
 
-    def _looked(self, mark: str) -> tuple[list[Kept], list[str], int]:
-        kept = evidence.rows(self._ask(LEDGER % (len(mark) + 1, mark)))
+    def _looked(self, mark: str) -> tuple[list[KeptRows], list[str], int]:
+        kept = evidence.evidence_rows(self._ask(LEDGER % (len(mark) + 1, mark)))
         return kept, self._ask(PARTS).splitlines(), int(self._ask(SIZE))
 
     def _ask(self, statement: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from assay.drills.restore.procedure import StepError
 from assay.drills.workload.verdict import FAIL, OK, Op
 from assay.formats.parsing import parsing
-from assay.formats.tools import full
+from assay.formats.tools import disk_full
 from assay.model import Offender
 from assay.probes.runbook.reader import Command
 
@@ -23,7 +23,7 @@ TAKEN = re.compile(r"restore backup set ([0-9A-Z_-]+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptRows:
     """A row of the ledger as the restored database has it."""
 
     id: int
@@ -36,17 +36,17 @@ def newest_segment(printed: str, fault: float, command: Command) -> str:
     Raises:
         StepError: it held none.
     """
-    rows = [
+    evidence_rows = [
         (name, time.mktime(time.strptime(stamp, "%Y-%m-%d %H:%M:%S")))
         for stamp, name in LISTED.findall(printed)
     ]
-    names: list[str] = [name for name, moment in rows if moment <= fault]
+    names: list[str] = [name for name, moment in evidence_rows if moment <= fault]
     if not names:
         raise StepError(command.ref, "the object storage lists no segment of the log")
     return max(names)
 
 
-def fetched(log: str) -> bool:
+def fetched_backup(log: str) -> bool:
     """Return whether pgBackRest says that everything was fetched."""
     return DONE in log
 
@@ -58,8 +58,8 @@ def unfetched(log: str) -> str:
     if not errors:
         return ""
     said = (errors[0].partition("ERROR: ")[2] or errors[0])[:200]
-    told = next((line for line in lines if full(line)), "")
-    return f"{said}: {told[:200]}" if told and not full(said) else said
+    told = next((line for line in lines if disk_full(line)), "")
+    return f"{said}: {told[:200]}" if told and not disk_full(said) else said
 
 
 def taken(log: str) -> str:
@@ -69,17 +69,19 @@ def taken(log: str) -> str:
 
 
 @parsing("the restored ledger", "look at the restored database's pod")
-def rows(printed: str) -> list[Kept]:
+def evidence_rows(printed: str) -> list[KeptRows]:
     """Return the ledger's rows from lines of id, tab, key.
 
     Raises:
         ProbeError: a line is no such row.
     """
     split = (line.split("\t") for line in printed.splitlines() if line)
-    return [Kept(int(number), key) for number, key in split]
+    return [KeptRows(int(number), key) for number, key in split]
 
 
-def compare(ops: Sequence[Op], kept: Sequence[Kept], archived: float) -> tuple[list[Offender], int, float]:
+def compare_rows(
+    ops: Sequence[Op], kept: Sequence[KeptRows], archived: float
+) -> tuple[list[Offender], int, float]:
     """Return what is wrong with the rows, how many were lost, and when the newest kept one was acknowledged.
 
     What was archived before the loss must be there, and nothing may miss in the middle: a log is replayed to
@@ -107,7 +109,7 @@ def compare(ops: Sequence[Op], kept: Sequence[Kept], archived: float) -> tuple[l
     return [*wrong, *_disordered(kept)], len(gone), newest
 
 
-def to_the_point(ops: Sequence[Op], kept: Sequence[Kept], point: float) -> list[Offender]:
+def to_the_point(ops: Sequence[Op], kept: Sequence[KeptRows], point: float) -> list[Offender]:
     """Return what is wrong with rows restored to `point`: older ones must be there, younger ones not."""
     present = frozenset(one.key for one in kept)
     acked = [op for op in ops if op.outcome == OK]
@@ -141,7 +143,7 @@ def oldest(
     ]
 
 
-def _disordered(kept: Sequence[Kept]) -> list[Offender]:
+def _disordered(kept: Sequence[KeptRows]) -> list[Offender]:
     """Return the rows whose id is lower than that of an earlier row of the same writer."""
     last: dict[str, str] = {}
     wrong = []

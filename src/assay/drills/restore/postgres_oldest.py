@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 from assay.backups.retention import Base, bases
 from assay.drills.engine.clock import now
 from assay.drills.engine.engine import Engine
-from assay.drills.engine.session_cache import once
+from assay.drills.engine.session_cache import cached_per_session
 from assay.drills.restore import postgres_evidence as evidence
-from assay.drills.restore.inputs import Steps
-from assay.drills.restore.postgres import PARTS, PATH, SHOWN, SIZE, PostgresRestore, Written
+from assay.drills.restore.inputs import CommandCursor
+from assay.drills.restore.postgres import PARTS, PATH, SHOWN, SIZE, PostgresRestore, WriterLog
 from assay.drills.restore.procedure import Procedure, StepError
 from assay.drills.restore.result import MEASURED, Result, Stopwatch
 from assay.drills.workload.verdict import OK
@@ -47,7 +47,7 @@ UNKNOWN = "no such order"
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
+class RestoreTarget:
     """What is restored, and what is known of it before the fault.
 
     Attributes:
@@ -64,7 +64,7 @@ class Aim:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RestoredState:
     """What the restored database holds.
 
     Attributes:
@@ -84,7 +84,7 @@ class Found:
     last: tuple[int, str] | None
 
 
-class OldestPostgres(PostgresRestore):
+class OldestPostgresRestore(PostgresRestore):
     """The drill on the stack of one profile."""
 
     def __init__(self, profile: Profile, runbook: Path) -> None:
@@ -92,9 +92,9 @@ class OldestPostgres(PostgresRestore):
         super().__init__(profile, runbook)
         self._s3 = S3.from_profile(profile)
 
-    def once(self) -> Result:
+    def result(self) -> Result:
         """Return the result of the drill, without a restore to record; errors as for `Beside`."""
-        return once(("postgres, oldest", self._profile.file, self.runbook.path), self._drilled)
+        return cached_per_session(("postgres, oldest", self._profile.file, self.runbook.path), self._drilled)
 
     def _run(self, engine: Engine) -> Result:
         bucket = self._s3.buckets[self.place.service]
@@ -106,14 +106,14 @@ class OldestPostgres(PostgresRestore):
         with self._scratch(engine):
             return self._oldest(aim, written)
 
-    def _aim(self, base: Base, whole: dt.datetime) -> Aim:
+    def _aim(self, base: Base, whole: dt.datetime) -> RestoreTarget:
         """Aim at the next whole second: pgBackRest takes the newest backup that ended before it."""
         moment = whole.replace(microsecond=0) + dt.timedelta(seconds=1)
         known = {row["id"]: row["mark"] for row in self._sql.rows(OLDER, (moment - SETTLED,))}
         parts = [one.ref for one in (*self._sql.constraints(), *self._sql.indexes())]
-        return Aim(base, f"{moment:%Y-%m-%d %H:%M:%S}+00", known, parts)
+        return RestoreTarget(base, f"{moment:%Y-%m-%d %H:%M:%S}+00", known, parts)
 
-    def _oldest(self, aim: Aim, written: Written) -> Result:
+    def _oldest(self, aim: RestoreTarget, written: WriterLog) -> Result:
         notes = {"backup": aim.base.label, "restored to": aim.point}
         watch = Stopwatch(self._budgets, written.fault)
         try:
@@ -139,7 +139,7 @@ class OldestPostgres(PostgresRestore):
         return Offender(base.ref, said.why) if said.ref in (self.place.ref, *checks) else said
 
     def _application(
-        self, procedure: Procedure, steps: Steps, found: Found, written: Written
+        self, procedure: Procedure, steps: CommandCursor, found: RestoredState, written: WriterLog
     ) -> list[Offender]:
         """Have the application show the newest order; where there is none yet, look for a younger one."""
         if found.last is not None:
@@ -149,11 +149,11 @@ class OldestPostgres(PostgresRestore):
     # looking into the restored database past the runbook, with our own key ----------------------------
 
     @parsing("what the restored database says", "look at its pod")
-    def _found(self, aim: Aim) -> Found:
+    def _found(self, aim: RestoreTarget) -> RestoredState:
         same = self._ask(SAME % (", ".join(map(str, aim.known)) or "NULL"))
         rows = (line.split("\t") for line in same.splitlines())
         last = self._ask(LAST)
-        return Found(
+        return RestoredState(
             self._ask(PARTS).splitlines(), int(self._ask(SIZE)), int(self._ask(COUNT)),
             {int(number): mark for number, mark in rows}, self._ask(YOUNGER % aim.point).splitlines(),
             tuple(json.loads(last)) if last.strip() else None,
@@ -172,7 +172,7 @@ class OldestPostgres(PostgresRestore):
         return [Offender(self.place.ref, f"the application does not look orders up: {answer.status}")]
 
 
-def _notes(aim: Aim, found: Found, watch: Stopwatch) -> dict[str, str]:
+def _notes(aim: RestoreTarget, found: RestoredState, watch: Stopwatch) -> dict[str, str]:
     """Return what is worth reading of a restore that went through."""
     younger = sorted(set(aim.parts) - set(found.parts))
     return {

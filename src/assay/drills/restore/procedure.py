@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from assay.drills.engine.clock import now
-from assay.drills.restore.sandbox import Envelope
+from assay.drills.restore.sandbox import Sandbox
 from assay.errors import AssayError
 from assay.probes.runbook.reader import PLACEHOLDER, Command
 from assay.secretscan.suspect import repeated
@@ -63,7 +63,7 @@ class Procedure:
         waits: start of a command line -> what it must show.
     """
 
-    envelope: Envelope
+    envelope: Sandbox
     tools: Mapping[str, Path]
     values: dict[str, str | tuple[str, ...]]
     secret: Mapping[str, str]

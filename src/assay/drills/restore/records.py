@@ -27,7 +27,7 @@ FOLDER = "restores"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RestoreRecord:
     """A recorded restore and the cluster it was measured on."""
 
     cluster: str
@@ -69,7 +69,7 @@ class Records:
                 f"the record of the restore cannot be written: {why.strerror}", "free space under reports/"
             ) from why
 
-    def all(self) -> list[Kept]:
+    def all(self) -> list[RestoreRecord]:
         """Return every record of this cluster, oldest first; none where nothing was ever restored.
 
         Raises:
@@ -86,19 +86,19 @@ class Records:
         """Return every recorded restore of `service` on this cluster, oldest first; errors as for `all`."""
         return [one.restore for one in self.all() if one.restore.service == service]
 
-    def newest(self) -> dict[str, Kept]:
+    def newest(self) -> dict[str, RestoreRecord]:
         """Return the newest record of each service that has one; a failed restore counts, and says so."""
         return {one.restore.service: one for one in self.all()}
 
 
-def _read(line: bytes, where: str) -> Kept:
+def _read(line: bytes, where: str) -> RestoreRecord:
     body, _, check = line.rpartition(b"\t")
     remedy = "restore again; a record is not mended by hand"
     if check != f"{zlib.crc32(body):08x}".encode():
         raise ProbeError(f"{where}: the record is damaged", remedy)
     try:
         entry = json.loads(body)
-        return Kept(str(entry.pop("cluster")), restored(entry))
+        return RestoreRecord(str(entry.pop("cluster")), restored(entry))
     except (ValueError, TypeError, KeyError, AttributeError) as why:
         raise ProbeError(f"{where}: is no record of a restore", remedy) from why
 

@@ -194,7 +194,9 @@ class Stopwatch:
         )  # fmt: skip
 
 
-def faults(restore: Restore, limit: float, rpo: float | None, fault: float | None = None) -> list[str]:
+def restore_faults(
+    restore: Restore, limit: float, rpo: float | None, fault: float | None = None
+) -> list[str]:
     """Return why a restore does not prove what it must, nothing where it does.
 
     Args:

@@ -54,7 +54,7 @@ _hooked: list[bool] = []
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
+class Sandbox:
     """An open envelope in a folder of its own; `programs` may be run, all else is out of reach."""
 
     folder: Path
@@ -159,7 +159,7 @@ class Envelope:
 
 
 @contextmanager
-def sealed(
+def open_sandbox(
     reader_key: Path,
     escrow: Path,
     repository: Path,
@@ -167,7 +167,7 @@ def sealed(
     programs: Sequence[Path] = (),
     closed: Sequence[Path] = (),
     except_for: Sequence[Path] = (),
-) -> Iterator[Envelope]:
+) -> Iterator[Sandbox]:
     """Yield an envelope with exactly these; all of it is deleted on the way out.
 
     Args:
@@ -183,7 +183,7 @@ def sealed(
         GuardError: something of the content is missing, or something else was used.
     """
     with tempfile.TemporaryDirectory(prefix="assay-envelope-") as name:
-        envelope = Envelope(Path(name), tuple(programs))
+        envelope = Sandbox(Path(name), tuple(programs))
         _fill(envelope, reader_key, escrow, repository, runbook)
         before = dict(os.environ)
         _listen(closed, (envelope.folder, *except_for))
@@ -208,7 +208,7 @@ def _listen(closed: Sequence[Path], open_: Sequence[Path]) -> None:
     _watch.seen, _watch.thread = [], threading.get_ident()
 
 
-def _fill(envelope: Envelope, reader_key: Path, escrow: Path, repository: Path, runbook: Path) -> None:
+def _fill(envelope: Sandbox, reader_key: Path, escrow: Path, repository: Path, runbook: Path) -> None:
     try:
         envelope.work.mkdir()
         envelope.git.mkdir()

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 from assay.drills.drivers import SCRATCH
 from assay.drills.engine.engine import Engine, armed, guard_kind
 from assay.drills.engine.journal import folder_of
-from assay.drills.engine.session_cache import once
-from assay.drills.faults.scratch import Place
-from assay.drills.restore.inputs import Kit, pin, released
+from assay.drills.engine.session_cache import cached_per_session
+from assay.drills.faults.scratch import ScratchTarget
+from assay.drills.restore.inputs import RestoreInputs, pin, released
 from assay.drills.restore.procedure import HopelessError, StepError
 from assay.drills.restore.records import Records
 from assay.drills.restore.result import Budgets, Result
-from assay.drills.restore.sandbox import Envelope
+from assay.drills.restore.sandbox import Sandbox
 from assay.errors import ProbeError
-from assay.formats.tools import full
+from assay.formats.tools import disk_full
 from assay.model import Offender
 from assay.probes.kube.client import Kube
 from assay.probes.runbook.reader import Runbook
@@ -39,10 +39,10 @@ OVER = re.compile(r"\b(Error|Failed|Evicted|OOMKilled|Completed|CrashLoopBackOff
 EVICTED = ("exceeds the limit", "evicted")
 
 
-class Beside(ABC):
+class SideBySideRestore(ABC):
     """A restore of one service on the stack of one profile."""
 
-    place: Place
+    place: ScratchTarget
 
     def __init__(self, profile: Profile, runbook: Path) -> None:
         """Carry out the section of `runbook`.
@@ -53,21 +53,21 @@ class Beside(ABC):
         """
         guard_kind(profile)
         self._profile, self._kube = profile, Kube.from_profile(profile)
-        self._kit = Kit(profile, runbook, self.place.service, TOOLS)
+        self._kit = RestoreInputs(profile, runbook, self.place.service, TOOLS)
         self.runbook = Runbook(runbook, **self._kit.binaries)
         self._budgets, self._apart = Budgets.from_profile(profile), ThreadPoolExecutor(1)
         self._folder = folder_of(profile)
         overlay = profile.need_path("paths.overlay")
         self._images = released(overlay, self.place.service, *self.place.parts)
 
-    def once(self) -> Result:
+    def result(self) -> Result:
         """Return the result of the drill; one run serves every control of a session.
 
         Raises:
             GuardError: a guard refused, or the scratch namespace does not go away.
             ProbeError: something could not be read, or there was no room for the restore.
         """
-        return once((self.place.service, self._profile.file, self.runbook.path), self._drilled)
+        return cached_per_session((self.place.service, self._profile.file, self.runbook.path), self._drilled)
 
     def _drilled(self) -> Result:
         wrong = [Offender(one.ref, one.why) for one in self.runbook.mistakes(self.place.section)]
@@ -84,9 +84,9 @@ class Beside(ABC):
         """Write a ledger until the fault, restore, compare; the scratch place is `_scratch(engine)`'s."""
 
     @contextmanager
-    def _sealed(self) -> Iterator[Envelope]:
+    def _sealed(self) -> Iterator[Sandbox]:
         """Open the envelope, the images of this stack pinned in its copy of Git."""
-        with self._kit.sealed(self._folder) as envelope:
+        with self._kit.open_sandbox(self._folder) as envelope:
             overlay = envelope.git / "gitops" / "overlays" / self._profile.name
             pin(overlay / f"restore-{self.place.service}", self._images)
             yield envelope
@@ -101,7 +101,7 @@ class Beside(ABC):
         Raises:
             ProbeError: there was no room: that says nothing about the backup.
         """
-        if full(failed.why) or any(word in failed.why.lower() for word in EVICTED):
+        if disk_full(failed.why) or any(word in failed.why.lower() for word in EVICTED):
             raise ProbeError(f"no room for the restore: {failed.why}", "make room on the node, restore again")
         return Offender(self.place.ref if isinstance(failed, HopelessError) else failed.ref, failed.why)
 

@@ -18,19 +18,19 @@ from assay.drills.engine.clock import await_true, now
 from assay.drills.engine.engine import Engine
 from assay.drills.faults.scratch import VAULT
 from assay.drills.restore import vault_evidence as evidence
-from assay.drills.restore.inputs import Steps
+from assay.drills.restore.inputs import CommandCursor
 from assay.drills.restore.procedure import StepError, Wait
 from assay.drills.restore.result import Result, Stopwatch
-from assay.drills.restore.side_by_side import Beside, over, ready
-from assay.drills.restore.vault_evidence import State
+from assay.drills.restore.side_by_side import SideBySideRestore, over, ready
+from assay.drills.restore.vault_evidence import VaultState
 from assay.drills.workload.backup import backed_up
-from assay.drills.workload.ledger import Ledger, outcome_of
+from assay.drills.workload.ledger import OperationLog, outcome_of
 from assay.drills.workload.verdict import INFO, OK, Op
 from assay.errors import ProbeError
 from assay.model import Offender
 from assay.probes.kube.forward import forwarded
-from assay.probes.vault.client import Door, Vault
-from assay.secretscan.fingerprint import Marker
+from assay.probes.vault.client import Vault, VaultConnection
+from assay.secretscan.fingerprint import Fingerprinter
 from assay.writers.vault import VaultWriter
 
 
@@ -45,7 +45,7 @@ FETCHED, INSTALLED, READY = 300.0, 180.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriterLog:
     """The ledger, and what the old Vault was made of.
 
     Attributes:
@@ -60,10 +60,10 @@ class Written:
     ops: list[Op]
     point: float
     fault: float
-    state: State
+    state: VaultState
 
 
-class VaultRestore(Beside):
+class VaultRestore(SideBySideRestore):
     """The drill on the stack of one profile."""
 
     place = VAULT
@@ -73,7 +73,7 @@ class VaultRestore(Beside):
         super().__init__(profile, runbook)
         self._old, self._writer = Vault.from_profile(profile), VaultWriter.from_profile(profile)
         self._token = profile.need_path("vault.token").read_text(encoding="utf-8").strip()
-        self._marker = Marker()
+        self._marker = Fingerprinter()
 
     def _run(self, engine: Engine) -> Result:
         with self._scratch(engine):
@@ -81,21 +81,21 @@ class VaultRestore(Beside):
 
     # before the fault -----------------------------------------------------------------------------
 
-    def _ledger(self) -> Written:
+    def _ledger(self) -> WriterLog:
         """Write entries before, during and after a snapshot; the end of it is the fault."""
         run, state = secrets.token_hex(4), self._state(self._old)
         with ExitStack() as stack:
             door = stack.enter_context(self._writer.root())
-            ledger = Ledger(self._folder / f"ledger-{run}.jsonl", [self._write(door, run)] * 2)
+            ledger = OperationLog(self._folder / f"ledger-{run}.jsonl", [self._write(door, run)] * 2)
             stack.callback(ledger.stop)
             ledger.start()
             self._await_rows(ledger, ROWS)
             point = backed_up(self._kube, *JOB, run)
             self._await_rows(ledger, MORE)
             ops = ledger.stop()
-        return Written(run, ops, point, now(), state)
+        return WriterLog(run, ops, point, now(), state)
 
-    def _write(self, door: Door, run: str) -> Callable[[str], str]:
+    def _write(self, door: VaultConnection, run: str) -> Callable[[str], str]:
         def write(key: str) -> str:
             try:
                 path = f"{self._old.mount}/data/{FOLDER}{run}/{key}"
@@ -105,13 +105,13 @@ class VaultRestore(Beside):
 
         return write
 
-    def _await_rows(self, ledger: Ledger, count: int) -> None:
+    def _await_rows(self, ledger: OperationLog, count: int) -> None:
         begun = now()
         await_true(lambda: ledger.acked_since(begun) >= count, f"{count} entries confirmed by Vault", 60)
 
     # the restore ----------------------------------------------------------------------------------
 
-    def _restored(self, written: Written) -> Result:
+    def _restored(self, written: WriterLog) -> Result:
         watch, wrong, restore = Stopwatch(self._budgets, written.fault), list[Offender](), None
         notes = {
             "old Vault": "left running and not used: its data counts as gone from the fault on",
@@ -121,7 +121,7 @@ class VaultRestore(Beside):
             with self._sealed() as envelope:
                 shares = tuple(f"../escrow/vault-share-{n}" for n in range(1, KEEPERS + 1))
                 procedure = self._kit.procedure(envelope, self._waits(), {"SHARE": shares}, limit=FETCHED)
-                steps = Steps(self.runbook.section(self.place.section))
+                steps = CommandCursor(self.runbook.section(self.place.section))
                 ends = {"fetch": "fetch", "get": "restore", "check": "answer"}
                 size = 0
                 for command in steps.until("check"):
@@ -130,13 +130,13 @@ class VaultRestore(Beside):
                         raise StepError(command.ref, "no application's login reads an entry")
                     if "lsf" in command.words:
                         procedure.values["SNAPSHOT"] = evidence.newest_before(printed, watch.t0, command)
-                    size = size or evidence.fetched(printed)
+                    size = size or evidence.fetched_snapshot(printed)
                     if part := next((part for word, part in ends.items() if word in command.words), ""):
                         watch.lap(part)
                 authority = envelope.work / "tls.crt"
                 after, present = self._apart.submit(self._looked, authority, written.run).result()
-                bad, lost, newest = evidence.rows(written.ops, present, written.point, written.fault)
-                wrong = [*evidence.compare(written.state, after), *bad]
+                bad, lost, newest = evidence.state_rows(written.ops, present, written.point, written.fault)
+                wrong = [*evidence.compare_state(written.state, after), *bad]
                 watch.lap("verify")
                 for command in steps.rest():
                     procedure.run(command)
@@ -152,8 +152,8 @@ class VaultRestore(Beside):
 
     def _waits(self) -> dict[str, Wait]:
         return {
-            " logs --follow ": Wait(lambda log: evidence.fetched(log) > 0, FETCHED, evidence.broken),
-            " logs vault --container keeper": Wait(evidence.installed, INSTALLED, evidence.broken),
+            " logs --follow ": Wait(lambda log: evidence.fetched_snapshot(log) > 0, FETCHED, evidence.broken),
+            " logs vault --container keeper": Wait(evidence.installed_snapshot, INSTALLED, evidence.broken),
             " get pod ": Wait(ready, READY, over),
         }
 
@@ -167,7 +167,7 @@ class VaultRestore(Beside):
 
     # looking into both past the runbook, with the suite's own token ----------------------------------
 
-    def _looked(self, authority: Path, run: str) -> tuple[State, dict[str, bool]]:
+    def _looked(self, authority: Path, run: str) -> tuple[VaultState, dict[str, bool]]:
         """Return what the restored Vault is made of, and the ledger's keys with whether each is right."""
         profile = self._profile
         kubectl, config = profile.need_path("tools.kubectl"), profile.need_path("kube.kubeconfig")
@@ -183,7 +183,7 @@ class VaultRestore(Beside):
             found[key] = vault.entry(path, self._marker.key).digests == {"mark": right}
         return found
 
-    def _state(self, vault: Vault) -> State:
+    def _state(self, vault: Vault) -> VaultState:
         """Return what a Vault is made of; a value is a digest under the drill's own key."""
         parts = {f"Mount {path}": kind for path, kind in vault.mounts().items()}
         parts |= {f"Auth {path}": kind for path, kind in vault.auth_methods().items()}
@@ -191,7 +191,7 @@ class VaultRestore(Beside):
         parts |= {f"Policy {one.name}": repr(one) for one in vault.policies()}
         parts |= {f"Role {one.name}": repr(one) for one in vault.roles()}
         paths = [path for path in vault.entries() if not path.startswith(FOLDER)]
-        return State(parts, {path: repr(vault.entry(path, self._marker.key)) for path in paths})
+        return VaultState(parts, {path: repr(vault.entry(path, self._marker.key)) for path in paths})
 
 
 def _mark(run: str, key: str) -> str:

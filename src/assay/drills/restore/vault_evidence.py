@@ -23,7 +23,7 @@ SHOWN = re.compile(r"^shown: \S+ version [1-9]\d*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class VaultState:
     """What a Vault is made of, by name; two that are equal have the same digest in every place.
 
     Attributes:
@@ -56,13 +56,13 @@ def _moment(stamp: str) -> float:
         return float("inf")
 
 
-def fetched(log: str) -> int:
+def fetched_snapshot(log: str) -> int:
     """Return the bytes that were fetched, unpacked; 0 while the log does not say."""
     found = FETCHED.search(log)
     return int(found[1]) if found else 0
 
 
-def installed(log: str) -> bool:
+def installed_snapshot(log: str) -> bool:
     """Return whether the snapshot lies in the empty Vault."""
     return INSTALLED.search(log) is not None
 
@@ -78,7 +78,7 @@ def shown(printed: str) -> bool:
     return SHOWN.search(printed) is not None
 
 
-def compare(before: State, after: State) -> list[Offender]:
+def compare_state(before: VaultState, after: VaultState) -> list[Offender]:
     """Return what did not come back as it was: parts that are gone or other ones, entries, and new ones."""
     return [
         *_differing(before.parts, after.parts, lambda name: name),
@@ -99,7 +99,7 @@ def _differing(
     return [*gone, *other, *new]
 
 
-def rows(
+def state_rows(
     ops: Sequence[Op], present: Mapping[str, bool], point: float, fault: float
 ) -> tuple[list[Offender], int, float]:
     """Return what is wrong with the ledger, how many rows were lost, when the newest kept one was confirmed.

@@ -21,7 +21,7 @@ from assay.errors import GuardError
 Write = Callable[[str], str]
 
 
-class Ledger:
+class OperationLog:
     """Writers on threads, each its own series of keys; the record lies in one file."""
 
     def __init__(self, path: Path, writers: list[Write], every: float = 0.3) -> None:

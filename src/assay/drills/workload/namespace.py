@@ -26,7 +26,7 @@ PATIENCE = (2.0, 4.0)
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
-class Scene:
+class DrillNamespace:
     """What a drill does in Kubernetes, with the credential of the profile."""
 
     def __init__(self, kube: Kube, kubeconfig: Path) -> None:
@@ -34,7 +34,7 @@ class Scene:
         self._kube, self._kubeconfig = kube, kubeconfig
 
     @classmethod
-    def from_profile(cls, profile: Profile) -> Scene:
+    def from_profile(cls, profile: Profile) -> DrillNamespace:
         """Return the scene for the stack of `profile`.
 
         Raises:

@@ -25,7 +25,7 @@ class Op:
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class LossKind:
     """One node lost and returned: when (monotonic seconds), and whether it held the etcd leader.
 
     `rejoined` is None if it never did.
@@ -39,7 +39,7 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True)
-class LossFinding:
+class AcknowledgedLoss:
     """What one loss came to.
 
     The longest time without an acknowledgement, and from return to full membership, in seconds.
@@ -57,7 +57,7 @@ class LossFinding:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Anomaly:
     """The whole drill.
 
     Acknowledged writes, those lost (absent in a final read of any server), written ones that had failed.
@@ -67,7 +67,7 @@ class Finding:
     unknown: int
     lost: tuple[str, ...]
     phantom: tuple[str, ...]
-    losses: tuple[LossFinding, ...]
+    losses: tuple[AcknowledgedLoss, ...]
     same_members: bool
 
     @property
@@ -76,13 +76,13 @@ class Finding:
         return max((loss.write_gap for loss in self.losses), default=0.0)
 
 
-def judge(
+def check_history(
     ops: Sequence[Op],
-    losses: Sequence[Loss],
+    losses: Sequence[LossKind],
     reads: Mapping[str, Iterable[str]],
     before: Iterable[int],
     after: Iterable[int],
-) -> Finding:
+) -> Anomaly:
     """Return what the record shows.
 
     Args:
@@ -100,7 +100,7 @@ def judge(
     ends = sorted(op.end for op in ops if op.outcome == OK)
     until = [*(loss.killed for loss in losses[1:]), max((op.end for op in ops), default=0.0)]
     found = tuple(
-        LossFinding(
+        AcknowledgedLoss(
             loss.node,
             loss.leader,
             write_gap(ends, loss.killed, end),
@@ -109,7 +109,7 @@ def judge(
         for loss, end in zip(losses, until, strict=True)
     )
     unknown = sum(op.outcome == INFO for op in ops)
-    return Finding(
+    return Anomaly(
         len(acked), unknown, tuple(sorted(missing)), tuple(sorted(phantom)), found, set(before) == set(after)
     )
 

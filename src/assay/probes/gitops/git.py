@@ -109,7 +109,7 @@ class GitTree:
             where = "tracked" if blob.current else f"in the history, object {blob.oid[:12]}"
             if RENDERED_FILES.fullmatch(PurePosixPath(blob.path).name) and FILLED_IN.search(content):
                 yield Exposure(blob.ref, f"a rendered configuration with its secrets; {where}")
-            for line, what in secrets_in(content):
+            for line, what in secrets_in_file(content):
                 place = (f"{blob.ref}:{line}", what)
                 if place not in seen:
                     seen.add(place)
@@ -215,7 +215,7 @@ class GitTree:
         return done.stdout
 
 
-def secrets_in(content: str) -> list[tuple[int, str]]:
+def secrets_in_file(content: str) -> list[tuple[int, str]]:
     """Return (line, what it is) of every machine secret in a text; never the secret."""
     found = [(match.start(), "a private key in clear") for match in CLEAR_KEY.finditer(content)]
     found += [

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from assay.formats.yaml_text import Document, Leaf
+from assay.formats.yaml_text import Document, YamlScalar
 
 
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -84,14 +84,14 @@ class Kustomizations:
             reach[folder] = found
         return reach
 
-    def _resolved(self, folder: Path, leaf: Leaf) -> Path:
+    def _resolved(self, folder: Path, leaf: YamlScalar) -> Path:
         return (folder / leaf.text).resolve()
 
-    def _named(self, file: Path) -> list[Leaf]:
+    def _named(self, file: Path) -> list[YamlScalar]:
         leaves = self._files[file].leaves
         plain = [leaf for leaf in leaves if len(leaf.path) == 2 and leaf.path[0] in LISTS]
         return plain + [leaf for leaf in leaves if leaf.path[:1] == ("patches",) and leaf.path[-1] == "path"]
 
-    def _entries(self, file: Path) -> list[dict[str, Leaf]]:
+    def _entries(self, file: Path) -> list[dict[str, YamlScalar]]:
         found = self._files[file].mappings().items()
         return [keys for path, keys in found if path[:1] == ("images",) and len(path) == 2 and "name" in keys]

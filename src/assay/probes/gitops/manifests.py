@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from assay.errors import AssumptionError, ProbeError
-from assay.formats.yaml_text import Document, Leaf, documents, text_of
+from assay.formats.yaml_text import Document, YamlScalar, documents, text_of
 from assay.probes.gitops.kustomize import FILE_NAMES, Kustomizations
 
 
@@ -165,7 +165,7 @@ def image_uses(document: Document) -> Iterator[tuple[int, str, str]]:
         yield from _name_and_value(keys)
 
 
-def _of_leaf(leaf: Leaf) -> Iterator[tuple[int, str, str]]:
+def _of_leaf(leaf: YamlScalar) -> Iterator[tuple[int, str, str]]:
     value = leaf.text.strip()
     if leaf.path and isinstance(leaf.path[-1], str) and "\n" not in value and not value.startswith("ENC["):
         if leaf.path[-2:] == ("image", "reference"):
@@ -176,7 +176,7 @@ def _of_leaf(leaf: Leaf) -> Iterator[tuple[int, str, str]]:
         yield leaf.first + leaf.text.count("\n", 0, match.start()), match.group(), "text"
 
 
-def _embedded(leaf: Leaf) -> Iterator[tuple[int, str, str]]:
+def _embedded(leaf: YamlScalar) -> Iterator[tuple[int, str, str]]:
     """Read YAML inside of a text: Helm values of an Application, a ConfigMap's file."""
     key = str(leaf.path[-1]) if leaf.path else ""
     if "\n" not in leaf.text and not leaf.text.lstrip().startswith("{"):
@@ -192,7 +192,7 @@ def _embedded(leaf: Leaf) -> Iterator[tuple[int, str, str]]:
             yield from image_uses(document)
 
 
-def _parts(path: tuple[str | int, ...], keys: dict[str, Leaf]) -> Iterator[tuple[int, str, str]]:
+def _parts(path: tuple[str | int, ...], keys: dict[str, YamlScalar]) -> Iterator[tuple[int, str, str]]:
     """Put together what Helm values write in parts: registry, repository, tag, digest."""
     holder = str(path[-1]) if path else ""
     if "repository" not in keys or not (KEY.fullmatch(holder) or keys.keys() & {"tag", "digest"}):
@@ -209,7 +209,7 @@ def _parts(path: tuple[str | int, ...], keys: dict[str, Leaf]) -> Iterator[tuple
     yield keys["repository"].line, f"{name}{tag}{pin}", "Helm values"
 
 
-def _name_and_value(keys: dict[str, Leaf]) -> Iterator[tuple[int, str, str]]:
+def _name_and_value(keys: dict[str, YamlScalar]) -> Iterator[tuple[int, str, str]]:
     """Read pairs of name and value: an operator's environment variable, a Helm parameter."""
     if "name" not in keys or "value" not in keys:
         return

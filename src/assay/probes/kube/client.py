@@ -26,12 +26,13 @@ from assay.errors import GuardError, ProbeError
 from assay.formats.parsing import WRONG, parsing
 from assay.model import Attempt
 from assay.probes.kube import facts as kube_facts
+from assay.probes.kube import fields
 from assay.probes.kube import rbac as kube_rbac
-from assay.probes.kube.facts import Namespace, Node, Pod, StoredToken, Workload
+from assay.probes.kube.facts import KubeNode, Namespace, Pod, StoredToken, Workload
 from assay.probes.kube.paths import collection, collection_of, one
 from assay.probes.kube.rbac import Grant
 from assay.probes.kube.shapes import KINDS
-from assay.probes.kube.wire import NAMES_ONLY, STRATEGIC, Answer, Door, Wire
+from assay.probes.kube.wire import NAMES_ONLY, STRATEGIC, ApiAnswer, Door, Wire
 
 
 T = TypeVar("T")
@@ -184,7 +185,7 @@ class Kube:
     def cluster_uid(self) -> str:
         """Return the UID of namespace kube-system, the cluster's identity."""
         return str(
-            kube_facts.part(self.wire.get(one("Namespace", "", "kube-system")), "metadata").get("uid", "")
+            fields.mapping_at(self.wire.get(one("Namespace", "", "kube-system")), "metadata").get("uid", "")
         )
 
     def authority(self) -> str:
@@ -225,7 +226,7 @@ class Kube:
         found = [kube_facts.pod(item) for item in self.wire.items(collection("Pod"))]
         return [pod for pod in found if not pod.finished]
 
-    def nodes(self) -> list[Node]:
+    def nodes(self) -> list[KubeNode]:
         """Return every node."""
         return [kube_facts.node(item) for item in self.wire.items(collection("Node"))]
 
@@ -244,7 +245,7 @@ class Kube:
         items = self.wire.items(
             collection("Secret"), NAMES_ONLY, fieldSelector="type=kubernetes.io/service-account-token"
         )
-        metas = [kube_facts.meta_of(item) for item in items]
+        metas = [fields.metadata_of(item) for item in items]
         return [StoredToken(str(meta.get("namespace", "")), str(meta["name"])) for meta in metas]
 
     @parsing("the cluster's bindings")
@@ -310,7 +311,9 @@ class Kube:
         )
         if answer.status in {401, 403}:
             return WhoAmI(apiserver, answer.status)
-        user = kube_facts.part(kube_facts.part(wire.need(answer, "POST", REVIEW).body, "status"), "userInfo")
+        user = fields.mapping_at(
+            fields.mapping_at(wire.need(answer, "POST", REVIEW).body, "status"), "userInfo"
+        )
         return WhoAmI(
             apiserver, answer.status, str(user.get("username", "")), tuple(map(str, user.get("groups") or ()))
         )
@@ -325,8 +328,8 @@ class Kube:
         wanted = {"audiences": [audience], "expirationSeconds": seconds}
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": wanted}
         made = self.wire.need(self.wire.ask("POST", path, body), "POST", path).body
-        return str(kube_facts.part(made, "status").get("token", ""))
+        return str(fields.mapping_at(made, "status").get("token", ""))
 
-    def anonymous(self, apiserver: str, path: str) -> Answer:
+    def anonymous(self, apiserver: str, path: str) -> ApiAnswer:
         """Return what one API server answers to a caller without any credential."""
         return self.at(apiserver, False).ask("GET", path)

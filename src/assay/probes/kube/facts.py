@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
 from assay.formats.quantity import quantity
+from assay.probes.kube.fields import Object, mapping_at, mappings_at, metadata_of, strings_at
 
 
 CALLS_API = "assay.dev/calls-api"
 SIZES = ("cpu", "memory")
-Object = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +187,7 @@ class Taint:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class KubeNode:
     """One node as the API has it; `addresses` are (type, address) pairs."""
 
     name: str
@@ -236,13 +235,13 @@ class StoredToken:
 
 def pod(item: Object) -> Pod:
     """Return the facts of a v1 Pod object."""
-    meta, spec, status = meta_of(item), part(item, "spec"), part(item, "status")
-    annotations = texts(meta, "annotations")
+    meta, spec, status = metadata_of(item), mapping_at(item, "spec"), mapping_at(item, "status")
+    annotations = strings_at(meta, "annotations")
     return Pod(
         namespace=str(meta.get("namespace", "")),
         name=str(meta.get("name", "")),
         shape=shape(spec),
-        labels=texts(meta, "labels"),
+        labels=strings_at(meta, "labels"),
         annotations=annotations,
         node=str(spec.get("nodeName", "")),
         phase=str(status.get("phase", "")),
@@ -254,86 +253,94 @@ def pod(item: Object) -> Pod:
 
 def workload(kind: str, item: Object) -> Workload:
     """Return the facts of an object of `kind` that holds a pod template."""
-    meta, spec = meta_of(item), part(item, "spec")
+    meta, spec = metadata_of(item), mapping_at(item, "spec")
     if kind == "CronJob":
-        spec = part(part(spec, "jobTemplate"), "spec")
-    template = part(spec, "template")
+        spec = mapping_at(mapping_at(spec, "jobTemplate"), "spec")
+    template = mapping_at(spec, "template")
     name, namespace = str(meta.get("name", "")), str(meta.get("namespace", ""))
-    return Workload(kind, namespace, name, shape(part(template, "spec")), texts(meta, "labels"), owner(meta))
+    return Workload(
+        kind, namespace, name, shape(mapping_at(template, "spec")), strings_at(meta, "labels"), owner(meta)
+    )
 
 
-def node(item: Object) -> Node:
+def node(item: Object) -> KubeNode:
     """Return the facts of a v1 Node object."""
-    meta, spec, status = meta_of(item), part(item, "spec"), part(item, "status")
-    info = part(status, "nodeInfo")
-    ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in rows(status, "conditions"))
+    meta, spec, status = metadata_of(item), mapping_at(item, "spec"), mapping_at(item, "status")
+    info = mapping_at(status, "nodeInfo")
+    ready = any(
+        c.get("type") == "Ready" and c.get("status") == "True" for c in mappings_at(status, "conditions")
+    )
     taints = tuple(
         Taint(str(t.get("key", "")), str(t.get("value", "")), str(t.get("effect", "")))
-        for t in rows(spec, "taints")
+        for t in mappings_at(spec, "taints")
     )
-    return Node(
+    return KubeNode(
         name=str(meta.get("name", "")),
-        labels=texts(meta, "labels"),
+        labels=strings_at(meta, "labels"),
         taints=taints,
         os_image=str(info.get("osImage", "")),
         kubelet=str(info.get("kubeletVersion", "")),
         ready=ready,
         unschedulable=bool(spec.get("unschedulable", False)),
-        addresses=tuple((str(a.get("type")), str(a.get("address"))) for a in rows(status, "addresses")),
+        addresses=tuple(
+            (str(a.get("type")), str(a.get("address"))) for a in mappings_at(status, "addresses")
+        ),
     )
 
 
 def namespace(item: Object) -> Namespace:
     """Return the facts of a v1 Namespace object."""
-    meta = meta_of(item)
-    active = part(item, "status").get("phase") != "Terminating" and "deletionTimestamp" not in meta
-    return Namespace(str(meta.get("name", "")), texts(meta, "labels"), texts(meta, "annotations"), active)
+    meta = metadata_of(item)
+    active = mapping_at(item, "status").get("phase") != "Terminating" and "deletionTimestamp" not in meta
+    return Namespace(
+        str(meta.get("name", "")), strings_at(meta, "labels"), strings_at(meta, "annotations"), active
+    )
 
 
 @parsing("a pod specification")
 def shape(spec: Object) -> PodShape:
     """Return what a pod specification asks for."""
-    init = rows(spec, "initContainers")
+    init = mappings_at(spec, "initContainers")
     containers = [container("sidecar" if c.get("restartPolicy") == "Always" else "init", c) for c in init]
-    containers += [container("container", c) for c in rows(spec, "containers")]
-    containers += [container("ephemeral", c) for c in rows(spec, "ephemeralContainers")]
+    containers += [container("container", c) for c in mappings_at(spec, "containers")]
+    containers += [container("ephemeral", c) for c in mappings_at(spec, "ephemeralContainers")]
     if not any(c.place == "container" for c in containers):
         raise ProbeError("a pod specification without containers", "the answer is not whole; ask again")
     return PodShape(
         containers=tuple(containers),
-        resources=resources(part(spec, "resources")),
+        resources=pod_resources(mapping_at(spec, "resources")),
         service_account=str(spec.get("serviceAccountName", "")),
         tokens=tuple(_tokens(spec)),
-        node_selector=texts(spec, "nodeSelector"),
-        tolerations=tuple(dict(t) for t in rows(spec, "tolerations")),
+        node_selector=strings_at(spec, "nodeSelector"),
+        tolerations=tuple(dict(t) for t in mappings_at(spec, "tolerations")),
     )
 
 
 def container(place: str, item: Object) -> Container:
     """Return the facts of one container at `place`."""
-    volumes = frozenset(str(mount.get("name", "")) for mount in rows(item, "volumeMounts"))
+    volumes = frozenset(str(mount.get("name", "")) for mount in mappings_at(item, "volumeMounts"))
     return Container(
         str(item.get("name", "")),
         place,
         str(item.get("image", "")),
-        resources(part(item, "resources")),
+        pod_resources(mapping_at(item, "resources")),
         volumes,
     )
 
 
-def resources(item: Object) -> Resources:
+def pod_resources(item: Object) -> Resources:
     """Return requests and limits.
 
     A request that is not given is its limit, as the API server itself fills it in.
     """
-    limits = {name: quantity(value) for name, value in part(item, "limits").items()}
-    requests = {name: quantity(value) for name, value in part(item, "requests").items()}
+    limits = {name: quantity(value) for name, value in mapping_at(item, "limits").items()}
+    requests = {name: quantity(value) for name, value in mapping_at(item, "requests").items()}
     return Resources({**limits, **requests}, limits)
 
 
 def _tokens(spec: Object) -> Iterable[TokenVolume]:
-    for volume in rows(spec, "volumes"):
-        for source in rows(part(volume, "projected"), "sources"):
+    for volume in mappings_at(spec, "volumes"):
+        for source in mappings_at(mapping_at(volume, "projected"), "sources"):
             token = source.get("serviceAccountToken")
             if token is not None:
                 yield TokenVolume(
@@ -345,56 +352,7 @@ def _tokens(spec: Object) -> Iterable[TokenVolume]:
 
 def owner(meta: Object) -> str:
     """Return `Kind name` of the controller in an object's metadata, empty where there is none."""
-    for reference in rows(meta, "ownerReferences"):
+    for reference in mappings_at(meta, "ownerReferences"):
         if reference.get("controller"):
             return f"{reference.get('kind')} {reference.get('name')}"
     return ""
-
-
-def meta_of(item: Object) -> Object:
-    """Return the metadata of an object, which must have a name.
-
-    Raises:
-        ProbeError: no metadata, or no name in it.
-    """
-    meta = part(item, "metadata")
-    if not meta.get("name"):
-        raise ProbeError(
-            "an object without metadata.name", "ask the API server again; the answer is not whole"
-        )
-    return meta
-
-
-def part(item: Object, key: str) -> Object:
-    """Return the mapping at `key`, empty where there is none.
-
-    Raises:
-        ProbeError: something else is there.
-    """
-    value = item.get(key)
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise ProbeError(f"{key} is {type(value).__name__}, expected an object", "the answer is malformed")
-    return value
-
-
-def rows(item: Object, key: str) -> list[Object]:
-    """Return the list of objects at `key`, empty where there is none.
-
-    Raises:
-        ProbeError: something else is there.
-    """
-    value = item.get(key)
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(row, Mapping) for row in value):
-        raise ProbeError(
-            f"{key} is {type(value).__name__}, expected a list of objects", "the answer is malformed"
-        )
-    return value
-
-
-def texts(item: Object, key: str) -> dict[str, str]:
-    """Return the mapping of texts at `key`, empty where there is none."""
-    return {str(name): str(value) for name, value in part(item, key).items()}

@@ -12,7 +12,7 @@ from assay.model import Attempt
 from assay.probes.kube.client import Kube
 from assay.probes.kube.facts import Namespace, Pod
 from assay.probes.kube.paths import one
-from assay.probes.kube.shapes import Trial, bare_namespace, container, trials
+from assay.probes.kube.shapes import AdmissionTrial, admission_trials, bare_namespace, container_spec
 from assay.probes.kube.wire import MERGE
 
 
@@ -22,7 +22,7 @@ DRY = "?dryRun=All"
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class AdmissionPair:
     """A request that must be refused, and its twin that must be admitted, answered within the same minute."""
 
     attempt: Attempt
@@ -45,7 +45,7 @@ def images(samples: Samples) -> dict[str, str]:
     return {variant: getattr(samples, variant) for variant in VARIANTS}
 
 
-def workload_pairs(kube: Kube, namespace: str, tried: Iterable[Trial]) -> list[Pair]:
+def workload_pairs(kube: Kube, namespace: str, tried: Iterable[AdmissionTrial]) -> list[AdmissionPair]:
     """Return one pair per trial and API server; trials of one kind and place share their twin's answer."""
     found = []
     wanted = list(tried)
@@ -56,54 +56,58 @@ def workload_pairs(kube: Kube, namespace: str, tried: Iterable[Trial]) -> list[P
             partial(_try, kube, namespace, trial, server) for trial, server in [*group, *baselines]
         )
         known = dict(zip([*group, *baselines], answers, strict=True))
-        found += [Pair(known[trial, server], known[trial.baseline, server]) for trial, server in group]
+        found += [
+            AdmissionPair(known[trial, server], known[trial.baseline, server]) for trial, server in group
+        ]
     return found
 
 
-def _try(kube: Kube, namespace: str, trial: Trial, server: str) -> Attempt:
+def _try(kube: Kube, namespace: str, trial: AdmissionTrial, server: str) -> Attempt:
     return kube.dry_run(server, trial.manifest(namespace), trial.ref(server))
 
 
-def ephemeral_pairs(kube: Kube, pod: Pod, variants: Mapping[str, str], sound: str) -> list[Pair]:
+def ephemeral_pairs(kube: Kube, pod: Pod, variants: Mapping[str, str], sound: str) -> list[AdmissionPair]:
     """Return one pair per variant and API server.
 
     An ephemeral container attached to a live, signed `pod`, as a dry run.
     """
     asked = [
         (trial, server)
-        for trial in trials(["Pod"], ["ephemeral"], variants, sound)
+        for trial in admission_trials(["Pod"], ["ephemeral"], variants, sound)
         for server in kube.apiservers
     ]
     answers = kube.together(partial(_attach, kube, pod, trial, server) for trial, server in asked)
     baselines = {server: _attach(kube, pod, asked[0][0].baseline, server) for server in kube.apiservers}
-    return [Pair(answer, baselines[server]) for answer, (_, server) in zip(answers, asked, strict=True)]
+    return [
+        AdmissionPair(answer, baselines[server]) for answer, (_, server) in zip(answers, asked, strict=True)
+    ]
 
 
-def _attach(kube: Kube, pod: Pod, trial: Trial, server: str) -> Attempt:
-    debugger = container("assay-debugger", trial.image)
+def _attach(kube: Kube, pod: Pod, trial: AdmissionTrial, server: str) -> Attempt:
+    debugger = container_spec("assay-debugger", trial.image)
     del debugger["resources"]
     return kube.dry_run_ephemeral(server, pod, debugger, trial.ref(server))
 
 
 def namespace_pairs(
     kube: Kube, namespaces: Iterable[Namespace], image: str, sound: str
-) -> list[tuple[Namespace, Pair]]:
+) -> list[tuple[Namespace, AdmissionPair]]:
     """Return (namespace, pair) per namespace and API server.
 
     A bare pod of `image`, named as the namespace itself.
     """
     asked = [(space, server) for space in namespaces for server in kube.apiservers]
-    bad = Trial("Pod", "container", "unsigned", image, sound)
+    bad = AdmissionTrial("Pod", "container", "unsigned", image, sound)
     calls = [
         partial(kube.dry_run, server, trial.manifest(space.name), space.ref)
         for space, server in asked
         for trial in (bad, bad.baseline)
     ]
     answers = kube.together(calls)
-    return [(space, Pair(answers[2 * n], answers[2 * n + 1])) for n, (space, _) in enumerate(asked)]
+    return [(space, AdmissionPair(answers[2 * n], answers[2 * n + 1])) for n, (space, _) in enumerate(asked)]
 
 
-def unlabelled_pairs(kube: Kube, label: str, live: str) -> list[Pair]:
+def unlabelled_pairs(kube: Kube, label: str, live: str) -> list[AdmissionPair]:
     """Return the ways out of the opt-in `label` (`key=value`), each at every API server, as dry runs.
 
     A new namespace without the label, one with another value, and the label taken off the `live` namespace.
@@ -118,19 +122,21 @@ def unlabelled_pairs(kube: Kube, label: str, live: str) -> list[Pair]:
             ("namespace with the label off", {key: "false"}),
         ):
             found.append(
-                Pair(kube.dry_run(server, bare_namespace(THROWAWAY, labels), way_out(how, server)), sound)
+                AdmissionPair(
+                    kube.dry_run(server, bare_namespace(THROWAWAY, labels), way_out(how, server)), sound
+                )
             )
         found.append(_label_taken_off(kube, server, live, key))
     return found
 
 
-def _label_taken_off(kube: Kube, server: str, live: str, key: str) -> Pair:
+def _label_taken_off(kube: Kube, server: str, live: str, key: str) -> AdmissionPair:
     path = f"{one('Namespace', '', live)}{DRY}"
     off, other = (
         {"metadata": {"labels": {label: value}}} for label, value in ((key, None), ("assay.dev/twin", "true"))
     )
     wire = kube.at(server)
-    return Pair(
+    return AdmissionPair(
         wire.attempt(way_out(TAKEN_OFF, server), "PATCH", path, off, MERGE),
         wire.attempt(way_out("another label set", server), "PATCH", path, other, MERGE),
     )

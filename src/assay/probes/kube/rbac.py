@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from assay.formats.parsing import parsing
-from assay.probes.kube.facts import Object, meta_of, part, rows, texts
+from assay.probes.kube.fields import Object, mapping_at, mappings_at, metadata_of, strings_at
 
 
 EVERYBODY = frozenset(
@@ -18,11 +18,11 @@ EVERYBODY = frozenset(
 HARMLESS = frozenset({"selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"})
 RISING = {"escalate": {"roles", "clusterroles"}, "bind": {"roles", "clusterroles"},
           "impersonate": {"users", "groups", "serviceaccounts", "uids", "userextras"}}  # fmt: skip
-Roles = Mapping[tuple[str, str], "Role"]
+Roles = Mapping[tuple[str, str], "RbacRole"]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class PolicyRule:
     """One rule of a role: verbs on resources of API groups."""
 
     verbs: frozenset[str]
@@ -51,7 +51,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
+class RbacRole:
     """A Role (with namespace) or ClusterRole (without).
 
     Its own rules and, if aggregated, its label selectors.
@@ -60,7 +60,7 @@ class Role:
     namespace: str
     name: str
     labels: Mapping[str, str]
-    own: tuple[Rule, ...]
+    own: tuple[PolicyRule, ...]
     selectors: tuple[Mapping[str, str], ...]
 
 
@@ -76,7 +76,7 @@ class Grant:
     name: str
     role: str
     subject: str
-    rules: tuple[Rule, ...]
+    rules: tuple[PolicyRule, ...]
 
     @property
     def ref(self) -> str:
@@ -104,23 +104,26 @@ class Grant:
 
 
 @parsing("a role")
-def role(item: Object) -> Role:
+def rbac_role(item: Object) -> RbacRole:
     """Return the facts of a Role or ClusterRole object."""
-    meta = meta_of(item)
+    meta = metadata_of(item)
     selectors = tuple(
-        texts(s, "matchLabels") for s in rows(part(item, "aggregationRule"), "clusterRoleSelectors")
+        strings_at(s, "matchLabels")
+        for s in mappings_at(mapping_at(item, "aggregationRule"), "clusterRoleSelectors")
     )
-    return Role(
+    return RbacRole(
         str(meta.get("namespace", "")),
         str(meta["name"]),
-        texts(meta, "labels"),
-        tuple(map(_rule, rows(item, "rules"))),
+        strings_at(meta, "labels"),
+        tuple(map(_rule, mappings_at(item, "rules"))),
         selectors,
     )
 
 
-def _rule(item: Object) -> Rule:
-    return Rule(*(frozenset(map(str, item.get(key) or ())) for key in ("verbs", "apiGroups", "resources")))
+def _rule(item: Object) -> PolicyRule:
+    return PolicyRule(
+        *(frozenset(map(str, item.get(key) or ())) for key in ("verbs", "apiGroups", "resources"))
+    )
 
 
 def grants(kind: str, item: Object, roles: Roles) -> Iterator[Grant]:
@@ -128,11 +131,11 @@ def grants(kind: str, item: Object, roles: Roles) -> Iterator[Grant]:
 
     Its role looked up in `roles`.
     """
-    meta, reference = meta_of(item), part(item, "roleRef")
+    meta, reference = metadata_of(item), mapping_at(item, "roleRef")
     namespace, target = str(meta.get("namespace", "")), str(reference.get("name", ""))
     home = namespace if reference.get("kind") == "Role" else ""
     rules = tuple(resolved(roles, home, target))
-    for subject in rows(item, "subjects"):
+    for subject in mappings_at(item, "subjects"):
         who = f"{subject.get('kind')} {_subject(subject, namespace)}"
         yield Grant(kind, namespace, str(meta["name"]), f"{reference.get('kind')} {target}", who, rules)
 
@@ -143,7 +146,7 @@ def _subject(subject: Object, namespace: str) -> str:
     return str(subject.get("name"))
 
 
-def resolved(roles: Roles, namespace: str, name: str) -> Iterator[Rule]:
+def resolved(roles: Roles, namespace: str, name: str) -> Iterator[PolicyRule]:
     """Yield the rules of a role.
 
     Its own, and those of every ClusterRole that its aggregation selects, at any depth.
@@ -158,12 +161,12 @@ def resolved(roles: Roles, namespace: str, name: str) -> Iterator[Rule]:
         waiting += [other for other, candidate in roles.items() if _selects(roles[key].selectors, candidate)]
 
 
-def _selects(selectors: Sequence[Mapping[str, str]], candidate: Role) -> bool:
+def _selects(selectors: Sequence[Mapping[str, str]], candidate: RbacRole) -> bool:
     own = candidate.labels.items()
     return not candidate.namespace and any(selector and selector.items() <= own for selector in selectors)
 
 
-def by_name(items: Iterable[Object]) -> dict[tuple[str, str], Role]:
+def by_name(items: Iterable[Object]) -> dict[tuple[str, str], RbacRole]:
     """Return Roles and ClusterRoles by (namespace, name); the namespace of a ClusterRole is empty."""
-    found = [role(item) for item in items]
+    found = [rbac_role(item) for item in items]
     return {(each.namespace, each.name): each for each in found}

@@ -16,7 +16,7 @@ Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class AdmissionTrial:
     """One request to try: an object of `kind` whose container at `place` runs `image`.
 
     `sound` is the image of all other containers. At `volume` the image is mounted, and no container runs it.
@@ -36,29 +36,29 @@ class Trial:
         return f"{self.kind} {self.place} {self.variant} at {server}"
 
     @property
-    def baseline(self) -> Trial:
+    def baseline(self) -> AdmissionTrial:
         """Return the same request with the sound image everywhere, and an empty volume for an image's."""
         return replace(self, variant="signed", image=EMPTY if self.place == VOLUME else self.sound)
 
     def manifest(self, namespace: str) -> Manifest:
         """Return the object to create in `namespace`."""
-        return workload(self.kind, namespace, pod_spec(self.place, self.image, self.sound))
+        return workload_manifest(self.kind, namespace, pod_spec(self.place, self.image, self.sound))
 
 
-def trials(
+def admission_trials(
     kinds: Iterable[str], places: Iterable[str], variants: Mapping[str, str], sound: str
-) -> list[Trial]:
+) -> list[AdmissionTrial]:
     """Return every combination of kind, place and variant (name -> image), in order."""
     where = tuple(places)
     return [
-        Trial(kind, place, name, image, sound)
+        AdmissionTrial(kind, place, name, image, sound)
         for kind in kinds
         for place in where
         for name, image in variants.items()
     ]
 
 
-def container(name: str, image: str, **more: object) -> Manifest:
+def container_spec(name: str, image: str, **more: object) -> Manifest:
     """Return a container that every Pod Security level admits, with requests equal to limits."""
     sizes = {"cpu": "10m", "memory": "16Mi"}
     security = {
@@ -89,11 +89,11 @@ def pod_spec(place: str, image: str, sound: str) -> Manifest:
             "runAsUser": 65532,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [container("main", image if place == "container" else sound)],
+        "containers": [container_spec("main", image if place == "container" else sound)],
     }
     if place in {"init", "sidecar"}:
         more = {"restartPolicy": "Always"} if place == "sidecar" else {}
-        spec["initContainers"] = [container("first", image, **more)]
+        spec["initContainers"] = [container_spec("first", image, **more)]
     if place == VOLUME:
         source = {"emptyDir": {}} if image == EMPTY else {"image": {"reference": image}}
         spec["volumes"] = [{"name": "tried", **source}]
@@ -101,7 +101,7 @@ def pod_spec(place: str, image: str, sound: str) -> Manifest:
     return spec
 
 
-def workload(kind: str, namespace: str, spec: Manifest, name: str = NAME) -> Manifest:
+def workload_manifest(kind: str, namespace: str, spec: Manifest, name: str = NAME) -> Manifest:
     """Return an object of `kind` in `namespace` that makes pods of `spec`; a Pod is the pod itself."""
     labels = {"app.kubernetes.io/name": name}
     meta = {"name": name, "namespace": namespace, "labels": labels}
@@ -127,21 +127,21 @@ def privileged_pod(namespace: str, image: str) -> Manifest:
 
     A privileged container.
     """
-    manifest = workload("Pod", namespace, pod_spec("container", image, image))
+    manifest = workload_manifest("Pod", namespace, pod_spec("container", image, image))
     manifest["spec"]["containers"][0]["securityContext"] = {"privileged": True}
     return manifest
 
 
 def root_pod(namespace: str, image: str) -> Manifest:
     """Return the harmless pod with what `baseline` admits and `restricted` refuses: it may run as root."""
-    manifest = workload("Pod", namespace, pod_spec("container", image, image))
+    manifest = workload_manifest("Pod", namespace, pod_spec("container", image, image))
     manifest["spec"]["securityContext"] = {}
     return manifest
 
 
 def harmless_pod(namespace: str, image: str) -> Manifest:
     """Return the pod that every Pod Security level admits: the twin of the two above."""
-    return workload("Pod", namespace, pod_spec("container", image, image))
+    return workload_manifest("Pod", namespace, pod_spec("container", image, image))
 
 
 def bare_namespace(name: str, labels: Mapping[str, str] | None = None) -> Manifest:

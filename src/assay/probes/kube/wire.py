@@ -44,7 +44,7 @@ class ExpiredListError(ProbeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiAnswer:
     """What the API server said: HTTP status and the JSON object of the body."""
 
     status: int
@@ -76,7 +76,7 @@ class Wire:
         content: str = JSON,
         accept: str = JSON,
         token: str = "",
-    ) -> Answer:
+    ) -> ApiAnswer:
         """Return the answer to one request, whatever its status.
 
         Raises:
@@ -88,7 +88,7 @@ class Wire:
             **({"Authorization": f"Bearer {token}"} if token else {}),
         }
         status, raw = self.door(method, path, headers, None if body is None else json.dumps(body).encode())
-        return Answer(status, self._parsed(method, path, status, raw))
+        return ApiAnswer(status, self._parsed(method, path, status, raw))
 
     def _parsed(self, method: str, path: str, status: int, raw: bytes) -> Mapping[str, Any]:
         if status >= 400 and not raw.lstrip().startswith(b"{"):
@@ -122,7 +122,7 @@ class Wire:
         )
         return self.need(patient(self.ask, "GET", path, accept=accept), "GET", path).body
 
-    def need(self, answer: Answer, method: str, path: str) -> Answer:
+    def need(self, answer: ApiAnswer, method: str, path: str) -> ApiAnswer:
         """Return `answer` if it is a success.
 
         Raises:

@@ -23,7 +23,7 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 @dataclass(frozen=True, slots=True)
-class Oidc:
+class TokenIssuer:
     """The issuer's signing key and what its tokens say. The key and the tokens never appear in any output."""
 
     issuer: str
@@ -31,7 +31,7 @@ class Oidc:
     key: Key
 
     @classmethod
-    def from_profile(cls, profile: Profile) -> Oidc:
+    def from_profile(cls, profile: Profile) -> TokenIssuer:
         """Return the issuer of `profile`.
 
         Raises:

@@ -18,7 +18,7 @@ DEMANDS = ("certificate required", "certificate_required", "bad certificate", "h
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class PortState:
     """One port of one address.
 
     `open`, `closed` (refused) or `silent` (no answer in time, so filtered or unreachable).
@@ -35,7 +35,7 @@ class Door:
 
 
 @dataclass(frozen=True, slots=True)
-class Guarded:
+class ClientAuth:
     """A TLS server asked without a client certificate: did it demand one, and in which words."""
 
     address: str
@@ -44,7 +44,7 @@ class Guarded:
     words: str
 
 
-def knock(address: str, port: int, seconds: float = 3.0) -> Door:
+def probe_port(address: str, port: int, seconds: float = 3.0) -> PortState:
     """Return the state of a TCP port as seen from here.
 
     Raises:
@@ -52,18 +52,18 @@ def knock(address: str, port: int, seconds: float = 3.0) -> Door:
     """
     try:
         with socket.create_connection((address, port), timeout=seconds):
-            return Door(address, port, "open")
+            return PortState(address, port, "open")
     except ConnectionRefusedError:
-        return Door(address, port, "closed")
+        return PortState(address, port, "closed")
     except TimeoutError:
-        return Door(address, port, "silent")
+        return PortState(address, port, "silent")
     except OSError as why:
         raise ProbeError(
             f"{address}:{port}: {why.strerror or why}", "is there a route to the node from here?"
         ) from why
 
 
-def ask_without_certificate(address: str, port: int, ca: Path, seconds: float = 5.0) -> Guarded:
+def ask_without_certificate(address: str, port: int, ca: Path, seconds: float = 5.0) -> ClientAuth:
     """Return whether the TLS server, known by `ca`, demands a client certificate.
 
     In TLS 1.3 the client's handshake ends before the server has judged it, so bytes are sent and the answer
@@ -82,7 +82,7 @@ def ask_without_certificate(address: str, port: int, ca: Path, seconds: float = 
         ):
             secured.sendall(HELLO)
             got = secured.recv(64)
-            return Guarded(address, port, False, f"answered {len(got)} bytes without a certificate")
+            return ClientAuth(address, port, False, f"answered {len(got)} bytes without a certificate")
     except ssl.SSLCertVerificationError as why:
         raise ProbeError(
             f"{address}:{port}: its certificate is not of the expected CA", "is this the right cluster?"
@@ -90,7 +90,7 @@ def ask_without_certificate(address: str, port: int, ca: Path, seconds: float = 
     except ssl.SSLError as why:
         words = str(why.reason or why).lower().replace("_", " ")
         if any(mark.replace("_", " ") in words for mark in DEMANDS):
-            return Guarded(address, port, True, words)
+            return ClientAuth(address, port, True, words)
         raise ProbeError(f"{address}:{port}: TLS failed: {words}", "is this the Talos API?") from why
     except OSError as why:
         raise ProbeError(

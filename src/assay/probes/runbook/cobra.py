@@ -38,7 +38,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class CommandNode:
     """One command of the tree.
 
     Its children, its flags (name -> takes a value), its usage line's arguments if it can be run.
@@ -61,7 +61,7 @@ class CommandTree:
         """Ask nothing yet."""
         self.tool = tool
         self.binary = binary
-        self._nodes: dict[tuple[str, ...], Node] = {}
+        self._nodes: dict[tuple[str, ...], CommandNode] = {}
         self._global: dict[str, bool] | None = None
 
     def version(self) -> str:
@@ -97,13 +97,13 @@ class CommandTree:
         wrong += self._unknown_later(path, flags) + list(self._arguments(path, arguments))
         return Call(path, tuple(arguments), flags, tuple(dict.fromkeys(wrong)))
 
-    def node(self, path: tuple[str, ...]) -> Node:
+    def node(self, path: tuple[str, ...]) -> CommandNode:
         """Return one command of the tree."""
         if path not in self._nodes:
             help_text = self._ask(*path, "--help")
             children = frozenset() if self._leaf(help_text) else frozenset(self._complete(*path, ""))
             flags = {name: True for name in self._complete(*path, "-") if name.startswith("-")}
-            self._nodes[path] = Node(
+            self._nodes[path] = CommandNode(
                 children, {**flags, **self._takes_value(help_text)}, self._usage(path, help_text)
             )
         return self._nodes[path]

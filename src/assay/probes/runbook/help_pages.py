@@ -20,7 +20,7 @@ OPTION = re.compile(r"^\s*(-[\w-]+)", re.MULTILINE)
 LIMIT = 30.0
 
 
-def mistakes(tool: str, binary: Path, words: Sequence[str]) -> Iterator[str]:
+def help_mistakes(tool: str, binary: Path, words: Sequence[str]) -> Iterator[str]:
     """Yield what `tool` does not have of a command line, its name left out.
 
     Raises:

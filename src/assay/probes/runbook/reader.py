@@ -252,7 +252,7 @@ class Runbook:
         elif command.tool in HELP_TOOLS:
             yield from self._judge_by_help(command)
         elif command.tool in PAGED_TOOLS:
-            yield from help_pages.mistakes(command.tool, self._binary(command.tool), command.words[1:])
+            yield from help_pages.help_mistakes(command.tool, self._binary(command.tool), command.words[1:])
         elif command.tool not in SHELL_WORDS:
             yield f"{command.tool}: no pinned binary says whether this is right"
 

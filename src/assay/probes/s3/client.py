@@ -22,7 +22,7 @@ from assay.config.profile import Profile, S3Access
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
 from assay.model import Attempt
-from assay.probes.s3.facts import Expiry, Hold, Lock, Version, as_of
+from assay.probes.s3.facts import Expiry, Hold, Lock, ObjectVersion, as_of
 from assay.secretscan.suspect import repeated
 
 
@@ -194,13 +194,13 @@ class S3:
         return [_expiry(rule) for rule in found.get("Rules", [])]
 
     @parsing("the object storage's answer")
-    def versions(self, bucket: str, prefix: str = "") -> list[Version]:
+    def versions(self, bucket: str, prefix: str = "") -> list[ObjectVersion]:
         """Return every version and delete marker below `prefix`, to the last page.
 
         Raises:
             ProbeError: refused, or a page says that more follows and not where.
         """
-        found: list[Version] = []
+        found: list[ObjectVersion] = []
         place: dict[str, str] = {}
         while True:
             with asking(f"versions in {bucket}"):
@@ -220,22 +220,22 @@ class S3:
             place = onward
 
     @parsing("the object storage's answer")
-    def hold(self, version: Version) -> Hold:
+    def hold(self, version: ObjectVersion) -> Hold:
         """Return how `version` is locked, from its own head."""
         with asking(f"head of {version.ref}"):
             head = self._client.head_object(Bucket=version.bucket, Key=version.key, VersionId=version.id)
         return Hold(version, str(head.get("ObjectLockMode", "")), head.get("ObjectLockRetainUntilDate"))
 
-    def holds(self, versions: list[Version]) -> list[Hold]:
+    def holds(self, versions: list[ObjectVersion]) -> list[Hold]:
         """Return the lock of each version that is no delete marker, a few asked at a time."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return list(pool.map(self.hold, (one for one in versions if not one.marker)))
 
-    def as_of(self, bucket: str, moment: dt.datetime, prefix: str = "") -> list[Version]:
+    def as_of(self, bucket: str, moment: dt.datetime, prefix: str = "") -> list[ObjectVersion]:
         """Return the versions that made up the bucket at `moment`."""
         return as_of(self.versions(bucket, prefix), moment)
 
-    def read(self, version: Version, most: int = 1 << 28) -> bytes:
+    def read(self, version: ObjectVersion, most: int = 1 << 28) -> bytes:
         """Return the bytes of `version`, length and checksums compared.
 
         Raises:
@@ -245,7 +245,7 @@ class S3:
             raise ProbeError(f"{version.ref}: {version.size} bytes, more than {most}", "fetch it to a file")
         return b"".join(self._chunks(version))
 
-    def head(self, version: Version, most: int = 4096) -> bytes:
+    def head(self, version: ObjectVersion, most: int = 4096) -> bytes:
         """Return the first bytes of `version`, at most `most`.
 
         Raises:
@@ -261,12 +261,12 @@ class S3:
             raise ProbeError(f"{what}: {len(got)} bytes of {least}", "ask again")
         return got
 
-    def heads(self, versions: list[Version], most: int = 4096) -> list[bytes]:
+    def heads(self, versions: list[ObjectVersion], most: int = 4096) -> list[bytes]:
         """Return the first bytes of each version, a few asked at a time; errors as for `head`."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return list(pool.map(lambda one: self.head(one, most), versions))
 
-    def fetch(self, version: Version, to: Path) -> Path:
+    def fetch(self, version: ObjectVersion, to: Path) -> Path:
         """Return `to` after the bytes of `version` were written there, length and checksums compared.
 
         Raises:
@@ -284,7 +284,7 @@ class S3:
             raise
         return to
 
-    def _chunks(self, version: Version) -> Iterator[bytes]:
+    def _chunks(self, version: ObjectVersion) -> Iterator[bytes]:
         what, md5, sha, got = f"get {version.ref}", hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
         with asking(what):
             reply = self._client.get_object(Bucket=version.bucket, Key=version.key, VersionId=version.id)
@@ -318,7 +318,9 @@ def _body(what: str, reply: Mapping[str, Any]) -> Iterator[bytes]:
         yield chunk
 
 
-def _compare(what: str, reply: Mapping[str, Any], version: Version, got: int, md5: str, sha: str) -> None:
+def _compare(
+    what: str, reply: Mapping[str, Any], version: ObjectVersion, got: int, md5: str, sha: str
+) -> None:
     """Compare what came with what the store and the uploader said; the ETag of one part is its MD5."""
     again = "fetch it again; if it stays so, the object is damaged"
     if got != version.size or got != reply.get("ContentLength", got):
@@ -344,14 +346,14 @@ def _expiry(rule: Mapping[str, Any]) -> Expiry:
     )
 
 
-def _of_page(bucket: str, page: Mapping[str, Any]) -> list[Version]:
+def _of_page(bucket: str, page: Mapping[str, Any]) -> list[ObjectVersion]:
     entries = [(entry, False) for entry in page.get("Versions", [])]
     entries += [(entry, True) for entry in page.get("DeleteMarkers", [])]
     return [_version(bucket, entry, marker) for entry, marker in entries]
 
 
-def _version(bucket: str, entry: Mapping[str, Any], marker: bool) -> Version:
-    return Version(
+def _version(bucket: str, entry: Mapping[str, Any], marker: bool) -> ObjectVersion:
+    return ObjectVersion(
         bucket=bucket,
         key=str(entry["Key"]),
         id=str(entry["VersionId"]),

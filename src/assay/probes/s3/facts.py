@@ -41,7 +41,7 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class ObjectVersion:
     """One version of an object, or a delete marker (which holds nothing). `modified` has a time zone."""
 
     bucket: str
@@ -73,7 +73,7 @@ class Version:
 class Hold:
     """How one version is locked: mode (empty: not at all) and until when."""
 
-    version: Version
+    version: ObjectVersion
     mode: str = ""
     until: dt.datetime | None = None
 
@@ -115,13 +115,13 @@ class Expiry:
     noncurrent: int | None = None
 
 
-def as_of(versions: Iterable[Version], moment: dt.datetime) -> list[Version]:
+def as_of(versions: Iterable[ObjectVersion], moment: dt.datetime) -> list[ObjectVersion]:
     """Return what a listing would have shown at `moment`: per key the newest version not younger.
 
     Keys whose newest one was a delete marker then are left out. Versions of one key with the same time keep
     the order of the store, newest first.
     """
-    then: dict[str, Version] = {}
+    then: dict[str, ObjectVersion] = {}
     for one in versions:
         if one.modified > moment:
             continue

@@ -20,7 +20,7 @@ from assay.formats.parsing import WRONG
 from assay.formats.yaml_text import Shallow, documents, text_of
 from assay.model import Offender
 from assay.probes.sops.file import SecretFile
-from assay.probes.sops.rules import CONFIG, Rulebook, read
+from assay.probes.sops.rules import CONFIG, Rulebook, read_rulebook
 
 
 LONGEST_S = 60
@@ -82,7 +82,10 @@ class Sops:
         if not found:
             raise ProbeError("no .sops.yaml anywhere", "write one into the GitOps folder")
         own = config.resolve() if config is not None else None
-        books = [read(path, self._where(path), in_force=own in (None, real)) for real, path in found.items()]
+        books = [
+            read_rulebook(path, self._where(path), in_force=own in (None, real))
+            for real, path in found.items()
+        ]
         return sorted(books, key=lambda book: not book.in_force)
 
     def rulebook(self, file: SecretFile) -> Rulebook | None:

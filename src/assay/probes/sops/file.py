@@ -15,9 +15,9 @@ from functools import cached_property
 from pathlib import Path
 
 from assay.errors import ProbeError
-from assay.formats.yaml_text import Document, Leaf
+from assay.formats.yaml_text import Document, YamlScalar
 from assay.model import Offender
-from assay.secretscan.suspect import suspicion
+from assay.secretscan.suspect import detect_secret
 
 
 ENC = re.compile(
@@ -131,7 +131,7 @@ class SecretFile:
         return any(self.about)
 
     @cached_property
-    def protected(self) -> tuple[Leaf, ...]:
+    def protected(self) -> tuple[YamlScalar, ...]:
         """Return the values that must be ciphertext: those of Secrets, and what the file's options name."""
         pairs = zip(self.documents, self.about, strict=True)
         return tuple(leaf for document, about in pairs for leaf in _protected(document, about))
@@ -172,16 +172,16 @@ class SecretFile:
             found.append(Offender(self.ref, "is not encrypted: it has no sops metadata"))
         return found
 
-    def _hidden(self) -> Iterator[Leaf]:
+    def _hidden(self) -> Iterator[YamlScalar]:
         return (leaf for leaf in self.protected if leaf.text not in NOTHING)
 
-    def _shown(self) -> Iterator[tuple[Leaf, str]]:
+    def _shown(self) -> Iterator[tuple[YamlScalar, str]]:
         """Yield readable values of an encrypted file that are secrets all the same."""
         hidden = set(map(id, self.protected))
         for leaf in (leaf for document in self.documents for leaf in document.leaves):
             if id(leaf) in hidden or (leaf.path and leaf.path[0] == "sops"):
                 continue
-            why = suspicion(str(leaf.path[-1]) if leaf.path else "", leaf.text)
+            why = detect_secret(str(leaf.path[-1]) if leaf.path else "", leaf.text)
             if why and not leaf.text.startswith("ENC["):
                 yield leaf, f"is readable and looks like a secret: {why}"
 
@@ -206,10 +206,10 @@ class SecretFile:
     def _comments(self) -> Iterator[Offender]:
         for number, line in enumerate(self.text.splitlines(), 1):
             match = COMMENT.match(line)
-            if match and suspicion(match["key"], match["value"]):
+            if match and detect_secret(match["key"], match["value"]):
                 yield Offender(f"{self.ref}:{number}", "a comment in clear looks like a secret")
 
-    def _at(self, leaf: Leaf, why: str) -> Offender:
+    def _at(self, leaf: YamlScalar, why: str) -> Offender:
         return Offender(f"{self.ref}:{leaf.line}", f"{'.'.join(map(str, leaf.path))} {why}")
 
 
@@ -244,7 +244,7 @@ def _time(text: str) -> bool:
         return False
 
 
-def _protected(document: Document, about: Metadata | None) -> Iterator[Leaf]:
+def _protected(document: Document, about: Metadata | None) -> Iterator[YamlScalar]:
     """Yield the values of Secrets, of what kustomize makes them from, and of other encrypted files."""
     owners = {leaf.path[:-1]: leaf.text for leaf in document.leaves if leaf.path and leaf.path[-1] == "kind"}
     holders = {path for path, kind in owners.items() if kind == "Secret" or (about and kind == "ConfigMap")}

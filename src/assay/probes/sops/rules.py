@@ -20,7 +20,7 @@ SPLIT = re.compile(r"[\s,]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class CreationRule:
     """One creation rule: its place, its pattern, the age recipients, other kinds of keys, options.
 
     `groups` counts key groups, `threshold` is what Shamir's scheme asks for.
@@ -80,10 +80,10 @@ class Rulebook:
 
     where: str
     path: Path
-    rules: tuple[Rule, ...]
+    rules: tuple[CreationRule, ...]
     in_force: bool
 
-    def rule(self, file: Path) -> Rule | None:
+    def rule(self, file: Path) -> CreationRule | None:
         """Return the first rule for a file, as sops chooses it; None where there is none."""
         inner = (
             str(file.relative_to(self.path.parent)) if file.is_relative_to(self.path.parent) else str(file)
@@ -133,7 +133,7 @@ def file_faults(file: SecretFile, book: Rulebook | None, declared: frozenset[str
             yield Offender(file.ref, f"was encrypted with other options than {rule.ref} asks for")
 
 
-def read(path: Path, where: str, *, in_force: bool) -> Rulebook:
+def read_rulebook(path: Path, where: str, *, in_force: bool) -> Rulebook:
     """Return the rules of a `.sops.yaml`.
 
     Raises:
@@ -159,7 +159,7 @@ def read(path: Path, where: str, *, in_force: bool) -> Rulebook:
     return Rulebook(where, path, tuple(_rule(docs[0], number, where) for number in range(count)), in_force)
 
 
-def _rule(document: Document, number: int, where: str) -> Rule:
+def _rule(document: Document, number: int, where: str) -> CreationRule:
     leaves = [leaf for leaf in document.under("creation_rules", number) if len(leaf.path) > 2]
     line = min((leaf.line for leaf in leaves), default=document.line)
     ref = f"File {where}:{line}"
@@ -169,7 +169,7 @@ def _rule(document: Document, number: int, where: str) -> Rule:
     plain = {str(leaf.path[2]): leaf.text for leaf in leaves if len(leaf.path) == 3}
     pattern = plain.get("path_regex", "")
     search(pattern, "", ref)
-    return Rule(
+    return CreationRule(
         ref=ref,
         pattern=pattern,
         recipients=frozenset(one for text in age for one in SPLIT.split(text) if one),

@@ -35,7 +35,7 @@ REFUSED = "code = PermissionDenied"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TalosAnswer:
     """What one run of talosctl came to: exit code, both streams."""
 
     code: int
@@ -77,7 +77,7 @@ class Talosctl:
             raise self.complaint(node, words, answer)
         return Attempt(f"{node.ref}: {' '.join(words[:3])}", REFUSED not in answer.err, reason)
 
-    def run(self, node: Machine, *words: str) -> Answer:
+    def run(self, node: Machine, *words: str) -> TalosAnswer:
         """Return the outcome of one run, whatever it is.
 
         Raises:
@@ -109,9 +109,9 @@ class Talosctl:
             ) from late
         except OSError as why:
             raise ProbeError(f"talosctl: {why.strerror}", "set talosctl under [tools]") from why
-        return Answer(done.returncode, done.stdout, done.stderr)
+        return TalosAnswer(done.returncode, done.stdout, done.stderr)
 
-    def complaint(self, node: Machine, words: tuple[str, ...], answer: Answer) -> ProbeError:
+    def complaint(self, node: Machine, words: tuple[str, ...], answer: TalosAnswer) -> ProbeError:
         """Return the error for an answer that cannot be used, with the remedy that fits."""
         remedy = "look at the node's apid"
         if REFUSED in answer.err:

@@ -54,7 +54,7 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class TalosVersion:
     """The answer of a node's own version call: `tag` like `v1.13.5`, and whether it enforces roles."""
 
     tag: str
@@ -117,7 +117,7 @@ class Status:
         return self.leader.strip("0") != ""
 
 
-def documents(text: str, what: str) -> list[Document]:
+def talos_documents(text: str, what: str) -> list[Document]:
     """Return the JSON objects printed one after the other in `text`; `what` names the question.
 
     Raises:
@@ -266,10 +266,10 @@ def listeners(text: str, what: str) -> list[Listener]:
 
 
 @parsing("the configuration of a node", UPDATE)
-def pod_roles(documents: Iterable[Document]) -> frozenset[str]:
+def pod_roles(talos_documents: Iterable[Document]) -> frozenset[str]:
     """Return the Talos roles that pods may ask for, in the shape of 1.13 or that of 1.14."""
     found: set[str] = set()
-    for document in documents:
+    for document in talos_documents:
         features = (document.get("machine") or {}).get("features") or {}
         place = (
             document if document.get("kind") == POD_ACCESS else features.get("kubernetesTalosAPIAccess") or {}
@@ -283,17 +283,17 @@ def _list(cell: str) -> tuple[str, ...]:
 
 
 @parsing("a node's version", UPDATE)
-def version(text: str, what: str) -> Version:
+def version(text: str, what: str) -> TalosVersion:
     """Return what `talosctl version --json` says of one node.
 
     Raises:
         ProbeError: not exactly one answer, or no tag in it.
     """
-    answers = documents(text, what)
+    answers = talos_documents(text, what)
     tag = answers[0].get("version", {}).get("tag") if len(answers) == 1 else None
     if not tag:
         raise ProbeError(f"{what}: {len(answers)} answers, expected one with a version tag", UPDATE)
-    return Version(str(tag), bool(answers[0].get("features", {}).get("rbac")))
+    return TalosVersion(str(tag), bool(answers[0].get("features", {}).get("rbac")))
 
 
 def spec(document: Document, what: str) -> Mapping[str, Any]:
@@ -309,7 +309,7 @@ def spec(document: Document, what: str) -> Mapping[str, Any]:
 
 
 @parsing("a resource of a node", UPDATE)
-def identity(document: Document, what: str) -> str:
+def talos_identity(document: Document, what: str) -> str:
     """Return the id of a Talos resource.
 
     Raises:

@@ -27,7 +27,7 @@ from assay.probes.talos.facts import (
     Mount,
     Service,
     Status,
-    Version,
+    TalosVersion,
 )
 
 
@@ -39,7 +39,7 @@ ACTIVE, PERSISTENT = "v1alpha1", "persistent"
 
 
 @dataclass(frozen=True, slots=True)
-class Refusable:
+class RolePair:
     """One call of the Talos API by name: the reader's attempt and the same call by the admin, its twin."""
 
     reader: Attempt
@@ -96,7 +96,7 @@ class Talos:
         """Return the declared control planes."""
         return tuple(m for m in self.machines if m.role == "controlplane")
 
-    def version(self, node: Machine) -> Version:
+    def version(self, node: Machine) -> TalosVersion:
         """Return the node's own version answer.
 
         Raises:
@@ -110,7 +110,9 @@ class Talos:
         Raises:
             ProbeError: no answer, unknown kind, or another shape.
         """
-        return facts.documents(self.admin.ask(node, "get", kind, *words, "-o", "json"), f"{node.ref}: {kind}")
+        return facts.talos_documents(
+            self.admin.ask(node, "get", kind, *words, "-o", "json"), f"{node.ref}: {kind}"
+        )
 
     def services(self, node: Machine) -> list[Service]:
         """Return the Talos services of the node; never none.
@@ -123,7 +125,7 @@ class Talos:
         for one in self.resources(node, "services"):
             spec = facts.spec(one, what)
             found.append(
-                Service(facts.identity(one, what), bool(spec.get("running")), bool(spec.get("healthy")))
+                Service(facts.talos_identity(one, what), bool(spec.get("running")), bool(spec.get("healthy")))
             )
         if not found:
             raise ProbeError(f"{what}: none at all", "a Talos node always runs some: look at the credential")
@@ -218,7 +220,7 @@ class Talos:
     def _machineconfigs(self, node: Machine) -> dict[str, Document]:
         """Return the node's machine configurations by id, the active one surely."""
         what = f"{node.ref}: machine configuration"
-        known = {facts.identity(one, what): one for one in self.resources(node, "machineconfig")}
+        known = {facts.talos_identity(one, what): one for one in self.resources(node, "machineconfig")}
         if ACTIVE not in known:
             raise ProbeError(f"{node.ref}: no active machine configuration", facts.UPDATE)
         return known
@@ -230,7 +232,7 @@ class Talos:
             ProbeError: no answer, or another shape.
         """
         what = f"{node.ref}: static pods"
-        return [facts.identity(one, what) for one in self.resources(node, "staticpodstatus")]
+        return [facts.talos_identity(one, what) for one in self.resources(node, "staticpodstatus")]
 
     def etcd_members(self, node: Machine) -> list[EtcdMember]:
         """Return the member list as this node's etcd sees it: it lists dead members too.
@@ -275,13 +277,13 @@ class Talos:
             path.chmod(0o600)
             yield path
 
-    def try_roles(self, node: Machine, *words: str) -> Refusable:
+    def try_roles(self, node: Machine, *words: str) -> RolePair:
         """Return the same harmless call tried by the reader and by the admin.
 
         Raises:
             ProbeError: one of them got no answer of the machine API at all.
         """
-        return Refusable(self.reader.attempt(node, *words), self.admin.attempt(node, *words))
+        return RolePair(self.reader.attempt(node, *words), self.admin.attempt(node, *words))
 
     def credentials(self) -> list[Credential]:
         """Return the client certificates of the profile's talosconfig files: roles and dates, never a key.
@@ -329,15 +331,15 @@ class Talos:
             raise ProbeError(f"{what}: the Talos API is not among them", "the list is not whole")
         return found
 
-    def knock(self, address: str, port: int) -> tls.Door:
+    def knock(self, address: str, port: int) -> tls.PortState:
         """Return the state of a port of a node, as seen from here.
 
         Raises:
             ProbeError: there is no way to the node.
         """
-        return tls.knock(address, port)
+        return tls.probe_port(address, port)
 
-    def without_certificate(self, address: str) -> tls.Guarded:
+    def without_certificate(self, address: str) -> tls.ClientAuth:
         """Return what the Talos API at `address` says to a client without a certificate.
 
         Raises:

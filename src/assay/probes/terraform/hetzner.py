@@ -25,7 +25,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class FirewallRule:
     """One firewall rule: `ports` is a range, `sources` the texts as written, `where` its place.
 
     An attribute that the files do not decide is `Unresolved`.
@@ -178,13 +178,16 @@ def port_range(value: Value) -> range | Unresolved:
 
 
 @parsing("a firewall of the sources or the plan", "run terraform validate")
-def rules(resources: Iterable[Resource]) -> list[Rule]:
+def rules(resources: Iterable[Resource]) -> list[FirewallRule]:
     """Return every rule of every hcloud_firewall; one `Unresolved` rule stands for rules nobody can count."""
     return [rule for one in resources if one.type == "hcloud_firewall" for rule in _rules_of(one)]
 
 
 def left_open(
-    written: Sequence[Rule], planned: Sequence[Rule], modules: Sequence[str], allowed: Sequence[Network]
+    written: Sequence[FirewallRule],
+    planned: Sequence[FirewallRule],
+    modules: Sequence[str],
+    allowed: Sequence[Network],
 ) -> list[str]:
     """Return what neither the sources nor the plans decide: rules, and modules nobody looked into.
 
@@ -201,20 +204,20 @@ def left_open(
     return [f"{rule.ref}: {rule.unknown()}" for rule in undecided] + ([] if planned else list(modules))
 
 
-def _rules_of(firewall: Resource) -> Iterator[Rule]:
+def _rules_of(firewall: Resource) -> Iterator[FirewallRule]:
     blocks = firewall.blocks("rule")
     for block in [*blocks, firewall.unresolved] if firewall.unresolved else blocks:
         if isinstance(block, Unresolved):
-            yield Rule(firewall.ref, firewall.where, block, block, block, block)
+            yield FirewallRule(firewall.ref, firewall.where, block, block, block, block)
         elif block is not None:
             yield _rule(firewall, block)
 
 
-def _rule(firewall: Resource, block: Mapping[str, Value]) -> Rule:
+def _rule(firewall: Resource, block: Mapping[str, Value]) -> FirewallRule:
     sources = block.get("source_ips")
     if not isinstance(sources, Unresolved):
         sources = tuple(sources or ())
-    return Rule(
+    return FirewallRule(
         firewall.ref,
         firewall.where,
         block.get("direction"),

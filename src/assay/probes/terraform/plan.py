@@ -20,7 +20,7 @@ FORMATS = ("1.0", "1.1", "1.2")
 WRITE = "write it with terraform show -json PLAN"
 
 
-class Plan:
+class TerraformPlan:
     """One plan file. Child modules are walked, `after_unknown` turns values into `Unresolved`.
 
     Raises:

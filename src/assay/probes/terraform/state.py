@@ -19,14 +19,14 @@ ENCRYPTED_BY_SERVICE = frozenset({"gcs", "azurerm", "remote", "cloud"})
 
 
 @dataclass(frozen=True, slots=True)
-class Leak:
+class StateFault:
     """A way for machine secrets into a state that anyone can read: the block or resource, and why."""
 
     ref: str
     why: str
 
 
-class State:
+class TerraformState:
     """One state file, as `terraform state pull` or `terraform show -json` writes it; read when first asked.
 
     Raises:
@@ -73,7 +73,7 @@ class State:
         return state
 
 
-def leaks(settings: Iterable[Resource], resources: Iterable[Resource]) -> list[Leak]:
+def state_faults(settings: Iterable[Resource], resources: Iterable[Resource]) -> list[StateFault]:
     """Return what keeps machine secrets in clear: an unencrypted backend, user_data of a server.
 
     Args:
@@ -83,27 +83,27 @@ def leaks(settings: Iterable[Resource], resources: Iterable[Resource]) -> list[L
     found = _backend(list(settings))
     written = (server for server in servers(resources) if server.user_data)
     why = "user_data: the machine configuration would lie in the state and in the metadata service"
-    return found + [Leak(server.ref, why) for server in written]
+    return found + [StateFault(server.ref, why) for server in written]
 
 
-def _backend(settings: list[Resource]) -> list[Leak]:
+def _backend(settings: list[Resource]) -> list[StateFault]:
     if any(
         one.type == "encryption" and (one.blocks("state") or "state" in one.attributes) for one in settings
     ):
         return []
     backends = [one for one in settings if one.type in ("backend", "cloud")]
     if not backends:
-        return [Leak("terraform.backend", "none: the state is a file in clear")]
+        return [StateFault("terraform.backend", "none: the state is a file in clear")]
     return [leak for one in backends for leak in _of_backend(one)]
 
 
-def _of_backend(one: Resource) -> list[Leak]:
+def _of_backend(one: Resource) -> list[StateFault]:
     kind = one.name or one.type
     ref = f"terraform.backend.{kind}"
     if kind in ENCRYPTED_BY_SERVICE:
         return []
     if kind != "s3":
-        return [Leak(ref, "does not encrypt the state at rest")]
-    found = [] if one.attributes.get("encrypt") is True else [Leak(ref, "encrypt is not true")]
+        return [StateFault(ref, "does not encrypt the state at rest")]
+    found = [] if one.attributes.get("encrypt") is True else [StateFault(ref, "encrypt is not true")]
     locked = one.attributes.get("use_lockfile") is True or one.attributes.get("dynamodb_table")
-    return found + ([] if locked else [Leak(ref, "the state is not locked")])
+    return found + ([] if locked else [StateFault(ref, "the state is not locked")])

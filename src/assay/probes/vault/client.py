@@ -20,8 +20,8 @@ from assay.errors import ProbeError
 from assay.formats.parsing import parsing
 from assay.model import Attempt
 from assay.probes.vault import facts
-from assay.probes.vault.facts import OTHER, AuditDevice, Autopilot, Entry, Health, Peer, Seal, Token
-from assay.probes.vault.policy import Policy, Role, policy, role
+from assay.probes.vault.facts import OTHER, AuditDevice, Autopilot, Health, Peer, Seal, SecretEntry, Token
+from assay.probes.vault.policy import VaultPolicy, VaultRole, policy, vault_role
 from assay.secretscan.suspect import repeated
 
 
@@ -38,7 +38,7 @@ class SilentError(ProbeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class VaultAnswer:
     """One HTTP answer: status, and the body as an object (empty where it was none)."""
 
     status: int
@@ -51,7 +51,7 @@ class Answer:
         return repeated(str(errors[0])) if errors and isinstance(errors, list) else ""
 
 
-class Door:
+class VaultConnection:
     """One member's API with one token; says what happened as an Answer, or raises ProbeError."""
 
     def __init__(self, address: str, ca: Path, token: str = "") -> None:
@@ -61,7 +61,7 @@ class Door:
         self._client.session.trust_env = False  # no proxy and no .netrc of whoever runs this
         self._client.token = token  # hvac would take one from the environment
 
-    def ask(self, method: str, path: str, body: Body | None = None) -> Answer:
+    def ask(self, method: str, path: str, body: Body | None = None) -> VaultAnswer:
         """Return the answer, whatever its status.
 
         Raises:
@@ -80,7 +80,7 @@ class Door:
             said = None
         if not isinstance(said, dict):
             raise ProbeError(f"{self.address}: {path}: HTTP {reply.status_code} without a JSON object", OTHER)
-        return Answer(int(reply.status_code), said)
+        return VaultAnswer(int(reply.status_code), said)
 
     def need(self, method: str, path: str, body: Body | None = None) -> Mapping[str, Any]:
         """Return the body of an answer that must be 200 or 204.
@@ -91,7 +91,7 @@ class Door:
         return needed(self.address, path, self.ask(method, path, body))
 
 
-def needed(address: str, path: str, answer: Answer) -> Mapping[str, Any]:
+def needed(address: str, path: str, answer: VaultAnswer) -> Mapping[str, Any]:
     """Return the body of a good answer.
 
     Raises:
@@ -120,8 +120,8 @@ class Vault:
         """Ask the members at `addresses`, and for what all of them know `entry`, with a read-only token."""
         self.addresses, self.mount = addresses, mount
         self._ca, self._token = ca, token
-        self._doors = {address: Door(address, ca, token) for address in addresses}
-        self._entry = Door(entry, ca, token) if entry else None
+        self._doors = {address: VaultConnection(address, ca, token) for address in addresses}
+        self._entry = VaultConnection(entry, ca, token) if entry else None
 
     @classmethod
     def from_profile(cls, profile: Profile) -> Self:
@@ -164,7 +164,7 @@ class Vault:
     # what all of them know ------------------------------------------------------------------------
 
     @cached_property
-    def door(self) -> Door:
+    def door(self) -> VaultConnection:
         """Return the door to an unsealed member.
 
         Raises:
@@ -203,17 +203,17 @@ class Vault:
         return {path: _engine(row) for path, row in data.items()}
 
     @parsing("Vault's answer", OTHER)
-    def roles(self, method: str = "kubernetes") -> list[Role]:
+    def roles(self, method: str = "kubernetes") -> list[VaultRole]:
         """Return every role of a Kubernetes auth method."""
         names = self._list(f"auth/{method}/role")
-        return [role(n, self._data(f"auth/{method}/role/{n}")) for n in names]
+        return [vault_role(n, self._data(f"auth/{method}/role/{n}")) for n in names]
 
     @parsing("Vault's answer", OTHER)
-    def policies(self) -> list[Policy]:
+    def policies(self) -> list[VaultPolicy]:
         """Return every ACL policy but `root`, which has no text."""
         return [self.policy(name) for name in self._list("sys/policies/acl") if name != "root"]
 
-    def policy(self, name: str) -> Policy:
+    def policy(self, name: str) -> VaultPolicy:
         """Return one ACL policy, parsed."""
         return policy(name, str(self._data(f"sys/policies/acl/{name}").get("policy", "")))
 
@@ -238,7 +238,7 @@ class Vault:
     # values, compared but never shown -------------------------------------------------------------
 
     @parsing("Vault's answer", OTHER)
-    def entry(self, path: str, key: bytes) -> Entry:
+    def entry(self, path: str, key: bytes) -> SecretEntry:
         """Return one entry's version and, by key, the HMAC-SHA256 of each value's bytes under `key`.
 
         Text is digested as UTF-8, anything else as compact JSON with sorted keys.
@@ -252,10 +252,12 @@ class Vault:
         if not isinstance(values, Mapping):
             raise ProbeError(f"{self.mount}/{path}: its newest version is deleted", "write it again")
         digests = {name: hmac.digest(key, _raw(value), "sha256").hex() for name, value in values.items()}
-        return Entry(path, int(about.get("version", 0)), facts.moment(about.get("created_time")), digests)
+        return SecretEntry(
+            path, int(about.get("version", 0)), facts.moment(about.get("created_time")), digests
+        )
 
     @parsing("Vault's answer", OTHER)
-    def metadata(self, path: str) -> Entry:
+    def metadata(self, path: str) -> SecretEntry:
         """Return one entry's current version and when it was written, without reading any value.
 
         Raises:
@@ -265,7 +267,7 @@ class Vault:
         data = self._data(f"{self.mount}/metadata/{path}")
         current = int(data.get("current_version", 0))
         written = (data.get("versions") or {}).get(str(current), {})
-        return Entry(path, current, facts.moment(written.get("created_time")))
+        return SecretEntry(path, current, facts.moment(written.get("created_time")))
 
     @parsing("Vault's answer", OTHER)
     def entries(self, folder: str = "") -> list[str]:
@@ -307,12 +309,14 @@ class Vault:
         Raises:
             ProbeError: Vault answers with neither yes nor no.
         """
-        door = Door(self.door.address, self._ca)
+        door = VaultConnection(self.door.address, self._ca)
         answer = door.ask("post", f"auth/{method}/login", {"role": name, "jwt": jwt})
         if answer.status in (400, 403):
             return Attempt(f"VaultLogin {as_what}", False, answer.words)
         auth = needed(door.address, f"auth/{method}/login", answer).get("auth") or {}
-        Door(door.address, self._ca, str(auth.get("client_token", ""))).need("post", "auth/token/revoke-self")
+        VaultConnection(door.address, self._ca, str(auth.get("client_token", ""))).need(
+            "post", "auth/token/revoke-self"
+        )
         return Attempt(f"VaultLogin {as_what}", True, f"policies: {', '.join(auth.get('policies') or ())}")
 
     def _list(self, path: str) -> list[str]:

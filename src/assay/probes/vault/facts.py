@@ -132,7 +132,7 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SecretEntry:
     """One KV v2 entry without its values: path, version, when that version was written, digest by key.
 
     The digests are made with a key that lives as long as the comparison; see `Vault.entry`.

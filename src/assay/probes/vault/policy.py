@@ -28,7 +28,7 @@ LARGEST = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class PathRule:
     """One path of a policy and what may be done there.
 
     A path may end in `*` (any end) and hold `+` (any one part).
@@ -53,11 +53,11 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class VaultPolicy:
     """An ACL policy: its name and its rules, in the order of their paths."""
 
     name: str
-    rules: tuple[Rule, ...]
+    rules: tuple[PathRule, ...]
 
     @property
     def ref(self) -> str:
@@ -66,7 +66,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
+class VaultRole:
     """A role of the Kubernetes auth method: who may log in, for how long (seconds), with which policies.
 
     `selector` is the namespace label selector, which admits namespaces that nobody named.
@@ -103,7 +103,7 @@ class Role:
         return wrong
 
 
-def policy(name: str, written: str) -> Policy:
+def policy(name: str, written: str) -> VaultPolicy:
     """Return the policy that a text (HCL or JSON) means.
 
     Raises:
@@ -115,10 +115,10 @@ def policy(name: str, written: str) -> Policy:
     paths = [rule.path for rule in found]
     if twice := sorted({path for path in paths if paths.count(path) > 1}):
         raise ProbeError(f"policy {name}: {', '.join(twice)}: said twice", "say it once")
-    return Policy(name, tuple(sorted(found, key=lambda rule: rule.path)))
+    return VaultPolicy(name, tuple(sorted(found, key=lambda rule: rule.path)))
 
 
-def _hcl(name: str, written: str) -> list[Rule]:
+def _hcl(name: str, written: str) -> list[PathRule]:
     found = []
     for kind, labels, values in sections(written, f"policy {name}"):
         if kind == "path" and len(labels) == 1:
@@ -128,7 +128,7 @@ def _hcl(name: str, written: str) -> list[Rule]:
     return found
 
 
-def _json(name: str, written: str) -> list[Rule]:
+def _json(name: str, written: str) -> list[PathRule]:
     try:
         document = json.loads(written)
     except (ValueError, RecursionError) as error:
@@ -149,7 +149,7 @@ def _json_paths(name: str, paths: object) -> list[tuple[str, Any]]:
     ]
 
 
-def _rule(name: str, path: str, values: object) -> Rule:
+def _rule(name: str, path: str, values: object) -> PathRule:
     if not isinstance(values, Mapping):
         raise ProbeError(f"policy {name}: {path}: no capabilities", "mend the policy")
     given, short = values.get("capabilities", []), values.get("policy")
@@ -160,16 +160,16 @@ def _rule(name: str, path: str, values: object) -> Rule:
     said = {*given, *(SHORTHAND[short] if isinstance(short, str) else ())}
     if strange := sorted(said - CAPABILITIES):
         raise ProbeError(f"policy {name}: {path}: capability {strange[0]!r}", "mend the policy")
-    return Rule(path.removeprefix("/"), ("deny",) if "deny" in said else tuple(sorted(said)))
+    return PathRule(path.removeprefix("/"), ("deny",) if "deny" in said else tuple(sorted(said)))
 
 
-def role(name: str, said: Mapping[str, Any]) -> Role:
+def vault_role(name: str, said: Mapping[str, Any]) -> VaultRole:
     """Return the role that Vault's API, or a file with the API's own fields, describes.
 
     Raises:
         ProbeError: a field has another shape.
     """
-    return Role(
+    return VaultRole(
         name,
         _words(name, said, "bound_service_account_names"),
         _words(name, said, "bound_service_account_namespaces"),
@@ -217,7 +217,7 @@ class VaultFiles:
         """Read nothing yet."""
         self.folder = folder
 
-    def policies(self) -> list[Policy]:
+    def policies(self) -> list[VaultPolicy]:
         """Return the declared policies by name.
 
         Raises:
@@ -226,7 +226,7 @@ class VaultFiles:
         files = [f for f in self._files("policies") if f.suffix in (".hcl", ".json")]
         return [policy(file.stem, _text(file)) for file in files]
 
-    def roles(self) -> list[Role]:
+    def roles(self) -> list[VaultRole]:
         """Return the declared roles by name.
 
         Raises:
@@ -243,14 +243,14 @@ class VaultFiles:
         return found
 
 
-def _declared(file: Path) -> Role:
+def _declared(file: Path) -> VaultRole:
     try:
         said = json.loads(_text(file))
     except (ValueError, RecursionError) as error:
         raise ProbeError(f"{file.name}: is not JSON", "mend the file") from error
     if not isinstance(said, dict):
         raise ProbeError(f"{file.name}: is no JSON object", "mend the file")
-    return role(file.stem, said)
+    return vault_role(file.stem, said)
 
 
 def _text(file: Path) -> str:

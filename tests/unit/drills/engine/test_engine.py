@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from assay.drills.engine.engine import Engine
-from assay.drills.engine.journal import NEXT, HeldError, Journal, Stage, State, Undo, read
+from assay.drills.engine.journal import NEXT, HeldError, Journal, JournalState, Stage, Undo, read_journal
 from assay.drills.engine.signals import interruptible
 from assay.drills.faults.launcher import Launcher
 from assay.errors import GuardError
@@ -119,7 +119,7 @@ def resumed(nodes: Path, at: At = silent) -> list[str]:
 
 def all_on(nodes: Path) -> bool:
     """Return whether both nodes are there and the journal is closed with nothing open."""
-    state, _ = read(path(nodes))
+    state, _ = read_journal(path(nodes))
     return (nodes / "cp-1").exists() and (nodes / "cp-2").exists() and state.stage is Stage.CLOSED
 
 
@@ -252,7 +252,7 @@ def test_what_does_not_come_back_needs_a_human(nodes: Path, never: str) -> None:
     assert "needs a human" in str(told.value)
     assert "assay drill rollback" in str(told.value)
     assert never == "fails" or "launcher node start cp-1" in str(told.value)
-    state, _ = read(path(nodes))
+    state, _ = read_journal(path(nodes))
     assert (state.stage, [undo for _, undo in state.pending]) == (Stage.NEEDS_HUMAN, [Undo("node", "cp-1")])
     with closing(Journal(path(nodes))) as journal, pytest.raises(GuardError, match="may not be"):
         journal.intend(Undo("node", "cp-2"))
@@ -309,7 +309,7 @@ def test_torn_last_line_is_dropped_and_damage_refused(tmp_path: Path) -> None:
     with pytest.raises(GuardError, match="damaged"):
         Journal(file)
     Path(f"{file}.2").write_bytes(whole)
-    assert read(Path(f"{file}.2"))[0].stage is Stage.ACTING
+    assert read_journal(Path(f"{file}.2"))[0].stage is Stage.ACTING
 
 
 def test_no_way_around_the_stages() -> None:
@@ -319,7 +319,7 @@ def test_no_way_around_the_stages() -> None:
     assert {stage for stage in Stage if Stage.CLOSED in NEXT[stage]} == {Stage.ARMED}
     assert all(NEXT[stage] for stage in Stage)
     for one, two in itertools.product(Stage, Stage):
-        assert State(stage=one).takes(two) == (two in NEXT[one])
+        assert JournalState(stage=one).takes(two) == (two in NEXT[one])
 
 
 def test_launcher_complains(tmp_path: Path) -> None:

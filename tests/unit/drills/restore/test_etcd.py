@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from assay.backups.points import encryption_fault
 from assay.drills.restore.etcd_evidence import lost_rows, voters
 from assay.drills.restore.procedure import Procedure, StepError
-from assay.drills.restore.sandbox import Envelope
+from assay.drills.restore.sandbox import Sandbox
 from assay.drills.workload.verdict import FAIL, INFO, OK, Op
 from assay.errors import GuardError, ProbeError
 from assay.formats.cron import longest_gap
@@ -89,7 +89,7 @@ def test_encryption_is_told_by_the_head(tmp_path: Path, head: bytes, says: str) 
 def procedure(tmp_path: Path, **values: str) -> Procedure:
     (tmp_path / "work").mkdir()
     programs = {name: Path(f"/bin/{name}") for name in ("true", "false", "echo", "cat")}
-    return Procedure(Envelope(tmp_path, tuple(programs.values())), programs, dict(values), {})
+    return Procedure(Sandbox(tmp_path, tuple(programs.values())), programs, dict(values), {})
 
 
 def test_a_command_is_run_as_written(tmp_path: Path) -> None:

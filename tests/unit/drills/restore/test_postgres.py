@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from assay.drills.restore import postgres_evidence as evidence
 from assay.drills.restore import side_by_side as beside
-from assay.drills.restore.capacity import stated
-from assay.drills.restore.inputs import Steps, pin, released
-from assay.drills.restore.postgres_evidence import Kept
+from assay.drills.restore.capacity import capacity_statement
+from assay.drills.restore.inputs import CommandCursor, pin, released
+from assay.drills.restore.postgres_evidence import KeptRows
 from assay.drills.restore.procedure import StepError
 from assay.drills.restore.result import PARTS, Restore
 from assay.drills.workload.verdict import FAIL, INFO, OK, Op
@@ -28,8 +28,8 @@ OPS = [Op(f"w0-00000{n}", n, n + 0.1, OK) for n in range(1, 7)]
 SUM = "a" * 40
 
 
-def kept(*numbers: int) -> list[Kept]:
-    return [Kept(n, f"w0-00000{n}") for n in numbers]
+def kept(*numbers: int) -> list[KeptRows]:
+    return [KeptRows(n, f"w0-00000{n}") for n in numbers]
 
 
 def listed(stamp: str, name: str) -> str:
@@ -55,11 +55,11 @@ def test_a_listing_is_read_or_refused(text: str) -> None:
 
 
 def test_what_was_not_archived_may_be_lost() -> None:
-    assert evidence.compare(OPS, kept(1, 2, 3, 4), 4.5) == ([], 2, 4.1)
+    assert evidence.compare_rows(OPS, kept(1, 2, 3, 4), 4.5) == ([], 2, 4.1)
 
 
 def test_one_row_missing_is_named() -> None:
-    wrong, lost, _ = evidence.compare(OPS, kept(1, 2, 4, 5), 4.5)
+    wrong, lost, _ = evidence.compare_rows(OPS, kept(1, 2, 4, 5), 4.5)
     assert [one.ref for one in wrong] == ["Row w0-000003"]
     assert lost == 2
 
@@ -67,19 +67,24 @@ def test_one_row_missing_is_named() -> None:
 @pytest.mark.parametrize("there", [(), (1, 2)])
 def test_an_older_backup_is_named(there: tuple[int, ...]) -> None:
     """As of yesterday's backup, or of a log with a hole: it ends too early, whatever is ready."""
-    wrong, _, _ = evidence.compare(OPS, kept(*there), 4.5)
+    wrong, _, _ = evidence.compare_rows(OPS, kept(*there), 4.5)
     assert [one.ref for one in wrong] == [evidence.NAMED]
 
 
 def test_what_was_refused_must_not_be_there_and_nothing_twice() -> None:
     ops = [*OPS, Op("w1-000001", 2, 2.5, FAIL), Op("w1-000002", 3, 3.5, INFO)]
-    rows = [*kept(1, 2, 3, 4, 5, 6), Kept(7, "w1-000001"), Kept(8, "w1-000002"), Kept(9, "w0-000006")]
-    wrong, _, _ = evidence.compare(ops, rows, 4.5)
+    rows = [
+        *kept(1, 2, 3, 4, 5, 6),
+        KeptRows(7, "w1-000001"),
+        KeptRows(8, "w1-000002"),
+        KeptRows(9, "w0-000006"),
+    ]
+    wrong, _, _ = evidence.compare_rows(ops, rows, 4.5)
     assert {one.ref for one in wrong} == {"Row w1-000001", "Row w0-000006"}
 
 
 def test_the_order_counts() -> None:
-    wrong, _, _ = evidence.compare(OPS, [Kept(7 - n, f"w0-00000{n}") for n in range(1, 7)], 4.5)
+    wrong, _, _ = evidence.compare_rows(OPS, [KeptRows(7 - n, f"w0-00000{n}") for n in range(1, 7)], 4.5)
     assert {one.why for one in wrong} == {"out of order"}
 
 
@@ -129,7 +134,7 @@ def test_a_log_that_ended_says_why(log: str, says: str) -> None:
     why = evidence.unfetched(log)
     assert says in why
     assert bool(why) == bool(says)
-    assert not evidence.fetched(log)
+    assert not evidence.fetched_backup(log)
 
 
 @pytest.mark.parametrize(("row", "is_ready", "is_over"), [
@@ -164,7 +169,7 @@ def test_images_are_pinned_in_the_copy_of_git(tmp_path: Path) -> None:
 
 def test_steps_are_taken_in_order() -> None:
     commands = tuple(Command(f"File r:{n}", ("kubectl", word)) for n, word in enumerate("abc"))
-    steps = Steps(commands)
+    steps = CommandCursor(commands)
     assert (steps.until("b"), steps.rest(), steps.rest()) == ([*commands[:2]], [commands[2]], [])
 
 
@@ -172,7 +177,7 @@ def test_steps_are_taken_in_order() -> None:
     (("rand", "-hex", "-out", "./x", "24"), True), (("rand", "-hexx", "24"), False), (("rnd", "24"), False),
 ])  # fmt: skip
 def test_a_help_page_judges_the_command(words: tuple[str, ...], right: bool) -> None:
-    found = list(help_pages.mistakes("openssl", Path(str(shutil.which("openssl"))), words))
+    found = list(help_pages.help_mistakes("openssl", Path(str(shutil.which("openssl"))), words))
     assert (not found) == right
 
 
@@ -181,6 +186,6 @@ def test_a_size_is_stated_only_where_enough_was_measured() -> None:
         parts = dict.fromkeys(PARTS, 0.0) | {"detect": 100.0, "restore": 5 + size / 1e6}
         return Restore("postgres", 0.0, parts, size, 1.0, 0, True, "L3")
 
-    assert stated([], 1800).startswith("unknown")
-    assert "sizes were restored" in stated([restore(10**7)], 1800)
-    assert "GB by 4 restores" in stated([restore(n * 10**7) for n in (1, 2, 4, 8)], 1800)
+    assert capacity_statement([], 1800).startswith("unknown")
+    assert "sizes were restored" in capacity_statement([restore(10**7)], 1800)
+    assert "GB by 4 restores" in capacity_statement([restore(n * 10**7) for n in (1, 2, 4, 8)], 1800)

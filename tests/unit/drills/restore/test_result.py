@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.drills.restore.capacity import Sample, fit
+from assay.drills.restore.capacity import RestoreSample, fit
 from assay.drills.restore.records import Records
-from assay.drills.restore.result import MEASURED, PARTS, Budgets, Restore, Stopwatch, faults
+from assay.drills.restore.result import MEASURED, PARTS, Budgets, Restore, Stopwatch, restore_faults
 from assay.errors import AssumptionError, ProbeError
 
 
@@ -40,7 +40,7 @@ def good() -> Restore:
 
 def test_a_whole_restore_has_no_fault() -> None:
     restore = good()
-    assert not faults(restore, 1800, 900, restore.t0)
+    assert not restore_faults(restore, 1800, 900, restore.t0)
     assert restore.seconds == pytest.approx(120 + 600 + 59)
     assert restore.measured == pytest.approx(59)
     assert restore.point == pytest.approx(restore.t0 - 60)
@@ -59,12 +59,14 @@ def test_a_whole_restore_has_no_fault() -> None:
 ])  # fmt: skip
 def test_each_fault_is_seen(change: dict[str, object], says: str) -> None:
     restore = dataclasses.replace(good(), **change)  # type: ignore[arg-type]
-    assert any(says in why for why in faults(restore, 1800, 900, restore.t0))
+    assert any(says in why for why in restore_faults(restore, 1800, 900, restore.t0))
 
 
 def test_a_clock_started_at_the_restore_command_is_seen() -> None:
     restore = good()
-    assert any("clock started 300 s after" in why for why in faults(restore, 1800, 900, restore.t0 - 300))
+    assert any(
+        "clock started 300 s after" in why for why in restore_faults(restore, 1800, 900, restore.t0 - 300)
+    )
 
 
 @pytest.mark.parametrize("name", ["detect", "decide", "restore", "verify"])
@@ -72,15 +74,15 @@ def test_no_part_that_takes_time_counts_as_nothing(name: str) -> None:
     restore = good()
     parts = {**restore.parts, name: 0.0}
     restore = dataclasses.replace(restore, parts=parts, ended=restore.t0 + sum(parts[n] for n in MEASURED))
-    assert faults(restore, 1800, 900) == [f"{name} is counted as nothing"]
+    assert restore_faults(restore, 1800, 900) == [f"{name} is counted as nothing"]
 
 
 def test_the_budgets_count() -> None:
-    assert faults(good(), 700, 900) == ["took 779 s, not 700 s"]
+    assert restore_faults(good(), 700, 900) == ["took 779 s, not 700 s"]
 
 
 def test_no_objective_is_a_fault() -> None:
-    assert faults(good(), 1800, None) == ["no recovery point objective is declared"]
+    assert restore_faults(good(), 1800, None) == ["no recovery point objective is declared"]
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
@@ -103,15 +105,15 @@ def test_laps_account_for_all_the_time(laps: list[tuple[str, float]]) -> None:
         watch.lap(part)
     restore = watch.finish("etcd", 1, 0, 0, True, "L3")
     assert restore.measured == pytest.approx(ticks.at - 100.0, abs=1e-6)
-    assert not any("account for" in why for why in faults(restore, 1e9, 0))
+    assert not any("account for" in why for why in restore_faults(restore, 1e9, 0))
 
 
 # the rate ---------------------------------------------------------------------------------------------
 
 
-def line(start: float, speed: float) -> list[Sample]:
+def line(start: float, speed: float) -> list[RestoreSample]:
     sizes = [10**7, 2 * 10**7, 4 * 10**7, 10**8]
-    return [Sample(v, start + v / speed + (n % 2) * 0.1) for v in sizes for n in range(3)]
+    return [RestoreSample(v, start + v / speed + (n % 2) * 0.1) for v in sizes for n in range(3)]
 
 
 def test_the_model_finds_start_and_speed() -> None:
@@ -137,13 +139,13 @@ def test_far_beyond_the_measured_sizes_is_extrapolated() -> None:
 
 @pytest.mark.parametrize("samples", [
     [],
-    [Sample(10, 1.0)] * 12,
-    [Sample(v, 1.0) for v in (100, 200, 300, 400)],
-    [Sample(v, 1.0) for v in (100, 200, 900)],
-    [Sample(v, float("nan")) for v in (100, 200, 400, 900)],
-    [Sample(v, 1.0) for v in (0, 200, 400, 900)],
+    [RestoreSample(10, 1.0)] * 12,
+    [RestoreSample(v, 1.0) for v in (100, 200, 300, 400)],
+    [RestoreSample(v, 1.0) for v in (100, 200, 900)],
+    [RestoreSample(v, float("nan")) for v in (100, 200, 400, 900)],
+    [RestoreSample(v, 1.0) for v in (0, 200, 400, 900)],
 ])  # fmt: skip
-def test_too_little_is_no_model(samples: list[Sample]) -> None:
+def test_too_little_is_no_model(samples: list[RestoreSample]) -> None:
     with pytest.raises(AssumptionError):
         fit(samples)
 

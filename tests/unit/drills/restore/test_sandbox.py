@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.drills.restore.sandbox import Envelope, sealed
+from assay.drills.restore.sandbox import Sandbox, open_sandbox
 from assay.errors import GuardError
 
 
@@ -35,9 +35,9 @@ def given(tmp_path: Path) -> dict[str, Path]:
     return {"repository": repository, "state": state}
 
 
-def opened(given: dict[str, Path]) -> AbstractContextManager[Envelope]:
+def opened(given: dict[str, Path]) -> AbstractContextManager[Sandbox]:
     state = given["state"]
-    return sealed(
+    return open_sandbox(
         state / "reader.json",
         state / "escrow",
         given["repository"],
@@ -116,4 +116,4 @@ def test_what_is_missing_is_said_before_anything_is_done(given: dict[str, Path])
     (given["state"] / "reader.json").unlink()
     with pytest.raises(GuardError, match="cannot be filled"), opened(given):
         pass
-    assert isinstance(Envelope(Path("/nowhere")).environment, dict)
+    assert isinstance(Sandbox(Path("/nowhere")).environment, dict)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.drills.engine.session_cache import forget, once
+from assay.drills.engine.session_cache import cached_per_session, clear
 from assay.drills.restore import vault_evidence as evidence
 from assay.drills.restore.procedure import StepError
 from assay.drills.restore.result import Result
-from assay.drills.restore.vault_evidence import State
+from assay.drills.restore.vault_evidence import VaultState
 from assay.drills.workload.verdict import OK, Op
 from assay.errors import ProbeError
 from assay.probes.kube.forward import forwarded
@@ -48,10 +48,10 @@ def test_a_name_that_is_no_time_is_no_snapshot(stamp: str) -> None:
 
 
 def test_logs_say_how_far_it_came() -> None:
-    assert evidence.fetched("state.bin: OK\nfetched: 59230 bytes\n") == 59230
-    assert evidence.fetched("state.bin: OK\n") == 0
-    assert evidence.installed("installed: sealed, waiting\n")
-    assert not evidence.installed("not yet installed: sealed")
+    assert evidence.fetched_snapshot("state.bin: OK\nfetched: 59230 bytes\n") == 59230
+    assert evidence.fetched_snapshot("state.bin: OK\n") == 0
+    assert evidence.installed_snapshot("installed: sealed, waiting\n")
+    assert not evidence.installed_snapshot("not yet installed: sealed")
     assert evidence.shown("shown: canary/rotation version 3\n")
     assert not evidence.shown("shown: canary/rotation version \n")
 
@@ -72,29 +72,29 @@ def test_a_log_that_failed_is_hopeless(log: str) -> None:
 
 
 def test_rows_after_the_snapshot_may_be_lost() -> None:
-    assert evidence.rows(OPS, {op.key: True for op in OPS[:3]}, 3.5, 7.0) == ([], 3, 3.1)
+    assert evidence.state_rows(OPS, {op.key: True for op in OPS[:3]}, 3.5, 7.0) == ([], 3, 3.1)
 
 
 def test_a_row_from_before_the_snapshot_is_named() -> None:
     present = {op.key: True for op in OPS if op.key != "w0-000002"}
-    wrong, lost, _ = evidence.rows(OPS, present, 3.5, 7.0)
+    wrong, lost, _ = evidence.state_rows(OPS, present, 3.5, 7.0)
     assert [one.ref for one in wrong] == ["Entry w0-000002"]
     assert lost == 1
 
 
 def test_a_row_with_another_value_is_named() -> None:
     present = {op.key: op.key != "w0-000003" for op in OPS}
-    wrong, _, _ = evidence.rows(OPS, present, 3.5, 7.0)
+    wrong, _, _ = evidence.state_rows(OPS, present, 3.5, 7.0)
     assert [(one.ref, one.why) for one in wrong] == [("Entry w0-000003", "came back with another value")]
 
 
 def test_every_difference_of_two_vaults_is_named() -> None:
-    before = State({"Policy a": "1", "Role b": "1", "Mount kv/": "kv 2"}, {"x": "1", "y": "1"})
-    after = State({"Policy a": "2", "Mount kv/": "kv 2", "Audit new": "1"}, {"x": "2"})
-    assert [one.ref for one in evidence.compare(before, after)] == [
+    before = VaultState({"Policy a": "1", "Role b": "1", "Mount kv/": "kv 2"}, {"x": "1", "y": "1"})
+    after = VaultState({"Policy a": "2", "Mount kv/": "kv 2", "Audit new": "1"}, {"x": "2"})
+    assert [one.ref for one in evidence.compare_state(before, after)] == [
         "Role b", "Policy a", "Audit new", "Entry y", "Entry x",
     ]  # fmt: skip
-    assert not evidence.compare(before, before)
+    assert not evidence.compare_state(before, before)
 
 
 def test_one_drill_serves_a_session_until_it_is_forgotten(tmp_path: Path) -> None:
@@ -104,15 +104,15 @@ def test_one_drill_serves_a_session_until_it_is_forgotten(tmp_path: Path) -> Non
         runs.append(1)
         return Result(None, ())
 
-    forget()
+    clear()
     for _ in range(3):
-        once(("vault", tmp_path), drill)
-    once(("etcd", tmp_path), drill)
+        cached_per_session(("vault", tmp_path), drill)
+    cached_per_session(("etcd", tmp_path), drill)
     assert len(runs) == 2
-    forget()
-    once(("vault", tmp_path), drill)
+    clear()
+    cached_per_session(("vault", tmp_path), drill)
     assert len(runs) == 3
-    forget()
+    clear()
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.drills.faults.quorum import judge_members, judge_status
-from assay.drills.workload.ledger import Ledger, outcome_of
-from assay.drills.workload.verdict import FAIL, INFO, OK, Finding, Loss, Op, judge, write_gap
+from assay.drills.workload.ledger import OperationLog, outcome_of
+from assay.drills.workload.verdict import FAIL, INFO, OK, Anomaly, LossKind, Op, check_history, write_gap
 from assay.errors import GuardError
 from assay.probes.etcd import EtcdMember, EtcdStatus
 
 
-LOSS = Loss("cp-1", True, 10.0, 22.0, 40.0)
+LOSS = LossKind("cp-1", True, 10.0, 22.0, 40.0)
 
 
 def history() -> list[Op]:
@@ -25,11 +25,11 @@ def history() -> list[Op]:
 
 def verdict(
     ops: list[Op], missing: frozenset[str] = frozenset(), extra: frozenset[str] = frozenset()
-) -> Finding:
+) -> Anomaly:
     """Judge with three servers, one of which misses or has too much."""
     keys = {op.key for op in ops if op.outcome == OK}
     reads = {"a": keys, "b": keys - missing | extra, "c": keys}
-    return judge(ops, [LOSS], reads, {1, 2, 3}, {1, 2, 3})
+    return check_history(ops, [LOSS], reads, {1, 2, 3}, {1, 2, 3})
 
 
 def test_a_clean_drill() -> None:
@@ -61,12 +61,12 @@ def test_unknown_writes_are_no_loss_and_no_phantom() -> None:
 def test_no_final_read_means_all_lost() -> None:
     """An empty set of reads never passes."""
     ops = history()
-    assert len(judge(ops, [LOSS], {}, {1}, {1}).lost) == 56
+    assert len(check_history(ops, [LOSS], {}, {1}, {1}).lost) == 56
 
 
 def test_other_members_and_never_back() -> None:
     """A replaced voter is not the same voter; never rejoined is None, not zero."""
-    found = judge(history(), [replace(LOSS, rejoined=None)], {"a": []}, {1, 2, 3}, {1, 2, 4})
+    found = check_history(history(), [replace(LOSS, rejoined=None)], {"a": []}, {1, 2, 3}, {1, 2, 4})
     assert not found.same_members
     assert found.losses[0].rejoin is None
 
@@ -100,7 +100,7 @@ def test_outcomes(status: int, outcome: str) -> None:
 
 def test_ledger_is_on_disk_and_whole(tmp_path) -> None:  # type: ignore[no-untyped-def]
     """Each write has an invoke and an outcome; a dying writer makes the record void."""
-    ledger = Ledger(tmp_path / "l.jsonl", [lambda _: OK, lambda _: INFO], every=0.01)
+    ledger = OperationLog(tmp_path / "l.jsonl", [lambda _: OK, lambda _: INFO], every=0.01)
     ledger.start()
     while ledger.acked_since(0) < 5:
         pass
@@ -109,7 +109,7 @@ def test_ledger_is_on_disk_and_whole(tmp_path) -> None:  # type: ignore[no-untyp
     assert len(lines) == 2 * len(ops)
     assert {op.outcome for op in ops} == {OK, INFO}
 
-    broken = Ledger(tmp_path / "b.jsonl", [lambda _: str(1 // 0)], every=0.01)
+    broken = OperationLog(tmp_path / "b.jsonl", [lambda _: str(1 // 0)], every=0.01)
     broken._threads[0].run = lambda: None  # type: ignore[method-assign]
     broken._broken.append(ZeroDivisionError())
     broken.start()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import ProbeError
-from assay.probes.gitops.git import GitTree, secrets_in
+from assay.probes.gitops.git import GitTree, secrets_in_file
 
 
 PEM = base64.b64encode(("-----BEGIN ED25519 " + "PRIVATE KEY-----\n" + "x" * 64).encode()).decode()
@@ -103,6 +103,6 @@ def test_no_repository_is_an_error(tmp_path: Path) -> None:
 
 @given(st.text(max_size=200))
 def test_any_text_can_be_searched(text: str) -> None:
-    assert all(line >= 1 for line, _ in secrets_in(text))
+    assert all(line >= 1 for line, _ in secrets_in_file(text))
     padded = f"\n{text}\ntoken: {TOKEN}\n"
-    assert (padded.count("\n"), "a Talos token") in secrets_in(padded)
+    assert (padded.count("\n"), "a Talos token") in secrets_in_file(padded)

@@ -16,7 +16,7 @@ from assay.formats.quantity import BINARY, DECIMAL, quantity
 from assay.probes.kube import facts as kube_facts
 from assay.probes.kube import rbac as kube_rbac
 from assay.probes.kube.paths import collection, plural, ref
-from assay.probes.kube.shapes import KINDS, PLACES, pod_spec, trials, workload
+from assay.probes.kube.shapes import KINDS, PLACES, admission_trials, pod_spec, workload_manifest
 
 
 Manifest = dict[str, Any]
@@ -181,7 +181,7 @@ def test_any_object_is_facts_or_a_probe_error(item: dict[str, Any]) -> None:
         kube_facts.pod,
         kube_facts.node,
         kube_facts.namespace,
-        kube_rbac.role,
+        kube_rbac.rbac_role,
         lambda i: kube_facts.workload("Job", i),
     ):
         with contextlib.suppress(ProbeError):
@@ -256,11 +256,11 @@ def test_a_loop_of_aggregation_ends() -> None:
 
 
 def test_trials_differ_from_their_twin_in_one_image() -> None:
-    for trial in trials(KINDS, PLACES, {"unsigned": "bad"}, "good"):
+    for trial in admission_trials(KINDS, PLACES, {"unsigned": "bad"}, "good"):
         bad, baseline = str(trial.manifest("shop")), str(trial.baseline.manifest("shop"))
         assert bad.count("'bad'") == 1
         assert bad.replace("'bad'", "'good'") == baseline
-        assert str(workload(trial.kind, "shop", pod_spec(trial.place, "good", "good"))) == baseline
+        assert str(workload_manifest(trial.kind, "shop", pod_spec(trial.place, "good", "good"))) == baseline
 
 
 def test_paths() -> None:

@@ -22,13 +22,13 @@ from assay.config.profile import S3Access
 from assay.errors import ProbeError
 from assay.probes.s3 import client as probe
 from assay.probes.s3.client import S3, attempt, connect
-from assay.probes.s3.facts import Version, as_of
+from assay.probes.s3.facts import ObjectVersion, as_of
 
 
 BODY = b"the bytes of a backup" * 40
 ETAG = hashlib.md5(BODY, usedforsecurity=False).hexdigest()
 NOW = dt.datetime(2026, 11, 24, 12, 0, tzinfo=dt.UTC)
-ONE = Version("b", "k", "1", len(BODY), NOW, latest=True, etag=ETAG)
+ONE = ObjectVersion("b", "k", "1", len(BODY), NOW, latest=True, etag=ETAG)
 Answer = Callable[[Any], None]
 
 

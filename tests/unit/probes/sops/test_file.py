@@ -15,7 +15,7 @@ from assay.errors import AssayError, AssumptionError, ProbeError
 from assay.formats.yaml_text import documents
 from assay.probes.sops.client import Sops
 from assay.probes.sops.file import ENC, SecretFile, chosen, cipher_fault
-from assay.probes.sops.rules import file_faults, read
+from assay.probes.sops.rules import file_faults, read_rulebook
 
 
 ME = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
@@ -149,7 +149,7 @@ def test_without_an_identity_the_code_is_not_judged(tmp_path: Path) -> None:
 def test_a_file_follows_its_rule(tmp_path: Path) -> None:
     """First match counts; recipients of rule, file and declaration are the same."""
     (tmp_path / ".sops.yaml").write_text(RULES)
-    book = read(tmp_path / ".sops.yaml", "tree/.sops.yaml", in_force=True)
+    book = read_rulebook(tmp_path / ".sops.yaml", "tree/.sops.yaml", in_force=True)
     mine, theirs = file(sealed(), tmp_path), file(sealed(recipient=OTHER), tmp_path, "two.sops.yaml")
     declared = frozenset([ME])
     assert not list(book.faults(declared))
@@ -165,14 +165,14 @@ def test_rules_that_are_none(text: str, tmp_path: Path) -> None:
     """A rule file without rules is an ERROR."""
     (tmp_path / ".sops.yaml").write_text(text)
     with pytest.raises(ProbeError):
-        read(tmp_path / ".sops.yaml", ".sops.yaml", in_force=True)
+        read_rulebook(tmp_path / ".sops.yaml", ".sops.yaml", in_force=True)
 
 
 def test_a_malformed_pattern(tmp_path: Path) -> None:
     """A pattern that is no regular expression is an ERROR."""
     (tmp_path / ".sops.yaml").write_text("creation_rules:\n  - path_regex: '('\n")
     with pytest.raises(ProbeError, match="regular expression"):
-        read(tmp_path / ".sops.yaml", ".sops.yaml", in_force=True)
+        read_rulebook(tmp_path / ".sops.yaml", ".sops.yaml", in_force=True)
 
 
 def test_options_choose_as_sops_does() -> None:
@@ -205,4 +205,4 @@ def test_any_rules_get_a_verdict(tmp_path_factory: pytest.TempPathFactory, text:
     path = tmp_path_factory.mktemp("rules") / ".sops.yaml"
     path.write_text("creation_rules:\n" + text)
     with contextlib.suppress(AssayError):
-        list(read(path, "r", in_force=True).faults(frozenset([ME])))
+        list(read_rulebook(path, "r", in_force=True).faults(frozenset([ME])))

@@ -82,7 +82,7 @@ def test_other_tables_are_refused(text: str) -> None:
 
 def test_version_as_recorded() -> None:
     """Tag and role check."""
-    assert facts.version(VERSION, "t") == facts.Version("v1.13.5", True)
+    assert facts.version(VERSION, "t") == facts.TalosVersion("v1.13.5", True)
     with pytest.raises(ProbeError):
         facts.version("", "t")
     with pytest.raises(ProbeError):
@@ -135,7 +135,7 @@ def test_pod_roles_of_both_shapes() -> None:
 )
 def test_documents_come_back(objects: list[dict[str, int]], between: str) -> None:
     """Whatever objects are printed one after the other are read one after the other."""
-    assert facts.documents(between.join(json.dumps(o, indent=4) for o in objects), "t") == objects
+    assert facts.talos_documents(between.join(json.dumps(o, indent=4) for o in objects), "t") == objects
 
 
 @given(st.text(max_size=200))
@@ -148,7 +148,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         facts.listeners,
         facts.mounts,
         facts.version,
-        facts.documents,
+        facts.talos_documents,
     ):
         try:
             parse(text, "t")

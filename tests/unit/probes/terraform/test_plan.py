@@ -16,8 +16,8 @@ from assay.errors import AssumptionError, ProbeError
 from assay.formats.hcl import Hcl
 from assay.formats.resource import Resource, Unresolved
 from assay.probes.terraform.hetzner import allow_list, left_open, network, port_range, rules, servers, within
-from assay.probes.terraform.plan import Plan
-from assay.probes.terraform.state import leaks
+from assay.probes.terraform.plan import TerraformPlan
+from assay.probes.terraform.state import state_faults
 
 
 HAND_MADE = Path(__file__).parents[4] / "infra" / "testdata" / "plan.hand-made.json"
@@ -30,14 +30,14 @@ def firewall(**rule: object) -> Resource:
     )
 
 
-def written_plan(folder: Path, **changed: object) -> Plan:
+def written_plan(folder: Path, **changed: object) -> TerraformPlan:
     document = {**json.loads(HAND_MADE.read_text(encoding="utf-8")), **changed}
     (folder / "plan.json").write_text(json.dumps(document), encoding="utf-8")
-    return Plan(folder / "plan.json")
+    return TerraformPlan(folder / "plan.json")
 
 
 def test_the_hand_made_plan() -> None:
-    resources = Plan(HAND_MADE).resources
+    resources = TerraformPlan(HAND_MADE).resources
     assert sum(bool(one.control_plane) for one in servers(resources)) == 3
     admin = ["192.0.2.10/32", "192.0.2.11/32", "2001:db8:10::/64", "100.64.0.0/10"]
     assert not [rule for rule in rules(resources) if rule.open_to_strangers(allow_list(admin))]
@@ -73,7 +73,7 @@ def test_half_a_plan_is_an_error(tmp_path: Path, changed: dict[str, Any]) -> Non
 def test_what_is_no_plan_is_an_error(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / "plan.json").write_bytes(raw)
     with pytest.raises(ProbeError) as caught:
-        _ = Plan(tmp_path / "plan.json").resources
+        _ = TerraformPlan(tmp_path / "plan.json").resources
     assert caught.value.remedy
 
 
@@ -87,7 +87,7 @@ def test_what_is_no_plan_is_an_error(tmp_path: Path, raw: bytes) -> None:
 def test_any_json_is_read_or_refused(tmp_path: Path, value: object) -> None:
     (tmp_path / "plan.json").write_text(json.dumps(value), encoding="utf-8")
     with pytest.raises(ProbeError):
-        _ = Plan(tmp_path / "plan.json").resources
+        _ = TerraformPlan(tmp_path / "plan.json").resources
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,10 @@ def test_any_port_or_address_is_read_or_refused(text: str) -> None:
 
 
 def test_secrets_in_the_state() -> None:
-    assert [leak.ref for leak in leaks([], [])] == ["terraform.backend"]
-    assert leaks([Resource("backend", "s3", {"encrypt": True, "use_lockfile": True}, "v")], []) == []
+    assert [leak.ref for leak in state_faults([], [])] == ["terraform.backend"]
+    assert state_faults([Resource("backend", "s3", {"encrypt": True, "use_lockfile": True}, "v")], []) == []
     given_data = Resource("hcloud_server", "a", {"user_data": Unresolved("x")}, "s")
-    assert [leak.ref for leak in leaks([Resource("cloud", "", {}, "v")], [given_data])] == ["hcloud_server.a"]
-    assert not leaks(Hcl(HAND_MADE.parents[1]).settings(), [])
+    assert [leak.ref for leak in state_faults([Resource("cloud", "", {}, "v")], [given_data])] == [
+        "hcloud_server.a"
+    ]
+    assert not state_faults(Hcl(HAND_MADE.parents[1]).settings(), [])

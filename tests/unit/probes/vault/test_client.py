@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from assay.errors import ProbeError
 from assay.probes.vault import facts
-from assay.probes.vault.client import Answer, Vault, needed
-from assay.probes.vault.policy import VaultFiles, policy, role
+from assay.probes.vault.client import Vault, VaultAnswer, needed
+from assay.probes.vault.policy import VaultFiles, policy, vault_role
 from assay.writers.vault import shares_of, unmasked
 
 
@@ -110,7 +110,7 @@ NARROW = {
 
 
 def test_a_narrow_role_has_no_open_end() -> None:
-    read = role("api", NARROW)
+    read = vault_role("api", NARROW)
     assert (read.ttl, read.max_ttl, read.open_ends()) == (900, 3600, [])
 
 
@@ -128,7 +128,7 @@ def test_a_narrow_role_has_no_open_end() -> None:
     ],
 )
 def test_open_ends_of_a_role(change: dict[str, Any], says: str) -> None:
-    assert says in "; ".join(role("api", {**NARROW, **change}).open_ends())
+    assert says in "; ".join(vault_role("api", {**NARROW, **change}).open_ends())
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_open_ends_of_a_role(change: dict[str, Any], says: str) -> None:
 )  # fmt: skip
 def test_a_role_of_another_shape_is_an_error(change: dict[str, Any]) -> None:
     with pytest.raises(ProbeError):
-        role("api", {**NARROW, **change})
+        vault_role("api", {**NARROW, **change})
 
 
 def test_declared_files(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_another_answer_than_vaults_is_an_error(code: int, said: dict[str, Any])
 )
 def test_a_refusal_says_which_one_and_has_a_remedy(status: int, says: str) -> None:
     with pytest.raises(ProbeError, match=says) as raised:
-        needed("m", "sys/audit", Answer(status, {"errors": ["x"]}))
+        needed("m", "sys/audit", VaultAnswer(status, {"errors": ["x"]}))
     assert raised.value.remedy
 
 
