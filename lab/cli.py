@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.table import Table
 
-from lab import ballast, build, clean, cluster, nodes, parts, process, services
+from lab import build, cluster, fill_data, nodes, parts, process, services, teardown
 from lab.layout import CACHE, NAME, NODES, STATE, node
 from lab.up import Up, complete
 
@@ -62,10 +62,10 @@ def up(unwanted: str) -> None:
 def down(wipe: bool) -> None:
     """End every process of the lab and remove its namespaces, cgroups, links."""
     began = time.monotonic()
-    clean.clear()
+    teardown.clear()
     if wipe:
-        clean.wipe()
-    if left := clean.leftovers():
+        teardown.wipe()
+    if left := teardown.leftovers():
         raise click.ClickException(f"{len(left)} things are left: {', '.join(left[:5])}")
     click.echo(f"The lab is down after {time.monotonic() - began:.1f} s; nothing is left.")
 
@@ -116,12 +116,12 @@ def env() -> None:
 
 
 @main.command()
-@click.argument("service", type=click.Choice(sorted(ballast.FILLS)))
+@click.argument("service", type=click.Choice(sorted(fill_data.FILLS)))
 @click.argument("mebibytes", type=click.IntRange(0, 1024))
 def fill(service: str, mebibytes: int) -> None:
     """Let a service hold so many MiB of meaningless data, so that its restore is timed at another size."""
     with alone():
-        ballast.fill(service, mebibytes)
+        fill_data.fill(service, mebibytes)
 
 
 @main.group(name="part")
@@ -134,7 +134,7 @@ def part_group() -> None:
 def deploy_part(name: str) -> None:
     """Add a part to the running lab, with what it needs, or roll it out again."""
     with alone(patience=900):
-        wanted = parts.added(name)
+        wanted = parts.extended(name)
         Up(Console(width=120, log_path=False), wanted).again({p.name: p for p in wanted}[name])
         parts.remember(wanted)
 

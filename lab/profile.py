@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from lab import cluster, machineconfig, pki, sops, web
+from lab import cluster, http_servers, machineconfig, pki, sops
 from lab.layout import API_HOST, GATEWAY_PORT, ISSUER, PROJECT, REGISTRY, STATE, TALOS, controls, workers
 from lab.parts import left_out
 from lab.rollout import Rollout
@@ -79,7 +79,7 @@ def tables(binaries: Path, samples: dict[str, str], overlay: Path) -> dict[str, 
         "oidc": {
             "issuer": ISSUER,
             "ca": str(STATE / "ca.crt"),
-            "signing_key": str(web.OIDC / "signing.key"),
+            "signing_key": str(http_servers.OIDC / "signing.key"),
             "client_id": "assay",
         },
     }

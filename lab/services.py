@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from lab import machineconfig, pki, process, web
+from lab import http_servers, machineconfig, pki, process
 from lab.layout import API_HOST, CACHE, HOST, OIDC_PORT, PROJECT, REGISTRY, STATE, controls, workers
 
 
@@ -73,8 +73,8 @@ def start_dns(binaries: Path) -> None:
 def start_web(lab_ca: pki.Pair) -> None:
     """Start the manifests' server and the OIDC issuer."""
     if process.process("web") is None:
-        web.write(pki.issue(lab_ca, "issuer", sans=(HOST,)), pki.rsa_key())
-    process.start("web", [sys.executable, "-m", "lab.web"], {"PYTHONPATH": str(PROJECT)})
+        http_servers.write(pki.issue(lab_ca, "issuer", sans=(HOST,)), pki.rsa_key())
+    process.start("web", [sys.executable, "-m", "lab.http_servers"], {"PYTHONPATH": str(PROJECT)})
 
 
 def start_load_balancer() -> None:

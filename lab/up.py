@@ -15,7 +15,6 @@ from rich.console import Console
 
 from lab import (
     build,
-    clean,
     cluster,
     images,
     machineconfig,
@@ -23,11 +22,12 @@ from lab import (
     nodes,
     parts,
     pki,
+    preflight,
     process,
     profile,
-    require,
     rootfs,
     services,
+    teardown,
 )
 from lab.deploy import Cluster
 from lab.layout import CACHE, NODES, STATE, TALOS
@@ -68,13 +68,13 @@ class Up:
         if complete(self.parts):
             self.console.print("The lab is up already.")
             return
-        if missing := require.problems():
+        if missing := preflight.problems():
             raise RuntimeError("; ".join(missing))
         self._packages()
-        clean.clear()
+        teardown.clear()
         process.join_group()
         self._build()
-        clean.wipe()
+        teardown.wipe()
         STATE.mkdir(parents=True, mode=0o755)
         parts.remember(self.parts)
         for step in self.steps():
@@ -83,9 +83,9 @@ class Up:
 
     def _packages(self) -> None:
         wanted = {name: proof for part in self.parts for name, proof in part.packages.items()}
-        if absent := require.absent_packages(wanted):
+        if absent := preflight.absent_packages(wanted):
             self._do(
-                Step(f"install Debian packages: {', '.join(absent)}", 60, lambda: require.install(absent))
+                Step(f"install Debian packages: {', '.join(absent)}", 60, lambda: preflight.install(absent))
             )
 
     def _build(self) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from lab import debs, pki, volumes
+from lab import apt_packages, pki, volumes
 from lab.deploy import Cluster, Manifest, NotReadyError, rolled_out, waiting
 from lab.images import GROUP, NOBODY, PASSWD
 from lab.layout import NODES, PROJECT, STATE
@@ -37,7 +37,7 @@ FIRST_BACKUP = "postgres-backup-first"
 
 @cache
 def _unpacked(names: tuple[str, ...]) -> Path:
-    return debs.unpacked(names, WITHOUT)
+    return apt_packages.unpacked(names, WITHOUT)
 
 
 def _image(name: str, packages: tuple[str, ...], entrypoint: str, user: str, *own: Entry) -> Image:
@@ -52,8 +52,8 @@ def _image(name: str, packages: tuple[str, ...], entrypoint: str, user: str, *ow
         Entry("etc/ssl/certs/ca-certificates.crt", 0o644, data=_public_authorities(root)),
     )
     taken = {entry.path for entry in (*base, *own)}
-    entries = (*(f for f in debs.entries(root) if f.path not in taken), *base, *own)
-    return Image(f"platform/{name}", debs.version(root, packages[0]), entries, (entrypoint,), user)
+    entries = (*(f for f in apt_packages.entries(root) if f.path not in taken), *base, *own)
+    return Image(f"platform/{name}", apt_packages.version(root, packages[0]), entries, (entrypoint,), user)
 
 
 def _public_authorities(root: Path) -> bytes:

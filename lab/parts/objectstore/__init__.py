@@ -11,7 +11,7 @@ import boto3
 from botocore.config import Config
 
 from lab.layout import STATE
-from lab.objectstore import ENDPOINT, PROGRAMS, Store
+from lab.parts.objectstore.server import ENDPOINT, PROGRAMS, Store
 from lab.parts.part import Context, Part, Tables
 
 

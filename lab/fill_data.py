@@ -1,4 +1,7 @@
-"""Meaningless data, so that restores can be timed at several sizes; nothing compresses it: the worst case."""
+"""Fill a service with random data, so that its restore can be timed at several sizes.
+
+Random data does not compress: the worst case for a restore.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +16,19 @@ from lab import build, cluster
 from lab.deploy import Cluster, NotReadyError, waiting
 from lab.layout import STATE
 from lab.parts import vault
-from lab.vault import MOUNT, Escrow, Keeper
+from lab.parts.vault.server import MOUNT, Escrow, Keeper
 
 
-SPACE = FOLDER = TABLE = "ballast"
+SPACE = FOLDER = "fill-data"
+TABLE = "fill_data"
 MIB = 1 << 20
-# Of a ConfigMap and of an entry of Vault: below what etcd and raft take in one piece.
+# Size of one ConfigMap and of one Vault entry: below the request limits of etcd and raft.
 PIECE = MIB // 2
 MEMBERS = ("postgres-0", "postgres-1")
 
 
 def _etcd(kubectl: Cluster, mebibytes: int) -> None:
-    """Fill ConfigMaps of a namespace of their own; etcd's file does not shrink when they go."""
+    """Fill ConfigMaps in a namespace of their own; etcd's file does not shrink when they are deleted."""
     kubectl.call("delete", "namespace", SPACE, "--ignore-not-found", "--timeout=50s")
     kubectl.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}}])
     for number in range(mebibytes * MIB // PIECE):
@@ -41,15 +45,15 @@ def _piece(number: int) -> dict[str, object]:
 
 
 def _vault(_: Cluster, mebibytes: int) -> None:
-    """Fill entries of a folder of their own; every earlier one goes first."""
+    """Fill entries below a path of their own; earlier ones are deleted first."""
     keeper = Keeper(vault.addresses(), STATE / "ca.crt", Escrow(STATE / "escrow" / vault.SHARES))
     with keeper.root() as root:
         kv = root.secrets.kv.v2
         try:
-            there = kv.list_secrets(FOLDER, mount_point=MOUNT)["data"]["keys"]
+            existing = kv.list_secrets(FOLDER, mount_point=MOUNT)["data"]["keys"]
         except InvalidPath:
-            there = []
-        for name in there:
+            existing = []
+        for name in existing:
             kv.delete_metadata_and_all_versions(f"{FOLDER}/{name}", mount_point=MOUNT)
         for number in range(mebibytes * MIB // PIECE):
             text = secrets.token_hex(PIECE // 2)
@@ -57,7 +61,7 @@ def _vault(_: Cluster, mebibytes: int) -> None:
 
 
 def _postgres(kubectl: Cluster, mebibytes: int) -> None:
-    """Fill a table, and take a base backup, so that it is data that comes back and not the log of it."""
+    """Fill a table and take a base backup, so that a restore copies data instead of replaying WAL."""
     piece = "decode(string_agg(md5(random()::text || n), ''), 'hex')"
     more = f"INSERT INTO {TABLE} SELECT {piece} FROM generate_series(1, {MIB // 16}) n"  # noqa: S608
     _psql(kubectl, f"DROP TABLE IF EXISTS {TABLE}")
@@ -65,20 +69,20 @@ def _postgres(kubectl: Cluster, mebibytes: int) -> None:
         _psql(kubectl, f"CREATE TABLE {TABLE} (piece bytea NOT NULL)")
     for _ in range(mebibytes):
         _psql(kubectl, more)
-    job = f"{TABLE}-backup-{time.time():.0f}"
+    job = f"{FOLDER}-backup-{time.time():.0f}"
     kubectl.call("create", "job", "-n", "postgres", "--from=cronjob/postgres-backup", job)
     _done(kubectl, job)
 
 
 def _psql(kubectl: Cluster, statement: str) -> None:
-    """Run a statement on the member that takes writes."""
+    """Run a statement on the member that accepts writes."""
     socket = ("-h", "/run/postgresql", "-U", "postgres", "-d", "shop")
     for pod in MEMBERS:
         ask = ("exec", "-n", "postgres", pod, "-c", "postgres", "--", "psql", "-X", "-q", "-A", "-t", *socket)
         if kubectl.call(*ask, "-c", "SELECT pg_is_in_recovery()").strip() == "f":
             kubectl.call(*ask, "-c", statement)
             return
-    raise NotReadyError("no member of PostgreSQL takes writes")
+    raise NotReadyError("no PostgreSQL member accepts writes")
 
 
 @waiting
@@ -91,9 +95,9 @@ FILLS: dict[str, Callable[[Cluster, int], None]] = {"etcd": _etcd, "postgres": _
 
 
 def fill(service: str, mebibytes: int) -> None:
-    """Let `service` hold so many MiB of ballast, none for 0; what there was before is replaced.
+    """Fill `service` with random data, replacing earlier fill data; 0 only removes it.
 
     Raises:
-        NotReadyError: the service does not take it.
+        NotReadyError: the service does not accept the data.
     """
     FILLS[service](Cluster(build.BINARIES / "kubectl", cluster.KUBECONFIG), mebibytes)

@@ -12,7 +12,7 @@ from lab.images import GROUP, LOCAL, NOBODY, PASSWD
 from lab.layout import HOST, node, workers
 from lab.oci import Entry, Image
 from lab.parts.part import FIRST, Context, Part, Tables
-from lab.vault import MEMBERS, MOUNT, PLUGIN, Escrow, Keeper, Setup
+from lab.parts.vault.server import MEMBERS, MOUNT, PLUGIN, Escrow, Keeper, Setup
 
 
 VERSION = "v1.21.0"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.debs import Deb, DebianError, entries, parse
+from lab.apt_packages import Deb, DebianError, entries, parse
 
 
 LISTED = """Reading package lists...
