@@ -233,7 +233,8 @@ def test_an_entry_of_what_is_shown_is_written_whole(entry: str) -> None:
 
 
 @pytest.mark.parametrize("holder", [
-    vault.VaultAnswer(200, {"data": VALUE}), kube_wire.ApiAnswer(200, {"data": VALUE}), Leaf("a", "b", "c", VALUE),
+    vault.VaultAnswer(200, {"data": VALUE}), kube_wire.ApiAnswer(200, {"data": VALUE}),
+    Leaf("a", "b", "c", VALUE),
     documents(f"a: {VALUE}", "a.yaml")[0], ConfigMapEntry("a", "b", "c", VALUE, declared=False, sealed=False),
     SecretFile("a", Path("a"), Path("a"), (), VALUE), FileVersion("a", "b", VALUE.encode(), past=False),
 ])  # fmt: skip
