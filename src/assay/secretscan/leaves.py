@@ -55,7 +55,7 @@ def walk(ref: str, value: object, path: str = "", name: str = "") -> Iterator[Le
     """Yield every text and number in a structure.
 
     Args:
-        named: the object it belongs to.
+        ref: the object it belongs to.
         value: mappings, lists, texts, numbers.
         path: where in the object it stands.
         name: what it goes by.
