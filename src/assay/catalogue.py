@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.util
 import math
 import re
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from assay.config.toml import Table, read_toml
 from assay.errors import CatalogueError
@@ -23,7 +19,6 @@ from assay.model import Control, Limit, Tier
 
 
 CONTROL_ID = re.compile(r"[A-Z]{2,5}-[0-9]{2}")
-Violation = Callable[[Any], AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,45 +134,6 @@ def read_policy(path: Path, root: Path) -> Control:
     if not CONTROL_ID.fullmatch(control.id):
         raise table.complain("id", "a control id such as SEC-27")
     return control
-
-
-def planted_violations(root: Path, control: Control) -> list[tuple[str, Tier, Violation]]:
-    """Return a control's violations: name, the tier of the test that must catch it, the context manager.
-
-    Raises:
-        CatalogueError: no file, the file cannot be imported, or its PLANTED is missing or empty.
-    """
-    path = root / names(control.id)[2]
-    if not path.is_file():
-        raise CatalogueError(f"{control.id}: no violation is there to plant", f"write {names(control.id)[2]}")
-    found = getattr(_module(path, control), "PLANTED", None)
-    if not isinstance(found, list) or not found or not all(callable(one) for one in found):
-        raise CatalogueError(f"{names(control.id)[2]}: PLANTED is missing or empty", "list the violations")
-    return [(one.__name__, _tier_of(one, control), one) for one in found]
-
-
-def _module(path: Path, control: Control) -> object:
-    name = f"violations_{control.id.lower().replace('-', '_')}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise CatalogueError(f"{names(control.id)[2]}: cannot be imported", "is it Python?")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as problem:
-        text = f"{names(control.id)[2]}: cannot be imported: {type(problem).__name__}: {problem}"
-        raise CatalogueError(text.replace("\n", " "), "mend the violation") from problem
-    return module
-
-
-def _tier_of(one: Violation, control: Control) -> Tier:
-    try:
-        return Tier(getattr(one, "tier", control.tiers[-1]))
-    except ValueError as problem:
-        raise CatalogueError(
-            f"{names(control.id)[2]}: {getattr(one, 'tier', '')!r} is no tier", "see model.Tier"
-        ) from problem
 
 
 def _short(path: Path, root: Path) -> str:

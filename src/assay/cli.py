@@ -59,18 +59,15 @@ VIOLATION = '''"""{id}: say what is planted."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
-from assay.plant import Named, Plant
+from assay.proof.plant import Named, Plant
+from assay.proof.violation import violation
 
 
-@contextmanager
+@violation()
 def broken(plant: Plant) -> Iterator[Named]:
     """Plant one thing that breaks the control."""
     yield Named(f"{{plant.run}}: nothing is planted yet")
-
-
-PLANTED = [broken]
 '''
 
 

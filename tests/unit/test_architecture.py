@@ -257,3 +257,11 @@ def test_every_test_has_its_policy_and_its_violation() -> None:
 def test_acceptance_holds_nothing_but_tests() -> None:
     other = [path for path in sources("acceptance") if not path.name.startswith("test_")]
     assert not other, "no nested conftest, no modules of its own"
+
+
+def test_violations_are_registered_by_the_files_of_violations_only() -> None:
+    """A function that the library decorates would be registered in its own module, where nobody reads it."""
+    for path in sources("src/assay"):
+        for node in nodes(path):
+            words = [ast.unparse(one) for one in getattr(node, "decorator_list", ())]
+            assert not any(word.startswith("violation(") for word in words), ident(path)

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from assay.catalogue import check_trios, load_catalogue, names, planted_violations
+from assay.catalogue import check_trios, load_catalogue, names
 from assay.errors import CatalogueError
-from assay.model import Tier
 from tests.unit.support.catalogue import GOOD, HEAD, Toy
 
 
@@ -113,28 +112,3 @@ def test_a_bad_test_is_refused(toy: Toy, test: str, says: str) -> None:
     toy.trio("NET-01")
     toy.write("acceptance/net/test_net_01.py", HEAD + test.format(id="NET-01"))
     assert says in refused(toy)
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        pytest.param("PLANTED = []", "PLANTED is missing or empty", id="empty"),
-        pytest.param("x = 1", "PLANTED is missing or empty", id="missing"),
-        pytest.param("import nothing_there", "cannot be imported", id="import"),
-    ],
-)
-def test_a_bad_violation_is_refused(toy: Toy, text: str, says: str) -> None:
-    toy.trio("NET-01", plants=text)
-    catalogue = load_catalogue(toy.root)
-    with pytest.raises(CatalogueError, match=says):
-        planted_violations(toy.root, catalogue.controls["NET-01"])
-
-
-def test_a_violation_is_for_the_last_tier_unless_it_says(toy: Toy) -> None:
-    toy.trio("NET-01", tiers='["static", "live"]')
-    toy.trio("NET-02", tiers='["static", "live"]')
-    path = toy.root / "violations/net/net_02.py"
-    path.write_text(path.read_text() + '\nbad_thing.tier = "static"\n')
-    controls = load_catalogue(toy.root).controls
-    assert [tier for _, tier, _ in planted_violations(toy.root, controls["NET-01"])] == [Tier.LIVE]
-    assert [tier for _, tier, _ in planted_violations(toy.root, controls["NET-02"])] == [Tier.STATIC]

@@ -1,11 +1,11 @@
 """ACC-01: one reply in eight of the public API comes a quarter of a second late."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 from assay.model import Breach
 from assay.proof.plant import Plant
+from assay.proof.violation import violation
 
 
 WHERE = ("apps/v1", "Deployment", "shop", "public-api")
@@ -21,7 +21,7 @@ def rolled_out(found: Mapping[str, Any]) -> bool:
     )
 
 
-@contextmanager
+@violation()
 def late_replies(plant: Plant) -> Iterator[Breach]:
     """Delay 12 % of the replies by 250 ms: so far above 5 % that it must be FAIL, not doubt."""
     api_version, kind, namespace, name = WHERE
@@ -36,6 +36,3 @@ def late_replies(plant: Plant) -> Iterator[Breach]:
             yield Breach("share_over", "above", 0.05)
     finally:
         plant.await_object(*WHERE, ready=rolled_out, within=180)
-
-
-PLANTED = [late_replies]

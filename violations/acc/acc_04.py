@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Iterator
 
 from assay.proof.plant import Manifest, Named, Plant
-from assay.proof.violation import Violation, as_violation
+from assay.proof.violation import violation
 
 
 SPACE = "assay-planted"
@@ -46,34 +46,30 @@ def _object(kind: str, name: str, more: Manifest, meta: Manifest | None = None) 
     return {"apiVersion": "v1", "kind": kind, "metadata": about, **more}
 
 
-def _applied(name: str, what: str, make: Callable[[], Manifest]) -> Violation:
-    """Return a violation that applies one object, which is named."""
+def _applied(name: str, what: str, make: Callable[[], Manifest]) -> None:
+    """Register a violation that applies one object, which is named."""
 
-    @as_violation(name=name, what=what, tier="live")
-    def violation(plant: Plant) -> Iterator[Named]:
+    @violation(name=name, what=what, tier="live")
+    def planted(plant: Plant) -> Iterator[Named]:
         with plant.apply(make()) as ref:
             yield ref
 
-    return violation
 
+def _in_pod(name: str, what: str, make: Callable[[], Manifest]) -> None:
+    """Register a violation that starts a pod whose only container is made so."""
 
-def _in_pod(name: str, what: str, make: Callable[[], Manifest]) -> Violation:
-    """Return a violation that starts a pod whose only container is made so."""
-
-    @as_violation(name=name, what=what, tier="live")
-    def violation(plant: Plant) -> Iterator[Named]:
+    @violation(name=name, what=what, tier="live")
+    def planted(plant: Plant) -> Iterator[Named]:
         with plant.pod(f"{SPACE}/{name.replace('_', '-')}", container=make()) as ref:
             yield ref
 
-    return violation
 
-
-def _external(name: str, what: str, spec: Manifest, target: Manifest | None = None) -> Violation:
-    """Return a violation that has the operator make a Secret from the canary, which is then named."""
+def _external(name: str, what: str, spec: Manifest, target: Manifest | None = None) -> None:
+    """Register a violation that has the operator make a Secret from the canary, which is then named."""
     secret = f"planted-{name.replace('_', '-')}"
 
-    @as_violation(name=name, what=what, tier="live")
-    def violation(plant: Plant) -> Iterator[Named]:
+    @violation(name=name, what=what, tier="live")
+    def planted(plant: Plant) -> Iterator[Named]:
         wanted = {"name": secret, "creationPolicy": "Owner", **(target or {})}
         body = {
             "apiVersion": "external-secrets.io/v1",
@@ -91,23 +87,19 @@ def _external(name: str, what: str, spec: Manifest, target: Manifest | None = No
             plant.await_object("v1", "Secret", OPERATED, secret, ready=lambda found: bool(found.get("data")))
             yield Named(f"Secret {OPERATED}/{secret}")
 
-    return violation
 
+def _renamed(name: str, what: str, file: str, old: str) -> None:
+    """Register a violation in which a manifest takes a Secret that nobody declares."""
 
-def _renamed(name: str, what: str, file: str, old: str) -> Violation:
-    """Return a violation in which a manifest takes a Secret that nobody declares."""
-
-    @as_violation(name=name, what=what, tier="static")
-    def violation(plant: Plant) -> Iterator[Named]:
+    @violation(name=name, what=what, tier="static")
+    def planted(plant: Plant) -> Iterator[Named]:
         new = old.replace("ame: ", "ame: handmade-")
         with plant.edited("gitops", file, old, new) as path:
             rows = path.read_text(encoding="utf-8").splitlines()
             yield Named(f"File gitops/{file}:{next(n for n, row in enumerate(rows, 1) if new in row)}")
 
-    return violation
 
-
-@as_violation(tier="live")
+@violation(tier="live")
 def foreign_key(plant: Plant) -> Iterator[Named]:
     """Somebody adds a key of their own to a Secret that comes from Git."""
     with plant.patched(
@@ -116,7 +108,7 @@ def foreign_key(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@as_violation(tier="live")
+@violation(tier="live")
 def copied_value(plant: Plant) -> Iterator[Named]:
     """A value of Vault is written down in a ConfigMap, under a name that promises nothing."""
     with plant.apply(
@@ -125,7 +117,7 @@ def copied_value(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@as_violation(tier="live")
+@violation(tier="live")
 def copied_in_base64(plant: Plant) -> Iterator[Named]:
     """The same, in base64, in the middle of an annotation."""
     meta = {"annotations": {"example.com/note": f"see {_coded(_canary(plant))} there"}}
@@ -133,7 +125,7 @@ def copied_in_base64(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@as_violation(tier="live")
+@violation(tier="live")
 def applied_secret(plant: Plant) -> Iterator[Named]:
     """Kubectl's own copy of a Secret, in an annotation of a Secret."""
     copy = json.dumps({"kind": "Secret", "stringData": {"password": _value()}})
@@ -142,16 +134,14 @@ def applied_secret(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-def _machine(name: str, what: str, make: Callable[[], Manifest]) -> Violation:
-    """Return a violation that patches the configuration of a worker, live; the machine is named."""
+def _machine(name: str, what: str, make: Callable[[], Manifest]) -> None:
+    """Register a violation that patches the configuration of a worker, live; the machine is named."""
 
-    @as_violation(name=name, what=what, tier="live")
-    def violation(plant: Plant) -> Iterator[Named]:
+    @violation(name=name, what=what, tier="live")
+    def planted(plant: Plant) -> Iterator[Named]:
         machine = list(plant.profile.talos.workers)[-1]
         with plant.talos_api.patched(machine, make()):
             yield Named(f"Machine {machine}")
-
-    return violation
 
 
 def _login() -> Manifest:
@@ -164,18 +154,16 @@ def _annotated() -> Manifest:
     return {"machine": {"nodeAnnotations": {"assay.dev/planted": text}}}
 
 
-def _in_file(name: str, what: str, tree: str, ref: str, make: Callable[[], str], file: str) -> Violation:
-    """Return a violation that adds a file beside those of Terraform; what is named is known before."""
+def _in_file(name: str, what: str, tree: str, ref: str, make: Callable[[], str], file: str) -> None:
+    """Register a violation that adds a file beside those of Terraform; what is named is known before."""
 
-    @as_violation(name=name, what=what, tier="static")
-    def violation(plant: Plant) -> Iterator[Named]:
+    @violation(name=name, what=what, tier="static")
+    def planted(plant: Plant) -> Iterator[Named]:
         with plant.added(tree, file, make()):
             yield Named(ref)
 
-    return violation
 
-
-@as_violation(tier="static")
+@violation(tier="static")
 def sensitive_variable(plant: Plant) -> Iterator[Named]:
     """A file of variables sets one whose name promises nothing, and that Terraform is told to hide."""
     declared = 'variable "pin" {\n  type      = string\n  sensitive = true\n}\n'
@@ -228,83 +216,109 @@ def _last_applied() -> Manifest:
     return _object("ServiceAccount", "applied", {}, meta)
 
 
-PLANTED = [
-    _renamed(
-        "undeclared_volume", "A pod mounts a Secret that no file makes.", "apps/public-api/deployment.yaml",
-        "secretName: public-api",
+_renamed(
+    "undeclared_volume",
+    "A pod mounts a Secret that no file makes.",
+    "apps/public-api/deployment.yaml",
+    "secretName: public-api",
+)
+_renamed(
+    "undeclared_variable",
+    "A variable is taken from a Secret that no file makes.",
+    "platform/vault-snapshot/cronjob.yaml",
+    "secretKeyRef: {name: vault-backups-writer, key: access_key}",
+)
+_applied(
+    "by_hand",
+    "A Secret made by hand.",
+    lambda: _object("Secret", "by-hand", {"stringData": {"password": _value()}}),
+)
+_applied(
+    "forged_marks",
+    "A Secret made by hand, with the operator's label and annotation.",
+    lambda: _object("Secret", "forged", {"stringData": {"password": _value()}}, FORGED),
+)
+_applied(
+    "helm_release",
+    "The record of a chart, whose values hold a password.",
+    lambda: _object(
+        "Secret",
+        "sh.helm.release.v1.db.v1",
+        {
+            "type": "helm.sh/release.v1",
+            "stringData": {"release": _record()},
+        },
     ),
-    _renamed(
-        "undeclared_variable", "A variable is taken from a Secret that no file makes.",
-        "platform/vault-snapshot/cronjob.yaml", "secretKeyRef: {name: vault-backups-writer, key: access_key}",
-    ),
-    _applied(
-        "by_hand", "A Secret made by hand.",
-        lambda: _object("Secret", "by-hand", {"stringData": {"password": _value()}}),
-    ),
-    _applied(
-        "forged_marks", "A Secret made by hand, with the operator's label and annotation.",
-        lambda: _object("Secret", "forged", {"stringData": {"password": _value()}}, FORGED),
-    ),
-    _applied(
-        "helm_release", "The record of a chart, whose values hold a password.",
-        lambda: _object("Secret", "sh.helm.release.v1.db.v1", {
-            "type": "helm.sh/release.v1", "stringData": {"release": _record()},
-        }),
-    ),
-    _applied(
-        "helm_config_map", "The same record, by Helm's other driver in a ConfigMap.",
-        lambda: _object("ConfigMap", "sh.helm.release.v1.db.v1", {"data": {"release": _record()}}),
-    ),
-    foreign_key,
-    _external("never_refreshed", "Made once, never looked after.", {"refreshInterval": "0s"}),
-    _external(
-        "text_of_its_own", "A template adds a password that is in no Vault.", {},
-        {"template": {"engineVersion": "v2", "data": {"conf": "user={{ .value }} pass=Xy7-kQ93vLmZ0pWt"}}},
-    ),
-    _in_pod(
-        "literal_variable", "A password as the literal value of a variable.",
-        lambda: {"env": [{"name": "DB_PASSWORD", "value": _value()}]},
-    ),
-    _in_pod("argument", "A password among the arguments.", lambda: {"args": [f"--db-password={_value()}"]}),
-    _applied(
-        "config_map", "A token in a ConfigMap, under a name that promises nothing.",
-        lambda: _object("ConfigMap", "settings", {"data": {"line": f"hvs.{secrets.token_urlsafe(24)}9Zb"}}),
-    ),
-    _applied(
-        "in_a_file_of_a_config_map", "A password in one line of a file in a ConfigMap.",
-        lambda: _object("ConfigMap", "file", {"data": {"app.conf": f"host=db\npassword={_value()}\n"}}),
-    ),
-    _applied("last_applied", "kubectl's own copy of a Secret, in an annotation.", _last_applied),
-    copied_value,
-    copied_in_base64,
-    applied_secret,
-    _applied("event", "A password in the message of an event.", _event),
-    _in_pod(
-        "two_arguments", "A password as the argument after its option.",
-        lambda: {"args": ["--db-password", _value()]},
-    ),
-    _external(
-        "short_text_of_its_own", "A template adds a short password beside the one of Vault.", {},
-        {"template": {"engineVersion": "v2", "data": {"conf": f"a:{{{{ .value }}}}:{_short()}"}}},
-    ),
-    _machine(
-        "secret_of_another_cluster", "A machine whose cluster secret is not the bundle's.",
-        lambda: {"cluster": {"secret": base64.b64encode(secrets.token_bytes(32)).decode()}},
-    ),
-    _machine("registry_login", "A machine that logs in to a registry with a password of its own.", _login),
-    _machine("machine_annotation", "A password in free text of a machine's configuration.", _annotated),
-    _in_file(
-        "terraform_literal", "A password as a literal in Terraform's sources.",
-        "infra", "File infra/planted.tf:2",
-        lambda: f'locals {{\n  db_password = "{_value()}"\n}}\n', "planted.tf",
-    ),
-    sensitive_variable,
-    _in_file(
-        "plan", "A value in a plan, marked as sensitive.",
-        "plan", "vendor_thing.planted", _plan, "planted.json",
-    ),
-    _in_file(
-        "state", "A generated password in a state.",
-        "state", "random_password.planted", _state, "planted.tfstate",
-    ),
-]  # fmt: skip
+)
+_applied(
+    "helm_config_map",
+    "The same record, by Helm's other driver in a ConfigMap.",
+    lambda: _object("ConfigMap", "sh.helm.release.v1.db.v1", {"data": {"release": _record()}}),
+)
+_external("never_refreshed", "Made once, never looked after.", {"refreshInterval": "0s"})
+_external(
+    "text_of_its_own",
+    "A template adds a password that is in no Vault.",
+    {},
+    {"template": {"engineVersion": "v2", "data": {"conf": "user={{ .value }} pass=Xy7-kQ93vLmZ0pWt"}}},
+)
+_in_pod(
+    "literal_variable",
+    "A password as the literal value of a variable.",
+    lambda: {"env": [{"name": "DB_PASSWORD", "value": _value()}]},
+)
+_in_pod("argument", "A password among the arguments.", lambda: {"args": [f"--db-password={_value()}"]})
+_applied(
+    "config_map",
+    "A token in a ConfigMap, under a name that promises nothing.",
+    lambda: _object("ConfigMap", "settings", {"data": {"line": f"hvs.{secrets.token_urlsafe(24)}9Zb"}}),
+)
+_applied(
+    "in_a_file_of_a_config_map",
+    "A password in one line of a file in a ConfigMap.",
+    lambda: _object("ConfigMap", "file", {"data": {"app.conf": f"host=db\npassword={_value()}\n"}}),
+)
+_applied("last_applied", "kubectl's own copy of a Secret, in an annotation.", _last_applied)
+_applied("event", "A password in the message of an event.", _event)
+_in_pod(
+    "two_arguments",
+    "A password as the argument after its option.",
+    lambda: {"args": ["--db-password", _value()]},
+)
+_external(
+    "short_text_of_its_own",
+    "A template adds a short password beside the one of Vault.",
+    {},
+    {"template": {"engineVersion": "v2", "data": {"conf": f"a:{{{{ .value }}}}:{_short()}"}}},
+)
+_machine(
+    "secret_of_another_cluster",
+    "A machine whose cluster secret is not the bundle's.",
+    lambda: {"cluster": {"secret": base64.b64encode(secrets.token_bytes(32)).decode()}},
+)
+_machine("registry_login", "A machine that logs in to a registry with a password of its own.", _login)
+_machine("machine_annotation", "A password in free text of a machine's configuration.", _annotated)
+_in_file(
+    "terraform_literal",
+    "A password as a literal in Terraform's sources.",
+    "infra",
+    "File infra/planted.tf:2",
+    lambda: f'locals {{\n  db_password = "{_value()}"\n}}\n',
+    "planted.tf",
+)
+_in_file(
+    "plan",
+    "A value in a plan, marked as sensitive.",
+    "plan",
+    "vendor_thing.planted",
+    _plan,
+    "planted.json",
+)
+_in_file(
+    "state",
+    "A generated password in a state.",
+    "state",
+    "random_password.planted",
+    _state,
+    "planted.tfstate",
+)

@@ -3,7 +3,7 @@
 import dataclasses
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 from assay.drills.engine.session_cache import clear
 from assay.drills.restore.records import Records
@@ -11,14 +11,14 @@ from assay.drills.restore.result import Restore
 from assay.drills.restore.vault import VaultRestore
 from assay.errors import GuardError
 from assay.proof.plant import Named, Plant
-from assay.proof.violation import Violation, as_violation
+from assay.proof.violation import violation
 
 
-def _recorded(name: str, what: str, spoil: Callable[[Restore], Restore]) -> Violation:
-    """Return a violation that adds a spoiled copy of the newest record of etcd; the file comes back."""
+def _recorded(name: str, what: str, spoil: Callable[[Restore], Restore]) -> None:
+    """Register a violation that adds a spoiled copy of the newest record of etcd; the file comes back."""
 
-    @as_violation(name=name, what=what)
-    def violation(plant: Plant) -> Iterator[Named]:
+    @violation(name=name, what=what)
+    def planted(plant: Plant) -> Iterator[Named]:
         records = Records.from_profile(plant.profile)
         if "etcd" not in records.newest():
             raise GuardError("there is no record of a restore of etcd to spoil", "run the drill DR-03 first")
@@ -26,8 +26,6 @@ def _recorded(name: str, what: str, spoil: Callable[[Restore], Restore]) -> Viol
         with plant.talos_api.replaced(records.path, records.path.read_text(encoding="utf-8")):
             records.add(dataclasses.replace(restore, ended=restore.ended))
             yield Named(restore.ref)
-
-    return violation
 
 
 def _late_clock(restore: Restore) -> Restore:
@@ -44,7 +42,7 @@ def _slow(restore: Restore) -> Restore:
     return dataclasses.replace(restore, parts=parts, t0=restore.t0 - 1800)
 
 
-@contextmanager
+@violation()
 def shares_of_another(plant: Plant) -> Iterator[Named]:
     """The escrow kit holds the shares of another Vault: the snapshot comes back, and nobody opens it."""
     records, escrow = Records.from_profile(plant.profile), plant.profile.need_path("escrow.folder")
@@ -62,9 +60,6 @@ def shares_of_another(plant: Plant) -> Iterator[Named]:
         yield Named(VaultRestore.place.ref)
 
 
-PLANTED = [
-    shares_of_another,
-    _recorded("late_clock", "The clock was started at the restore command.", _late_clock),
-    _recorded("no_budgets", "Detection and decision count as nothing.", _no_budgets),
-    _recorded("slow", "Half an hour longer in the restore itself.", _slow),
-]
+_recorded("late_clock", "The clock was started at the restore command.", _late_clock)
+_recorded("no_budgets", "Detection and decision count as nothing.", _no_budgets)
+_recorded("slow", "Half an hour longer in the restore itself.", _slow)

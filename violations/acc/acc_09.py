@@ -1,19 +1,19 @@
 """ACC-09: a client that does not survive the loss of a control plane, and a write that does not."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 
 from assay.proof.node_faults import client_pinned_to_leader, write_stolen
 from assay.proof.plant import Breach, Plant
+from assay.proof.violation import violation
 
 
-def one_address_only(plant: Plant) -> AbstractContextManager[Breach]:
+@violation()
+def one_address_only(plant: Plant) -> Iterator[Breach]:
     """The kubeconfig names the API server beside the etcd leader, not the load balancer."""
-    return client_pinned_to_leader(plant, "ACC-09")
+    yield from client_pinned_to_leader(plant, "ACC-09")
 
 
-def write_taken_away(plant: Plant) -> AbstractContextManager[Breach]:
+@violation()
+def write_taken_away(plant: Plant) -> Iterator[Breach]:
     """One acknowledged write of the drill's own ledger is deleted while the drill runs."""
-    return write_stolen(plant)
-
-
-PLANTED = [one_address_only, write_taken_away]
+    yield from write_stolen(plant)

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 from assay.proof.plant import Named, Plant
-from assay.proof.violation import as_violation
+from assay.proof.violation import violation
 from assay.writers.restore_points import RestorePointWriter
 
 
 FILE = "platform/backups/etcd-snapshot.yaml"
 
 
-@as_violation(tier="static")
+@violation(tier="static")
 def too_seldom(plant: Plant) -> Iterator[Named]:
     """A snapshot every six hours."""
     with plant.edited("gitops", FILE, '"7,37 * * * *"', '"7 */6 * * *"') as path:
@@ -18,7 +18,7 @@ def too_seldom(plant: Plant) -> Iterator[Named]:
         yield Named(f"File gitops/{FILE}:{rows.index('apiVersion: batch/v1') + 1}")
 
 
-@as_violation(tier="static")
+@violation(tier="static")
 def undeclared_service(plant: Plant) -> Iterator[Named]:
     """A backup of something for which nobody declared an objective."""
     with plant.edited("gitops", FILE, "backup-of: etcd", "backup-of: queue") as path:
@@ -26,11 +26,8 @@ def undeclared_service(plant: Plant) -> Iterator[Named]:
         yield Named(f"File gitops/{FILE}:{rows.index('apiVersion: batch/v1') + 1}")
 
 
-@as_violation(tier="live")
+@violation(tier="live")
 def newest_is_rubbish(plant: Plant) -> Iterator[Named]:
     """The newest object is fresh, and nothing restores from it."""
     with RestorePointWriter.from_profile(plant.profile).uploaded(b"not a snapshot", "rubbish"):
         yield Named("Service etcd")
-
-
-PLANTED = [too_seldom, undeclared_service, newest_is_rubbish]

@@ -4,21 +4,21 @@ from collections.abc import Iterator
 
 from assay.probes.etcd import EtcdWriter
 from assay.proof.plant import Named, Plant
-from assay.proof.violation import as_violation
+from assay.proof.violation import violation
 
 
 NAMED = Named("hcloud_server.control_plane")
 NOBODY = "https://192.0.2.99:2380"
 
 
-@as_violation(tier="static")
+@violation(tier="static")
 def two_control_planes(plant: Plant) -> Iterator[Named]:
     """A count of two: quorum of two, none may fail."""
     with plant.edited("infra", "servers.tf", "control_planes = 3", "control_planes = 2"):
         yield NAMED
 
 
-@as_violation(tier="static")
+@violation(tier="static")
 def four_control_planes(plant: Plant) -> Iterator[Named]:
     """A fourth one, declared apart."""
     text = 'resource "hcloud_server" "cp_extra" {\n  name        = "cp-extra"\n  server_type = "ccx23"\n}\n'
@@ -26,7 +26,7 @@ def four_control_planes(plant: Plant) -> Iterator[Named]:
         yield Named("hcloud_server.cp_extra")
 
 
-@as_violation(tier="static")
+@violation(tier="static")
 def count_by_tfvars(plant: Plant) -> Iterator[Named]:
     """The default is three; a tfvars file makes it one."""
     with plant.edited(
@@ -38,7 +38,7 @@ def count_by_tfvars(plant: Plant) -> Iterator[Named]:
         yield NAMED
 
 
-@as_violation(tier="live")
+@violation(tier="live")
 def learner_as_fourth(plant: Plant) -> Iterator[Named]:
     """A fourth member that never starts and never votes, in the list of etcd itself."""
     etcd = EtcdWriter.from_profile(plant.profile)
@@ -57,6 +57,3 @@ def learner_as_fourth(plant: Plant) -> Iterator[Named]:
 def ids(etcd: EtcdWriter, endpoint: str) -> set[int]:
     """Return the ids of the members as one of them lists them."""
     return {one.id for one in etcd.members(endpoint)}
-
-
-PLANTED = [two_control_planes, four_control_planes, count_by_tfvars, learner_as_fourth]

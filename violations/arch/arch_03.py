@@ -1,10 +1,10 @@
 """ARCH-03: pods on the wrong pool, a dedicated node without its taint, a node without a pool."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from assay.errors import GuardError
 from assay.proof.plant import Named, Plant
+from assay.proof.violation import violation
 
 
 POOL = "platform.example/pool"
@@ -19,7 +19,7 @@ def _node(plant: Plant, pool: str) -> str:
     raise GuardError(f"no worker of pool {pool}: nothing planted", "is the lab whole?")
 
 
-@contextmanager
+@violation()
 def db_pod_on_app(plant: Plant) -> Iterator[Named]:
     """A pod that says it belongs to the db pool, on an app node."""
     spec = {"nodeName": _node(plant, "app")}
@@ -27,20 +27,17 @@ def db_pod_on_app(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def stranger_on_db(plant: Plant) -> Iterator[Named]:
     """A pod that belongs to no pool, on a db node."""
     with plant.pod("assay-planted/stranger", spec={"nodeName": _node(plant, "db")}) as ref:
         yield ref
 
 
-@contextmanager
+@violation()
 def pool_without_taint(plant: Plant) -> Iterator[Named]:
     """A db node whose taint is gone; its label stays."""
     clean = {"spec": {"taints": None}}
     ready = lambda found: not any("platform.example" in t["key"] for t in found["spec"].get("taints", []))  # noqa: E731
     with plant.patched("Node", "", _node(plant, "db"), clean, ready=ready) as ref:
         yield ref
-
-
-PLANTED = [db_pod_on_app, stranger_on_db, pool_without_taint]

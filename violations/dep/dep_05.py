@@ -1,26 +1,23 @@
 """DEP-05: a configuration changed by hand, and one that waits for the next boot."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from assay.proof.plant import Named, Plant
+from assay.proof.violation import violation
 
 
 PATCH = {"machine": {"nodeAnnotations": {"assay.dev/planted": "by-hand"}}}
 
 
-@contextmanager
+@violation()
 def patched_by_hand(plant: Plant) -> Iterator[Named]:
     """Change one control plane's configuration, live."""
     with plant.talos_api.patched(list(plant.profile.talos.controlplanes)[1], PATCH) as machine:
         yield Named(machine.ref)
 
 
-@contextmanager
+@violation()
 def staged(plant: Plant) -> Iterator[Named]:
     """Stage a change on one worker: it runs the right configuration now and another after its next boot."""
     with plant.talos_api.patched(list(plant.profile.talos.workers)[-1], PATCH, mode="staged") as machine:
         yield Named(machine.ref)
-
-
-PLANTED = [patched_by_hand, staged]

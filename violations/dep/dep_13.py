@@ -6,6 +6,7 @@ from typing import Any
 
 from assay.model import Named
 from assay.proof.plant import Plant
+from assay.proof.violation import violation
 
 
 API = ("apps/v1", "Deployment", "shop", "public-api")
@@ -43,7 +44,7 @@ def changed(plant: Plant, where: tuple[str, str, str, str], template: Mapping[st
         plant.await_object(*where, ready=rolled_out, within=180)
 
 
-@contextmanager
+@violation()
 def uncommitted(plant: Plant) -> Iterator[Named]:
     """Let the API answer 201 without a commit."""
     found = plant.await_object(*API, ready=rolled_out, within=120)
@@ -53,7 +54,7 @@ def uncommitted(plant: Plant) -> Iterator[Named]:
         yield sent(plant)
 
 
-@contextmanager
+@violation()
 def wrong_table(plant: Plant) -> Iterator[Named]:
     """Let the pool put a temporary table in front of the real one; the product's answers look right."""
     found = plant.await_object(*POOL, ready=rolled_out, within=120)
@@ -73,7 +74,7 @@ def wrong_table(plant: Plant) -> Iterator[Named]:
         yield sent(plant)
 
 
-@contextmanager
+@violation()
 def nobody_serves(plant: Plant) -> Iterator[Named]:
     """Take every pod of the API away; kept-alive connections go with them, so no old route answers."""
     version, kind, space, name = API
@@ -88,6 +89,3 @@ def nobody_serves(plant: Plant) -> Iterator[Named]:
             yield sent(plant)
     finally:
         plant.await_object(*API, ready=rolled_out, within=180)
-
-
-PLANTED = [uncommitted, wrong_table, nobody_serves]

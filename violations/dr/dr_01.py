@@ -2,12 +2,12 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from assay.drills.engine.session_cache import clear
 from assay.drills.restore.postgres import PostgresRestore
 from assay.proof.plant import Named, Plant
 from assay.proof.runbook_edits import runbook_line, runbook_with
+from assay.proof.violation import violation
 
 
 POINT = "--from-literal=POINT=<POINT>"
@@ -15,7 +15,7 @@ WRONG = "kubectl restore postgres"
 CHECK = "kubectl apply -k <GIT>/gitops/overlays/<STACK>/restore-postgres"
 
 
-@contextmanager
+@violation()
 def older_backup(plant: Plant) -> Iterator[Named]:
     """Restore to a moment before the ledger: everything runs and is ready, and holds what was there then."""
     moment = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S}+00"
@@ -23,7 +23,7 @@ def older_backup(plant: Plant) -> Iterator[Named]:
         yield Named(PostgresRestore.place.ref)
 
 
-@contextmanager
+@violation()
 def other_passphrase(plant: Plant) -> Iterator[Named]:
     """The escrow kit holds a passphrase that opens nothing."""
     file = plant.profile.need_path("escrow.folder") / "pgbackrest-passphrase"
@@ -35,10 +35,7 @@ def other_passphrase(plant: Plant) -> Iterator[Named]:
         clear()
 
 
-PLANTED = [
-    runbook_line(
-        "no_such_command", "A command that no kubectl has.", WRONG, lambda text: text.replace(CHECK, WRONG)
-    ),
-    older_backup,
-    other_passphrase,
-]
+@violation()
+def no_such_command(plant: Plant) -> Iterator[Named]:
+    """A command that no kubectl has."""
+    yield from runbook_line(plant, WRONG, lambda text: text.replace(CHECK, WRONG))

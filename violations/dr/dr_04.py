@@ -1,12 +1,12 @@
 """DR-04: something new holds state, and nobody has ever restored it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from assay.proof.plant import Named, Plant
+from assay.proof.violation import violation
 
 
-@contextmanager
+@violation()
 def new_stateful_set(plant: Plant) -> Iterator[Named]:
     """A StatefulSet that no restore was ever drilled for."""
     labels = {"app.kubernetes.io/name": "queue"}
@@ -24,7 +24,7 @@ def new_stateful_set(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def new_claim(plant: Plant) -> Iterator[Named]:
     """A claim for a volume beside any StatefulSet."""
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
@@ -32,6 +32,3 @@ def new_claim(plant: Plant) -> Iterator[Named]:
     body = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
     with plant.apply(body) as ref:
         yield ref
-
-
-PLANTED = [new_stateful_set, new_claim]

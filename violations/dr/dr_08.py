@@ -7,7 +7,7 @@ from assay.drills.engine.session_cache import clear
 from assay.errors import GuardError
 from assay.probes.s3.facts import ObjectVersion
 from assay.proof.plant import Named, Plant
-from assay.proof.violation import Violation, as_violation
+from assay.proof.violation import violation
 from assay.writers.restore_points import RestorePointWriter
 
 
@@ -15,29 +15,25 @@ CONF = "platform/postgres/pgbackrest.conf"
 RULES = "backups.tf"
 
 
-def _edited(name: str, what: str, tree: str, file: str, old: str, new: str, ref: str) -> Violation:
-    """Return a violation that edits one file of a copy."""
+def _edited(name: str, what: str, tree: str, file: str, old: str, new: str, ref: str) -> None:
+    """Register a violation that edits one file of a copy."""
 
-    @as_violation(name=name, what=what, tier="static")
-    def violation(plant: Plant) -> Iterator[Named]:
+    @violation(name=name, what=what, tier="static")
+    def planted(plant: Plant) -> Iterator[Named]:
         with plant.edited(tree, file, old, new) as path:
             rows = path.read_text(encoding="utf-8").splitlines()
             line = next((n for n, row in enumerate(rows, 1) if row == new), 0)
             yield Named(ref or f"File {tree}/{file}:{line}")
 
-    return violation
 
+def _ruled(name: str, what: str, service: str, *rules: tuple[int | None, int | None]) -> None:
+    """Register a violation that gives the bucket of a service these rules instead of its own."""
 
-def _ruled(name: str, what: str, service: str, *rules: tuple[int | None, int | None]) -> Violation:
-    """Return a violation that gives the bucket of a service these rules instead of its own."""
-
-    @as_violation(name=name, what=what, tier="live")
-    def violation(plant: Plant) -> Iterator[Named]:
+    @violation(name=name, what=what, tier="live")
+    def planted(plant: Plant) -> Iterator[Named]:
         bucket = plant.profile.s3.buckets[service]
         with plant.s3.expiring(bucket, *rules):
             yield Named(f"Bucket {bucket}")
-
-    return violation
 
 
 def _part(shown: Sequence[ObjectVersion], base: Base) -> ObjectVersion | None:
@@ -54,11 +50,11 @@ def _segment(shown: Sequence[ObjectVersion], base: Base) -> ObjectVersion | None
 
 def _hidden(
     name: str, what: str, choose: Callable[[Sequence[ObjectVersion], Base], ObjectVersion | None]
-) -> Violation:
-    """Return a violation that hides an object which the oldest base backup cannot come back without."""
+) -> None:
+    """Register a violation that hides an object which the oldest base backup cannot come back without."""
 
-    @as_violation(name=name, what=what, tier="drill")
-    def violation(plant: Plant) -> Iterator[Named]:
+    @violation(name=name, what=what, tier="drill")
+    def planted(plant: Plant) -> Iterator[Named]:
         shown = plant.s3.shown(plant.profile.s3.buckets["postgres"])
         found = bases(shown)
         chosen = choose(shown, found[0]) if found else None
@@ -71,10 +67,8 @@ def _hidden(
         finally:
             clear()
 
-    return violation
 
-
-@as_violation(tier="live")
+@violation(tier="live")
 def oldest_is_none(plant: Plant) -> Iterator[Named]:
     """The oldest snapshot of etcd broke off half way."""
     writer = RestorePointWriter.from_profile(plant.profile)
@@ -83,36 +77,63 @@ def oldest_is_none(plant: Plant) -> Iterator[Named]:
         yield Named(ref)
 
 
-PLANTED = [
-    _edited(
-        "one_backup", "PostgreSQL's base backups are kept for a day.", "gitops", CONF,
-        "repo1-retention-full=30", "repo1-retention-full=1", "",
-    ),
-    _edited(
-        "not_set", "Nobody says how long they are kept.", "gitops", CONF,
-        "repo1-retention-full=30\n", "", f"File gitops/{CONF}:0",
-    ),
-    _edited(
-        "removed_after_a_week", "A superseded version goes after a week.", "infra", RULES,
-        "removed = 30", "removed = 7", "Bucket etcd-backups",
-    ),
-    _edited(
-        "removed_after_a_quarter", "A superseded version stays for a quarter.", "infra", RULES,
-        "removed = 30", "removed = 90", "Bucket etcd-backups",
-    ),
-    _edited(
-        "never_ended", "No rule ends a snapshot: it is shown for ever.", "infra", RULES,
-        'ended = "30d"', "ended = null", "Bucket etcd-backups",
-    ),
-    _edited(
-        "locked_for_a_fortnight", "The lock ends before the document says.", "infra", RULES,
-        "locked = 30", "locked = 14", "Bucket etcd-backups",
-    ),
-    _ruled("removed_early", "A rule removes superseded versions after a day.", "vault", (30, 1)),
-    _ruled("removed_late", "A rule keeps superseded versions for a quarter.", "vault", (30, 90)),
-    _ruled("no_rule", "A bucket without any rule: nothing is ever removed.", "vault"),
-    _ruled("ends_what_is_current", "A rule ends base backups, whatever needs them.", "postgres", (30, 35)),
-    oldest_is_none,
-    _hidden("part_missing", "One file of the oldest base backup is gone.", _part),
-    _hidden("log_missing", "The segment of the log that ends the oldest backup is gone.", _segment),
-]  # fmt: skip
+_edited(
+    "one_backup",
+    "PostgreSQL's base backups are kept for a day.",
+    "gitops",
+    CONF,
+    "repo1-retention-full=30",
+    "repo1-retention-full=1",
+    "",
+)
+_edited(
+    "not_set",
+    "Nobody says how long they are kept.",
+    "gitops",
+    CONF,
+    "repo1-retention-full=30\n",
+    "",
+    f"File gitops/{CONF}:0",
+)
+_edited(
+    "removed_after_a_week",
+    "A superseded version goes after a week.",
+    "infra",
+    RULES,
+    "removed = 30",
+    "removed = 7",
+    "Bucket etcd-backups",
+)
+_edited(
+    "removed_after_a_quarter",
+    "A superseded version stays for a quarter.",
+    "infra",
+    RULES,
+    "removed = 30",
+    "removed = 90",
+    "Bucket etcd-backups",
+)
+_edited(
+    "never_ended",
+    "No rule ends a snapshot: it is shown for ever.",
+    "infra",
+    RULES,
+    'ended = "30d"',
+    "ended = null",
+    "Bucket etcd-backups",
+)
+_edited(
+    "locked_for_a_fortnight",
+    "The lock ends before the document says.",
+    "infra",
+    RULES,
+    "locked = 30",
+    "locked = 14",
+    "Bucket etcd-backups",
+)
+_ruled("removed_early", "A rule removes superseded versions after a day.", "vault", (30, 1))
+_ruled("removed_late", "A rule keeps superseded versions for a quarter.", "vault", (30, 90))
+_ruled("no_rule", "A bucket without any rule: nothing is ever removed.", "vault")
+_ruled("ends_what_is_current", "A rule ends base backups, whatever needs them.", "postgres", (30, 35))
+_hidden("part_missing", "One file of the oldest base backup is gone.", _part)
+_hidden("log_missing", "The segment of the log that ends the oldest backup is gone.", _segment)

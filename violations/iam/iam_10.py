@@ -1,10 +1,10 @@
 """IAM-10: rights that equal admin, given in ways a look at cluster-admin bindings does not see."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from assay.proof.plant import Named, Plant
+from assay.proof.violation import violation
 
 
 RBAC = "rbac.authorization.k8s.io"
@@ -27,7 +27,7 @@ def _binding(name: str, role: str, subject: dict[str, str], namespace: str = "")
     return {**body, "roleRef": reference, "subjects": [subject]}
 
 
-@contextmanager
+@violation()
 def everybody(plant: Plant) -> Iterator[Named]:
     """Whoever is logged in may read everything that role view shows."""
     group = {"apiGroup": RBAC, "kind": "Group", "name": "system:authenticated"}
@@ -35,7 +35,7 @@ def everybody(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def nobody_in_particular(plant: Plant) -> Iterator[Named]:
     """Callers without credentials may read what role view shows, as soon as a server lets them ask."""
     group = {"apiGroup": RBAC, "kind": "Group", "name": "system:unauthenticated"}
@@ -43,7 +43,7 @@ def nobody_in_particular(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def anonymous_user(plant: Plant) -> Iterator[Named]:
     """The user that stands for nobody may read one namespace's objects."""
     user = {"apiGroup": RBAC, "kind": "User", "name": "system:anonymous"}
@@ -51,7 +51,7 @@ def anonymous_user(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def wildcard(plant: Plant) -> Iterator[Named]:
     """A role of another name that allows everything."""
     with (
@@ -61,7 +61,7 @@ def wildcard(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def aggregated(plant: Plant) -> Iterator[Named]:
     """A role that is empty by itself and gathers the right to rise from another one."""
     part = _role("assay-part", RISE)
@@ -75,7 +75,7 @@ def aggregated(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def impersonator(plant: Plant) -> Iterator[Named]:
     """A role that may act as anybody."""
     with (
@@ -85,19 +85,8 @@ def impersonator(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def admin_of_kube_system(plant: Plant) -> Iterator[Named]:
     """Role cluster-admin, bound in kube-system only, which is enough to take the cluster."""
     with plant.apply(_binding("assay-system-admin", "cluster-admin", EVE, "kube-system")) as ref:
         yield ref
-
-
-PLANTED = [
-    everybody,
-    nobody_in_particular,
-    anonymous_user,
-    wildcard,
-    aggregated,
-    impersonator,
-    admin_of_kube_system,
-]

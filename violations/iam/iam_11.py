@@ -4,15 +4,15 @@ Credentials of the Talos API that are too mighty or live too long, and pods that
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from assay.proof.plant import Breach, Named, Plant
+from assay.proof.violation import violation
 
 
 YEARS_10 = 10 * 365 * 24
 
 
-@contextmanager
+@violation()
 def admin_as_reader(plant: Plant) -> Iterator[Named]:
     """Hand automation an administrator's certificate in place of the reader's."""
     path = plant.profile.need_path("talos.reader_config")
@@ -20,7 +20,7 @@ def admin_as_reader(plant: Plant) -> Iterator[Named]:
         yield Named("Talosconfig reader")
 
 
-@contextmanager
+@violation()
 def admin_for_ten_years(plant: Plant) -> Iterator[Breach]:
     """Put an administrator's certificate that lives ten years in use."""
     path = plant.profile.need_path("talos.config")
@@ -28,7 +28,7 @@ def admin_for_ten_years(plant: Plant) -> Iterator[Breach]:
         yield Breach("admin_lifetime", "above", YEARS_10 - 1)
 
 
-@contextmanager
+@violation()
 def pods_as_admin(plant: Plant) -> Iterator[Named]:
     """Let pods ask for os:admin by one control plane's configuration; the switch itself stays off."""
     name = list(plant.profile.talos.controlplanes)[-1]
@@ -37,6 +37,3 @@ def pods_as_admin(plant: Plant) -> Iterator[Named]:
         name, {"machine": {"features": {"kubernetesTalosAPIAccess": access}}}
     ) as machine:
         yield Named(machine.ref)
-
-
-PLANTED = [admin_as_reader, admin_for_ten_years, pods_as_admin]

@@ -4,10 +4,9 @@ Firewall rules that open the Kubernetes or the Talos API to strangers, each writ
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from assay.proof.plant import Named, Plant
-from assay.proof.violation import Violation, as_violation
+from assay.proof.violation import violation
 
 
 FILE = "planted_firewall.tf"
@@ -19,29 +18,27 @@ def _rule(port: str, sources: str, protocol: str = "tcp") -> str:
     return head + f'    port       = "{port}"\n    source_ips = {sources}\n  }}\n'
 
 
-def _opened(name: str, body: str, what: str) -> Violation:
-    """Return a violation that adds one firewall with `body` to the sources.
+def _opened(name: str, body: str, what: str) -> None:
+    """Register a violation that adds one firewall with `body` to the sources.
 
     No plan covers them while it is open.
     """
 
-    @as_violation(name=name, what=what)
-    def violation(plant: Plant) -> Iterator[Named]:
+    @violation(name=name, what=what)
+    def planted(plant: Plant) -> Iterator[Named]:
         text = f'resource "hcloud_firewall" "planted" {{\n  name = "planted"\n\n{body}}}\n'
         with plant.added("infra", FILE, text):
             yield PLANTED_NAMED
 
-    return violation
 
-
-@contextmanager
+@violation()
 def default_in_locals(plant: Plant) -> Iterator[Named]:
     """The real rule, opened through the local that it refers to."""
     with plant.edited("infra", "firewall.tf", "[var.netbird_cidr]", '[var.netbird_cidr, "203.0.113.0/24"]'):
         yield Named("hcloud_firewall.control_plane")
 
 
-@contextmanager
+@violation()
 def tfvars_override(plant: Plant) -> Iterator[Named]:
     """The default is right; a tfvars file beside it is not."""
     with plant.added("infra", "planted.auto.tfvars", 'netbird_cidr = "0.0.0.0/0"\n'):
@@ -59,19 +56,15 @@ DYNAMIC = """  dynamic "rule" {
     }
   }
 """
-PLANTED = [
-    _opened("open_to_all", _rule("6443", EVERYONE), "The Kubernetes API for everyone."),
-    _opened("open_to_all_v6_only", _rule("50000", '["::/0"]'), "The Talos API for everyone who has IPv6."),
-    _opened("range_of_every_port", _rule("1-65535", EVERYONE), "A range that holds both ports."),
-    _opened("range_around_the_port", _rule("6000-7000", EVERYONE), "A range that no search for 6443 finds."),
-    _opened("any_port", _rule("any", EVERYONE, "udp"), "Any port."),
-    _opened(
-        "one_wide_network", _rule("6443", '["100.0.0.0/8"]'), "A network that holds the allowed one and more."
-    ),
-    _opened("two_halves", _rule("50000", '["0.0.0.0/1", "128.0.0.0/1"]'), "Everyone, in two halves."),
-    _opened("host_bits", _rule("6443", '["192.0.2.10/8"]'), "An allowed address with a prefix of 8."),
-    _opened("mapped_address", _rule("6443", '["::ffff:0.0.0.0/96"]'), "All of IPv4, written as IPv6."),
-    _opened("dynamic_rule", DYNAMIC, "A rule made by a dynamic block."),
-    default_in_locals,
-    tfvars_override,
-]
+_opened("open_to_all", _rule("6443", EVERYONE), "The Kubernetes API for everyone.")
+_opened("open_to_all_v6_only", _rule("50000", '["::/0"]'), "The Talos API for everyone who has IPv6.")
+_opened("range_of_every_port", _rule("1-65535", EVERYONE), "A range that holds both ports.")
+_opened("range_around_the_port", _rule("6000-7000", EVERYONE), "A range that no search for 6443 finds.")
+_opened("any_port", _rule("any", EVERYONE, "udp"), "Any port.")
+_opened(
+    "one_wide_network", _rule("6443", '["100.0.0.0/8"]'), "A network that holds the allowed one and more."
+)
+_opened("two_halves", _rule("50000", '["0.0.0.0/1", "128.0.0.0/1"]'), "Everyone, in two halves.")
+_opened("host_bits", _rule("6443", '["192.0.2.10/8"]'), "An allowed address with a prefix of 8.")
+_opened("mapped_address", _rule("6443", '["::ffff:0.0.0.0/96"]'), "All of IPv4, written as IPv6.")
+_opened("dynamic_rule", DYNAMIC, "A rule made by a dynamic block.")

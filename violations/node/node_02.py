@@ -1,13 +1,13 @@
 """NODE-02: something listens on the SSH port of a node, or an extension could."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 
 from assay.proof.node_faults import other_image
 from assay.proof.plant import Named, Plant
+from assay.proof.violation import violation
 
 
-@contextmanager
+@violation()
 def ssh_port_open(plant: Plant) -> Iterator[Named]:
     """Listen on port 22 in the network of the last worker, so that looking at one node only would miss it."""
     name = list(plant.profile.talos.workers)[-1]
@@ -15,9 +15,7 @@ def ssh_port_open(plant: Plant) -> Iterator[Named]:
         yield Named(machine.ref)
 
 
-def extension_added(plant: Plant) -> AbstractContextManager[Named]:
+@violation()
+def extension_added(plant: Plant) -> Iterator[Named]:
     """A worker boots an image with a system extension that gives a shell."""
-    return other_image(plant)
-
-
-PLANTED = [ssh_port_open, extension_added]
+    yield from other_image(plant)

@@ -1,12 +1,12 @@
 """NODE-03: a writable place that should not be."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from assay.proof.plant import Named, Plant
+from assay.proof.violation import violation
 
 
-@contextmanager
+@violation()
 def writable_kubelet_mount(plant: Plant) -> Iterator[Named]:
     """Give one worker's kubelet a writable bind mount of a host folder."""
     name = list(plant.profile.talos.workers)[-1]
@@ -18,6 +18,3 @@ def writable_kubelet_mount(plant: Plant) -> Iterator[Named]:
     }
     with plant.talos_api.patched(name, {"machine": {"kubelet": {"extraMounts": [mount]}}}) as machine:
         yield Named(machine.ref)
-
-
-PLANTED = [writable_kubelet_mount]

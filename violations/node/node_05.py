@@ -5,9 +5,9 @@ Machine secrets in Git, in its history, and on their way into a readable state. 
 
 import base64
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from assay.proof.plant import Named, Plant
+from assay.proof.violation import violation
 
 
 MADE_UP = base64.b64encode(b"planted, not a secret, 32 bytes.").decode()
@@ -15,35 +15,35 @@ KEY = base64.b64encode(("-----BEGIN ED25519 " + "PRIVATE KEY-----\nplanted\n").e
 RENDERED = f"version: v1alpha1\nmachine:\n  type: controlplane\n  token: {'abc' * 2}.{'0123' * 4}\n"
 
 
-@contextmanager
+@violation()
 def state_backup(plant: Plant) -> Iterator[Named]:
     """A backup of the Terraform state, committed."""
     with plant.committed("infra/terraform.tfstate.backup", '{"version": 4}\n'):
         yield Named("File infra/terraform.tfstate.backup")
 
 
-@contextmanager
+@violation()
 def talosconfig_in_history(plant: Plant) -> Iterator[Named]:
     """An administrator's talosconfig, committed and removed again."""
     with plant.committed("talos/talosconfig", "context: planted\n", then_removed=True):
         yield Named("File talos/talosconfig")
 
 
-@contextmanager
+@violation()
 def kubeconfig_staged(plant: Plant) -> Iterator[Named]:
     """A kubeconfig that is tracked and not committed yet."""
     with plant.added("repository", "bootstrap/kubeconfig", "kind: Config\n"):
         yield Named("File bootstrap/kubeconfig")
 
 
-@contextmanager
+@violation()
 def rendered_configuration(plant: Plant) -> Iterator[Named]:
     """What `talosctl gen config` writes, committed."""
     with plant.committed("talos/rendered/controlplane.yaml", RENDERED):
         yield Named("File talos/rendered/controlplane.yaml")
 
 
-@contextmanager
+@violation()
 def key_in_template(plant: Plant) -> Iterator[Named]:
     """A certificate authority's key in a template with a harmless name."""
     text = f"machine:\n  ca:\n    key: {KEY}\n"
@@ -51,7 +51,7 @@ def key_in_template(plant: Plant) -> Iterator[Named]:
         yield Named("File talos/patches/planted.yaml:3")
 
 
-@contextmanager
+@violation()
 def encryption_secret_in_history(plant: Plant) -> Iterator[Named]:
     """The key of etcd's encryption at rest, gone from the tree, kept by the history."""
     text = f"cluster:\n  secretboxEncryptionSecret: {MADE_UP}\n"
@@ -59,28 +59,16 @@ def encryption_secret_in_history(plant: Plant) -> Iterator[Named]:
         yield Named("File talos/patches/planted.yaml:2")
 
 
-@contextmanager
+@violation()
 def state_in_clear(plant: Plant) -> Iterator[Named]:
     """A backend that no longer encrypts."""
     with plant.edited("infra", "versions.tf", "encrypt      = true", "encrypt      = false"):
         yield Named("terraform.backend.s3")
 
 
-@contextmanager
+@violation()
 def configuration_as_user_data(plant: Plant) -> Iterator[Named]:
     """The machine configuration handed to the server as user_data."""
     new = 'user_data          = file("controlplane.yaml")\n  server_type        = var.control_plane_type'
     with plant.edited("infra", "servers.tf", "server_type        = var.control_plane_type", new):
         yield Named("hcloud_server.control_plane")
-
-
-PLANTED = [
-    state_backup,
-    talosconfig_in_history,
-    kubeconfig_staged,
-    rendered_configuration,
-    key_in_template,
-    encryption_secret_in_history,
-    state_in_clear,
-    configuration_as_user_data,
-]

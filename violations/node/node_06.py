@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from assay.probes.etcd import EtcdWriter
 from assay.proof.plant import Named, Plant
+from assay.proof.violation import violation
 
 
 NAME = "default/assay-planted-clear"
 
 
-@contextmanager
+@violation()
 def secret_in_clear(plant: Plant) -> Iterator[Named]:
     """Write a well-formed Secret past the API servers: they can read it, none has encrypted it."""
     space, _, name = NAME.partition("/")
@@ -36,6 +36,3 @@ def secret_in_clear(plant: Plant) -> Iterator[Named]:
         yield Named(f"Secret {NAME}")
     finally:
         etcd.delete(endpoint, key)
-
-
-PLANTED = [secret_in_clear]

@@ -1,10 +1,10 @@
 """PERF-07: pods that are not Guaranteed, each for another reason."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from assay.proof.plant import Named, Plant
+from assay.proof.violation import violation
 
 
 BURST = {"requests": {"cpu": "5m", "memory": "16Mi"}, "limits": {"cpu": "10m", "memory": "16Mi"}}
@@ -16,14 +16,14 @@ def _sized(found: dict[str, Any]) -> bool:
     return bool((found.get("status") or {}).get("qosClass"))
 
 
-@contextmanager
+@violation()
 def burstable(plant: Plant) -> Iterator[Named]:
     """A pod that asks for less than its limit."""
     with plant.pod("assay-planted/burstable", container={"resources": BURST}, ready=_sized) as ref:
         yield ref
 
 
-@contextmanager
+@violation()
 def memory_only(plant: Plant) -> Iterator[Named]:
     """A pod with memory set and CPU forgotten."""
     only = {**plant.pod_spec()["containers"][0], "resources": {"requests": MEMORY, "limits": MEMORY}}
@@ -31,20 +31,17 @@ def memory_only(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def zero(plant: Plant) -> Iterator[Named]:
     """A pod with requests and limits that are equal because they are zero."""
     with plant.pod("assay-planted/zero", container={"resources": ZERO}, ready=_sized) as ref:
         yield ref
 
 
-@contextmanager
+@violation()
 def bare_sidecar(plant: Plant) -> Iterator[Named]:
     """A pod whose sidecar came without numbers, as an injector adds one."""
     sound = plant.pod_spec()["containers"][0]
     sidecar = {**sound, "name": "injected", "restartPolicy": "Always", "resources": {}}
     with plant.pod("assay-planted/injected", spec={"initContainers": [sidecar]}, ready=_sized) as ref:
         yield ref
-
-
-PLANTED = [burstable, memory_only, zero, bare_sidecar]

@@ -1,10 +1,10 @@
 """PERF-08: workloads of several kinds without requests or limits, one of them behind a LimitRange."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from assay.proof.plant import Named, Plant
+from assay.proof.violation import violation
 
 
 NOTHING: dict[str, Any] = {"resources": {"requests": None, "limits": None}}
@@ -24,14 +24,14 @@ def _unsized(plant: Plant, **more: str) -> dict[str, Any]:
     return {"metadata": {"labels": {"app": "unsized"}}, "spec": spec}
 
 
-@contextmanager
+@violation()
 def bare_pod(plant: Plant) -> Iterator[Named]:
     """A pod without requests and limits."""
     with plant.pod("assay-planted/unsized", container=NOTHING) as ref:
         yield ref
 
 
-@contextmanager
+@violation()
 def job(plant: Plant) -> Iterator[Named]:
     """A Job without requests and limits; it is never started."""
     spec = {"suspend": True, "template": _unsized(plant, restartPolicy="Never")}
@@ -39,7 +39,7 @@ def job(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def cron_job(plant: Plant) -> Iterator[Named]:
     """A CronJob without requests and limits; it never fires."""
     template = {"spec": {"template": _unsized(plant, restartPolicy="Never")}}
@@ -48,7 +48,7 @@ def cron_job(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def hidden_by_limit_range(plant: Plant) -> Iterator[Named]:
     """A Deployment without numbers in a namespace whose LimitRange fills them in for its pods."""
     spec = {"replicas": 1, "selector": {"matchLabels": {"app": "unsized"}}, "template": _unsized(plant)}
@@ -60,12 +60,9 @@ def hidden_by_limit_range(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def init_container(plant: Plant) -> Iterator[Named]:
     """A pod whose init container alone has no numbers."""
     first = {**plant.pod_spec()["containers"][0], "name": "first", "resources": {}}
     with plant.pod("assay-planted/init-unsized", spec={"initContainers": [first]}) as ref:
         yield ref
-
-
-PLANTED = [bare_pod, job, cron_job, hidden_by_limit_range, init_container]

@@ -4,10 +4,9 @@ Images that are named by no digest, or come from anywhere, in every place where 
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from assay.proof.plant import Named, Plant
-from assay.proof.violation import Violation, as_violation
+from assay.proof.violation import violation
 
 
 FILE = "planted/planted.yaml"
@@ -17,109 +16,103 @@ DIGEST = "0123456789abcdef" * 4
 ONE = "  containers:\n    - name: a\n"
 
 
-def _manifest(name: str, what: str, text: str) -> Violation:
-    """Return a violation that adds a file; the line that holds the marker must be named."""
+def _manifest(name: str, what: str, text: str) -> None:
+    """Register a violation that adds a file; the line that holds the marker must be named."""
 
-    @as_violation(name=name, what=what)
-    def violation(plant: Plant) -> Iterator[Named]:
+    @violation(name=name, what=what)
+    def planted(plant: Plant) -> Iterator[Named]:
         line = next(n for n, row in enumerate(text.splitlines(), 1) if HERE in row)
         with plant.added("gitops", FILE, text.replace(HERE, "")) as path:
             yield Named(f"File {path.parents[1].name}/{FILE}:{line}")
-
-    return violation
 
 
 def _pod(inner: str) -> str:
     return f"apiVersion: v1\nkind: Pod\nmetadata: {{name: planted, namespace: shop}}\nspec:\n{inner}"
 
 
-PLANTED = [
-    _manifest(
-        "latest_tag", "A moving tag.", _pod(f"  containers:\n    - name: a\n      image: {WRONG}{HERE}\n")
-    ),
-    _manifest(
-        "no_tag",
-        "Neither tag nor digest.",
-        _pod(f"{ONE}      image: {HERE}registry.platform.example/a\n"),
-    ),
-    _manifest(
-        "half_a_digest",
-        "Tag and something that only looks like a digest.",
-        _pod(f"{ONE}      image: {HERE}registry.platform.example/a:v1@sha256:{DIGEST[:40]}\n"),
-    ),
-    _manifest(
-        "made_up_digest",
-        "A digest of zeros.",
-        _pod(f"{ONE}      image: {HERE}registry.platform.example/a@sha256:{'0' * 64}\n"),
-    ),
-    _manifest(
-        "foreign_registry",
-        "Pinned, from a registry that nobody declared.",
-        _pod(f"{ONE}      image: {HERE}docker.io/library/nginx@sha256:{DIGEST}\n"),
-    ),
-    _manifest(
-        "look_alike_registry",
-        "A host name that begins like a declared one.",
-        _pod(f"{ONE}      image: {HERE}registry.platform.example.evil.example/a@sha256:{DIGEST}\n"),
-    ),
-    _manifest(
-        "init_container",
-        "Only the init container.",
-        _pod(f"  initContainers:\n    - name: a\n      image: {WRONG}{HERE}\n"),
-    ),
-    _manifest(
-        "ephemeral_container",
-        "An ephemeral container.",
-        _pod(f"  ephemeralContainers:\n    - name: a\n      image: {WRONG}{HERE}\n"),
-    ),
-    _manifest(
-        "image_volume",
-        "A volume that is an image.",
-        _pod(f"  volumes:\n    - name: a\n      image:\n        reference: {WRONG}{HERE}\n"),
-    ),
-    _manifest(
-        "cron_job",
-        "Deep inside of a CronJob.",
-        "apiVersion: batch/v1\nkind: CronJob\nspec:\n  jobTemplate:\n    spec:\n"
-        f"      template:\n        spec:\n          containers:\n            - image: {WRONG}{HERE}\n",
-    ),
-    _manifest(
-        "custom_resource",
-        "A field of a custom resource.",
-        f"apiVersion: postgresql.cnpg.io/v1\nkind: Cluster\nspec:\n  imageName: {WRONG}{HERE}\n",
-    ),
-    _manifest(
-        "operand_in_environment",
-        "An operator's operand, in an environment variable.",
-        _pod(f"{ONE}      env:\n        - name: RELATED_IMAGE_AGENT\n          value: {WRONG}{HERE}\n"),
-    ),
-    _manifest(
-        "operand_in_argument",
-        "An operand in an argument.",
-        _pod(f"{ONE}      args:\n        - --reloader={HERE}quay.io/example/reloader:v1\n"),
-    ),
-    _manifest(
-        "helm_values",
-        "Helm values in parts.",
-        f"app:\n  image:\n    repository: {HERE}registry.platform.example/shop/api\n    tag: v1.2.3\n",
-    ),
-    _manifest(
-        "values_of_an_application",
-        "Helm values as a text inside of an Application.",
-        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec:\n  source:\n    helm:\n      values: |\n"
-        f"        image: {WRONG}{HERE}\n",
-    ),
-    _manifest(
-        "helm_parameter",
-        "A tag as a Helm parameter.",
-        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec:\n"
-        "  source:\n    helm:\n      parameters:\n"
-        f"        - name: image.tag\n          value: {HERE}v1.2.3\n",
-    ),
-]
+_manifest("latest_tag", "A moving tag.", _pod(f"  containers:\n    - name: a\n      image: {WRONG}{HERE}\n"))
+_manifest(
+    "no_tag",
+    "Neither tag nor digest.",
+    _pod(f"{ONE}      image: {HERE}registry.platform.example/a\n"),
+)
+_manifest(
+    "half_a_digest",
+    "Tag and something that only looks like a digest.",
+    _pod(f"{ONE}      image: {HERE}registry.platform.example/a:v1@sha256:{DIGEST[:40]}\n"),
+)
+_manifest(
+    "made_up_digest",
+    "A digest of zeros.",
+    _pod(f"{ONE}      image: {HERE}registry.platform.example/a@sha256:{'0' * 64}\n"),
+)
+_manifest(
+    "foreign_registry",
+    "Pinned, from a registry that nobody declared.",
+    _pod(f"{ONE}      image: {HERE}docker.io/library/nginx@sha256:{DIGEST}\n"),
+)
+_manifest(
+    "look_alike_registry",
+    "A host name that begins like a declared one.",
+    _pod(f"{ONE}      image: {HERE}registry.platform.example.evil.example/a@sha256:{DIGEST}\n"),
+)
+_manifest(
+    "init_container",
+    "Only the init container.",
+    _pod(f"  initContainers:\n    - name: a\n      image: {WRONG}{HERE}\n"),
+)
+_manifest(
+    "ephemeral_container",
+    "An ephemeral container.",
+    _pod(f"  ephemeralContainers:\n    - name: a\n      image: {WRONG}{HERE}\n"),
+)
+_manifest(
+    "image_volume",
+    "A volume that is an image.",
+    _pod(f"  volumes:\n    - name: a\n      image:\n        reference: {WRONG}{HERE}\n"),
+)
+_manifest(
+    "cron_job",
+    "Deep inside of a CronJob.",
+    "apiVersion: batch/v1\nkind: CronJob\nspec:\n  jobTemplate:\n    spec:\n"
+    f"      template:\n        spec:\n          containers:\n            - image: {WRONG}{HERE}\n",
+)
+_manifest(
+    "custom_resource",
+    "A field of a custom resource.",
+    f"apiVersion: postgresql.cnpg.io/v1\nkind: Cluster\nspec:\n  imageName: {WRONG}{HERE}\n",
+)
+_manifest(
+    "operand_in_environment",
+    "An operator's operand, in an environment variable.",
+    _pod(f"{ONE}      env:\n        - name: RELATED_IMAGE_AGENT\n          value: {WRONG}{HERE}\n"),
+)
+_manifest(
+    "operand_in_argument",
+    "An operand in an argument.",
+    _pod(f"{ONE}      args:\n        - --reloader={HERE}quay.io/example/reloader:v1\n"),
+)
+_manifest(
+    "helm_values",
+    "Helm values in parts.",
+    f"app:\n  image:\n    repository: {HERE}registry.platform.example/shop/api\n    tag: v1.2.3\n",
+)
+_manifest(
+    "values_of_an_application",
+    "Helm values as a text inside of an Application.",
+    "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec:\n  source:\n    helm:\n      values: |\n"
+    f"        image: {WRONG}{HERE}\n",
+)
+_manifest(
+    "helm_parameter",
+    "A tag as a Helm parameter.",
+    "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec:\n"
+    "  source:\n    helm:\n      parameters:\n"
+    f"        - name: image.tag\n          value: {HERE}v1.2.3\n",
+)
 
 
-@contextmanager
+@violation()
 def tag_by_kustomize(plant: Plant) -> Iterator[Named]:
     """A kustomize entry that takes the digest off a pinned image."""
     file = "apps/public-api/kustomization.yaml"
@@ -127,6 +120,3 @@ def tag_by_kustomize(plant: Plant) -> Iterator[Named]:
     with plant.added("gitops", file, text) as path:
         line = path.read_text(encoding="utf-8").splitlines().index("    newTag: latest") + 1
         yield Named(f"File {path.parents[2].name}/{file}:{line}")
-
-
-PLANTED.append(tag_by_kustomize)

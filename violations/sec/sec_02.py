@@ -1,7 +1,6 @@
 """SEC-02: a gate that overlooks one kind, one container, one variant, one requester."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 
 from assay.probes.kube.shapes import VOLUME
 from assay.proof.admission_bypass import (
@@ -14,36 +13,39 @@ from assay.proof.admission_bypass import (
     webhook_filtered,
 )
 from assay.proof.plant import Named, Plant
+from assay.proof.violation import violation
 
 
-def ephemeral_unseen(plant: Plant) -> AbstractContextManager[Named]:
+@violation()
+def ephemeral_unseen(plant: Plant) -> Iterator[Named]:
     """The gate does not look at ephemeral containers."""
-    return skip_containers(plant, "ephemeral")
+    yield from skip_containers(plant, "ephemeral")
 
 
-def init_unseen(plant: Plant) -> AbstractContextManager[Named]:
+@violation()
+def init_unseen(plant: Plant) -> Iterator[Named]:
     """The gate does not look at pods that have init containers."""
-    return skip_containers(plant, "init")
+    yield from skip_containers(plant, "init")
 
 
-def job_unseen(plant: Plant) -> AbstractContextManager[Named]:
+@violation()
+def job_unseen(plant: Plant) -> Iterator[Named]:
     """The gate does not look at Jobs."""
-    return _kind_unseen(plant, "Job")
+    yield from _kind_unseen(plant, "Job")
 
 
-def deployment_unseen(plant: Plant) -> AbstractContextManager[Named]:
+@violation()
+def deployment_unseen(plant: Plant) -> Iterator[Named]:
     """The gate does not look at Deployments."""
-    return _kind_unseen(plant, "Deployment")
+    yield from _kind_unseen(plant, "Deployment")
 
 
-@contextmanager
 def _kind_unseen(plant: Plant, kind: str) -> Iterator[Named]:
     tried = trial(plant, kind, "container", "unsigned")
     with webhook_filtered(plant, f"request.kind.kind != '{kind}'", tried):
         yield first_named(plant, tried)
 
 
-@contextmanager
 def _image_unseen(plant: Plant, variant: str) -> Iterator[Named]:
     tried = trial(plant, "Pod", "container", variant)
     part = tried.image.rpartition("@")[2] if "@" in tried.image else tried.image.rpartition(":")[0]
@@ -52,22 +54,25 @@ def _image_unseen(plant: Plant, variant: str) -> Iterator[Named]:
         yield first_named(plant, tried)
 
 
-def other_key(plant: Plant) -> AbstractContextManager[Named]:
+@violation()
+def other_key(plant: Plant) -> Iterator[Named]:
     """The gate lets an image in that another key signed."""
-    return _image_unseen(plant, "otherkey")
+    yield from _image_unseen(plant, "otherkey")
 
 
-def other_digest(plant: Plant) -> AbstractContextManager[Named]:
+@violation()
+def other_digest(plant: Plant) -> Iterator[Named]:
     """The gate lets an image in whose signature is for another digest."""
-    return _image_unseen(plant, "otherdigest")
+    yield from _image_unseen(plant, "otherdigest")
 
 
-def moved_tag(plant: Plant) -> AbstractContextManager[Named]:
+@violation()
+def moved_tag(plant: Plant) -> Iterator[Named]:
     """The gate lets an image in whose tag was moved after it had been signed."""
-    return _image_unseen(plant, "tagmoved")
+    yield from _image_unseen(plant, "tagmoved")
 
 
-@contextmanager
+@violation()
 def controller_unseen(plant: Plant) -> Iterator[Named]:
     """The gate does not look at pods that a controller asks for in its own name."""
     who = "system:serviceaccount:kube-system:replication-controller"
@@ -75,7 +80,7 @@ def controller_unseen(plant: Plant) -> Iterator[Named]:
         yield Named(controller_pod("unsigned"))
 
 
-@contextmanager
+@violation()
 def volume_unseen(plant: Plant) -> Iterator[Named]:
     """Nobody refuses an image that is mounted as a volume; the rule for digests still stands."""
     tried = trial(plant, "Pod", VOLUME, "unsigned")
@@ -85,16 +90,3 @@ def volume_unseen(plant: Plant) -> Iterator[Named]:
     with plant.patched(kind, "", name, {"spec": {"validations": rest}}, api_version=REGISTRATION):
         plant.await_true(admitted(plant, tried), "image volumes let in")
         yield first_named(plant, tried)
-
-
-PLANTED = [
-    ephemeral_unseen,
-    init_unseen,
-    job_unseen,
-    deployment_unseen,
-    other_key,
-    other_digest,
-    moved_tag,
-    controller_unseen,
-    volume_unseen,
-]

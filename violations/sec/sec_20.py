@@ -11,13 +11,12 @@ import io
 import secrets
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from assay.errors import GuardError
 from assay.proof.plant import Named, Plant
 from assay.proof.source_trees import AUTHOR, git
-from assay.proof.violation import Violation, as_violation
+from assay.proof.violation import violation
 
 
 def _password() -> str:
@@ -28,15 +27,13 @@ def _b64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def _in_file(name: str, what: str, file: str, make: Callable[[], str], line: int = 1) -> Violation:
-    """Return a violation that adds a file; its `line` must be named."""
+def _in_file(name: str, what: str, file: str, make: Callable[[], str], line: int = 1) -> None:
+    """Register a violation that adds a file; its `line` must be named."""
 
-    @as_violation(name=name, what=what)
-    def violation(plant: Plant) -> Iterator[Named]:
+    @violation(name=name, what=what)
+    def planted(plant: Plant) -> Iterator[Named]:
         with plant.added("repository", file, make()):
             yield Named(f"File {file}:{line}")
-
-    return violation
 
 
 def _repository(plant: Plant) -> Path:
@@ -53,7 +50,7 @@ def _commit(folder: Path, file: str, text: str) -> None:
     git(folder, *AUTHOR, "commit", "-q", "--no-verify", "-m", "planted", "--", file)
 
 
-@contextmanager
+@violation()
 def removed_fifty_commits_back(plant: Plant) -> Iterator[Named]:
     """A password committed, removed, and fifty commits put on top."""
     with plant.committed("planted/db.env", f"DB_PASSWORD={_password()}\n", then_removed=True):
@@ -62,7 +59,7 @@ def removed_fifty_commits_back(plant: Plant) -> Iterator[Named]:
         yield Named("File planted/db.env:1")
 
 
-@contextmanager
+@violation()
 def side_branch(plant: Plant) -> Iterator[Named]:
     """A password on a branch that was never merged."""
     with plant.copied("repository") as copy:
@@ -73,7 +70,7 @@ def side_branch(plant: Plant) -> Iterator[Named]:
         yield Named("File planted/side.yaml:2")
 
 
-@contextmanager
+@violation()
 def merge_commit(plant: Plant) -> Iterator[Named]:
     """A password that neither parent has: it was written while a merge was resolved, and removed after."""
     with plant.copied("repository") as copy:
@@ -90,7 +87,7 @@ def merge_commit(plant: Plant) -> Iterator[Named]:
         yield Named("File planted.ini:2")
 
 
-@contextmanager
+@violation()
 def tag_only(plant: Plant) -> Iterator[Named]:
     """A password in a commit that only a tag holds."""
     with plant.copied("repository") as copy:
@@ -102,7 +99,7 @@ def tag_only(plant: Plant) -> Iterator[Named]:
         yield Named("File planted/tagged.properties:1")
 
 
-@contextmanager
+@violation()
 def commit_message(plant: Plant) -> Iterator[Named]:
     """A token pasted into the message of a commit."""
     with plant.copied("repository") as copy:
@@ -111,7 +108,7 @@ def commit_message(plant: Plant) -> Iterator[Named]:
         yield Named(f"Commit {git(copy, 'rev-parse', 'HEAD').strip()[:12]}")
 
 
-@contextmanager
+@violation()
 def tarball(plant: Plant) -> Iterator[Named]:
     """A Kubernetes Secret in an archive."""
     body = f"kind: Secret\nmetadata: {{name: a}}\nstringData:\n  pin: {_password()}\n".encode()
@@ -126,7 +123,7 @@ def tarball(plant: Plant) -> Iterator[Named]:
         yield Named("File planted/chart.tgz:1")
 
 
-@contextmanager
+@violation()
 def hidden_by_comment(plant: Plant) -> Iterator[Named]:
     """A token behind a comment and an ignore file that tell gitleaks to look away."""
     token = f"hvs.{_password()}{_password()}"
@@ -137,7 +134,7 @@ def hidden_by_comment(plant: Plant) -> Iterator[Named]:
         yield Named("File planted/app.py:1")
 
 
-@contextmanager
+@violation()
 def expired_baseline(plant: Plant) -> Iterator[Named]:
     """A password that the baseline accepted until yesterday."""
     from assay.origins.leaks import BASELINE, oid_of
@@ -179,27 +176,63 @@ def _plan() -> str:
     return f'{{"format_version": "1.2", "variables": {{\n"db_password": {{"value": "{_password()}"}}}}}}\n'
 
 
-PLANTED = [
-    _in_file("clear_secret", "A Secret in clear.", "planted/a.yaml", _secret("pin", _password), 6),
-    _in_file("encoded_secret", "A Secret whose data is only base64.", "planted/b.yaml",
-             _secret("pin", lambda: _b64(_password()), "data"), 6),
-    _in_file("config_map", "A password in a ConfigMap.", "planted/c.yaml",
-             lambda: f"kind: ConfigMap\nmetadata: {{name: a}}\ndata:\n  DB_PASSWORD: {_password()}\n", 4),
-    _in_file("config_map_url", "A connection string with its password in a ConfigMap.", "planted/d.yaml",
-             lambda: f"kind: ConfigMap\ndata:\n  DSN: postgres://app:{_password()}@db:5432/app\n", 3),
-    _in_file("helm_values", "A password in Helm values.", "planted/values.yaml",
-             lambda: f"postgresql:\n  auth:\n    username: app\n    password: {_password()}\n", 4),
-    _in_file("nested_encodings", "A password below base64, hex, gzip and base64.", "planted/e.yaml", _inside_config, 4),
-    _in_file("age_identity", "An age identity.", "planted/keys.txt",
-             lambda: f"AGE-SECRET-KEY-1{base64.b32encode(secrets.token_bytes(40)).decode()[:58]}\n"),
-    _in_file("cloud_token", "A cloud token in a script.", "planted/run.sh",
-             lambda: f"export HCLOUD_TOKEN={secrets.token_hex(28)}ZqLmWx8K\n"),
-    _in_file("machine_configuration", "A Talos machine configuration's key.", "planted/cp.yaml", _talos, 8),
-    _in_file("variable_default", "A password as a default of a variable.", "planted/main.tf",
-             lambda: f'variable "db_password" {{\n  type = string\n  default = "{_password()}"\n}}\n', 3),
-    _in_file("tfvars", "A password in a variables file.", "planted/prod.tfvars", lambda: f'db_password = "{_password()}"\n'),
-    _in_file("state", "A generated password in a state.", "planted/a.tfstate", _state, 2),
-    _in_file("plan", "A variable's value in a plan.", "planted/plan.json", _plan, 2),
-    removed_fifty_commits_back, side_branch, merge_commit, tag_only, commit_message, tarball, hidden_by_comment,
-    expired_baseline,
-]  # fmt: skip
+_in_file("clear_secret", "A Secret in clear.", "planted/a.yaml", _secret("pin", _password), 6)
+_in_file(
+    "encoded_secret",
+    "A Secret whose data is only base64.",
+    "planted/b.yaml",
+    _secret("pin", lambda: _b64(_password()), "data"),
+    6,
+)
+_in_file(
+    "config_map",
+    "A password in a ConfigMap.",
+    "planted/c.yaml",
+    lambda: f"kind: ConfigMap\nmetadata: {{name: a}}\ndata:\n  DB_PASSWORD: {_password()}\n",
+    4,
+)
+_in_file(
+    "config_map_url",
+    "A connection string with its password in a ConfigMap.",
+    "planted/d.yaml",
+    lambda: f"kind: ConfigMap\ndata:\n  DSN: postgres://app:{_password()}@db:5432/app\n",
+    3,
+)
+_in_file(
+    "helm_values",
+    "A password in Helm values.",
+    "planted/values.yaml",
+    lambda: f"postgresql:\n  auth:\n    username: app\n    password: {_password()}\n",
+    4,
+)
+_in_file(
+    "nested_encodings", "A password below base64, hex, gzip and base64.", "planted/e.yaml", _inside_config, 4
+)
+_in_file(
+    "age_identity",
+    "An age identity.",
+    "planted/keys.txt",
+    lambda: f"AGE-SECRET-KEY-1{base64.b32encode(secrets.token_bytes(40)).decode()[:58]}\n",
+)
+_in_file(
+    "cloud_token",
+    "A cloud token in a script.",
+    "planted/run.sh",
+    lambda: f"export HCLOUD_TOKEN={secrets.token_hex(28)}ZqLmWx8K\n",
+)
+_in_file("machine_configuration", "A Talos machine configuration's key.", "planted/cp.yaml", _talos, 8)
+_in_file(
+    "variable_default",
+    "A password as a default of a variable.",
+    "planted/main.tf",
+    lambda: f'variable "db_password" {{\n  type = string\n  default = "{_password()}"\n}}\n',
+    3,
+)
+_in_file(
+    "tfvars",
+    "A password in a variables file.",
+    "planted/prod.tfvars",
+    lambda: f'db_password = "{_password()}"\n',
+)
+_in_file("state", "A generated password in a state.", "planted/a.tfstate", _state, 2)
+_in_file("plan", "A variable's value in a plan.", "planted/plan.json", _plan, 2)

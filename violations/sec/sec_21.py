@@ -10,6 +10,7 @@ from assay.errors import GuardError
 from assay.probes.sops.file import ENC
 from assay.proof.plant import Named, Plant
 from assay.proof.sops_sample import PASSWORD, encrypted_sample, values
+from assay.proof.violation import violation
 
 
 FILE = "apps/planted.sops.yaml"
@@ -45,49 +46,49 @@ def forged(data: bytes, iv: int = 32, tag: int = 16) -> str:
     return "ENC[AES256_GCM,data:{},iv:{},tag:{},type:str]".format(*parts)
 
 
-@contextmanager
+@violation()
 def edited_in_clear(plant: Plant) -> Iterator[Named]:
     """One value was edited by hand after encryption."""
     with spoiled(plant, ENC.pattern, "aHVudGVyMi1odW50ZXIy") as ref:
         yield ref
 
 
-@contextmanager
+@violation()
 def short_fake(plant: Plant) -> Iterator[Named]:
     """One value says ENC[...] and holds three letters."""
     with spoiled(plant, ENC.pattern, "ENC[AES256_GCM,data:aHVudGVy,iv:YWJj,tag:ZGVm,type:str]") as ref:
         yield ref
 
 
-@contextmanager
+@violation()
 def readable_fake(plant: Plant) -> Iterator[Named]:
     """One value has the shape of ciphertext around readable text."""
     with spoiled(plant, ENC.pattern, forged(b"correct horse battery staple")) as ref:
         yield ref
 
 
-@contextmanager
+@violation()
 def random_fake(plant: Plant) -> Iterator[Named]:
     """One value has the right shape and was never encrypted: only decrypting shows it."""
     with spoiled(plant, ENC.pattern, forged(secrets.token_bytes(24)), line=False) as ref:
         yield ref
 
 
-@contextmanager
+@violation()
 def code_does_not_match(plant: Plant) -> Iterator[Named]:
     """The Secret was moved to another namespace after encryption: its values are fine, its code is not."""
     with spoiled(plant, r"^ +namespace: .*$", "    namespace: default", line=False) as ref:
         yield ref
 
 
-@contextmanager
+@violation()
 def code_removed(plant: Plant) -> Iterator[Named]:
     """The message authentication code is gone."""
     with spoiled(plant, r"^ +mac: .*\n", "", line=False) as ref:
         yield ref
 
 
-@contextmanager
+@violation()
 def metadata_removed(plant: Plant) -> Iterator[Named]:
     """The file was cut before its metadata: ciphertext that nobody can open."""
     text = encrypted_sample(plant).partition("\nsops:")[0] + "\n"
@@ -95,7 +96,7 @@ def metadata_removed(plant: Plant) -> Iterator[Named]:
         yield Named(f"{NAMED}:{values(text)[0]}")
 
 
-@contextmanager
+@violation()
 def unencrypted_suffix(plant: Plant) -> Iterator[Named]:
     """A key whose name keeps its value in clear."""
     text = encrypted_sample(plant)
@@ -107,7 +108,7 @@ def unencrypted_suffix(plant: Plant) -> Iterator[Named]:
         yield Named(f"{NAMED}:{number}")
 
 
-@contextmanager
+@violation()
 def code_of_ciphertext_only(plant: Plant) -> Iterator[Named]:
     """`mac_only_encrypted`: names and namespaces could be changed unseen."""
     with spoiled(
@@ -116,14 +117,14 @@ def code_of_ciphertext_only(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def written_by_an_old_sops(plant: Plant) -> Iterator[Named]:
     """A file of a version before the floor."""
     with spoiled(plant, r"^ +version: .*$", "    version: 3.6.1", line=False) as ref:
         yield ref
 
 
-@contextmanager
+@violation()
 def secret_in_a_comment(plant: Plant) -> Iterator[Named]:
     """Somebody left the value in a comment."""
     text = f"# password: {PASSWORD}\n" + encrypted_sample(plant)
@@ -131,32 +132,15 @@ def secret_in_a_comment(plant: Plant) -> Iterator[Named]:
         yield Named(f"{NAMED}:1")
 
 
-@contextmanager
+@violation()
 def plain_secret(plant: Plant) -> Iterator[Named]:
     """A Secret that was never encrypted, its value in base64."""
     with plant.added("gitops", "apps/planted.yaml", MANIFEST.format("data", "a1g5LXZScTItTHc3cA==")):
         yield Named("File gitops/apps/planted.yaml:5")
 
 
-@contextmanager
+@violation()
 def generated_secret(plant: Plant) -> Iterator[Named]:
     """A Secret that kustomize makes of a literal."""
     with plant.added("gitops", "apps/planted/kustomization.yaml", GENERATOR.format(PASSWORD)):
         yield Named("File gitops/apps/planted/kustomization.yaml:6")
-
-
-PLANTED = [
-    edited_in_clear,
-    short_fake,
-    readable_fake,
-    random_fake,
-    code_does_not_match,
-    code_removed,
-    metadata_removed,
-    unencrypted_suffix,
-    code_of_ciphertext_only,
-    written_by_an_old_sops,
-    secret_in_a_comment,
-    plain_secret,
-    generated_secret,
-]

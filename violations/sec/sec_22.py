@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from assay.proof.plant import Named, Plant
 from assay.proof.sops_sample import encrypted_sample
+from assay.proof.violation import violation
 
 
 STRANGER = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
@@ -22,14 +23,14 @@ def rule(plant: Plant, new: str) -> Iterator[Named]:
         yield Named(f"File gitops/{RULES}:{lines.index(head) + 1}")
 
 
-@contextmanager
+@violation()
 def path_without_rule(plant: Plant) -> Iterator[Named]:
     """An encrypted file whose name no rule knows."""
     with plant.added("gitops", "apps/planted.enc.yaml", encrypted_sample(plant)):
         yield Named("File gitops/apps/planted.enc.yaml")
 
 
-@contextmanager
+@violation()
 def stranger_in_the_rule(plant: Plant) -> Iterator[Named]:
     """A recipient nobody declared, beside the declared ones."""
     own = ",".join(plant.profile.sops.recipients)
@@ -37,14 +38,14 @@ def stranger_in_the_rule(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def declared_one_left_out(plant: Plant) -> Iterator[Named]:
     """The rule encrypts to somebody else only."""
     with rule(plant, f"{FIELD}    age: {STRANGER}\n") as ref:
         yield ref
 
 
-@contextmanager
+@violation()
 def stranger_in_the_file(plant: Plant) -> Iterator[Named]:
     """A leaver's key is still in a file: updatekeys was not run."""
     block = (
@@ -55,7 +56,7 @@ def stranger_in_the_file(plant: Plant) -> Iterator[Named]:
         yield Named(f"File gitops/{FILE}")
 
 
-@contextmanager
+@violation()
 def file_of_somebody_else(plant: Plant) -> Iterator[Named]:
     """A file that only a stranger can open."""
     text = encrypted_sample(plant)
@@ -65,14 +66,14 @@ def file_of_somebody_else(plant: Plant) -> Iterator[Named]:
         yield Named(f"File gitops/{FILE}")
 
 
-@contextmanager
+@violation()
 def pgp_beside_age(plant: Plant) -> Iterator[Named]:
     """A PGP key where age is claimed."""
     with rule(plant, f"{FIELD}    pgp: FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4\n") as ref:
         yield ref
 
 
-@contextmanager
+@violation()
 def key_management_beside_age(plant: Plant) -> Iterator[Named]:
     """A cloud's key where age is claimed, inside of a key group."""
     key = "{arn: 'arn:aws:kms:eu-central-1:1:key/x'}"
@@ -81,7 +82,7 @@ def key_management_beside_age(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def threshold(plant: Plant) -> Iterator[Named]:
     """A threshold of one makes two key groups an either-or."""
     own = ", ".join(plant.profile.sops.recipients)
@@ -90,21 +91,21 @@ def threshold(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def narrow_regex(plant: Plant) -> Iterator[Named]:
     """`data` stays in clear."""
     with rule(plant, "    encrypted_regex: ^stringData$\n") as ref:
         yield ref
 
 
-@contextmanager
+@violation()
 def clear_by_suffix(plant: Plant) -> Iterator[Named]:
     """A name decides that a value stays in clear."""
     with rule(plant, "    unencrypted_suffix: _plain\n") as ref:
         yield ref
 
 
-@contextmanager
+@violation()
 def catch_all_first(plant: Plant) -> Iterator[Named]:
     """A rule for everything stands first: the rules after it never count."""
     with plant.edited("gitops", RULES, "creation_rules:\n", "creation_rules:\n  - path_regex: ''\n") as path:
@@ -113,25 +114,9 @@ def catch_all_first(plant: Plant) -> Iterator[Named]:
         yield Named(f"File gitops/{RULES}:{number}")
 
 
-@contextmanager
+@violation()
 def rule_lost(plant: Plant) -> Iterator[Named]:
     """Git no longer has a rule that is in force."""
     old = "  - path_regex: (^|/)[^/]+\\.sops\\.(json|env|ini|txt)$\n"
     with plant.edited("gitops", RULES, old, ""):
         yield Named(f"File gitops/{RULES}")
-
-
-PLANTED = [
-    path_without_rule,
-    stranger_in_the_rule,
-    declared_one_left_out,
-    stranger_in_the_file,
-    file_of_somebody_else,
-    pgp_beside_age,
-    key_management_beside_age,
-    threshold,
-    narrow_regex,
-    clear_by_suffix,
-    catch_all_first,
-    rule_lost,
-]

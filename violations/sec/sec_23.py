@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from assay.proof.plant import Named, Plant
 from assay.proof.sops_sample import PASSWORD
+from assay.proof.violation import violation
 
 
 FILE = "apps/planted.yaml"
@@ -21,7 +22,7 @@ def planted(plant: Plant, key: str, value: str, holder: str = "data") -> Iterato
         yield Named(f"File gitops/{FILE}:5")
 
 
-@contextmanager
+@violation()
 def dsn_with_password(plant: Plant) -> Iterator[Named]:
     """A database address with the password inside."""
     with planted(
@@ -30,21 +31,21 @@ def dsn_with_password(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def keyword_dsn(plant: Plant) -> Iterator[Named]:
     """The same in libpq's keywords."""
     with planted(plant, "connection", f"host=pgbouncer user=shop password={PASSWORD} dbname=shop") as ref:
         yield ref
 
 
-@contextmanager
+@violation()
 def password_by_name(plant: Plant) -> Iterator[Named]:
     """A key that says what it holds."""
     with planted(plant, "SMTP_PASSWORD", PASSWORD) as ref:
         yield ref
 
 
-@contextmanager
+@violation()
 def password_in_binary(plant: Plant) -> Iterator[Named]:
     """A password in a configuration file in binaryData: base64 hides nothing."""
     inner = base64.b64encode(f"[smtp]\nuser = mailer\npassword = {PASSWORD}\n".encode()).decode()
@@ -52,7 +53,7 @@ def password_in_binary(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def declared_sensitive(plant: Plant) -> Iterator[Named]:
     """A ConfigMap whose name is declared sensitive, with a value that looks like nothing."""
     text = MAP.format("data", "limit", "'42'").replace("name: planted", "name: bank-credentials")
@@ -60,7 +61,7 @@ def declared_sensitive(plant: Plant) -> Iterator[Named]:
         yield Named(f"File gitops/{FILE}:5")
 
 
-@contextmanager
+@violation()
 def says_it_is_sensitive(plant: Plant) -> Iterator[Named]:
     """A ConfigMap that says so itself."""
     note = 'annotations: {platform.example/sensitive: "true"}, name: planted'
@@ -69,7 +70,7 @@ def says_it_is_sensitive(plant: Plant) -> Iterator[Named]:
         yield Named(f"File gitops/{FILE}:5")
 
 
-@contextmanager
+@violation()
 def generated_from_a_literal(plant: Plant) -> Iterator[Named]:
     """Kustomize makes the ConfigMap of a literal."""
     text = GENERATOR.format("literals", f"REDIS_PASSWORD={PASSWORD}")
@@ -77,7 +78,7 @@ def generated_from_a_literal(plant: Plant) -> Iterator[Named]:
         yield Named(f"File gitops/{FOLDER}/kustomization.yaml:5")
 
 
-@contextmanager
+@violation()
 def generated_from_a_file(plant: Plant) -> Iterator[Named]:
     """Kustomize makes the ConfigMap of a file that is no YAML."""
     text = GENERATOR.format("files", "app.conf")
@@ -86,23 +87,10 @@ def generated_from_a_file(plant: Plant) -> Iterator[Named]:
         yield Named(f"File gitops/{FOLDER}/app.conf")
 
 
-@contextmanager
+@violation()
 def generated_from_an_environment(plant: Plant) -> Iterator[Named]:
     """Kustomize makes the ConfigMap of an environment file."""
     text = GENERATOR.format("envs", "app.env")
     with plant.added("gitops", f"{FOLDER}/kustomization.yaml", text) as path:
         (path.parent / "app.env").write_text(f"PORT=8080\nDB_PASSWORD={PASSWORD}\n", encoding="utf-8")
         yield Named(f"File gitops/{FOLDER}/app.env:2")
-
-
-PLANTED = [
-    dsn_with_password,
-    keyword_dsn,
-    password_by_name,
-    password_in_binary,
-    declared_sensitive,
-    says_it_is_sensitive,
-    generated_from_a_literal,
-    generated_from_a_file,
-    generated_from_an_environment,
-]

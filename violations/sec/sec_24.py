@@ -1,9 +1,9 @@
 """SEC-24: an unaudited Vault, a root token that lives on, a sealed member, a storage cluster of two."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from assay.proof.plant import Named, Plant
+from assay.proof.violation import violation
 
 
 AUDIT = "stdout"
@@ -11,7 +11,7 @@ SEALED = 503
 STATEFUL = ("StatefulSet", "vault", "vault")
 
 
-@contextmanager
+@violation()
 def audit_off(plant: Plant) -> Iterator[Named]:
     """The only audit device is disabled."""
     with plant.vault.root() as door:
@@ -25,7 +25,7 @@ def audit_off(plant: Plant) -> Iterator[Named]:
             door.need("put", f"sys/audit/{AUDIT}", back)
 
 
-@contextmanager
+@violation()
 def root_token(plant: Plant) -> Iterator[Named]:
     """A root token, made from the escrowed shares and not revoked."""
     token = plant.vault.make_root()
@@ -36,7 +36,7 @@ def root_token(plant: Plant) -> Iterator[Named]:
         plant.vault.revoke(token)
 
 
-@contextmanager
+@violation()
 def sealed(plant: Plant) -> Iterator[Named]:
     """A standby is sealed, as after a restart nobody noticed."""
     address = plant.vault.standby()
@@ -50,7 +50,7 @@ def sealed(plant: Plant) -> Iterator[Named]:
         plant.await_true(plant.vault.healthy, "a healthy storage cluster", 120)
 
 
-@contextmanager
+@violation()
 def two_members(plant: Plant) -> Iterator[Named]:
     """One of three members is gone: the next loss stops Vault."""
     address = plant.vault.addresses[-1]
@@ -67,6 +67,3 @@ def two_members(plant: Plant) -> Iterator[Named]:
     finally:
         plant.await_true(lambda: plant.vault.unsealed(address), f"{address} unsealed", 180)
         plant.await_true(plant.vault.healthy, "a healthy storage cluster", 120)
-
-
-PLANTED = [audit_off, root_token, sealed, two_members]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from assay.proof.plant import Manifest, Named, Plant
-from assay.proof.violation import as_violation
+from assay.proof.violation import violation
 
 
 FOLDER = "platform/vault/config"
@@ -20,7 +20,7 @@ NARROW = {
 }
 
 
-@as_violation(tier="static")
+@violation(tier="static")
 def declared_any_account(plant: Plant) -> Iterator[Named]:
     """Git: a role for every service account of its namespace."""
     file = f"{FOLDER}/roles/public-api.json"
@@ -28,14 +28,14 @@ def declared_any_account(plant: Plant) -> Iterator[Named]:
         yield Named("VaultRole public-api")
 
 
-@as_violation(tier="static")
+@violation(tier="static")
 def declared_no_audience(plant: Plant) -> Iterator[Named]:
     """Git: a role that takes tokens meant for somebody else."""
     with plant.edited("gitops", f"{FOLDER}/roles/postgres.json", '"audience": "vault"', '"audience": ""'):
         yield Named("VaultRole postgres")
 
 
-@as_violation(tier="static")
+@violation(tier="static")
 def declared_everything(plant: Plant) -> Iterator[Named]:
     """Git: a policy that gives everything, in JSON, where a search for HCL does not see it."""
     text = '{"path": {"*": {"capabilities": ["create", "read", "update", "delete", "list", "sudo"]}}}'
@@ -43,7 +43,7 @@ def declared_everything(plant: Plant) -> Iterator[Named]:
         yield Named("VaultPolicy operator")
 
 
-@as_violation(tier="static")
+@violation(tier="static")
 def declared_glob(plant: Plant) -> Iterator[Named]:
     """Git: a policy whose path also names its neighbours."""
     file = f"{FOLDER}/policies/public-api.hcl"
@@ -59,28 +59,28 @@ def _role(plant: Plant, change: Manifest) -> Iterator[Named]:
         yield Named("VaultRole public-api")
 
 
-@as_violation(tier="live")
+@violation(tier="live")
 def any_account(plant: Plant) -> Iterator[Named]:
     """Vault: a role for every service account of its namespace."""
     with _role(plant, {"bound_service_account_names": ["*"]}) as ref:
         yield ref
 
 
-@as_violation(tier="live")
+@violation(tier="live")
 def any_namespace(plant: Plant) -> Iterator[Named]:
     """Vault: a role for that service account in every namespace that anybody makes."""
     with _role(plant, {"bound_service_account_namespaces": ["*"]}) as ref:
         yield ref
 
 
-@as_violation(tier="live")
+@violation(tier="live")
 def long_life(plant: Plant) -> Iterator[Named]:
     """Vault: a login that lasts a month."""
     with _role(plant, {"token_ttl": 2592000, "token_max_ttl": 2592000}) as ref:
         yield ref
 
 
-@as_violation(tier="live")
+@violation(tier="live")
 def everything(plant: Plant) -> Iterator[Named]:
     """Vault: the public API's policy gives everything."""
     text = 'path "*" {\n  capabilities = ["create", "read", "update", "delete", "list", "sudo"]\n}\n'
@@ -88,14 +88,8 @@ def everything(plant: Plant) -> Iterator[Named]:
         yield Named("VaultPolicy public-api")
 
 
-@as_violation(tier="live")
+@violation(tier="live")
 def undeclared_role(plant: Plant) -> Iterator[Named]:
     """Vault: a narrow role that nobody declared."""
     with plant.vault.written("auth/kubernetes/role/side-door", NARROW):
         yield Named("VaultRole side-door")
-
-
-PLANTED = [
-    declared_any_account, declared_no_audience, declared_everything, declared_glob,
-    any_account, any_namespace, long_life, everything, undeclared_role,
-]  # fmt: skip

@@ -1,9 +1,9 @@
 """SEC-26: nobody looks at the source again, or a process keeps what it was started with."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from assay.proof.plant import Manifest, Named, Plant
+from assay.proof.violation import violation
 
 
 EXTERNAL = "external-secrets.io/v1"
@@ -11,7 +11,7 @@ CANARY = ("postgres", "postgres-canary")
 OPERATED, SECRET = "external-secrets", "rotation-canary"
 
 
-@contextmanager
+@violation()
 def never_refreshed(plant: Plant) -> Iterator[Named]:
     """The canary's ExternalSecret has a refresh interval of 0."""
     patch = {"spec": {"refreshInterval": "0s"}}
@@ -19,7 +19,7 @@ def never_refreshed(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def as_a_variable(plant: Plant) -> Iterator[Named]:
     """A pod takes a synced Secret as a variable, and nothing restarts it."""
     variable = {"name": "CANARY", "valueFrom": {"secretKeyRef": {"name": SECRET, "key": "value"}}}
@@ -27,7 +27,7 @@ def as_a_variable(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def by_sub_path(plant: Plant) -> Iterator[Named]:
     """A pod mounts one key of a synced Secret by subPath, which is never renewed."""
     mount = {"name": "canary", "mountPath": "/canary", "subPath": "value", "readOnly": True}
@@ -37,7 +37,7 @@ def by_sub_path(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def operator_stopped(plant: Plant) -> Iterator[Named]:
     """The operator that carries values from Vault is not running: all that is declared looks well."""
     patch, where = {"spec": {"replicas": 0}}, ("Deployment", OPERATED, "operator")
@@ -54,6 +54,3 @@ def _stopped(found: Manifest) -> bool:
 
 def _serving(found: Manifest) -> bool:
     return bool(found.get("status", {}).get("readyReplicas", 0) == found["spec"]["replicas"])
-
-
-PLANTED = [never_refreshed, as_a_variable, by_sub_path, operator_stopped]

@@ -1,19 +1,19 @@
 """SEC-27: API tokens nobody asked for, tokens that last, rights for a default service account."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from assay.proof.plant import Named, Plant
+from assay.proof.violation import violation
 
 
-@contextmanager
+@violation()
 def undeclared_token(plant: Plant) -> Iterator[Named]:
     """A pod with an API token nobody asked for."""
     with plant.pod("assay-planted/leaky", token=True) as ref:
         yield ref
 
 
-@contextmanager
+@violation()
 def lasting_token(plant: Plant) -> Iterator[Named]:
     """A pod that declares its API calls, with a token that lives for two days."""
     source = {"serviceAccountToken": {"path": "token", "expirationSeconds": 172800}}
@@ -26,7 +26,7 @@ def lasting_token(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@contextmanager
+@violation()
 def stored_token(plant: Plant) -> Iterator[Named]:
     """A Secret that holds a token without an end; wait until it really holds one."""
     meta = {"namespace": "assay-planted", "name": "forever"}
@@ -44,7 +44,7 @@ def stored_token(plant: Plant) -> Iterator[Named]:
             yield ref
 
 
-@contextmanager
+@violation()
 def default_account(plant: Plant) -> Iterator[Named]:
     """The default service account of a namespace bound to role edit."""
     binding = {
@@ -55,6 +55,3 @@ def default_account(plant: Plant) -> Iterator[Named]:
     }  # fmt: skip
     with plant.apply(binding) as ref:
         yield ref
-
-
-PLANTED = [undeclared_token, lasting_token, stored_token, default_account]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from assay.proof.plant import Named, Plant
 from assay.proof.runbook_edits import runbook_line
-from assay.proof.violation import Violation, as_violation
+from assay.proof.violation import violation
 
 
 CACHE = "build:\n  script: [make]\n  cache:\n    paths:\n      - .cache/kubeconfig\n"
@@ -22,43 +22,54 @@ UPLOAD = (
 )
 
 
-def _added(name: str, what: str, file: str, text: str, line: int) -> Violation:
-    """Return a violation that adds a file to the repository; its line is named."""
+LINES: tuple[tuple[str, str, str, dict[str, str]], ...] = (
+    ("home_folder", "The specification's own line: a talosconfig in a home folder.", HOME, {WELL: HOME}),
+    (
+        "merged",
+        "The specification's own line: a kubeconfig merged into a person's own.",
+        MERGE,
+        {WELL: MERGE},
+    ),
+    ("left_behind", "A kubeconfig that nobody destroys.", MADE, {SHREDDED: WELL}),
+    (
+        "decrypted",
+        "A talosconfig out of an encrypted file, by no tool of Talos or Kubernetes.",
+        DECRYPTED,
+        {WELL: DECRYPTED},
+    ),
+    ("copied", "A kubeconfig copied from elsewhere, that nobody destroys.", COPIED, {WELL: COPIED}),
+    (
+        "shredded_too_early",
+        "A kubeconfig is destroyed before it is made.",
+        MADE,
+        {f"{SHREDDED}\n": "", MADE: f"{SHREDDED}\n{MADE}"},
+    ),
+)
+FILES = (
+    ("cached", "A kubeconfig in a pipeline's cache.", ".gitlab-ci.yml", CACHE, 5),
+    ("uploaded", "A kubeconfig that a step uploads.", ".github/workflows/nodes.yml", UPLOAD, 7),
+    ("script", "A script that takes a kubeconfig from a home folder.", "scripts/nodes.sh", SCRIPT, 2),
+)
 
-    @as_violation(name=name, what=what)
-    def violation(plant: Plant) -> Iterator[Named]:
+
+for name, what, wrong, edits in LINES:
+
+    @violation(name=name, what=what)
+    def _line(plant: Plant, line: str = wrong, changes: dict[str, str] = edits) -> Iterator[Named]:
+        """Replace lines in a copy of the runbook, each once."""
+
+        def edited(text: str) -> str:
+            for old, new in changes.items():
+                text = text.replace(old, new, 1)
+            return text
+
+        yield from runbook_line(plant, line, edited)
+
+
+for name, what, path, content, at in FILES:
+
+    @violation(name=name, what=what)
+    def _file(plant: Plant, file: str = path, text: str = content, line: int = at) -> Iterator[Named]:
+        """Add a file to a copy of the repository."""
         with plant.added("repository", file, text):
             yield Named(f"File {file}:{line}")
-
-    return violation
-
-
-PLANTED = [
-    runbook_line(
-        "home_folder", "The specification's own line: a talosconfig in a home folder.", HOME,
-        lambda text: text.replace(WELL, HOME, 1),
-    ),
-    runbook_line(
-        "merged", "The specification's own line: a kubeconfig merged into a person's own.",
-        MERGE, lambda text: text.replace(WELL, MERGE, 1),
-    ),
-    runbook_line(
-        "left_behind", "A kubeconfig that nobody destroys.", MADE,
-        lambda text: text.replace(SHREDDED, "kubectl get nodes"),
-    ),
-    runbook_line(
-        "decrypted", "A talosconfig out of an encrypted file, by no tool of Talos or Kubernetes.", DECRYPTED,
-        lambda text: text.replace(WELL, DECRYPTED, 1),
-    ),
-    runbook_line(
-        "copied", "A kubeconfig copied from elsewhere, that nobody destroys.", COPIED,
-        lambda text: text.replace(WELL, COPIED, 1),
-    ),
-    _added("cached", "A kubeconfig in a pipeline's cache.", ".gitlab-ci.yml", CACHE, 5),
-    runbook_line(
-        "shredded_too_early", "A kubeconfig is destroyed before it is made.", MADE,
-        lambda text: text.replace(f"{SHREDDED}\n", "", 1).replace(MADE, f"{SHREDDED}\n{MADE}", 1),
-    ),
-    _added("uploaded", "A kubeconfig that a step uploads.", ".github/workflows/nodes.yml", UPLOAD, 7),
-    _added("script", "A script that takes a kubeconfig from a home folder.", "scripts/nodes.sh", SCRIPT, 2),
-]  # fmt: skip

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Iterator
 
 from assay.proof.plant import Named, Plant
-from assay.proof.violation import Violation, as_violation
+from assay.proof.violation import violation
 
 
 AGE = b"age-encryption.org/v1\n-> X25519 c29tZWJvZHkncyBzaGFyZQ\n--- bWFj\n"
@@ -15,15 +15,13 @@ ROWS = "INSERT INTO orders VALUES (1, 'Müller'); ".encode() * 20
 RECORD = b"/registry/secrets/shop/app"
 
 
-def _uploaded(name: str, what: str, body: Callable[[Plant], bytes]) -> Violation:
-    """Return a violation that uploads one object to a bucket of its own."""
+def _uploaded(name: str, what: str, body: Callable[[Plant], bytes]) -> None:
+    """Register a violation that uploads one object to a bucket of its own."""
 
-    @as_violation(name=name, what=what, tier="live")
-    def violation(plant: Plant) -> Iterator[Named]:
+    @violation(name=name, what=what, tier="live")
+    def planted(plant: Plant) -> Iterator[Named]:
         with plant.s3.bucket(name.replace("_", "-")) as bucket:
             yield Named(plant.s3.upload(bucket, "backup", body(plant)))
-
-    return violation
 
 
 def _key(plant: Plant) -> bytes:
@@ -32,27 +30,37 @@ def _key(plant: Plant) -> bytes:
     return SALTED + secrets.token_bytes(9000) + kept + secrets.token_bytes(9000)
 
 
-PLANTED = [
-    _uploaded("plain", "A dump as it is.", lambda _: CLEAR),
-    _uploaded("compressed", "Compressed: random looks, for anybody to open.", lambda _: gzip.compress(CLEAR)),
-    _uploaded("age_in_name_only", "The header of age, and a dump behind it.", lambda _: AGE + CLEAR),
-    _uploaded(
-        "half_encrypted", "It begins as ciphertext does and goes on in clear.",
-        lambda _: SALTED + secrets.token_bytes(8000) + CLEAR * 4,
-    ),
-    _uploaded(
-        "readable_inside", "One readable record in the middle of random bytes.",
-        lambda _: SALTED + secrets.token_bytes(60000) + RECORD + secrets.token_bytes(60000),
-    ),
-    _uploaded(
-        "archive_behind", "The header of a cipher, and a compressed archive behind it.",
-        lambda _: SALTED + secrets.token_bytes(8) + gzip.compress(secrets.token_bytes(9000)),
-    ),
-    _uploaded("endless_header", "It begins as age does, and its header never ends.",
-              lambda _: AGE.partition(b"\n---")[0] + secrets.token_bytes(9000)),
-    _uploaded("small_dump", "The header of a cipher, and one readable line.",
-              lambda _: SALTED + secrets.token_bytes(8) + CLEAR[:200]),
-    _uploaded("small_rows", "The header of a cipher, and some readable rows that are not all ASCII.",
-              lambda _: SALTED + secrets.token_bytes(8) + ROWS),
-    _uploaded("key_beside", "The passphrase lies beside what it opens.", _key),
-]  # fmt: skip
+_uploaded("plain", "A dump as it is.", lambda _: CLEAR)
+_uploaded("compressed", "Compressed: random looks, for anybody to open.", lambda _: gzip.compress(CLEAR))
+_uploaded("age_in_name_only", "The header of age, and a dump behind it.", lambda _: AGE + CLEAR)
+_uploaded(
+    "half_encrypted",
+    "It begins as ciphertext does and goes on in clear.",
+    lambda _: SALTED + secrets.token_bytes(8000) + CLEAR * 4,
+)
+_uploaded(
+    "readable_inside",
+    "One readable record in the middle of random bytes.",
+    lambda _: SALTED + secrets.token_bytes(60000) + RECORD + secrets.token_bytes(60000),
+)
+_uploaded(
+    "archive_behind",
+    "The header of a cipher, and a compressed archive behind it.",
+    lambda _: SALTED + secrets.token_bytes(8) + gzip.compress(secrets.token_bytes(9000)),
+)
+_uploaded(
+    "endless_header",
+    "It begins as age does, and its header never ends.",
+    lambda _: AGE.partition(b"\n---")[0] + secrets.token_bytes(9000),
+)
+_uploaded(
+    "small_dump",
+    "The header of a cipher, and one readable line.",
+    lambda _: SALTED + secrets.token_bytes(8) + CLEAR[:200],
+)
+_uploaded(
+    "small_rows",
+    "The header of a cipher, and some readable rows that are not all ASCII.",
+    lambda _: SALTED + secrets.token_bytes(8) + ROWS,
+)
+_uploaded("key_beside", "The passphrase lies beside what it opens.", _key)

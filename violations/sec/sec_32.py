@@ -3,48 +3,42 @@
 from collections.abc import Iterator
 
 from assay.proof.plant import Named, Plant
-from assay.proof.violation import Violation, as_violation
+from assay.proof.violation import violation
 
 
 FILE = "backups.tf"
 BUCKET = "Bucket etcd-backups"
 
 
-def _written(name: str, what: str, old: str, new: str) -> Violation:
-    """Return a violation that edits the Terraform sources; the first bucket is named."""
+def _written(name: str, what: str, old: str, new: str) -> None:
+    """Register a violation that edits the Terraform sources; the first bucket is named."""
 
-    @as_violation(name=name, what=what, tier="static")
-    def violation(plant: Plant) -> Iterator[Named]:
+    @violation(name=name, what=what, tier="static")
+    def planted(plant: Plant) -> Iterator[Named]:
         with plant.edited("infra", FILE, old, new):
             yield Named(BUCKET)
 
-    return violation
 
+def _bucket(name: str, what: str, *, lock: bool, mode: str, days: int = 1) -> None:
+    """Register a violation that makes a bucket, which is named."""
 
-def _bucket(name: str, what: str, *, lock: bool, mode: str, days: int = 1) -> Violation:
-    """Return a violation that makes a bucket, which is named."""
-
-    @as_violation(name=name, what=what, tier="live")
-    def violation(plant: Plant) -> Iterator[Named]:
+    @violation(name=name, what=what, tier="live")
+    def planted(plant: Plant) -> Iterator[Named]:
         with plant.s3.bucket(name.replace("_", "-"), lock=lock, mode=mode, days=days) as bucket:
             yield Named(f"Bucket {bucket}")
 
-    return violation
 
+def _wider(name: str, what: str, verbs: list[str], attempt: str) -> None:
+    """Register a violation that gives etcd's writer more rights on its bucket; the attempt is named."""
 
-def _wider(name: str, what: str, verbs: list[str], attempt: str) -> Violation:
-    """Return a violation that gives etcd's writer more rights on its bucket; the attempt is named."""
-
-    @as_violation(name=name, what=what, tier="live")
-    def violation(plant: Plant) -> Iterator[Named]:
+    @violation(name=name, what=what, tier="live")
+    def planted(plant: Plant) -> Iterator[Named]:
         bucket = plant.profile.s3.buckets["etcd"]
         with plant.s3.allowed(bucket, "etcd-writer", verbs):
             yield Named(f"{attempt} in Bucket {bucket} as the etcd writer")
 
-    return violation
 
-
-@as_violation(tier="live")
+@violation(tier="live")
 def older_than_the_lock(plant: Plant) -> Iterator[Named]:
     """A bucket whose lock was given a default after something was uploaded."""
     with plant.s3.bucket("late", lock=True) as bucket:
@@ -53,18 +47,17 @@ def older_than_the_lock(plant: Plant) -> Iterator[Named]:
         yield Named(ref)
 
 
-PLANTED = [
-    _written("governance", "Governance instead of compliance.", '"COMPLIANCE"', '"GOVERNANCE"'),
-    _written("a_week", "Locked for a week.", 's"     = { locked = 30', 's"     = { locked = 7'),
-    _written("no_lock_declared", "No object lock.", "object_locking = true", "object_locking = false"),
-    _written("emptied", "Emptied when removed.", "force_destroy  = false", "force_destroy  = true"),
-    _bucket("no_lock", "A bucket without object lock.", lock=False, mode=""),
-    _bucket("no_default", "An object lock that holds nothing by itself.", lock=True, mode=""),
-    _bucket("bypass", "A default that a right of every key walks around.", lock=True, mode="GOVERNANCE"),
-    older_than_the_lock,
-    _wider(
-        "drops_the_default", "The writer may take the default retention away.",
-        ["s3:PutBucketObjectLockConfiguration"], "drop default retention",
-    ),
-    _wider("deletes_the_bucket", "The writer may delete the bucket.", ["s3:DeleteBucket"], "delete bucket"),
-]  # fmt: skip
+_written("governance", "Governance instead of compliance.", '"COMPLIANCE"', '"GOVERNANCE"')
+_written("a_week", "Locked for a week.", 's"     = { locked = 30', 's"     = { locked = 7')
+_written("no_lock_declared", "No object lock.", "object_locking = true", "object_locking = false")
+_written("emptied", "Emptied when removed.", "force_destroy  = false", "force_destroy  = true")
+_bucket("no_lock", "A bucket without object lock.", lock=False, mode="")
+_bucket("no_default", "An object lock that holds nothing by itself.", lock=True, mode="")
+_bucket("bypass", "A default that a right of every key walks around.", lock=True, mode="GOVERNANCE")
+_wider(
+    "drops_the_default",
+    "The writer may take the default retention away.",
+    ["s3:PutBucketObjectLockConfiguration"],
+    "drop default retention",
+)
+_wider("deletes_the_bucket", "The writer may delete the bucket.", ["s3:DeleteBucket"], "delete bucket")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from assay.backups.schedules import TALOS
 from assay.proof.plant import Manifest, Named, Plant
-from assay.proof.violation import Violation, as_violation
+from assay.proof.violation import violation
 from assay.writers.restore_points import RestorePointWriter
 
 
@@ -17,28 +17,24 @@ PLAIN = (
 )
 
 
-def _written(what: str, file: str, old: str, new: str, mark: str, tree: str = "gitops") -> Violation:
-    """Return a violation that edits one file of a copy; the document that starts at `mark` is named."""
+def _written(what: str, file: str, old: str, new: str, mark: str, tree: str = "gitops") -> None:
+    """Register a violation that edits one file of a copy; the document that starts at `mark` is named."""
     name = what.lower().rstrip(".").replace(" ", "_").replace(",", "").replace("'", "")
 
-    @as_violation(name=name, what=what, tier="static")
-    def violation(plant: Plant) -> Iterator[Named]:
+    @violation(name=name, what=what, tier="static")
+    def planted(plant: Plant) -> Iterator[Named]:
         with plant.edited(tree, file, old, new) as path:
             rows = path.read_text(encoding="utf-8").splitlines()
             line = next(n for n, row in enumerate(rows, 1) if row.startswith(mark))
             yield Named(f"File {tree}/{file}:{line}")
 
-    return violation
 
-
-def _spoiled(what: str, name: str, spoil: Callable[[bytes], bytes]) -> Violation:
-    @as_violation(name=name, what=what, tier="live")
-    def violation(plant: Plant) -> Iterator[Named]:
+def _spoiled(what: str, name: str, spoil: Callable[[bytes], bytes]) -> None:
+    @violation(name=name, what=what, tier="live")
+    def planted(plant: Plant) -> Iterator[Named]:
         writer = RestorePointWriter.from_profile(plant.profile)
         with writer.uploaded(spoil(writer.newest()), name) as ref:
             yield Named(ref)
-
-    return violation
 
 
 def _flipped(content: bytes) -> bytes:
@@ -46,7 +42,7 @@ def _flipped(content: bytes) -> bytes:
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
-@as_violation(tier="live")
+@violation(tier="live")
 def suspended(plant: Plant) -> Iterator[Named]:
     """Nobody takes snapshots any more."""
     patch = {"spec": {"suspend": True}}
@@ -54,7 +50,7 @@ def suspended(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@as_violation(tier="live")
+@violation(tier="live")
 def wide_role(plant: Plant) -> Iterator[Named]:
     """The job's Talos account asks for an operator's role as well."""
     patch = {"spec": {"roles": ["os:etcd:backup", "os:operator"]}}
@@ -62,7 +58,7 @@ def wide_role(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@as_violation(tier="live")
+@violation(tier="live")
 def wide_machine(plant: Plant) -> Iterator[Named]:
     """One control plane lets pods ask for an operator's role."""
     name = list(plant.profile.talos.controlplanes)[-1]
@@ -73,7 +69,7 @@ def wide_machine(plant: Plant) -> Iterator[Named]:
         yield Named(machine.ref)
 
 
-@as_violation(tier="live")
+@violation(tier="live")
 def plain_upload(plant: Plant) -> Iterator[Named]:
     """A wrong variant of the job uploads the snapshot as it is."""
     writer = RestorePointWriter.from_profile(plant.profile)
@@ -92,30 +88,34 @@ def _done(job: Manifest) -> bool:
     return bool(job.get("status", {}).get("succeeded"))
 
 
-PLANTED = [
-    _written(
-        "Suspended in Git.",
-        f"{FILES}/etcd-snapshot.yaml",
-        "  concurrencyPolicy: Forbid",
-        "  concurrencyPolicy: Forbid\n  suspend: true",
-        "apiVersion: batch/v1",
-    ),
-    _written(
-        "Taken once a day.", f"{FILES}/etcd-snapshot.yaml", '"7,37 * * * *"', '"7 3 * * *"',
-        "apiVersion: batch/v1",
-    ),
-    _written(
-        "An operator's role in Git.", f"{FILES}/access.yaml", "[os:etcd:backup]", "[os:operator]",
-        "apiVersion: talos.dev",
-    ),
-    _written(
-        "Any role by machine configuration.", "patches/controlplane.yaml", "[os:etcd:backup]", "[os:admin]",
-        "      enabled: true", "talos",
-    ),
-    suspended,
-    wide_role,
-    wide_machine,
-    plain_upload,
-    _spoiled("The upload broke off half way.", "truncated", lambda content: content[: len(content) // 2]),
-    _spoiled("One bit of the newest snapshot is another.", "flipped", _flipped),
-]  # fmt: skip
+_written(
+    "Suspended in Git.",
+    f"{FILES}/etcd-snapshot.yaml",
+    "  concurrencyPolicy: Forbid",
+    "  concurrencyPolicy: Forbid\n  suspend: true",
+    "apiVersion: batch/v1",
+)
+_written(
+    "Taken once a day.",
+    f"{FILES}/etcd-snapshot.yaml",
+    '"7,37 * * * *"',
+    '"7 3 * * *"',
+    "apiVersion: batch/v1",
+)
+_written(
+    "An operator's role in Git.",
+    f"{FILES}/access.yaml",
+    "[os:etcd:backup]",
+    "[os:operator]",
+    "apiVersion: talos.dev",
+)
+_written(
+    "Any role by machine configuration.",
+    "patches/controlplane.yaml",
+    "[os:etcd:backup]",
+    "[os:admin]",
+    "      enabled: true",
+    "talos",
+)
+_spoiled("The upload broke off half way.", "truncated", lambda content: content[: len(content) // 2])
+_spoiled("One bit of the newest snapshot is another.", "flipped", _flipped)

@@ -80,7 +80,6 @@ def webhook_filtered(plant: Plant, expression: str, tried: AdmissionTrial | None
         plant.await_true(lambda: not seen(), "the gate closed again")
 
 
-@contextmanager
 def skip_containers(plant: Plant, place: str) -> Iterator[Named]:
     """Make the gate overlook unsigned images at one `place` of a pod: a key of `OVERLOOKED`."""
     tried = trial(plant, "Pod", place, "unsigned")
@@ -88,7 +87,6 @@ def skip_containers(plant: Plant, place: str) -> Iterator[Named]:
         yield first_named(plant, tried)
 
 
-@contextmanager
 def warn_only(plant: Plant, tried: AdmissionTrial) -> Iterator[Named]:
     """Make every image policy only warn."""
     seen = admitted(plant, tried)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from assay.drills.engine.session_cache import clear
 from assay.drills.faults.launcher import Launcher
@@ -20,7 +19,6 @@ STOLEN = "w0-000005"
 AI_WORKER = "ai-1"
 
 
-@contextmanager
 def other_image(plant: Plant) -> Iterator[Named]:
     """Restart the worker of the AI pool, on which nothing else depends, from another image than the others.
 
@@ -46,7 +44,6 @@ def other_image(plant: Plant) -> Iterator[Named]:
         plant.await_true(lambda: image() == pinned, f"{AI_WORKER} running its own image", 180)
 
 
-@contextmanager
 def client_pinned_to_leader(plant: Plant, control: str) -> Iterator[Breach]:
     """Point the kubeconfig past the load balancer, at the API server beside the etcd leader: the first lost.
 
@@ -65,7 +62,6 @@ def client_pinned_to_leader(plant: Plant, control: str) -> Iterator[Breach]:
         clear()
 
 
-@contextmanager
 def write_stolen(plant: Plant) -> Iterator[Breach]:
     """Delete one acknowledged write of the drill's own ledger while the drill runs.
 

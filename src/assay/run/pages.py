@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from assay.catalogue import Catalogue, SpecFinding, names, planted_violations
+from assay.catalogue import Catalogue, SpecFinding, names
 from assay.model import Control
+from assay.proof.violation import planted_violations
 from assay.run.detection import read_detections
 
 
@@ -108,8 +108,7 @@ def planted_names(root: Path, control: Control) -> list[tuple[str, str]]:
     """
     if not (root / names(control.id)[2]).is_file():
         return []
-    found = [(name, inspect.getdoc(one) or "") for name, _, one in planted_violations(root, control)]
-    return [(name, text.partition("\n")[0]) for name, text in found]
+    return [(one.name, one.what.partition("\n")[0]) for one in planted_violations(root, control)]
 
 
 def _coverage(catalogue: Catalogue) -> str:

@@ -19,6 +19,7 @@ import pytest
 from assay.errors import AssayError, AssumptionError, GuardError, ProfileError
 from assay.model import Control, Record, Tier, Verdict
 from assay.proof.plant import Plant
+from assay.proof.violation import Violation
 from assay.run.detection import Planted, is_named, is_plant, violation_text, why_not_caught
 from assay.run.evidence import Judgement
 from assay.run.gate import UNUSABLE
@@ -152,21 +153,20 @@ class CasePlugin:
         if not self.session.wish.prove:
             return
         violations = self.session.violations.get(_pair(metafunc.definition), ())
-        ids = [name for name, _ in violations]
-        metafunc.parametrize("planted", [violation for _, violation in violations], ids=ids, indirect=True)
+        metafunc.parametrize("planted", violations, ids=[one.name for one in violations], indirect=True)
 
     @pytest.fixture(autouse=True)
     def planted(self, request: pytest.FixtureRequest) -> Iterator[object]:
         """Plant the violation of this case and undo it afterwards; nothing where nothing is to be proved."""
-        violation = getattr(request, "param", None)
+        violation: Violation | None = getattr(request, "param", None)
         if violation is None:
             yield None
             return
         plant = Plant(self.session.needed(), self.session.run)
-        with self._quiet(), violation(plant) as planted:
+        with self._quiet(), violation.planted(plant) as planted:
             if not is_plant(planted):
-                raise GuardError(f"{violation.__name__}: nothing was planted", "yield a Named or a Breach")
-            request.node.stash[PLANTED] = (plant, planted, violation.__name__)
+                raise GuardError(f"{violation.name}: nothing was planted", "yield a Named or a Breach")
+            request.node.stash[PLANTED] = (plant, planted, violation.name)
             yield planted
 
     @pytest.fixture

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from assay.catalogue import Catalogue, Violation, check_trios, load_catalogue, planted_violations
+from assay.catalogue import Catalogue, check_trios, load_catalogue
 from assay.config.profile import Profile
 from assay.errors import CatalogueError, GuardError, ProbeError, ProfileError
 from assay.model import Tier, Verdict
 from assay.proof.plant import Plant
+from assay.proof.violation import Violation, planted_violations
 from assay.run.detection import proof_code, proof_line, proof_lines, write_detections
 from assay.run.evidence import EvidenceLog, Judgement, judgement_from
 from assay.run.gate import (
@@ -41,7 +42,6 @@ from assay.stack import Stack
 
 PATIENCE = 900.0
 ALONE = (Tier.LOAD, Tier.DRILL)
-Planting = tuple[str, Violation]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Session:
     catalogue: Catalogue
     profile: Profile | None
     selection: Selection
-    violations: Mapping[tuple[str, Tier], Sequence[Planting]] = field(default_factory=dict)
+    violations: Mapping[tuple[str, Tier], Sequence[Violation]] = field(default_factory=dict)
     run: str = ""
     judged: list[Judgement] = field(default_factory=list)
     ledger: EvidenceLog | None = None
@@ -250,17 +250,16 @@ def _check_alone(session: Session) -> None:
         raise GuardError("load and drill run alone", "leave out -n, or add --tier static --tier live")
 
 
-def _violations(session: Session) -> dict[tuple[str, Tier], list[Planting]]:
-    found: dict[tuple[str, Tier], list[Planting]] = {pair: [] for pair in sorted(session.selection.pairs)}
+def _violations(session: Session) -> dict[tuple[str, Tier], list[Violation]]:
+    found: dict[tuple[str, Tier], list[Violation]] = {pair: [] for pair in sorted(session.selection.pairs)}
     for control in sorted(session.selection.controls):
-        for name, tier, violation in planted_violations(
-            session.catalogue.root, session.catalogue.controls[control]
-        ):
-            found.setdefault((control, tier), []).append((name, violation))
+        known = session.catalogue.controls[control]
+        for one in planted_violations(session.catalogue.root, known):
+            found.setdefault((control, one.tier_of(known)), []).append(one)
     for (control, tier), violations in found.items():
         if not violations and (control, tier) in session.selection.pairs:
             raise CatalogueError(
-                f"{control}: no violation for its {tier} test", f'mark one with @as_violation(tier="{tier}")'
+                f"{control}: no violation for its {tier} test", f'mark one with @violation(tier="{tier}")'
             )
     return found
 

@@ -60,12 +60,12 @@ def test_things(stack, control, odd):
     control.population([1])
 """
 UNDONE = """
-@contextmanager
+@violation()
 def bad_thing(plant):
+    'A bad thing in the list, and an undo that fails.'
     with plant.added("infra", "list", " bad-one"):
         yield Named("Thing bad-one")
     raise KeyError("-".join(["s3cr3t", "canary"]))
-PLANTED = [bad_thing]
 """
 INTERRUPTED = """
 import os, signal

@@ -18,9 +18,9 @@ remedy = "The remedy of {id}."
 """
 HEAD = """
 import pytest
-from contextlib import contextmanager
 from assay.errors import ProbeError
 from assay.model import Named, Breach, Record, Offender
+from assay.proof.violation import violation
 """
 GOOD = """
 @pytest.mark.control("{id}")
@@ -29,11 +29,11 @@ def test_things(stack, control):
     assert not control.offenders((f"Thing {{t}}" for t in things if t.startswith("bad")), "is bad")
 """
 PLANTS = """
-@contextmanager
+@violation()
 def bad_thing(plant):
+    'A bad thing in the list.'
     with plant.added("infra", "list", " bad-one"):
         yield Named("Thing bad-one")
-PLANTED = [bad_thing]
 """
 PROFILE = """
 [stack]
