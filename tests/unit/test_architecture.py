@@ -44,6 +44,14 @@ CLIENTS = {
     "pytest": {"run/plugin.py"},
     "click": {"cli.py"},
     "rfc8785": {"run/evidence.py"},
+    # Everything else runs a tool through run_tool: a time limit, a clean environment, one complaint.
+    "subprocess": {
+        "formats/tools.py",
+        "cli.py",
+        "drills/engine/watchdog.py",
+        "probes/kube/forward.py",
+        "writers/talos.py",
+    },
     "locust": set(),
     "gevent": set(),
     "lab": set(),

@@ -293,7 +293,7 @@ CASES = [
         "that may decrypt",
         "static",
     ),
-    Case(sops_is_not_there, "SEC-21", "ERROR", "sops did not run", "check binary", "static"),
+    Case(sops_is_not_there, "SEC-21", "ERROR", "sops does not run", "check binary", "static"),
     Case(shallow_clone, "SEC-20", "ERROR", "is a shallow clone", "git fetch --unshallow", "static"),
     Case(s3_denies, "ACC-10", "ERROR", "versions in b: 403 .*withheld", "the key may not do this"),
     Case(s3_is_busy, "ACC-10", "ERROR", "get Object b/etcd/one.age: 503", "overloaded or broken"),

@@ -6,15 +6,16 @@ Values never leave this module whole.
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from assay.errors import ProbeError
 from assay.formats.bolt import Bolt
+from assay.formats.tools import run_tool
 
 
+STATUS_TIMEOUT_S = 60.0
 HEAD = 24
 REVISION = 17
 TOMBSTONE = b"t"
@@ -95,12 +96,10 @@ def counted(etcdutl: Path, path: Path) -> int:
     Raises:
         ProbeError: the tool is not there or refuses the snapshot.
     """
+    argv = [etcdutl, "snapshot", "status", path, "-w", "json"]
+    done = run_tool(argv, STATUS_TIMEOUT_S, "etcdutl snapshot status", remedy="set etcdutl under [tools]")
     try:
-        argv = [str(etcdutl), "snapshot", "status", str(path), "-w", "json"]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
-        return int(json.loads(done.stdout)["totalKey"])
-    except (OSError, subprocess.TimeoutExpired) as why:
-        raise ProbeError(f"etcdutl did not run: {type(why).__name__}", "set etcdutl under [tools]") from why
+        return int(json.loads(done.out)["totalKey"])
     except (ValueError, KeyError, TypeError, RecursionError) as why:
         raise ProbeError("etcdutl does not take the snapshot", "take the snapshot again") from why
 

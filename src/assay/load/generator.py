@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import os
 import random
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from assay.config.profile import Profile
 from assay.errors import ProbeError
+from assay.formats.tools import run_tool
 from assay.load.plan import LoadPlan, Run, read_run
 from assay.secretscan.suspect import repeated
 
@@ -101,29 +101,10 @@ class Load:
             "--record",
             str(folder / "requests.jsonl"),
         ]
-        ended = self._wait(command, folder / "locust.log", plan.longest + GRACE)
-        if ended != 0:
-            last = (
-                (folder / "locust.log")
-                .read_text(encoding="utf-8", errors="replace")
-                .strip()
-                .splitlines()[-1:]
-            )
-            said = repeated(" ".join(last))
-            raise ProbeError(f"the load generator ended with {ended}: {said}", "by hand: loadtests/README.md")
+        own = {name: text for name, text in os.environ.items() if not name.startswith(("LOCUST_", "PYTEST_"))}
+        remedy = "by hand: loadtests/README.md"
+        done = run_tool(command, plan.longest + GRACE, "the load generator", remedy=remedy, env=own)
+        (folder / "locust.log").write_bytes(done.out + done.err)
+        if done.code:
+            raise ProbeError(f"the load generator ended with {done.code}: {repeated(done.last_line)}", remedy)
         return read_run(plan, folder / "requests.jsonl")
-
-    def _wait(self, command: list[str], log: Path, seconds: float) -> int:
-        quiet = {
-            key: value for key, value in os.environ.items() if not key.startswith(("LOCUST_", "PYTEST_"))
-        }
-        with log.open("wb") as output:
-            try:
-                done = subprocess.run(
-                    command, stdout=output, stderr=output, env=quiet, timeout=seconds, check=False
-                )
-            except subprocess.TimeoutExpired as error:
-                raise ProbeError(
-                    f"the load generator was not done after {seconds:.0f} s", "see its log"
-                ) from error
-        return done.returncode

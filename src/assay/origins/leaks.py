@@ -7,7 +7,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-import subprocess
 import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -19,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from assay.config.profile import LONGEST_WAIVER, Profile
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
+from assay.formats.tools import run_tool
 from assay.probes.gitops.git import Blob, GitTree
 from assay.secretscan.files import file_texts
 from assay.secretscan.fingerprint import Fingerprinter
@@ -26,6 +26,7 @@ from assay.secretscan.text import of_lines, secrets_in_text
 from assay.secretscan.tokens import hits
 
 
+GITLEAKS_TIMEOUT_S = 300.0
 CONFIG = Path(__file__).parents[1] / "data" / "gitleaks.toml"
 BASELINE = ".assay-baseline.toml"
 MARKER = Fingerprinter()
@@ -200,15 +201,16 @@ def run_gitleaks(program: Path, files: Path, empty: Path) -> list[dict[str, obje
     command = [str(program), "dir", str(files), "--config", str(CONFIG), "--redact=100", "--report-format=json",
                "--report-path=-", "--ignore-gitleaks-allow", f"--gitleaks-ignore-path={empty}", "--max-archive-depth=4",
                "--no-banner", "--no-color", "--exit-code=0", "--log-level=error"]  # fmt: skip
+    remedy = "check [tools] gitleaks in the profile"
+    done = run_tool(command, GITLEAKS_TIMEOUT_S, "gitleaks", remedy=remedy, cwd=empty)
+    if done.code:
+        raise ProbeError(f"gitleaks exited with {done.code}", remedy)
     try:
-        done = subprocess.run(command, capture_output=True, check=True, timeout=300, cwd=empty)
-        rows = json.loads(done.stdout or b"null")
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise ProbeError(
-            f"gitleaks: {type(error).__name__}", "check [tools] gitleaks in the profile"
-        ) from error
+        rows = json.loads(done.out or b"null")
+    except ValueError:
+        rows = None
     if not isinstance(rows, list):
-        raise ProbeError("gitleaks wrote no report", "check [tools] gitleaks in the profile")
+        raise ProbeError("gitleaks wrote no report", remedy)
     return rows
 
 

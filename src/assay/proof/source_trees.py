@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +12,10 @@ from typing import Any
 
 from assay.config.profile import Paths
 from assay.errors import GuardError, ProbeError
+from assay.formats.tools import run_tool
 
 
+GIT_TIMEOUT_S = 60.0
 SKIPPED = shutil.ignore_patterns(".terraform", "node_modules", ".venv", "__pycache__")
 AUTHOR = ("-c", "user.name=assay", "-c", "user.email=assay@invalid", "-c", "commit.gpgsign=false")
 
@@ -111,17 +112,13 @@ def git(folder: Path, *args: str) -> str:
     """Return what git prints in `folder`.
 
     Raises:
-        GuardError: git is missing or failed.
+        ProbeError: git is missing, or is not done in time.
+        GuardError: it failed.
     """
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *args], capture_output=True, text=True, check=True, timeout=60
-        )
-    except (OSError, subprocess.SubprocessError) as problem:
-        raise GuardError(
-            f"git {args[0]} failed in the planted copy: {problem}", "check that git is installed"
-        ) from problem
-    return done.stdout
+    done = run_tool(["git", "-C", folder, *args], GIT_TIMEOUT_S, f"git {args[0]} in the planted copy")
+    if done.code:
+        raise GuardError(f"git {args[0]} failed in the planted copy ({done.code})", "run it by hand")
+    return done.text
 
 
 def _copy(

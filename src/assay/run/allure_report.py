@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,10 +16,12 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from assay.errors import AssayError
+from assay.errors import AssayError, ProbeError
+from assay.formats.tools import run_tool
 from assay.model import Verdict
 
 
+NPM_TIMEOUT_S = 600.0
 SOURCES = Path(__file__).parents[1] / "allure"
 CATEGORIES = "categories.json"  # how Allure groups what did not pass
 FILES = ("package.json", "package-lock.json", "allurerc.mjs")
@@ -101,18 +102,14 @@ def _run(command: list[str], folder: Path, what: str) -> None:
         raise ReportError(
             f"cannot {what}: {command[0]} is not installed", "install Node.js 20 or later with npm"
         )
-    settings = {**os.environ, "ALLURE_NO_ANALYTICS": "true"}
+    # The whole environment: npm finds its registry and its proxy there.
+    settings, remedy = {**os.environ, "ALLURE_NO_ANALYTICS": "true"}, "check the way to the package registry"
     try:
-        done = subprocess.run(
-            command, cwd=folder, env=settings, capture_output=True, text=True, timeout=600, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ReportError(
-            f"cannot {what}: no end after 600 s", "check the way to the package registry"
-        ) from error
-    if done.returncode != 0:
-        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        raise ReportError(f"cannot {what}: {' '.join(last)[:200]}", "check the way to the package registry")
+        done = run_tool(command, NPM_TIMEOUT_S, f"cannot {what}", remedy=remedy, cwd=folder, env=settings)
+    except ProbeError as error:
+        raise ReportError(error.message, error.remedy) from error
+    if done.code:
+        raise ReportError(f"cannot {what}: {done.last_line[:200]}", remedy)
 
 
 def _cases(out: Path) -> list[dict[str, object]]:

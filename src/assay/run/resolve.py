@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from assay.config.loader import load_profile
 from assay.config.profile import Paths, Profile
 from assay.errors import ProbeError, ProfileError
+from assay.formats.tools import run_tool
 from assay.stack import Stack
 
 
@@ -75,6 +75,7 @@ def revisions(paths: Paths) -> dict[str, str]:
 def _revision(folder: Path) -> str:
     command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
+        done = run_tool(command, 10.0, "git rev-parse")
+    except ProbeError:
         return ""
+    return "" if done.code else done.text.strip()

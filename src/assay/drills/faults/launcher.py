@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-import subprocess
 from typing import TYPE_CHECKING
 
-from assay.errors import GuardError
+from assay.errors import GuardError, ProbeError
+from assay.formats.tools import run_tool
 
 
 if TYPE_CHECKING:
@@ -40,22 +41,11 @@ class Launcher:
         Raises:
             GuardError: the launcher failed.
         """
+        what, argv = f"the launcher did not {verb} {node}", [*self._command, "node", verb, node]
         try:
-            done = subprocess.run(
-                [*self._command, "node", verb, node],
-                capture_output=True,
-                text=True,
-                timeout=self._seconds,
-                check=False,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except (OSError, subprocess.TimeoutExpired) as why:
-            raise GuardError(
-                f"the launcher did not {verb} {node}: {type(why).__name__}", "check launcher under [drill]"
-            ) from why
-        if done.returncode:
-            words = (done.stderr or done.stdout).strip().splitlines()[-1:]
-            raise GuardError(
-                f"the launcher did not {verb} {node}: {' '.join(words)[:200]}", "start the node by hand"
-            )
+            # It is the platform's own program: it may need its credentials from the environment.
+            done = run_tool(argv, self._seconds, what, remedy="check launcher under [drill]", env=os.environ)
+        except ProbeError as why:
+            raise GuardError(why.message, why.remedy) from why
+        if done.code:
+            raise GuardError(f"{what}: {done.last_line[:200]}", "start the node by hand")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import secrets
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -30,9 +30,13 @@ from assay.drills.restore.side_by_side import SideBySideRestore, over, ready
 from assay.drills.workload.ledger import OperationLog, outcome_of
 from assay.drills.workload.verdict import INFO, OK, Op
 from assay.errors import AssumptionError, ProbeError
+from assay.formats.tools import run_tool
 from assay.model import Offender
 from assay.probes.net.http import Http
 from assay.probes.postgres import Postgres
+
+
+PSQL_TIMEOUT_S = 60.0
 
 
 if TYPE_CHECKING:
@@ -260,10 +264,10 @@ class PostgresRestore(SideBySideRestore):
             "-n", self.place.space, "exec", "postgres", "--",
             "psql", "-X", "-q", "-A", "-t", "-F", "\t", "-d", "shop", "-c", statement,
         ]  # fmt: skip
-        try:
-            done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
-        except subprocess.TimeoutExpired as late:
-            raise ProbeError("the restored database does not answer in 60 s", "look at its pod") from late
-        if done.returncode:
+        # The whole environment: the kubeconfig may name a program that fetches the credential.
+        done = run_tool(
+            argv, PSQL_TIMEOUT_S, "psql in the restored database", remedy="look at its pod", env=os.environ
+        )
+        if done.code:
             raise ProbeError("the restored database cannot be asked", "look at the log of its pod")
-        return done.stdout
+        return done.text

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from assay.drills.restore.procedure import StepError
 from assay.drills.workload.verdict import FAIL, OK, Op
 from assay.formats.parsing import parsing
-from assay.formats.tools import disk_full
+from assay.formats.tools import is_disk_full
 from assay.model import Offender
 from assay.probes.runbook.reader import Command
 
@@ -58,8 +58,8 @@ def unfetched(log: str) -> str:
     if not errors:
         return ""
     said = (errors[0].partition("ERROR: ")[2] or errors[0])[:200]
-    told = next((line for line in lines if disk_full(line)), "")
-    return f"{said}: {told[:200]}" if told and not disk_full(said) else said
+    told = next((line for line in lines if is_disk_full(line)), "")
+    return f"{said}: {told[:200]}" if told and not is_disk_full(said) else said
 
 
 def taken(log: str) -> str:

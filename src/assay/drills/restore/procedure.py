@@ -109,13 +109,13 @@ class Procedure:
             [str(self.tools[words[0]]), *words[1:]], self.limit,
             {**self.exported, **self._own(words[0])}, command.stdin,
         )  # fmt: skip
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-            raise StepError(command.ref, f"{words[0]} exits {done.returncode}: {last}")
+        if done.code:
+            last = (done.error_text.strip().splitlines() or ["no word"])[-1]
+            raise StepError(command.ref, f"{words[0]} exits {done.code}: {last}")
         if command.stdout:
-            self.envelope.keep(command.stdout, done.stdout)
+            self.envelope.keep(command.stdout, done.text)
             return ""
-        return done.stdout
+        return done.text
 
     def _own(self, tool: str) -> Mapping[str, str]:
         return self.secret if tool == "rclone" else {}

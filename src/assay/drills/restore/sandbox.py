@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -20,8 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from assay.errors import GuardError, ProbeError
+from assay.formats.tools import ToolResult, run_tool
 
 
+EXPORT_TIMEOUT_S = 120.0
 READER, ESCROW, GIT, RUNBOOK, WORK = "s3-reader.json", "escrow", "git", "runbook.md", "work"
 CONTENT = {READER, ESCROW, GIT, RUNBOOK, WORK}
 KEPT = ("PATH", "LANG", "LC_ALL", "TZ")
@@ -93,7 +94,7 @@ class Sandbox:
 
     def run(
         self, argv: Sequence[str], seconds: float, extra: Mapping[str, str] | None = None, stdin: str = ""
-    ) -> subprocess.CompletedProcess[str]:
+    ) -> ToolResult:
         """Run one program in the work folder and return what it came to, whatever that is.
 
         Args:
@@ -108,18 +109,14 @@ class Sandbox:
         """
         self.check()
         self._inside([*argv, stdin], extra or {})
+        env = {**self.environment, **(extra or {})}
         try:
             with (self.work / stdin if stdin else Path(os.devnull)).open("rb") as source:
-                return subprocess.run(
-                    list(argv), cwd=self.work, env={**self.environment, **(extra or {})}, capture_output=True,
-                    text=True, errors="replace", timeout=seconds, check=False, stdin=source,
-                )  # fmt: skip
-        except subprocess.TimeoutExpired as late:
-            raise ProbeError(
-                f"{Path(argv[0]).name}: not done in {seconds:.0f} s", "look at the node"
-            ) from late
+                return run_tool(argv, seconds, Path(argv[0]).name, env=env, cwd=self.work, stdin=source)
         except OSError as why:
-            raise ProbeError(f"{Path(argv[0]).name}: {why.strerror}", "check [tools]") from why
+            raise ProbeError(
+                f"{stdin}: {why.strerror}", "the procedure reads a file that is not there"
+            ) from why
 
     def keep(self, name: str, printed: str) -> None:
         """Write what a program printed to the file `name` of the envelope, readable by its owner alone.
@@ -224,10 +221,9 @@ def _fill(envelope: Sandbox, reader_key: Path, escrow: Path, repository: Path, r
 
 
 def _export(repository: Path, target: Path) -> None:
-    pack, unpack = ["git", "-C", str(repository), "archive", "HEAD"], ["tar", "-x", "-C", str(target)]
-    packed = subprocess.run(pack, capture_output=True, check=False)
-    done = subprocess.run(unpack, input=packed.stdout, capture_output=True, check=False)
-    if packed.returncode or done.returncode:
+    packed = run_tool(["git", "-C", repository, "archive", "HEAD"], EXPORT_TIMEOUT_S, "git archive")
+    done = run_tool(["tar", "-x", "-C", target], EXPORT_TIMEOUT_S, "tar", stdin=packed.out)
+    if packed.code or done.code:
         raise GuardError(
             "the repository cannot be exported", "repository under [paths] must be a Git work tree"
         )

@@ -24,7 +24,7 @@ from assay.drills.restore.records import Records
 from assay.drills.restore.result import Budgets, Result
 from assay.drills.restore.sandbox import Sandbox
 from assay.errors import ProbeError
-from assay.formats.tools import disk_full
+from assay.formats.tools import is_disk_full
 from assay.model import Offender
 from assay.probes.kube.client import Kube
 from assay.probes.runbook.reader import Runbook
@@ -101,7 +101,7 @@ class SideBySideRestore(ABC):
         Raises:
             ProbeError: there was no room: that says nothing about the backup.
         """
-        if disk_full(failed.why) or any(word in failed.why.lower() for word in EVICTED):
+        if is_disk_full(failed.why) or any(word in failed.why.lower() for word in EVICTED):
             raise ProbeError(f"no room for the restore: {failed.why}", "make room on the node, restore again")
         return Offender(self.place.ref if isinstance(failed, HopelessError) else failed.ref, failed.why)
 

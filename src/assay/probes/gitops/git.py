@@ -9,16 +9,17 @@ import base64
 import binascii
 import itertools
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from assay.errors import ProbeError
+from assay.formats.tools import run_tool
 from assay.secretscan.suspect import repeated
 
 
+GIT_TIMEOUT_S = 120.0
 LARGEST = 1024 * 1024
 SECRET_FILES = re.compile(
     r"(.*\.tfstate(\.\d+)?(\.backup)?|.*\.tfplan|(.*[-_.])?talosconfig(\.ya?ml)?|(.*[-_.])?kubeconfig(\.ya?ml)?"
@@ -198,21 +199,12 @@ class GitTree:
 
     def _run(self, *arguments: str, stdin: bytes = b"") -> bytes:
         command = ["git", "-C", str(self.path), "-c", "core.quotePath=false", *arguments]
-        try:
-            done = subprocess.run(command, input=stdin, capture_output=True, check=True, timeout=120)
-        except FileNotFoundError as error:
-            raise ProbeError("git is not installed", "install git") from error
-        except subprocess.CalledProcessError as error:
-            words = error.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise ProbeError(
-                f"git {arguments[0]}: {repeated(words[-1]) if words else 'failed'}",
-                "check repository under [paths]",
-            ) from error
-        except subprocess.TimeoutExpired as error:
-            raise ProbeError(
-                f"git {arguments[0]}: no answer in 120 s", "check the repository's disk"
-            ) from error
-        return done.stdout
+        what = f"git {arguments[0]} in {self.path.name}"
+        done = run_tool(command, GIT_TIMEOUT_S, what, remedy="install git; check the disk", stdin=stdin)
+        if done.code:
+            said = repeated(done.last_line) or f"exit {done.code}"
+            raise ProbeError(f"{what}: {said}", "check repository under [paths]")
+        return done.out
 
 
 def secrets_in_file(content: str) -> list[tuple[int, str]]:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import functools
 import re
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from assay.errors import ProbeError
+from assay.formats.tools import run_tool
 
 
+ANSWER_TIMEOUT_S = 30.0
 HELP_FLAG = re.compile(r"^ {2,8}(?:(-\w), )?(--[\w-]+)(?:([ =])(\S.*?))?(?: {2,}|:$|:\s|$)")
 DIRECTIVE = re.compile(r":\d+")
 PLACE = re.compile(r"<[A-Z][A-Z0-9_]*>")
@@ -214,23 +215,8 @@ def _answer(binary: Path, _changed: int, words: tuple[str, ...]) -> str:
     """Return what a binary prints, run without any credential and far from any configuration."""
     with tempfile.TemporaryDirectory(prefix="assay-cli-") as home:
         bare = {"HOME": home, "KUBECONFIG": "/dev/null", "TALOSCONFIG": "/dev/null", "PATH": "/usr/bin:/bin"}
-        try:
-            done = subprocess.run(
-                [str(binary), *words],
-                env=bare,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=30,
-                stdin=subprocess.DEVNULL,
-                cwd=home,
-            )
-        except OSError as error:
-            raise ProbeError(f"{binary.name}: cannot be run: {error.strerror}", "check [tools]") from error
-        except subprocess.TimeoutExpired as error:
-            said = f"{binary.name} {' '.join(words)}: no answer in 30 s"
-            raise ProbeError(said, "check the binary") from error
-    return done.stdout
+        what = " ".join((binary.name, *words))
+        return run_tool([binary, *words], ANSWER_TIMEOUT_S, what, env=bare, cwd=Path(home)).text
 
 
 def arguments_fit(usage: str, arguments: Sequence[str]) -> list[str]:

@@ -7,17 +7,16 @@ is none: a page counts only if its usage line names the whole command.
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from assay.errors import ProbeError
+from assay.formats.tools import run_tool
 
 
 WORD = re.compile(r"[a-z][a-z0-9-]*")
 USAGE = re.compile(r"^Usage: (.*)$", re.MULTILINE)
 OPTION = re.compile(r"^\s*(-[\w-]+)", re.MULTILINE)
-LIMIT = 30.0
+HELP_TIMEOUT_S = 30.0
 
 
 def help_mistakes(tool: str, binary: Path, words: Sequence[str]) -> Iterator[str]:
@@ -50,11 +49,5 @@ def _shown(tool: str, page: str) -> list[str]:
 
 
 def _page(binary: Path, leading: Sequence[str]) -> str:
-    try:
-        done = subprocess.run(
-            [str(binary), *leading, "-help"],
-            capture_output=True, text=True, timeout=LIMIT, check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as why:
-        raise ProbeError(f"{binary.name} does not run: {type(why).__name__}", "check [tools]") from why
-    return (done.stdout or done.stderr).lstrip()
+    done = run_tool([binary, *leading, "-help"], HELP_TIMEOUT_S, f"the help of {binary.name}")
+    return (done.text or done.error_text).lstrip()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,11 +11,13 @@ from itertools import pairwise
 from pathlib import Path
 
 from assay.errors import ProbeError
+from assay.formats.tools import run_tool
 from assay.probes.runbook import help_pages
 from assay.probes.runbook.cobra import Call, CommandTree
 from assay.probes.talos.shipped import TALOS_SERVICES
 
 
+HELP_TIMEOUT_S = 30.0
 LARGEST = 1024 * 1024
 SHELL_FENCES = frozenset({"", "bash", "sh", "shell", "console", "shell-session", "zsh"})
 SHELL_WORDS = frozenset(
@@ -287,11 +288,8 @@ class Runbook:
 
 
 def _printed(binary: Path, *words: str) -> str:
-    try:
-        done = subprocess.run([str(binary), *words], capture_output=True, text=True, timeout=30, check=False)
-    except (OSError, subprocess.TimeoutExpired) as why:
-        raise ProbeError(f"{binary.name} does not run: {type(why).__name__}", "check [tools]") from why
-    return done.stdout + done.stderr
+    done = run_tool([binary, *words], HELP_TIMEOUT_S, f"the help of {binary.name}")
+    return done.text + done.error_text
 
 
 def _careless(path: str, arguments: tuple[str, ...], flags: Mapping[str, str]) -> Iterator[str]:

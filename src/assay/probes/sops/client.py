@@ -6,7 +6,6 @@ The static facts need no key; `opened` and `decrypted` run sops, with nothing bu
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from functools import cached_property
 from pathlib import Path
@@ -17,13 +16,14 @@ import yaml
 from assay.config.profile import SopsAccess
 from assay.errors import AssumptionError, ProbeError
 from assay.formats.parsing import WRONG
+from assay.formats.tools import run_tool
 from assay.formats.yaml_text import Shallow, documents, text_of
 from assay.model import Offender
 from assay.probes.sops.file import SecretFile
 from assay.probes.sops.rules import CONFIG, Rulebook, read_rulebook
 
 
-LONGEST_S = 60
+SOPS_TIMEOUT_S = 60.0
 READ = (".yaml", ".yml", ".json")
 INNOCENT = ("README.md", ".gitattributes", ".gitignore", "kustomization.yaml")
 NO_MATCH, NO_CODE, NO_VALUE, NO_KEY = 51, (24, 52), 25, (111, 128)
@@ -154,22 +154,10 @@ class Sops:
             )
         with tempfile.TemporaryDirectory(prefix="assay-sops-") as home:
             env = {"PATH": os.environ.get("PATH", ""), "HOME": home, "SOPS_AGE_KEY_FILE": str(key)}
-            argv = [str(binary), "--disable-version-check", "decrypt", str(path)]
-            try:
-                done = subprocess.run(
-                    argv,
-                    env=env,
-                    timeout=LONGEST_S,
-                    check=False,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                )
-            except (OSError, subprocess.TimeoutExpired) as problem:
-                raise ProbeError(
-                    f"sops did not run ({type(problem).__name__})", "check binary under [sops]"
-                ) from None
-        return done.returncode, done.stdout
+            argv = [binary, "--disable-version-check", "decrypt", path]
+            remedy = "check binary under [sops]"
+            done = run_tool(argv, SOPS_TIMEOUT_S, f"sops decrypt {path.name}", remedy=remedy, env=env)
+        return done.code, done.out
 
     def _public(self) -> set[str]:
         """Return the public key that age-keygen notes beside an identity."""

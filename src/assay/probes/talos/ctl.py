@@ -5,12 +5,11 @@ Explicit credential, endpoint, node and time limit, nothing from the environment
 
 from __future__ import annotations
 
-import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from assay.errors import ProbeError
+from assay.formats.tools import run_tool
 from assay.model import Attempt
 from assay.probes.talos.facts import Machine
 from assay.secretscan.suspect import repeated
@@ -93,23 +92,9 @@ class Talosctl:
             node.address,
             *words,
         ]
-        try:
-            done = subprocess.run(
-                argv,
-                capture_output=True,
-                text=True,
-                timeout=self.seconds,
-                check=False,
-                stdin=subprocess.DEVNULL,
-                env=_environment(),
-            )
-        except subprocess.TimeoutExpired as late:
-            raise ProbeError(
-                f"{node.ref}: no answer to {words[0]} in {self.seconds:.0f} s", "is its apid running?"
-            ) from late
-        except OSError as why:
-            raise ProbeError(f"talosctl: {why.strerror}", "set talosctl under [tools]") from why
-        return TalosAnswer(done.returncode, done.stdout, done.stderr)
+        remedy = "is its apid running, and talosctl under [tools]?"
+        done = run_tool(argv, self.seconds, f"{node.ref}: talosctl {words[0]}", remedy=remedy)
+        return TalosAnswer(done.code, done.text, done.error_text)
 
     def complaint(self, node: Machine, words: tuple[str, ...], answer: TalosAnswer) -> ProbeError:
         """Return the error for an answer that cannot be used, with the remedy that fits."""
@@ -124,10 +109,6 @@ class Talosctl:
             f"{node.ref}: talosctl {' '.join(words[:2])}: {_last(answer.err) or f'exit {answer.code}'}",
             remedy,
         )
-
-
-def _environment() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if not key.startswith("TALOS")}
 
 
 def _last(text: str) -> str:

@@ -64,7 +64,7 @@ def test_no_other_credential_is_in_the_environment(
     for name in ("KUBECONFIG", "TALOSCONFIG", "AWS_SECRET_ACCESS_KEY", "VAULT_TOKEN", "SOPS_AGE_KEY"):
         monkeypatch.setenv(name, "secret")
     with opened(given) as envelope:
-        assert "secret" not in envelope.run([str(ENV)], 10).stdout
+        assert "secret" not in envelope.run([str(ENV)], 10).text
         assert "secret" not in os.environ.values()
     assert os.environ["KUBECONFIG"] == "secret"
 
@@ -90,8 +90,8 @@ def test_nor_another_program(given: dict[str, Path]) -> None:
 
 def test_its_own_files_may_be_read(given: dict[str, Path]) -> None:
     with opened(given) as envelope:
-        assert envelope.run([str(CAT), "../escrow/age.key"], 10).stdout == "identity"
-        assert envelope.run([str(CAT), str(envelope.runbook)], 10).stdout == "# Runbook\n"
+        assert envelope.run([str(CAT), "../escrow/age.key"], 10).text == "identity"
+        assert envelope.run([str(CAT), str(envelope.runbook)], 10).text == "# Runbook\n"
 
 
 def test_the_drill_itself_reads_nothing_outside(given: dict[str, Path]) -> None:
