@@ -88,6 +88,8 @@ def tables(binaries: Path, samples: dict[str, str], overlay: Path) -> dict[str, 
 def write(binaries: Path, samples: dict[str, str], rollout: Rollout) -> None:
     """Write the profile: what `stacks/lab.toml` declares and what only the running lab and its parts know."""
     declared: dict[str, Any] = tomllib.loads(DECLARED.read_text())
+    layout = declared["platform"]["vault"]
+    layout["config"] = str((DECLARED.parent / layout["config"]).resolve())
     known = [tables(binaries, samples, rollout.overlay)]
     known += [part.profile(rollout.context(part)) for part in rollout.parts]
     for name, table in ((name, table) for one in known for name, table in one.items()):
@@ -111,7 +113,17 @@ def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 def _table(name: str, body: dict[str, Any] | list[dict[str, Any]]) -> str:
     if isinstance(body, list):
         return "".join(f"[[{name}]]\n{_rows(row)}\n" for row in body)
-    return f"[{name}]\n{_rows(body)}\n"
+    inner = {key: value for key, value in body.items() if _nested(value)}
+    plain = {key: value for key, value in body.items() if key not in inner}
+    head = f"[{name}]\n{_rows(plain)}\n" if plain or not inner else ""
+    return head + "".join(_table(f"{name}.{json.dumps(key)}", value) for key, value in inner.items())
+
+
+def _nested(value: object) -> bool:
+    """Return whether a value is a section of its own: a list of tables, or a table with more than texts."""
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(one, dict) for one in value)
+    return isinstance(value, dict) and any(not isinstance(one, str) for one in value.values())
 
 
 def _rows(body: dict[str, Any]) -> str:

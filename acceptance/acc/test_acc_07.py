@@ -18,7 +18,7 @@ HOUR = 3600.0
 @pytest.mark.control("ACC-07")
 def test_each_service_comes_back_in_time(stack: Stack, control: Record) -> None:
     """Restore every service that the live cluster holds state of, or take today's record; budgets count."""
-    items = inventory(stack.kube, control.listed("services"), control.listed("stateless"))
+    items = inventory(stack.kube, stack.platform)
     services = control.population(sorted({item.service for item in items} - {""}))
     records, limit = Records.from_profile(stack.profile), control.limit("restore")
     for service in services:
@@ -31,7 +31,7 @@ def test_each_service_comes_back_in_time(stack: Stack, control: Record) -> None:
         if kept is None:
             control.offenders([Offender(f"Restore {service}", "no record of one")])
             continue
-        restore, rpo = kept.restore, stack.profile.declared.get(f"ACC-10.rpo_{service}")
+        restore, rpo = kept.restore, stack.profile.rpo(service)
         control.note(
             service,
             f"{restore.seconds:.0f} s ({restore.facts['parts']}) for {restore.data_bytes} bytes, "

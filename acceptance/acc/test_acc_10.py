@@ -16,10 +16,9 @@ from assay.stack import Stack
 def test_schedules_keep_the_objectives(stack: Stack, control: Record) -> None:
     """Judge the longest time between two runs and the longest run against the declared objective."""
     for job in control.population(schedules.declared_schedules(stack.manifests)):
-        key = f"ACC-10.rpo_{job.service}"
-        rpo = stack.profile.declared.get(key)
+        rpo = stack.profile.rpo(job.service)
         if rpo is None:
-            control.offenders([Offender(job.ref, f"no {key} is declared")])
+            control.offenders([Offender(job.ref, "no rpo_s is declared for its service")])
         elif job.suspended or job.deadline is None:
             control.offenders([Offender(job.ref, "suspended, or nothing limits one run")])
         elif job.interval + job.deadline > rpo:
@@ -30,9 +29,9 @@ def test_schedules_keep_the_objectives(stack: Stack, control: Record) -> None:
 @pytest.mark.control("ACC-10", tier="live")
 def test_newest_points_keep_the_objectives(stack: Stack, control: Record) -> None:
     """Ask the object storage for the newest point of every service that the live cluster holds state of."""
-    items = inventory(stack.kube, control.listed("services"), control.listed("stateless"))
+    items = inventory(stack.kube, stack.platform)
     for service in control.population(sorted({item.service for item in items} - {""})):
-        rpo, bucket = stack.profile.declared.get(f"ACC-10.rpo_{service}"), stack.s3.buckets.get(service)
+        rpo, bucket = stack.profile.rpo(service), stack.s3.buckets.get(service)
         if rpo is None or bucket is None:
             control.offenders([Offender(f"Service {service}", "no objective or no bucket is declared")])
             continue

@@ -27,7 +27,7 @@ def test_postgres_comes_back_beside_the_old_one(stack: Stack, control: Record) -
     kept = Records.from_profile(stack.profile).of(restore.service)
     control.note("largest size in time", capacity_statement(kept, limit))
     seconds = control.measured(restore.seconds, "s", "restore")
-    rpo = control.declared.get("ACC-10.rpo_postgres")
+    rpo = stack.profile.rpo("postgres")
     control.offenders(Offender(restore.ref, why) for why in restore_faults(restore, limit, rpo))
     assert seconds < limit
     assert not control.found

@@ -25,7 +25,7 @@ def test_etcd_comes_back_by_the_runbook(stack: Stack, control: Record) -> None:
         "three voters again", "never" if result.full is None else f"{result.full:.0f} s after the fault"
     )
     seconds = control.measured(restore.seconds, "s", "restore")
-    rpo = control.declared.get("ACC-10.rpo_etcd")
+    rpo = stack.profile.rpo("etcd")
     limit = control.limit("restore")
     control.offenders(Offender(restore.ref, why) for why in restore_faults(restore, limit, rpo))
     assert result.full is not None, "etcd never had three voters again"

@@ -17,7 +17,7 @@ HOUR = 3600.0
 @pytest.mark.control("DR-04")
 def test_everything_stateful_was_restored(stack: Stack, control: Record) -> None:
     """What is stateful, less what has a passing record that is young enough, must be nothing."""
-    items = control.population(inventory(stack.kube, control.listed("services"), control.listed("stateless")))
+    items = control.population(inventory(stack.kube, stack.platform))
     newest, limit = Records.from_profile(stack.profile).newest(), control.limit("restore")
     for item in items:
         if not item.service:
@@ -25,7 +25,7 @@ def test_everything_stateful_was_restored(stack: Stack, control: Record) -> None
         elif item.service not in newest:
             control.offenders([Offender(item.ref, f"{item.service} has no record of a restore")])
     for service, kept in newest.items():
-        rpo, hours = stack.profile.declared.get(f"ACC-10.rpo_{service}"), kept.age(time.time()) / HOUR
+        rpo, hours = stack.profile.rpo(service), kept.age(time.time()) / HOUR
         control.note(service, f"restored {hours:.1f} h ago in {kept.restore.seconds:.0f} s")
         old = [f"restored {hours:.0f} h ago"] if hours > control.limit("age") else []
         control.offenders(

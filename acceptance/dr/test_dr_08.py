@@ -24,7 +24,7 @@ def test_the_sources_say_what_the_document_says(stack: Stack, control: Record) -
     missing = sorted(bucketed - {one.service for one in kept})
     control.offenders(Offender(f"Service {name}", "is not in the document") for name in missing)
     for one in kept:
-        objective = stack.profile.declared.get(f"ACC-10.rpo_{one.service}")
+        objective = stack.profile.rpo(one.service)
         control.offenders(undeclared(one, buckets.get(f"{one.service}{suffix}"), objective))
         if one.service == "postgres":
             value, line = setting(stack.paths.gitops / file, name)

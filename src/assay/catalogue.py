@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.config.toml import Table, read_toml
-from assay.errors import CatalogueError
-from assay.model import Control, Limit, Tier
+from assay.errors import CatalogueError, ProfileError
+from assay.model import Control, Limit, Override, Tier
 
 
 CONTROL_ID = re.compile(r"[A-Z]{2,5}-[0-9]{2}")
@@ -136,6 +136,31 @@ def read_policy(path: Path, root: Path) -> Control:
     return control
 
 
+def check_overrides(catalogue: Catalogue, overrides: Mapping[str, Override]) -> None:
+    """Check that a profile overrides only what it may: the suite's own numbers and lists.
+
+    Raises:
+        ProfileError: an unknown control, metric or list, or a number that the specification gives.
+    """
+    for name, one in overrides.items():
+        control = catalogue.controls.get(name)
+        if control is None:
+            raise ProfileError(f'[controls."{name}"]: no such control', "ids are listed in docs/coverage.md")
+        limits = {limit.metric: limit for limit in control.limits}
+        for key in (*one.numbers, *one.lists):
+            if key in limits and limits[key].specified:
+                fixed = f"{limits[key].value:g} {limits[key].unit}"
+                raise ProfileError(
+                    f'[controls."{name}"]: {key} is {fixed} by the specification',
+                    "remove it: a profile sets only what the specification leaves open",
+                )
+            if key not in (limits if key in one.numbers else control.lists):
+                known = ", ".join(sorted({*limits, *control.lists})) or "none"
+                raise ProfileError(
+                    f'[controls."{name}"]: {key} is not a number or list of {name}', f"it has: {known}"
+                )
+
+
 def _short(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
 
@@ -160,9 +185,12 @@ def _tiers(table: Table) -> tuple[Tier, ...]:
 
 
 def _limit(table: Table) -> Limit:
-    limit = Limit(value=table.number("value"), unit=table.needed("unit"), metric=table.needed("metric"))
+    value = table.number("value") if "value" in table.values else None
+    limit = Limit(value, table.needed("unit"), table.needed("metric"), table.flag("specified"))
     table.close()
-    if not math.isfinite(limit.value):
+    if value is None and limit.specified:
+        raise table.complain("value", "given where the specification gives it")
+    if value is not None and not math.isfinite(value):
         raise table.complain("value", "a finite number")
     return limit
 

@@ -301,7 +301,7 @@ def rate(stack: str | None) -> None:
     try:
         records = Records.from_profile(find_profile(stack))
         limits = load_catalogue(Path.cwd()).controls["ACC-07"].limits
-        limit = next(one.value for one in limits if one.metric == "restore")
+        limit = next(one.value for one in limits if one.metric == "restore" and one.value is not None)
         for service in sorted(records.newest()):
             for one in records.of(service):
                 click.echo(f"{service}: {one.data_bytes / 1e6:.3g} MB in {one.measured:.1f} s")

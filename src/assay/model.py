@@ -37,11 +37,27 @@ class Tier(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A number that decides: `value` in `unit`, and the statement it comes from."""
+    """A number that decides a control.
 
-    value: float
+    Attributes:
+        value: the number; None: neither specification nor suite has one, so the profile declares it.
+        unit: its unit.
+        metric: what is measured.
+        specified: the specification gives it, so no profile overrides it.
+    """
+
+    value: float | None
     unit: str
     metric: str
+    specified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What a profile sets for one control under `[controls."ID"]`: numbers by metric, lists by key."""
+
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +159,7 @@ class Record:
     """
 
     control: Control
-    declared: Mapping[str, float] = field(default_factory=dict)
+    override: Override = Override()
     looked_at: int = 0
     expected: int = 0
     asked: list[str] = field(default_factory=list)
@@ -206,25 +222,30 @@ class Record:
         return float(value)
 
     def limit(self, metric: str = "value") -> float:
-        """Return the declared number for `metric`.
-
-        The policy's limit, else the profile's `[declared]` entry `<ID>.<metric>`.
+        """Return the number for `metric`: the profile's under `[controls."ID"]`, else the policy's.
 
         Raises:
             UndeclaredError: neither has it; the control is then NOT_CHECKED.
         """
-        for known in self.control.limits:
-            if known.metric == metric:
-                return known.value
-        key = f"{self.control.id}.{metric}"
-        if key in self.declared:
-            return self.declared[key]
-        raise UndeclaredError(
-            f"no number is declared for {key}", f'set "{key}" under [declared] in the profile'
-        )
+        if metric in self.override.numbers:
+            self.note(f"profile sets {metric}", f"{self.override.numbers[metric]:g}")
+            return self.override.numbers[metric]
+        known = next((one.value for one in self.control.limits if one.metric == metric), None)
+        if known is None:
+            raise UndeclaredError(
+                f"no number is declared for {metric} of {self.control.id}",
+                f'set {metric} under [controls."{self.control.id}"] in the profile',
+            )
+        return known
+
+    def limits(self) -> tuple[tuple[str, float, str], ...]:
+        """Return (metric, number, unit) for each number in force: the profile's, else the policy's."""
+        known = ((one.metric, self.override.numbers.get(one.metric, one.value), one.unit)
+                 for one in self.control.limits)  # fmt: skip
+        return tuple((metric, value, unit) for metric, value, unit in known if value is not None)
 
     def listed(self, key: str) -> tuple[str, ...]:
-        """Return the policy's list `key` of `[lists]`: names that are allowed, exempt or expected.
+        """Return the list `key`: the profile's under `[controls."ID"]`, else the policy's under `[lists]`.
 
         Raises:
             AssumptionError: the policy has no such list.
@@ -233,7 +254,9 @@ class Record:
             raise AssumptionError(
                 f"{self.control.id}: the policy has no list {key!r}", "add it under [lists]"
             )
-        return self.control.lists[key]
+        if key in self.override.lists:
+            self.note(f"profile sets {key}", ", ".join(self.override.lists[key]))
+        return self.override.lists.get(key, self.control.lists[key])
 
     def refused(self, attempt: Attempt, baseline: Attempt, layer: str) -> bool:
         """Return True if `attempt` was refused by `layer` while its harmless `twin` got through.

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assay.config.platform import Platform
 from assay.config.profile import Paths, Profile, Samples
 from assay.errors import ProbeError
 
@@ -125,6 +126,11 @@ class Stack:
     def at(self, paths: Paths) -> Stack:
         """Return the same stack with fresh probes and other trees."""
         return Stack(replace(self.profile, paths=paths))
+
+    @property
+    def platform(self) -> Platform:
+        """Return what the platform calls its own things."""
+        return self.profile.platform
 
     @property
     def samples(self) -> Samples:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from assay.errors import AssumptionError
+from assay.config.platform import Platform, Service
 from assay.formats.parsing import parsing
 from assay.probes.kube.client import Kube
 
 
 ETCD = "Etcd control planes"
-DECLARED = "platform.example/state"
 Item = Mapping[str, Any]
 
 
@@ -26,36 +24,22 @@ class Stateful:
 
 
 @parsing("what holds state in the cluster")
-def inventory(kube: Kube, services: Iterable[str], stateless: Iterable[str]) -> list[Stateful]:
-    """Return everything that holds state, but for what is declared to hold none that matters.
-
-    Args:
-        kube: the cluster.
-        services: `glob over names=service`, the first that fits counts.
-        stateless: globs over names.
+def inventory(kube: Kube, platform: Platform) -> list[Stateful]:
+    """Return everything that holds state, but for what the platform declares to hold none that matters.
 
     Raises:
-        AssumptionError: an entry of `services` is not written so.
         ProbeError: a list could not be read to its end.
     """
-    rules = [_rule(entry) for entry in services]
-    known, free = {ETCD: None} | dict.fromkeys(_names(kube)), tuple(stateless)
-    kept = [name for name in known if not any(fnmatch.fnmatchcase(name, glob) for glob in free)]
-    return [Stateful(name, _service(name, rules)) for name in kept]
+    known = dict.fromkeys((ETCD, *_names(kube, platform.annotations.state)))
+    kept = [ref for ref in known if not any(one.covers(ref) for one in platform.stateless)]
+    return [Stateful(ref, owner.name if (owner := _owner(ref, platform)) else "") for ref in kept]
 
 
-def _rule(entry: str) -> tuple[str, str]:
-    glob, sign, service = entry.partition("=")
-    if not (sign and glob and service):
-        raise AssumptionError(f"{entry!r} is no `name=service`", "mend the policy's list")
-    return glob, service
+def _owner(ref: str, platform: Platform) -> Service | None:
+    return Service("etcd") if ref == ETCD else platform.owner(ref)
 
 
-def _service(name: str, rules: Iterable[tuple[str, str]]) -> str:
-    return next((service for glob, service in rules if fnmatch.fnmatchcase(name, glob)), "")
-
-
-def _names(kube: Kube) -> Iterator[str]:
+def _names(kube: Kube, declared: str) -> Iterator[str]:
     for item in kube.objects("StatefulSet", version="apps/v1"):
         yield _named("StatefulSet", item)
     for item in kube.objects("PersistentVolumeClaim", version="v1"):
@@ -65,7 +49,7 @@ def _names(kube: Kube) -> Iterator[str]:
         if not claim:
             yield f"PersistentVolume {item['metadata']['name']}"
     for item in kube.objects("Pod", version="v1"):
-        if _writes_host(item) or item["metadata"].get("annotations", {}).get(DECLARED):
+        if _writes_host(item) or item["metadata"].get("annotations", {}).get(declared):
             yield _named("Pod", item)
 
 

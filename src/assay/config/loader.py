@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 import math
 import os
 import typing
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from assay.config.platform import Platform
 from assay.config.profile import (
     CONTROL_ID,
     KINDS,
@@ -37,6 +39,7 @@ from assay.config.profile import (
 )
 from assay.config.toml import Table, read_toml
 from assay.errors import ProfileError
+from assay.model import Override
 
 
 if typing.TYPE_CHECKING:
@@ -79,12 +82,13 @@ READERS: dict[object, Callable[[Table, str, str], object]] = {
 
 
 def load_profile(path: Path) -> Profile:
-    """Return the profile in `path`; KUBECONFIG and TALOSCONFIG stand in for paths it does not give.
+    """Return the profile in `path`; STANDARD variables such as KUBECONFIG stand in for what it does not give.
 
     Raises:
         ProfileError: not readable, an unknown key, or a value of the wrong kind; one line with a remedy.
     """
     top = Table(path.name, read_toml(path, ProfileError), ProfileError, path.absolute().parent)
+    _refuse_moved(top)
     identity = top.table("stack")
     profile = Profile(
         file=path.absolute(),
@@ -94,7 +98,9 @@ def load_profile(path: Path) -> Profile:
         labels=identity.mapping("labels"),
         controls=_scope(top),
         **{name: _section(top, name, kind) for name, kind in SECTIONS.items()},
-        declared=_declared(top),
+        platform=_read(top.table("platform"), Platform),
+        overrides=_overrides(top),
+        digest=hashlib.sha256(path.read_bytes()).hexdigest(),
         waivers=tuple(_waiver(entry) for entry in top.tables("waivers")),
         not_applicable=_not_applicable(top),
         standins=_standins(top),
@@ -153,18 +159,79 @@ def _text(usual: object) -> str:
     return usual if isinstance(usual, str) else ""
 
 
-def _declared(top: Table) -> dict[str, float]:
-    table = top.table("declared")
-    declared = {}
-    for key in table.values:
-        control, dot, metric = key.partition(".")
-        _check_id(table, control)
-        if not dot or not metric:
-            raise table.complain(key, 'written "ACC-01.peak_rps" = 20.0, with the quotes')
-        declared[key] = table.number(key)
-        if not math.isfinite(declared[key]):
-            raise table.complain(key, "a finite number")
-    return declared
+def _read(table: Table, kind: type[T]) -> T:
+    """Return a dataclass read from a table, each field by its type: texts, numbers, tables, lists of tables.
+
+    A field without a default must be there.
+    """
+    values: dict[str, object] = {}
+    hints = typing.get_type_hints(kind)
+    for one in dataclasses.fields(kind):
+        value = _value(table, one.name, hints[one.name])
+        needed = one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
+        if needed and not value:
+            raise table.complain(one.name, "given")
+        if one.name in table.values:
+            values[one.name] = value
+    table.close()
+    return kind(**values)
+
+
+def _value(table: Table, key: str, hint: Any) -> object:  # noqa: ANN401 - a type
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        section: type[Any] = hint
+        return _read(table.table(key), section)
+    inner = typing.get_args(hint)
+    if typing.get_origin(hint) is tuple and isinstance(inner[0], type) and dataclasses.is_dataclass(inner[0]):
+        entry_kind: type[Any] = inner[0]
+        return tuple(_read(entry, entry_kind) for entry in table.tables(key))
+    if hint == float | None:
+        return table.number(key) if table.take(key) is not None else None
+    return READERS[hint](table, key, "")
+
+
+def _overrides(top: Table) -> dict[str, Override]:
+    table = top.table("controls")
+    return {_check_id(table, control): _override(table.table(control)) for control in table.values}
+
+
+def _override(table: Table) -> Override:
+    numbers, lists = {}, {}
+    for key, value in table.values.items():
+        if isinstance(value, list):
+            lists[key] = table.texts(key)
+        else:
+            numbers[key] = table.number(key)
+            if not math.isfinite(numbers[key]):
+                raise table.complain(key, "a finite number")
+    return Override(numbers, lists)
+
+
+# What an earlier profile called otherwise: table -> (key, where it is now); an empty key is the whole table.
+MOVED: dict[str, tuple[tuple[str, str], ...]] = {
+    "declared": (
+        ("", "ID.metric is metric under [controls.ID], ACC-10.rpo_X is rpo_s of [[platform.services]]"),
+    ),
+}
+
+
+def _refuse_moved(top: Table) -> None:
+    """Refuse a profile from before the names moved, with where each key is now.
+
+    Raises:
+        ProfileError: names every key that moved, in one line.
+    """
+    moved = [
+        f"[{section}] {key}".rstrip() + f": {now}"
+        for section, keys in MOVED.items()
+        if isinstance(top.values.get(section), Mapping)
+        for key, now in keys
+        if not key or key in top.values[section]
+    ]
+    if moved:
+        raise top.error(
+            f"{top.where}: written for an earlier version: " + "; ".join(moved), "move these keys"
+        )
 
 
 def _waiver(table: Table) -> Waiver:

@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from assay.config.platform import Platform
 from assay.errors import ProbeError
+from assay.model import Override
 
 
 KINDS = ("lab", "staging", "production")
@@ -243,7 +245,8 @@ class Standin:
 class Profile:
     """One stack, as its TOML file says.
 
-    `file` is that file; `controls` is None where the scope is the whole catalogue.
+    `file` is that file, `digest` its SHA-256; `controls` is None where the scope is the whole catalogue.
+    `overrides` is what it sets for single controls, by id.
     """
 
     file: Path
@@ -268,7 +271,9 @@ class Profile:
     sops: SopsAccess = SopsAccess()
     sql: SqlAccess = SqlAccess()
     escrow: Escrow = Escrow()
-    declared: Mapping[str, float] = field(default_factory=dict)
+    platform: Platform = Platform()
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+    digest: str = ""
     waivers: tuple[Waiver, ...] = ()
     not_applicable: Mapping[str, str] = field(default_factory=dict)
     standins: tuple[Standin, ...] = ()
@@ -277,6 +282,15 @@ class Profile:
     def is_lab(self) -> bool:
         """Return True if things may be planted and broken here."""
         return self.kind == "lab"
+
+    def override(self, control: str) -> Override:
+        """Return what the profile sets for one control."""
+        return self.overrides.get(control, Override())
+
+    def rpo(self, service: str) -> float | None:
+        """Return a service's recovery point objective in seconds, None where none is declared."""
+        known = self.platform.service(service)
+        return known.rpo_s if known else None
 
     def need_text(self, dotted: str) -> str:
         """Return the profile's text at `section.key`, for example `api.url`.

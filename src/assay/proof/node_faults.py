@@ -57,7 +57,7 @@ def client_pinned_to_leader(plant: Plant, control: str) -> Iterator[Breach]:
     clear()
     try:
         with plant.talos_api.replaced(kubeconfig, pinned):
-            yield Breach("write_gap", "above", plant.profile.declared[f"{control}.write_gap"])
+            yield Breach("write_gap", "above", plant.profile.override(control).numbers["write_gap"])
     finally:
         clear()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.catalogue import Catalogue, SpecFinding, names
-from assay.model import Control
+from assay.model import Control, Limit
 from assay.proof.violation import planted_violations
 from assay.run.detection import read_detections
 
@@ -59,12 +59,22 @@ def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
+def _limit(limit: Limit) -> str:
+    known = "declared by the profile" if limit.value is None else f"{limit.value:g}"
+    fixed = ", by the specification" if limit.specified else ""
+    return (
+        f"{limit.metric}: {known} {limit.unit}{fixed}"
+        if limit.value is not None
+        else f"{limit.metric}: {known}, {limit.unit}"
+    )
+
+
 def _page(control: Control, catalogue: Catalogue, detections: Sequence[Mapping[str, Any]]) -> str:
     cases = sorted(
         f"{case.tier}: `{case.function}`" for case in catalogue.cases if case.control == control.id
     )
     tests = ", ".join(cases) or "none yet: NOT_CHECKED"
-    limits = [f"{limit.metric}: {limit.value:g} {limit.unit}" for limit in control.limits]
+    limits = [_limit(limit) for limit in control.limits]
     lists = [f"{key}: {', '.join(values) or 'nothing'}" for key, values in control.lists.items()]
     maps = [f"{key} {', '.join(values)}" for key, values in control.maps.items()]
     facts = {

@@ -189,7 +189,7 @@ class CasePlugin:
         """Begin the record, and tell Allure which case this is."""
         control, tier = _pair(item)
         item.stash[STARTED] = time.time()
-        item.stash[RECORD] = Record(self._control(control), self.session.needed().declared)
+        item.stash[RECORD] = Record(self._control(control), self.session.needed().override(control))
         allure.dynamic.parameter("case", item.nodeid)
         allure.dynamic.epic(control.split("-")[0])
         allure.dynamic.feature(control)

@@ -41,6 +41,7 @@ def stack_identity(profile: Profile, *, asked: bool) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "stack": profile.name,
         "stack_kind": profile.kind,
+        "profile": profile.digest,
         "cluster_uid": "",
         "authority": "",
         "version": "",

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from assay.catalogue import Catalogue, check_trios, load_catalogue
+from assay.catalogue import Catalogue, check_overrides, check_trios, load_catalogue
 from assay.config.profile import Profile
 from assay.errors import CatalogueError, GuardError, ProbeError, ProfileError
 from assay.model import Tier, Verdict
@@ -222,6 +222,7 @@ def start(wish: RunOptions) -> Session:
     profile = find_profile(wish.stack)
     _check_known(f"{profile.file.name} [scope]", profile.controls or (), catalogue)
     _check_known(f"{profile.file.name} [[not_applicable]]", tuple(profile.not_applicable), catalogue)
+    check_overrides(catalogue, profile.overrides)
     session = Session(
         wish, catalogue, profile, select(catalogue, profile, wish.tiers, wish.controls), run=run
     )

@@ -53,7 +53,7 @@ def judgement_of(
         expected=record.expected,
         offenders=tuple((one.ref, one.why) for one in record.found),
         numbers=tuple((one.metric, one.value, one.unit) for one in record.numbers),
-        limits=tuple((one.metric, one.value, one.unit) for one in control.limits),
+        limits=record.limits(),
         asked=tuple(record.asked),
         notes=dict(record.notes),
         standins=tuple(sorted(record.standins)),

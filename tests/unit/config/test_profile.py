@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from assay.config.loader import load_profile
 from assay.config.profile import Waiver
 from assay.errors import ProbeError, ProfileError
+from assay.model import Override
 
 
 STACK = '[stack]\nname = "x"\nkind = "lab"\n'
@@ -41,9 +42,14 @@ def load(folder: Path, text: str) -> object:
         pytest.param(STACK + "[kube]\nkubeconfig=3", "kubeconfig must be text", id="type"),
         pytest.param(STACK + "[scope]\ncontrols=[]", "at least one control", id="scope-empty"),
         pytest.param(STACK + '[scope]\ncontrols=["sec2"]', "'sec2' is no control id", id="scope-id"),
-        pytest.param(STACK + '[declared]\n"ACC-01.p"="9"', "ACC-01.p must be a number", id="declared-text"),
-        pytest.param(STACK + '[declared]\n"ACC-01.p"=nan', "finite", id="declared-nan"),
-        pytest.param(STACK + "[declared.ACC-01]\np=9", "with the quotes", id="declared-unquoted"),
+        pytest.param(STACK + '[controls."ACC-01"]\np="9"', "p must be a number", id="override-text"),
+        pytest.param(STACK + '[controls."ACC-01"]\np=nan', "finite", id="override-nan"),
+        pytest.param(STACK + '[controls."ACC"]\np=9', "'ACC' is no control id", id="override-id"),
+        pytest.param(STACK + '[declared]\n"ACC-01.p"=9', "metric under [controls.ID]", id="moved"),
+        pytest.param(STACK + "[platform]\ndeployr=[]", "did you mean deployer?", id="platform-key"),
+        pytest.param(STACK + '[[platform.services]]\nowns=["x"]', "name must be given", id="service-name"),
+        pytest.param(STACK + '[[platform.services]]\nname="x"\nrpo_s="1"', "a number", id="service-rpo"),
+        pytest.param(STACK + '[[platform.stateless]]\nmatch="x"', "reason must be given", id="no-reason"),
         pytest.param(STACK + WAIVER.format("2026-04-02"), "at most 90 days", id="waiver-long"),
         pytest.param(STACK + WAIVER.format('"2026-02-01"'), "a date such as", id="waiver-text"),
         pytest.param(
@@ -117,3 +123,46 @@ def test_any_tail_is_a_profile_or_one_line(tmp_path_factory: pytest.TempPathFact
         assert load_profile(path).name == "x"
     except ProfileError as problem:
         assert problem.remedy  # noqa: PT017 - either outcome is right
+
+
+PLATFORM = """
+[platform]
+deployer = ["argocd-controller"]
+
+[platform.pools]
+label = "pool"
+names = ["db"]
+taints = { db = "dedicated" }
+
+[platform.vault]
+config = "../vault"
+
+[[platform.services]]
+name = "db"
+owns = ["* data/*"]
+rpo_s = 60
+
+[[platform.stateless]]
+match = "Pod kube-system/*"
+reason = "caches"
+
+[controls."SEC-28"]
+scripts = ["run/*"]
+late = 3
+"""
+
+
+def test_the_platform_names_its_own_things(tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text(STACK + PLATFORM)
+    profile = load_profile(tmp_path / "s.toml")
+    platform = profile.platform
+    assert platform.owner("StatefulSet data/pg") == platform.service("db")
+    assert platform.owner("StatefulSet other/pg") is None
+    assert profile.rpo("db") == 60.0
+    assert profile.rpo("queue") is None
+    assert platform.stateless[0].covers("Pod kube-system/kube-proxy-x")
+    assert platform.namespaces.privileged == ("kube-system",)
+    assert platform.pools.taints == {"db": "dedicated"}
+    assert platform.vault.config == tmp_path / "../vault"
+    assert profile.override("SEC-28") == Override({"late": 3.0}, {"scripts": ("run/*",)})
+    assert profile.override("SEC-27") == Override()

@@ -150,7 +150,7 @@ def test_a_failure_is_red_exit_1_and_names_offender_and_remedy(pytester: pytest.
     [
         pytest.param(RAISES, "ERROR", "the API answers 403", id="probe"),
         pytest.param(EMPTY, "ERROR", "passed without a population: nothing was looked at", id="empty"),
-        pytest.param(UNDECLARED, "NOT_CHECKED", "no number is declared for NET-01.rpo", id="undeclared"),
+        pytest.param(UNDECLARED, "NOT_CHECKED", "no number is declared for rpo of NET-01", id="undeclared"),
     ],
 )
 def test_what_cannot_be_judged_is_exit_10(

@@ -123,24 +123,25 @@ class Budgets:
             if not (math.isfinite(value) and value > 0):
                 raise AssumptionError(
                     f"the budget to {name} is {value} s: nobody reacts in no time",
-                    f'declare "ACC-07.{name}" in the profile',
+                    f'set {name} under [controls."ACC-07"] in the profile',
                 )
 
     @classmethod
     def from_profile(cls, profile: Profile) -> Budgets:
-        """Return the budgets that `profile` declares as `ACC-07.detect` and `ACC-07.decide`.
+        """Return the budgets that `profile` declares for ACC-07 as `detect` and `decide`.
 
         Raises:
             UndeclaredError: one is missing.
             AssumptionError: one is not above 0.
         """
-        missing = [name for name in BUDGETS if f"ACC-07.{name}" not in profile.declared]
+        declared = profile.override("ACC-07").numbers
+        missing = [name for name in BUDGETS if name not in declared]
         if missing:
             raise UndeclaredError(
                 f"no time is declared to {' and to '.join(missing)}",
-                f'set "ACC-07.{missing[0]}" under [declared] in the profile',
+                f'set {missing[0]} under [controls."ACC-07"] in the profile',
             )
-        return cls(*(profile.declared[f"ACC-07.{name}"] for name in BUDGETS))
+        return cls(*(declared[name] for name in BUDGETS))
 
 
 class Stopwatch:

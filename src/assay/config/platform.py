@@ -1,0 +1,257 @@
+"""What a platform calls its own things: the profile's `[platform]`, declared once for every control.
+
+A policy says what must hold; the names that it holds for are these. A default is the name that Kubernetes
+itself fixes, or nothing.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+SYSTEM = ("kube-system",)
+LEASES = ("kube-node-lease", "kube-public")
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """What a control does not count, and why: `match` is a glob over `Kind namespace/name`."""
+
+    match: str
+    reason: str
+
+    def covers(self, ref: str) -> bool:
+        """Return whether the thing called `ref` is exempt."""
+        return fnmatch.fnmatchcase(ref, self.match)
+
+
+@dataclass(frozen=True, slots=True)
+class Namespaces:
+    """Namespaces that a control treats otherwise than the rest, as globs.
+
+    Attributes:
+        privileged: may run privileged pods (NODE-04).
+        baseline: need no more than Pod Security's baseline; all others are restricted (NODE-04).
+        unsigned: outside signature admission, as the gate's own and those without pods (ACC-05, SEC-02).
+        uncritical: services that need no Guaranteed quality of service (PERF-07).
+        unsized: workloads without requests and limits are accepted (PERF-08).
+        everywhere: pods of the platform itself may run in every pool (ARCH-03).
+    """
+
+    privileged: tuple[str, ...] = SYSTEM
+    baseline: tuple[str, ...] = LEASES
+    unsigned: tuple[str, ...] = (*SYSTEM, *LEASES)
+    uncritical: tuple[str, ...] = SYSTEM
+    unsized: tuple[str, ...] = SYSTEM
+    everywhere: tuple[str, ...] = SYSTEM
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """The pools that workers are divided into (ARCH-03).
+
+    Attributes:
+        label: the node label whose value is the pool's name.
+        control_label: the node label of control planes, as the kubelet sets it.
+        names: every pool.
+        taints: pool -> key of the taint that keeps other pods out; a pool without one takes everything.
+    """
+
+    label: str = ""
+    control_label: str = "node-role.kubernetes.io/control-plane"
+    names: tuple[str, ...] = ()
+    taints: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One stateful service: what of the cluster is its state, where its backups lie, how old they may be.
+
+    Attributes:
+        name: as records and drills call it; `etcd` is the cluster's own.
+        owns: globs over `Kind namespace/name`: StatefulSets, claims, volumes, pods that hold its state.
+        bucket: the bucket of its backups; default: the one of this name under `[s3] buckets`.
+        prefix: where in the bucket they begin.
+        rpo_s: recovery point objective, seconds; without it the service's age is NOT_CHECKED.
+    """
+
+    name: str
+    owns: tuple[str, ...] = ()
+    bucket: str = ""
+    prefix: str = ""
+    rpo_s: float | None = None
+
+    def holds(self, ref: str) -> bool:
+        """Return whether the thing called `ref` is this service's state."""
+        return any(fnmatch.fnmatchcase(ref, glob) for glob in self.owns)
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerSecret:
+    """Secrets that a controller makes for itself, neither Vault's nor SOPS' (ACC-04).
+
+    `match` is a glob over `namespace/name`, `type` the Secret's type, `writer` its only field manager.
+    """
+
+    match: str
+    type: str
+    writer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSecret:
+    """A secret of machine configurations that is neither Vault's nor SOPS' (ACC-04).
+
+    `machine` is a glob over node names, `path` one over paths of the configuration without list indices.
+    """
+
+    machine: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecretElsewhere:
+    """A Secret that manifests name and neither Vault nor SOPS has (ACC-04): its name, a glob."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """Annotations by which the platform's own objects say something of themselves.
+
+    Attributes:
+        backup_of: on a CronJob: the service that it backs up.
+        state: on a pod: it holds state.
+        sensitive: on a ConfigMap: every value of it is sensitive.
+        calls_api: on a pod: it calls the Kubernetes API, and why.
+    """
+
+    backup_of: str = "assay.dev/backup-of"
+    state: str = "assay.dev/state"
+    sensitive: str = "assay.dev/sensitive"
+    calls_api: str = "assay.dev/calls-api"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who may administer the cluster (IAM-10).
+
+    Attributes:
+        prefix: what the API servers put before user and groups of an identity token; default: read from them.
+        administrators: grants that equal administrator and are meant to be, `binding -> subject`.
+    """
+
+    prefix: str = ""
+    administrators: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VaultLayout:
+    """How Vault is laid out (SEC-25).
+
+    Attributes:
+        config: the folder with `policies/*.hcl` and `roles/*.json` as Git declares them.
+        auth_mount: where the Kubernetes auth method is mounted.
+        granted: rights beyond reading one path, `policy path: capabilities`.
+        unbound: policies that no role may carry, beside `root`.
+    """
+
+    config: Path | None = None
+    auth_mount: str = "kubernetes"
+    granted: tuple[str, ...] = ()
+    unbound: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What follows a rotation, and how it is tried (SEC-26).
+
+    Attributes:
+        canary_path: a login at the source that may do nothing, as a path below the KV mount.
+        canary_secret: `namespace/name` of the Secret made of it.
+        reloaders: controllers that restart a workload when its Secret changes, `Kind namespace/name`.
+        exemptions: Secrets and pods that need not follow by themselves.
+    """
+
+    canary_path: str = ""
+    canary_secret: str = ""
+    reloaders: tuple[str, ...] = ()
+    exemptions: tuple[Exemption, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAdditions:
+    """What runs on the nodes beyond Talos itself (NODE-02, NODE-03).
+
+    Attributes:
+        services: machine services by name, for example `ext-tailscale`.
+        extensions: system extensions by name, for example `iscsi-tools`.
+        mounts: globs over mount points that the kubelet may write to, for example `/var/mnt/*`.
+        files: globs over files that the machine configuration may write.
+    """
+
+    services: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Everything that a platform names for itself.
+
+    Attributes:
+        deployer: field managers that apply what lies in Git, for example `argocd-controller`.
+        namespaces: see Namespaces.
+        pools: see Pools.
+        services: the stateful services; the first that holds a thing owns it.
+        stateless: what looks like state and holds none that must come back.
+        controller_secrets: see ControllerSecret.
+        machine_secrets: see MachineSecret.
+        secrets_elsewhere: see SecretElsewhere.
+        sensitive_configmaps: globs over `namespace/name` of ConfigMaps whose every value is sensitive.
+        annotations: see Annotations.
+        api_clients: service accounts whose pods call the Kubernetes API, `namespace/name`, as globs.
+        identity: see Identity.
+        vault: see VaultLayout.
+        rotation: see Rotation.
+        nodes: see NodeAdditions.
+        scripts: globs over scripts and pipelines of the repositories, beside the usual ones (SEC-28).
+    """
+
+    deployer: tuple[str, ...] = ()
+    namespaces: Namespaces = Namespaces()
+    pools: Pools = Pools()
+    services: tuple[Service, ...] = ()
+    stateless: tuple[Exemption, ...] = ()
+    controller_secrets: tuple[ControllerSecret, ...] = ()
+    machine_secrets: tuple[MachineSecret, ...] = ()
+    secrets_elsewhere: tuple[SecretElsewhere, ...] = ()
+    sensitive_configmaps: tuple[str, ...] = ()
+    annotations: Annotations = Annotations()
+    api_clients: tuple[str, ...] = ()
+    identity: Identity = Identity()
+    vault: VaultLayout = VaultLayout()
+    rotation: Rotation = Rotation()
+    nodes: NodeAdditions = NodeAdditions()
+    scripts: tuple[str, ...] = ()
+
+    def service(self, name: str) -> Service | None:
+        """Return the stateful service called `name`, None where the profile declares none."""
+        return next((one for one in self.services if one.name == name), None)
+
+    def owner(self, ref: str) -> Service | None:
+        """Return the service whose state the thing called `ref` is, None where it belongs to none."""
+        return next((one for one in self.services if one.holds(ref)), None)
+
+
+def covered(name: str, globs: tuple[str, ...]) -> bool:
+    """Return whether one of `globs` matches `name`."""
+    return any(fnmatch.fnmatchcase(name, glob) for glob in globs)
