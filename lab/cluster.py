@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from lab import machineconfig
-from lab.layout import NODES, Node, controls, workers
+from lab.layout import NAME, NODES, STATE, Node, controls, workers
 
 
 KUBECONFIG = machineconfig.CONFIG / "kubeconfig"
@@ -38,14 +38,14 @@ def _waiting(seconds: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
     )
 
 
-def run(argv: list[str], timeout: int = 30) -> str:
-    """Return what a command prints.
+def run(argv: list[str], timeout: int = 30, text: str = "") -> str:
+    """Return what a command prints when it is given `text` on standard input.
 
     Raises:
         NotYetError: it failed or took too long.
     """
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as late:
         raise NotYetError(f"{argv[0]}: no answer in {timeout} s") from late
     if done.returncode:
@@ -169,3 +169,15 @@ def _reached(node: Node, address: str, seconds: int) -> None:
 def uid(binaries: Path) -> str:
     """Return the UID of the kube-system namespace: the identity of the cluster."""
     return kubectl(binaries, "get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}").strip()
+
+
+def mark(binaries: Path) -> None:
+    """Mark the cluster as a lab: without ConfigMap kube-system/assay-lab the suite plants nothing."""
+    document = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "assay-lab", "namespace": "kube-system"},
+        "data": {"instance": NAME, "state": str(STATE)},
+    }
+    argv = [str(binaries / "kubectl"), "--kubeconfig", str(KUBECONFIG), "apply", "--server-side"]
+    run([*argv, "--force-conflicts", "--field-manager=assay-lab", "-f", "-"], text=json.dumps(document))

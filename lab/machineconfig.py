@@ -61,6 +61,7 @@ def lab_patch() -> dict[str, Any]:
                         "nodefs.inodesFree": "1%",
                     },
                     "imageGCHighThresholdPercent": 100,
+                    "containerLogMaxSize": "50Mi",  # Vault's audit entries must outlast a run of the suite
                 },
             },
             "registries": {"mirrors": dict.fromkeys(("registry.k8s.io", "ghcr.io", REGISTRY), mirror)},

@@ -17,6 +17,7 @@ from lab import (
     build,
     cluster,
     images,
+    logs,
     machineconfig,
     network,
     nodes,
@@ -119,6 +120,7 @@ class Up:
             *(self._step(part) for part in self.parts),
             Step("three etcd voters", 90, lambda: cluster.voters(b)),
             Step("talosctl health", 30, lambda: cluster.healthy(b)),
+            Step("mark of the lab, list of its logs", 1, self._marked),
             Step("stack profile", 1, lambda: profile.write(b, self.samples, self._rollout())),
         ]
 
@@ -138,6 +140,10 @@ class Up:
         self._do(Step("namespaces, kinds, secrets", 5, lambda: self._prepared(rollout)))
         self._do(self._step(part))
         self._do(Step("stack profile", 1, lambda: profile.write(self.binaries, self.samples, rollout)))
+
+    def _marked(self) -> None:
+        cluster.mark(self.binaries)
+        logs.write()
 
     def _prepared(self, rollout: Rollout) -> None:
         rollout.admission(self.samples)

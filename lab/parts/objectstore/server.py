@@ -69,6 +69,7 @@ osd op num threads per shard = 1
 keyring = {folder}/rgw.keyring
 rgw frontends = beast ssl_endpoint={host}:{port} {tls}
 rgw thread pool size = 32
+debug rgw = 1/1
 rgw enable usage log = false
 rgw enable gc threads = true
 rgw lc debug interval = -1
