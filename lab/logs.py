@@ -19,7 +19,7 @@ from lab.parts.vault.server import MEMBERS
 PATH = STATE / "logs.json"
 FORMATS = {
     "apiserver_audit": "JSON lines, audit.k8s.io/v1 Event; stage ResponseComplete has the response code",
-    "vault_audit": "CRI log lines (time, stream, F, text); text on stdout is an audit entry, JSON; may be .gz",
+    "vault_audit": "CRI log lines (time, stream, F, text); stdout has audit entries, JSON; may be .gz",
     "object_store_access": 'lines with ` beast: `: client - user [time] "METHOD /bucket/key HTTP/1.1" status',
     "talos_api": "lines with `[/package.Service/Method]`, the outcome and the caller's talos-role=; apid.log "
     "has calls as received and forwarded, machined.log as carried out",
