@@ -20,7 +20,7 @@ SOURCE = ROOT / "src" / "assay"
 ROWS = (
     ("errors",),
     ("model",),
-    ("config", "formats"),
+    ("config", "formats", "polling"),
     ("catalogue", "secretscan"),
     ("load", "probes"),
     ("backups", "origins"),

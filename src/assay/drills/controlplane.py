@@ -6,13 +6,12 @@ Every one of its nodes is lost once, the etcd leader's first, under acknowledged
 from __future__ import annotations
 
 import secrets
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assay.drills.drivers import NODE
-from assay.drills.engine.clock import await_true, now, seen
+from assay.drills.engine.clock import await_true, now, time_when
 from assay.drills.engine.engine import Engine, armed, guard_kind
 from assay.drills.engine.journal import folder_of
 from assay.drills.engine.session_cache import cached_per_session
@@ -20,6 +19,7 @@ from assay.drills.faults.quorum import Quorum
 from assay.drills.workload.ledger import OperationLog
 from assay.drills.workload.namespace import DrillNamespace
 from assay.drills.workload.verdict import Anomaly, LossKind, check_history
+from assay.polling import poll
 from assay.probes.talos.facts import Machine
 
 
@@ -116,24 +116,24 @@ class Drill:
             self._must_be_gone(node)
             self._hold(ledger, killed)
             returned = now()
-        rejoined = seen(self._quorum.holds, REJOIN)
-        seen(self._scene.apiservers_ready, REJOIN)
+        rejoined = time_when(self._quorum.holds, REJOIN)
+        poll(self._scene.apiservers_ready, REJOIN)
         resumed = now()
-        seen(lambda: ledger.acked_since(resumed) >= RECOVERED, HOPELESS)
+        poll(lambda: ledger.acked_since(resumed) >= RECOVERED, HOPELESS)
         return LossKind(node.name, leader, killed, returned, rejoined)
 
     def _hold(self, ledger: OperationLog, killed: float) -> None:
-        while now() - killed < LONGEST_HOLD:
-            time.sleep(1.0)
-            if now() - killed > HOLD and ledger.acked_since(killed + HOLD / 2) >= RECOVERED:
-                return
+        def written_on() -> bool:
+            return now() - killed > HOLD and ledger.acked_since(killed + HOLD / 2) >= RECOVERED
+
+        poll(written_on, LONGEST_HOLD - (now() - killed), every_s=1.0)
 
     def _must_be_gone(self, node: Machine) -> None:
         await_true(lambda: not self._quorum.answers(node), f"{node.ref} going away", 20)
 
     def _await_quorum(self, when: str) -> frozenset[int]:
-        await_true(self._quorum.holds, f"three agreeing etcd voters {when}", REJOIN, every=1.0)
+        await_true(self._quorum.holds, f"three agreeing etcd voters {when}", REJOIN, every_s=1.0)
         return self._quorum.voters()
 
     def _await_apiservers(self) -> None:
-        await_true(self._scene.apiservers_ready, "every API server ready", REJOIN, every=1.0)
+        await_true(self._scene.apiservers_ready, "every API server ready", REJOIN, every_s=1.0)

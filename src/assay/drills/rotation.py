@@ -10,14 +10,14 @@ import base64
 import binascii
 import math
 import secrets
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assay.drills.engine.clock import now, seen
+from assay.drills.engine.clock import now
 from assay.drills.engine.engine import guard_kind
 from assay.errors import AssumptionError, ProbeError
 from assay.model import Attempt
+from assay.polling import poll
 from assay.probes.kube.client import Kube
 from assay.probes.kube.paths import one
 from assay.probes.postgres import Postgres
@@ -27,7 +27,7 @@ from assay.writers.vault import VaultWriter
 if TYPE_CHECKING:
     from assay.config.profile import Profile
 
-EVERY = 2.0
+LOOK_PERIOD_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class RotationDrill:
         def in_use() -> bool:
             return self._password(secret) == before and self._sql.login(user, before).admitted
 
-        if seen(in_use, within, EVERY) is None:
+        if not poll(in_use, within, LOOK_PERIOD_S):
             said = f"{path}: its password is not in use before the rotation, nor came to be in {within:.0f} s"
             raise AssumptionError(said, "mend the login first")
         body = {"options": {"cas": version}, "data": {**entry, "password": after}}
@@ -123,16 +123,20 @@ class RotationDrill:
     def _watched(self, user: str, before: str, after: str, secret: str, within: float) -> RotationResult:
         begun, times = now(), dict[str, float]()
         new = old = Attempt(f"Login {user}", admitted=False, reason="no try ended in time")
-        while len(times) < 3:
+
+        def decided() -> bool:
+            nonlocal new, old
             held = self._password(secret)
             tries = self._sql.login(user, after), self._sql.login(user, before)
             moment = now() - begun
             if moment > within:
-                break
+                return True
             new, old = tries
             states = {"delivered": held == after, "used": new.admitted, "dead": not old.admitted}
-            times = {what: moment for what, holds in states.items() if holds} | times
-            time.sleep(EVERY)
+            times.update({what: moment for what, holds in states.items() if holds} | times)
+            return len(times) == len(states)
+
+        poll(decided, within, LOOK_PERIOD_S)
         return RotationResult(times.get("delivered"), times.get("used"), times.get("dead"), new, old)
 
     def _password(self, secret: str) -> str:

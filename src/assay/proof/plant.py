@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from assay.config.profile import Paths, Profile
 from assay.errors import GuardError
 from assay.model import Breach, Named
+from assay.polling import poll
 from assay.proof.source_trees import PlantedTrees
 
 
@@ -32,6 +32,7 @@ Manifest = dict[str, Any]
 LABEL = "assay.dev/planted"
 UNDO = "assay.dev/undo"
 NAMESPACE = "assay-planted"
+LOOK_PERIOD_S = 0.3
 OPT_IN = {"policy.sigstore.dev/include": "true"}
 RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
@@ -290,17 +291,17 @@ class Plant:
         Raises:
             GuardError: it did not in `within` seconds.
         """
-        end = time.monotonic() + within
-        while True:
+
+        def observed() -> Manifest | None:
             found = self.kube.get(api_version, kind, namespace, name)
-            if found is not None and ready(found):
-                return found
-            if time.monotonic() > end:
-                raise GuardError(
-                    f"{_name(kind, namespace, name)} was planted but not observed in {within:.0f} s",
-                    "nothing was proved",
-                )
-            time.sleep(0.3)
+            return found if found is not None and ready(found) else None
+
+        if (found := poll(observed, within, LOOK_PERIOD_S)) is not None:
+            return found
+        raise GuardError(
+            f"{_name(kind, namespace, name)} was planted but not observed in {within:.0f} s",
+            "nothing was proved",
+        )
 
     def await_true(self, holds: Callable[[], bool], what: str, within: float = 90) -> None:
         """Return once `holds()`; it may ask anything of the platform.
@@ -308,11 +309,8 @@ class Plant:
         Raises:
             GuardError: `what` was not observed in `within` seconds.
         """
-        end = time.monotonic() + within
-        while not holds():
-            if time.monotonic() > end:
-                raise GuardError(f"{what}: not observed in {within:.0f} s", "nothing was proved")
-            time.sleep(0.3)
+        if not poll(holds, within, LOOK_PERIOD_S):
+            raise GuardError(f"{what}: not observed in {within:.0f} s", "nothing was proved")
 
     def _delete(self, api_version: str, kind: str, namespace: str, name: str, within: float = 90) -> None:
         self.kube.delete(api_version, kind, namespace, name)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import fcntl
 import tempfile
-import time
 from pathlib import Path
 
 from assay.config.profile import Profile
 from assay.errors import GuardError
+from assay.polling import poll
 
 
 class StackLock:
@@ -48,13 +48,11 @@ class StackLock:
         self._file.close()
 
     def _take(self, how: int, within: float) -> bool:
-        end = time.monotonic() + within
-        while True:
+        def taken() -> bool:
             try:
                 fcntl.flock(self._file, how | fcntl.LOCK_NB)
             except BlockingIOError:
-                if time.monotonic() >= end:
-                    return False
-                time.sleep(0.5)
-            else:
-                return True
+                return False
+            return True
+
+        return poll(taken, within)

@@ -5,12 +5,12 @@ Objects of any kind made, changed and deleted, each call one request.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from assay.errors import GuardError, ProbeError
+from assay.polling import poll
 from assay.probes.kube.client import Kube
 from assay.probes.kube.discovery import api_resources
 from assay.probes.kube.paths import collection_of, one
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Manifest = dict[str, Any]
-PATIENCE = 60.0
-PAUSE = 0.25
+OBSERVED_TIMEOUT_S = 60.0
+LOOK_PERIOD_S = 0.25
 NEEDED = frozenset({"list", "delete", "patch"})
 DELETE_NOW = {
     "kind": "DeleteOptions",
@@ -33,19 +33,15 @@ DELETE_NOW = {
 }
 
 
-def wait(what: str, observed: Callable[[], T | None], patience: float = PATIENCE) -> T:
+def wait(what: str, observed: Callable[[], T | None], timeout_s: float = OBSERVED_TIMEOUT_S) -> T:
     """Return the first true thing that `observed` returns.
 
     Raises:
-        ProbeError: nothing true within `patience` seconds.
+        ProbeError: nothing true in `timeout_s` seconds.
     """
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
-        seen = observed()
-        if seen:
-            return seen
-        time.sleep(PAUSE)
-    raise ProbeError(f"{what}: not seen within {patience:.0f} s", "look at the object and its events")
+    if found := poll(observed, timeout_s, LOOK_PERIOD_S):
+        return found
+    raise ProbeError(f"{what}: not observed in {timeout_s:.0f} s", "look at the object and its events")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +97,15 @@ class KubeWriter:
             self.wire.need(answer, "DELETE", path)
 
     def gone(
-        self, api_version: str, kind: str, namespace: str, name: str, patience: float = PATIENCE
+        self, api_version: str, kind: str, namespace: str, name: str, timeout_s: float = OBSERVED_TIMEOUT_S
     ) -> None:
         """Delete one object and return when it is gone.
 
         Raises:
-            ProbeError: it is still there after `patience` seconds.
+            ProbeError: it is still there after `timeout_s` seconds.
         """
         self.delete(api_version, kind, namespace, name)
-        wait(f"{kind} {name} gone", lambda: self.get(api_version, kind, namespace, name) is None, patience)
+        wait(f"{kind} {name} gone", lambda: self.get(api_version, kind, namespace, name) is None, timeout_s)
 
     def try_create(self, manifest: Mapping[str, Any]) -> ApiAnswer:
         """Return the answer to a creation as a dry run: nothing is stored."""

@@ -9,13 +9,13 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import GuardError, ProbeError
+from assay.polling import poll
 from assay.probes.net import tls
 from assay.probes.talos.facts import Machine
 from assay.probes.talos.read import Talos
@@ -184,11 +184,8 @@ class TalosWriter:
             note.unlink()
 
     def _await(self, holds: Callable[[], bool], what: str, within: float = 30) -> None:
-        end = time.monotonic() + within
-        while not holds():
-            if time.monotonic() > end:
-                raise ProbeError(f"{what}: not seen in {within:.0f} s", "nothing was proved")
-            time.sleep(0.3)
+        if not poll(holds, within, every_s=0.3):
+            raise ProbeError(f"{what}: not observed in {within:.0f} s", "nothing was proved")
 
 
 def _write_durably(path: Path, text: str) -> None:

@@ -193,7 +193,7 @@ def drill(platform: Platform) -> RotationDrill:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rotation, "EVERY", 0.001)
+    monkeypatch.setattr(rotation, "LOOK_PERIOD_S", 0.001)
 
 
 @pytest.mark.parametrize(("asleep", "seen"), [

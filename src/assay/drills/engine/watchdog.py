@@ -11,16 +11,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import psutil
 
-from assay.drills.engine.clock import now
 from assay.drills.engine.journal import path_of
 from assay.errors import GuardError
+from assay.polling import poll
 
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 LIMIT = 1800.0
 GRACE = 420.0
-EVERY = 0.5
+WATCH_PERIOD_S = 0.5
 
 
 @contextmanager
@@ -68,17 +67,17 @@ def after(holder: str, limit: float) -> None:
         limit: seconds.
     """
     number, _, born = holder.partition(":")
-    end = now() + limit
-    while _lives(int(number), float(born)) and now() < end:
-        time.sleep(EVERY)
-    for deed in (signal.SIGTERM, signal.SIGKILL):
-        if not _lives(int(number), float(born)):
-            return
+
+    def ended() -> bool:
+        return not _lives(int(number), float(born))
+
+    if poll(ended, limit, WATCH_PERIOD_S):
+        return
+    for ending in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
-            os.kill(int(number), deed)
-        end = now() + GRACE
-        while _lives(int(number), float(born)) and now() < end:
-            time.sleep(EVERY)
+            os.kill(int(number), ending)
+        if poll(ended, GRACE, WATCH_PERIOD_S):
+            return
 
 
 def _lives(number: int, born: float) -> bool:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from assay.drills.engine.clock import now, seen
+from assay.drills.engine.clock import now
 from assay.drills.faults.launcher import Launcher
 from assay.drills.faults.quorum import Quorum
 from assay.errors import GuardError
+from assay.polling import poll
 
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Disks:
         self._each("lose-disk", target)
         moment = now()
         lost = [one for one in self._quorum.machines if one.name in target.split(",")]
-        if seen(lambda: not any(map(self._quorum.answers, lost)), GONE, every=0.2) is None:
+        if not poll(lambda: not any(map(self._quorum.answers, lost)), GONE, every_s=0.2):
             raise GuardError("a node answers without its disk", "look at the launcher")
         return moment
 
@@ -71,7 +72,7 @@ class Disks:
 
     def is_undone(self, target: str) -> bool:
         """Return whether etcd has its quorum, after waiting for as long as that may take."""
-        if seen(self._quorum.holds, PATIENCE, every=2.0) is None:
+        if not poll(self._quorum.holds, PATIENCE, every_s=2.0):
             return False
         self._each("forget-disk", target)
         return True

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assay.drills.engine.clock import now, seen
+from assay.drills.engine.clock import now
 from assay.drills.faults.launcher import Launcher
 from assay.drills.faults.quorum import Quorum
+from assay.polling import poll
 
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Nodes:
             ProbeError: it is no control plane of the profile.
         """
         node = self._quorum.machine(target)
-        return seen(lambda: self._quorum.answers(node), PATIENCE) is not None
+        return poll(lambda: self._quorum.answers(node), PATIENCE)
 
     def by_hand(self, target: str) -> str:
         """Return the launcher's command that starts the node."""

@@ -92,7 +92,7 @@ class ScratchNamespaces:
             reply = self._wire.ask("DELETE", one)
             if reply.status not in ABSENT:
                 self._wire.need(reply, "DELETE", one)
-        await_true(lambda: self.is_undone(target), f"Namespace {place.space} gone", GONE, every=1.0)
+        await_true(lambda: self.is_undone(target), f"Namespace {place.space} gone", GONE, every_s=1.0)
         if place.ledger:
             self._forget(place.ledger)
 

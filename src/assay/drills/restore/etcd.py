@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from assay.backups.points import Points
 from assay.drills.drivers import DISKS
-from assay.drills.engine.clock import await_true, now
+from assay.drills.engine.clock import answer_of, await_true, now
 from assay.drills.engine.engine import armed, guard_kind
 from assay.drills.engine.journal import folder_of
 from assay.drills.engine.session_cache import cached_per_session
@@ -34,7 +34,7 @@ from assay.drills.workload.backup import backed_up
 from assay.drills.workload.ledger import OperationLog
 from assay.drills.workload.namespace import DrillNamespace, space
 from assay.drills.workload.verdict import OK
-from assay.errors import AssumptionError, ProbeError
+from assay.errors import AssumptionError
 from assay.model import Offender
 from assay.probes.kube.client import Kube
 from assay.probes.runbook.reader import Runbook
@@ -56,6 +56,7 @@ GATES = (
 JOB = ("backups", "etcd-snapshot")
 ROWS_BEFORE, ROWS_AFTER = 30, 12
 PREPARING, VOTERS, ANSWER = 240.0, 420.0, 300.0
+RECOVERED_READ_TIMEOUT_S = 60.0
 NOTHING_TO_WIPE = "is not located"
 STATIC = ("kube-system",)
 
@@ -127,12 +128,12 @@ class EtcdRestore:
             gates = self._gates()
             with engine.acting(DISKS, self._target) as fault:
                 result = self._restored(run, ledger, fault, point, gates, canary)
-            await_true(self._scene.apiservers_ready, "every API server ready again", 300, every=1.0)
+            await_true(self._scene.apiservers_ready, "every API server ready again", 300, every_s=1.0)
         return result
 
     def _preflight(self) -> None:
-        await_true(self._quorum.holds, "three agreeing etcd voters before the drill", 300, every=1.0)
-        await_true(self._scene.apiservers_ready, "every API server ready", 300, every=1.0)
+        await_true(self._quorum.holds, "three agreeing etcd voters before the drill", 300, every_s=1.0)
+        await_true(self._scene.apiservers_ready, "every API server ready", 300, every_s=1.0)
 
     def _backup(self, run: str) -> float:
         """Take a backup by the declared job, and return the time it was begun once its snapshot verified."""
@@ -241,34 +242,15 @@ class EtcdRestore:
 
     def _answer(self, gates: Mapping[str, str], canary: str, run: str) -> tuple[float, list[Offender]]:
         """Wait for the first answer of the API and compare the gate and the Secret with what was there."""
-        seen: dict[str, str] = {}
-
-        def answers() -> bool:
-            try:
-                seen.update(self._gates())
-            except ProbeError:
-                return False
-            return True
-
-        await_true(answers, "an answer of the API", ANSWER)
+        seen = answer_of(self._gates, ANSWER)
         moment = time.time()
         wrong = [
             Offender(name, "the gate came back without it") for name in gates if seen.get(name) != gates[name]
         ]
-        if self._until(lambda: self._canary_now(run)) != canary:
+        if answer_of(lambda: self._canary_now(run), RECOVERED_READ_TIMEOUT_S) != canary:
             wrong.append(Offender(f"Secret {space(run)}/canary", "its value is another"))
-        await_true(self._scene.apiservers_ready, "every API server ready", ANSWER, every=1.0)
+        await_true(self._scene.apiservers_ready, "every API server ready", ANSWER, every_s=1.0)
         return moment, wrong
-
-    def _until(self, read: Callable[[], T], within: float = 60) -> T:
-        end = now() + within
-        while True:
-            try:
-                return read()
-            except ProbeError:
-                if now() > end:
-                    raise
-                time.sleep(1.0)
 
     def _early(self, fault: float, gated: float) -> list[Offender]:
         """Return the pods of workloads that were created after the fault, before the gate was seen.
@@ -277,7 +259,7 @@ class EtcdRestore:
         """
         early = [
             item["metadata"]
-            for item in self._until(lambda: self._kube.objects("Pod", version="v1"))
+            for item in answer_of(lambda: self._kube.objects("Pod", version="v1"), RECOVERED_READ_TIMEOUT_S)
             if started_within(item, fault, gated - 1) and created(item) > fault
         ]
         return [

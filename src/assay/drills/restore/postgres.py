@@ -11,7 +11,6 @@ import datetime as dt
 import json
 import os
 import secrets
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from assay.drills.workload.verdict import INFO, OK, Op
 from assay.errors import AssumptionError, ProbeError
 from assay.formats.tools import run_tool
 from assay.model import Offender
+from assay.polling import poll
 from assay.probes.net.http import Http
 from assay.probes.postgres import Postgres
 
@@ -147,14 +147,11 @@ class PostgresRestore(SideBySideRestore):
         Raises:
             AssumptionError: the archive is stuck.
         """
-        end = now() + ARCHIVED
-        while self._sql.archiver().last[:24] < name:
-            if now() > end:
-                raise AssumptionError(
-                    f"{name} of PostgreSQL's log is not archived after {ARCHIVED:.0f} s",
-                    "look at archive_command and the object storage",
-                )
-            time.sleep(1.0)
+        if not poll(lambda: self._sql.archiver().last[:24] >= name, ARCHIVED, every_s=1.0):
+            raise AssumptionError(
+                f"{name} of PostgreSQL's log is not archived after {ARCHIVED:.0f} s",
+                "look at archive_command and the object storage",
+            )
 
     # the restores ---------------------------------------------------------------------------------
 

@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.backups.retention import Base, bases
-from assay.drills.engine.clock import now
 from assay.drills.engine.engine import Engine
 from assay.drills.engine.session_cache import cached_per_session
 from assay.drills.restore import postgres_evidence as evidence
@@ -30,6 +28,7 @@ from assay.drills.restore.result import MEASURED, Result, Stopwatch
 from assay.drills.workload.verdict import OK
 from assay.formats.parsing import parsing
 from assay.model import Offender
+from assay.polling import poll
 from assay.probes.s3.client import S3
 
 
@@ -162,11 +161,14 @@ class OldestPostgresRestore(PostgresRestore):
     def _unknown(self, number: int) -> list[Offender]:
         """Have the application look up an order that is younger than the point: it must find none."""
         service = f"/api/v1/namespaces/{self.place.space}/services/public-api:http/proxy"
-        end = now() + SHOWN
-        while (answer := self._kube.wire.ask("GET", f"{service}{PATH}/{number}")).status == 503:
-            if now() > end:
-                break
-            time.sleep(1.0)
+        answer = self._kube.wire.ask("GET", f"{service}{PATH}/{number}")
+
+        def decided() -> bool:
+            nonlocal answer
+            answer = self._kube.wire.ask("GET", f"{service}{PATH}/{number}")
+            return answer.status != 503
+
+        poll(decided, SHOWN, every_s=1.0)
         if answer.status == 404 and UNKNOWN in answer.reason:
             return []
         return [Offender(self.place.ref, f"the application does not look orders up: {answer.status}")]

@@ -7,20 +7,19 @@ placeholders filled. What a step has to wait for, it is asked again until it is 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from assay.drills.engine.clock import now
 from assay.drills.restore.sandbox import Sandbox
 from assay.errors import AssayError
+from assay.polling import poll
 from assay.probes.runbook.reader import PLACEHOLDER, Command
 from assay.secretscan.suspect import repeated
 
 
-EVERY = 1.0
-LONGEST = 400
+ASK_PERIOD_S = 1.0
+REASON_MAX_CHARS = 400
 
 
 class StepError(AssayError):
@@ -28,7 +27,7 @@ class StepError(AssayError):
 
     def __init__(self, ref: str, why: str) -> None:
         """Name the line, and say why; what a tool printed is in it only if it looks like no secret."""
-        self.ref, self.why = ref, repeated(why, LONGEST)
+        self.ref, self.why = ref, repeated(why, REASON_MAX_CHARS)
         super().__init__(f"{ref}: {self.why}", "mend the runbook or what it rests on")
 
 
@@ -121,20 +120,22 @@ class Procedure:
         return self.secret if tool == "rclone" else {}
 
     def _awaited(self, command: Command, wait: Wait) -> str:
-        begin, why = now(), ""
-        while now() - begin < wait.within:
+        shown, why = "", ""
+
+        def shows_it() -> bool:
+            nonlocal shown, why
             try:
                 shown = self._once(command)
-                if wait.shown(shown):
-                    return shown
-                if lost := wait.hopeless(shown):
-                    raise HopelessError(command.ref, lost)
-                why = "it does not show what it must"
-            except HopelessError:
-                raise
             except StepError as failed:
                 why = failed.why
-            time.sleep(EVERY)
+                return False
+            if not wait.shown(shown) and (lost := wait.hopeless(shown)):
+                raise HopelessError(command.ref, lost)
+            why = "it does not show what it must"
+            return wait.shown(shown)
+
+        if poll(shows_it, wait.within, ASK_PERIOD_S):
+            return shown
         raise StepError(command.ref, f"not in {wait.within:.0f} s: {why}")
 
 

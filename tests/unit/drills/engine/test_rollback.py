@@ -129,7 +129,7 @@ def test_status_shows_the_stage_and_the_next_command(
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at the drill's process often."""
-    monkeypatch.setattr(watchdog, "EVERY", 0.05)
+    monkeypatch.setattr(watchdog, "WATCH_PERIOD_S", 0.05)
 
 
 def sleeper(seconds: float = 60, first: str = "") -> tuple[subprocess.Popen[bytes], str]:
