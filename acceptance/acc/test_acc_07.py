@@ -29,7 +29,7 @@ def test_each_service_comes_back_in_time(stack: Stack, control: Record) -> None:
             control.offenders(result.offenders if result else ())
             kept = records.newest().get(service) if result and result.restore else None
         if kept is None:
-            control.offenders([Offender(f"Restore {service}", "no record of one")])
+            control.offender(f"Restore {service}", "no record of one")
             continue
         restore, rpo = kept.restore, stack.profile.rpo(service)
         control.note(

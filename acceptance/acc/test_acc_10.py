@@ -8,7 +8,7 @@ from assay.backups import schedules
 from assay.backups.points import Points
 from assay.backups.retention import segments
 from assay.backups.stateful import inventory
-from assay.model import Offender, Record
+from assay.model import Record
 from assay.stack import Stack
 
 
@@ -18,11 +18,11 @@ def test_schedules_keep_the_objectives(stack: Stack, control: Record) -> None:
     for job in control.population(schedules.declared_schedules(stack.manifests)):
         rpo = stack.profile.rpo(job.service)
         if rpo is None:
-            control.offenders([Offender(job.ref, "no rpo_s is declared for its service")])
+            control.offender(job, "no rpo_s is declared for its service")
         elif job.suspended or job.deadline is None:
-            control.offenders([Offender(job.ref, "suspended, or nothing limits one run")])
+            control.offender(job, "suspended, or nothing limits one run")
         elif job.interval + job.deadline > rpo:
-            control.offenders([Offender(job.ref, f"{job.interval + job.deadline:.0f} s between points")])
+            control.offender(job, f"{job.interval + job.deadline:.0f} s between points")
     assert not control.found
 
 
@@ -33,7 +33,7 @@ def test_newest_points_keep_the_objectives(stack: Stack, control: Record) -> Non
     for service in control.population(sorted({item.service for item in items} - {""})):
         rpo, bucket = stack.profile.rpo(service), stack.s3.buckets.get(service)
         if rpo is None or bucket is None:
-            control.offenders([Offender(f"Service {service}", "no objective or no bucket is declared")])
+            control.offender(f"Service {service}", "no objective or no bucket is declared")
             continue
         shown = [one for one in stack.s3.versions(bucket) if one.shown]
         control.population(shown)
@@ -43,10 +43,10 @@ def test_newest_points_keep_the_objectives(stack: Stack, control: Record) -> Non
             control.note("unarchived", f"nothing older than {waiting:.0f} s; newest object {age:.0f} s old")
             age = min(age, waiting)
         control.measured(age, "s", f"age_{service}")
-        control.offenders(
-            [Offender(f"Service {service}", f"newest point {age:.0f} s old")] if age > rpo else []
-        )
+        if age > rpo:
+            control.offender(f"Service {service}", f"newest point {age:.0f} s old")
         if service == "etcd":
             point = Points.from_profile(stack.profile).open(newest)
-            control.offenders([Offender(f"Service {service}", point.fault)] if point.fault else [])
+            if point.fault:
+                control.offender(f"Service {service}", point.fault)
     assert not control.found

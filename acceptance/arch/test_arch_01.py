@@ -15,7 +15,7 @@ def test_three_control_planes_are_declared(stack: Stack, control: Record) -> Non
     wanted = int(control.limit("control_planes"))
     plans = stack.plan if stack.paths.declared.plan else ()
     counts = [stack.hcl.resources("hcloud_server"), *(list(plan.resources) for plan in plans)]
-    doubts, wrong = list[list[str]](), list[object]()
+    doubts = list[list[str]]()
     for resources in counts:
         every = control.population(servers(resources))
         unclear = [f"{one.ref}: {one.unknown or 'its role'}" for one in every if one.unclear]
@@ -23,20 +23,19 @@ def test_three_control_planes_are_declared(stack: Stack, control: Record) -> Non
         control_planes = [one for one in every if one.control_plane]
         control.measured(len(control_planes), "count", "control_planes")
         why = f"{len(control_planes)} control planes, {wanted} are wanted"
-        wrong += control.offenders(miscounted(control_planes, wanted) if not unclear else [], why)
+        control.offenders(miscounted(control_planes, wanted) if not unclear else [], why)
         if not control_planes and not unclear:
-            wrong += control.offenders(["hcloud_server"], "none of the servers is a control plane")
+            control.offender("hcloud_server", "none of the servers is a control plane")
     if stack.paths.declared.machineconfigs is not None:
         types = control.population(machine_types(stack.paths.machineconfigs))
         rendered = [one for one in types if one.type == "controlplane"]
-        wrong += control.offenders(
-            rendered if len(rendered) != wanted else [], f"one of {len(rendered)}, {wanted} are wanted"
-        )
-    assert not wrong
+        if len(rendered) != wanted:
+            control.offenders(rendered, f"one of {len(rendered)}, {wanted} are wanted")
     source, *planned = doubts
     unclear = [one for doubt in planned for one in doubt] if planned else source
     control.assume(not unclear, f"not decided by the sources, nor by a plan: {', '.join(unclear)}")
     control.assume(bool(plans) or not stack.hcl.modules, f"no plan shows what {stack.hcl.modules} make")
+    assert not control.found
 
 
 @pytest.mark.control("ARCH-01", tier="live")
@@ -58,11 +57,10 @@ def test_etcd_has_three_voters(stack: Stack, control: Record) -> None:
     for plane in planes:
         control.offenders([m for m in talos.etcd_members(plane) if m.learner], "a learner by Talos")
         status = talos.etcd_status(plane)
-        control.offenders(
-            [plane] if status.errors or status.learner or not status.led else [],
-            "its etcd is not a healthy voter by Talos",
-        )
-        control.offenders([plane] if talos.etcd_alarms(plane) else [], "etcd has raised an alarm")
+        if status.errors or status.learner or not status.led:
+            control.offender(plane, "its etcd is not a healthy voter by Talos")
+        if talos.etcd_alarms(plane):
+            control.offender(plane, "etcd has raised an alarm")
     control.offenders(
         judge_members({endpoint: etcd.members(endpoint) for endpoint in etcd.endpoints}, voters)
     )

@@ -9,7 +9,7 @@ from assay.stack import Stack
 @pytest.mark.control("ARCH-03")
 def test_pools_are_real(stack: Stack, control: Record) -> None:
     """Judge live labels and live taints of every worker, and where every pod really is."""
-    (label,), (control_label,) = control.listed("pool_label"), control.listed("control_label")
+    label, control_label = control.scalar("pool_label"), control.scalar("control_label")
     pools, everywhere = control.listed("pools"), control.listed("everywhere")
     taints = {key.rpartition("/")[2]: key for key in control.listed("taints")}
     nodes = control.population(stack.kube.nodes(), of=len(stack.profile.talos.nodes) or None)
@@ -29,11 +29,9 @@ def test_pools_are_real(stack: Stack, control: Record) -> None:
         p for p in pods
         if p.node in dedicated and wanted[p.ref] != dedicated[p.node] and p.namespace not in everywhere
     )  # fmt: skip
-    wrong = [
-        *control.offenders(unpooled, "is in none of the pools"),
-        *control.offenders(empty, "has no node"),
-        *control.offenders(open_nodes, "no taint keeps other pods away"),
-        *control.offenders(astray, "is bound to another pool than its node's"),
-        *control.offenders(strangers, "is on a dedicated node it is not bound to"),
-    ]
-    assert not wrong
+    control.offenders(unpooled, "is in none of the pools")
+    control.offenders(empty, "has no node")
+    control.offenders(open_nodes, "no taint keeps other pods away")
+    control.offenders(astray, "is bound to another pool than its node's")
+    control.offenders(strangers, "is on a dedicated node it is not bound to")
+    assert not control.found

@@ -17,17 +17,18 @@ def test_marked_transaction_reaches_the_database(stack: Stack, control: Record) 
         sent = stack.http.post(path, {"mark": mark})
         control.ask(f"{sent.ref} with a new mark")
         control.measured(sent.seconds, "s", "answer")
-        if control.offenders([sent] if sent.status != 201 else [], f"answers {sent.status}, not 201"):
+        if sent.status != 201:
+            control.offender(sent, f"answers {sent.status}, not 201")
             continue
         row = stack.sql.order(mark)
         if row is None:
-            control.offenders([sent], "confirmed, but the database does not have it")
+            control.offender(sent, "confirmed, but the database does not have it")
             continue
-        control.offenders([sent] if sent.fields.get("id") != row.id else [], "confirmed another row")
+        if sent.fields.get("id") != row.id:
+            control.offender(sent, "confirmed another row")
         back = stack.http.get(f"{path}/{row.id}")
-        wrong = back.status != 200 or back.fields.get("mark") != mark
-        control.offenders([sent] if wrong else [], f"reading it back answers {back.status}, or another mark")
-    standbys = stack.sql.standbys()
-    held = [one.ref for one in standbys if one.synchronous]
-    control.offenders([] if held else [stack.sql], "no standby holds what it confirms")
+        if back.status != 200 or back.fields.get("mark") != mark:
+            control.offender(sent, f"reading it back answers {back.status}, or another mark")
+    if not any(one.synchronous for one in stack.sql.standbys()):
+        control.offender(stack.sql, "no standby holds what it confirms")
     assert not control.found

@@ -16,8 +16,6 @@ def test_postgres_comes_back_beside_the_old_one(stack: Stack, control: Record) -
     for key, fact in result.notes.items():
         control.note(key, fact)
     control.offenders(result.offenders)
-    assert not control.found, "the runbook does not bring everything back"
-    control.assume(result.restore is not None, "nothing was restored")
     (restore,) = control.population([one for one in [result.restore] if one is not None])
     control.population(range(result.acked))
     for key, fact in restore.facts.items():
@@ -29,5 +27,6 @@ def test_postgres_comes_back_beside_the_old_one(stack: Stack, control: Record) -
     seconds = control.measured(restore.seconds, "s", "restore")
     rpo = stack.profile.rpo("postgres")
     control.offenders(Offender(restore.ref, why) for why in restore_faults(restore, limit, rpo))
-    assert seconds < limit
+    if seconds >= limit:
+        control.offender(restore, f"took {seconds:.0f} s, the limit is {limit:.0f} s")
     assert not control.found

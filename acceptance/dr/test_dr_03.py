@@ -14,8 +14,6 @@ def test_etcd_comes_back_by_the_runbook(stack: Stack, control: Record) -> None:
     for key, fact in result.notes.items():
         control.note(key, fact)
     control.offenders(result.offenders)
-    assert not control.found, "the runbook does not bring everything back"
-    control.assume(result.restore is not None, "nothing was restored")
     (restore,) = control.population([one for one in [result.restore] if one is not None])
     control.population(range(result.acked))
     for key, fact in restore.facts.items():
@@ -28,6 +26,8 @@ def test_etcd_comes_back_by_the_runbook(stack: Stack, control: Record) -> None:
     rpo = stack.profile.rpo("etcd")
     limit = control.limit("restore")
     control.offenders(Offender(restore.ref, why) for why in restore_faults(restore, limit, rpo))
-    assert result.full is not None, "etcd never had three voters again"
-    assert seconds < limit
+    if result.full is None:
+        control.offender(restore, "etcd never had three voters again")
+    if seconds >= limit:
+        control.offender(restore, f"took {seconds:.0f} s, the limit is {limit:.0f} s")
     assert not control.found

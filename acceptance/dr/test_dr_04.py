@@ -21,14 +21,13 @@ def test_everything_stateful_was_restored(stack: Stack, control: Record) -> None
     newest, limit = Records.from_profile(stack.profile).newest(), control.limit("restore")
     for item in items:
         if not item.service:
-            control.offenders([Offender(item.ref, "belongs to no service that is restored")])
+            control.offender(item, "belongs to no service that is restored")
         elif item.service not in newest:
-            control.offenders([Offender(item.ref, f"{item.service} has no record of a restore")])
+            control.offender(item, f"{item.service} has no record of a restore")
     for service, kept in newest.items():
         rpo, hours = stack.profile.rpo(service), kept.age(time.time()) / HOUR
         control.note(service, f"restored {hours:.1f} h ago in {kept.restore.seconds:.0f} s")
-        old = [f"restored {hours:.0f} h ago"] if hours > control.limit("age") else []
-        control.offenders(
-            Offender(kept.restore.ref, why) for why in [*old, *restore_faults(kept.restore, limit, rpo)]
-        )
+        if hours > control.limit("age"):
+            control.offender(kept.restore, f"restored {hours:.0f} h ago")
+        control.offenders(Offender(kept.restore.ref, why) for why in restore_faults(kept.restore, limit, rpo))
     assert not control.found

@@ -11,12 +11,11 @@ from assay.stack import Stack
 def test_only_known_people_and_admins(stack: Stack, control: Record) -> None:
     """Judge every grant, and every API server's answer to no credential, a good token and three bad ones."""
     kube, issuer = stack.kube, TokenIssuer.from_profile(stack.profile)
-    (prefix,) = control.listed("prefix")
+    prefix = control.scalar("prefix")
     servers = control.population(kube.apiservers, of=len(stack.profile.talos.controlplanes) or None)
-    wrong: list[Offender] = []
     for server in servers:
         open_paths = [p for p in control.listed("anonymous_paths") if kube.anonymous(server, p).status != 401]
-        wrong += control.offenders(
+        control.offenders(
             (f"Apiserver {server}{p}" for p in open_paths), "answers a caller without credentials"
         )
         person = kube.whoami(server, issuer.token("assay-person", ["assay-group", "system:masters"]))
@@ -29,18 +28,17 @@ def test_only_known_people_and_admins(stack: Stack, control: Record) -> None:
             f"{prefix}assay-group",
             f"{prefix}system:masters",
         }
-        wrong += control.offenders(
-            [] if mapped else [person], f"maps a person to {person.user} in {sorted(person.groups)}"
-        )
+        if not mapped:
+            control.offender(person, f"maps a person to {person.user} in {sorted(person.groups)}")
         bad = {
             "a foreign key": issuer.token("assay-person", [], foreign=True),
             "an expired token": issuer.token("assay-person", [], late=True),
             "another client's token": issuer.token("assay-person", [], audience="another"),
         }
         taken = [why for why, token in bad.items() if kube.whoami(server, token).status != 401]
-        wrong += control.offenders(Offender(person.ref, f"accepts {why}") for why in taken)
+        control.offenders(Offender(person.ref, f"accepts {why}") for why in taken)
     grants = control.population(kube.grants())
     for grant in grants:
         if grant.powers and grant.entry not in control.listed("admins"):
-            wrong += control.offenders([grant], f"{grant.subject}: {', '.join(grant.powers)}")
-    assert not wrong
+            control.offender(grant, f"{grant.subject}: {', '.join(grant.powers)}")
+    assert not control.found

@@ -9,19 +9,16 @@ from assay.stack import Stack
 
 @pytest.mark.control("NET-01")
 def test_admin_ports_are_open_to_the_allow_list_only(stack: Stack, control: Record) -> None:
-    """Judge every inbound rule of the sources and of the plans; what neither decides is no PASS."""
+    """Judge every inbound rule of the sources and of the plans; what neither decides is not a PASS."""
     allowed = allow_list(stack.profile.allowlist.admin)
     written = rules(stack.hcl.resources("hcloud_firewall"))
     plans = stack.plan if stack.paths.declared.plan else ()
     planned = [rule for plan in plans for rule in rules(plan.resources)]
     inbound = control.population(rule for rule in (*written, *planned) if rule.inbound())
     control.note("plans", len(plans))
-    strangers = [(rule, rule.open_to_strangers(allowed)) for rule in inbound]
-    wrong = [
-        control.offenders([rule.ref], f"{rule.where}: lets in {', '.join(sources)}")
-        for rule, sources in strangers
-        if sources
-    ]
-    assert not wrong
+    for rule in inbound:
+        if sources := rule.open_to_strangers(allowed):
+            control.offender(rule, f"{rule.where}: lets in {', '.join(sources)}")
     undecided = left_open(written, planned, stack.hcl.modules, allowed)
     control.assume(not undecided, f"not decided by the sources, nor by a plan: {', '.join(undecided)}")
+    assert not control.found

@@ -17,7 +17,7 @@ def test_every_node_runs_the_pinned_talos(stack: Stack, control: Record) -> None
     machines = {machine.name: machine for machine in talos.machines}
     control.population(sorted(known.keys() | machines.keys()))
     foreign = [node for name, node in known.items() if name not in machines]
-    control.offenders(foreign, "a node of the cluster that is none of the declared Talos machines")
+    control.offenders(foreign, "a node of the cluster, but not one of the declared Talos machines")
     control.offenders(
         [m for m in machines.values() if m.name not in known], "declared, but not a node of the cluster"
     )
@@ -26,14 +26,11 @@ def test_every_node_runs_the_pinned_talos(stack: Stack, control: Record) -> None
         f"its system is not Talos ({talos.pinned})",
     )
     for machine in machines.values():
-        control.offenders(
-            [machine] if talos.version(machine).tag != talos.pinned else [],
-            f"its Talos is not {talos.pinned}",
-        )
-        control.offenders(
-            [machine] if talos.nodename(machine) != machine.name else [],
-            "it is another node than the profile says",
-        )
+        if talos.version(machine).tag != talos.pinned:
+            control.offender(machine, f"its Talos is not {talos.pinned}")
+        if talos.nodename(machine) != machine.name:
+            control.offender(machine, "it is another node than the profile says")
         guarded = talos.without_certificate(machine.address)
-        control.offenders([] if guarded.demands else [machine], f"its Talos API {guarded.words}")
+        if not guarded.demands:
+            control.offender(machine, f"its Talos API {guarded.words}")
     assert not control.found

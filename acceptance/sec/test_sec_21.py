@@ -10,9 +10,12 @@ from assay.stack import Stack
 def test_sensitive_manifests_are_encrypted(stack: Stack, control: Record) -> None:
     """Judge every value by its shape, without a key; then let sops open each file and check its code."""
     files = control.population(stack.sops.files)
-    (oldest,) = control.listed("oldest_sops")
     control.note("ciphertexts", sum(file.ciphertexts for file in files))
-    assert not control.offenders(fault for file in files for fault in file.faults(oldest))
     for file in files:
-        control.ask(f"sops decrypt {file.where}")
-    assert not control.offenders(fault for file in files if (fault := stack.sops.opened(file)))
+        control.offenders(file.faults(control.scalar("oldest_sops")))
+    if not control.found:  # a file that is not rightly encrypted is not worth opening
+        for file in files:
+            control.ask(f"sops decrypt {file.where}")
+            if fault := stack.sops.opened(file):
+                control.offender(fault)
+    assert not control.found

@@ -12,7 +12,7 @@ def test_a_rotated_value_arrives_and_the_old_one_dies(stack: Stack, control: Rec
     """Judge who looks at the source and who holds what comes of it; then rotate a login, try both values."""
     limit, canary = control.limit("rotation"), control.listed("canary")
     control.assume(
-        len(canary) == 2 and "/" in canary[1], "canary is no path and namespace/name: mend the policy"
+        len(canary) == 2 and "/" in canary[1], "canary is not a path and a namespace/name: fix the policy"
     )
     path, secret = canary
     spared, synced = RotationExemption(control.listed("exceptions"), f"Secret {secret}"), stack.origins.synced
@@ -27,14 +27,22 @@ def test_a_rotated_value_arrives_and_the_old_one_dies(stack: Stack, control: Rec
     control.offenders(Offender(one.ref, f"{one.container}: {one.secret}: {one.fault}") for one in stuck)
     for what, why in spared.used.items():
         control.note(what, why)
-    assert f"Secret {secret}" not in {one.makes for one in late}, "the canary's own cannot follow a rotation"
+    if f"Secret {secret}" not in {one.makes for one in late}:  # else it could not follow a rotation
+        rotate(stack, control, path, secret)
+    assert not control.found
+
+
+def rotate(stack: Stack, control: Record, path: str, secret: str) -> None:
+    """Rotate the canary's login, and judge that the new value arrives in time and the old one dies."""
+    limit = control.limit("rotation")
     turned = stack.rotation.turn(path, secret, limit)
     for what, after in turned.times.items():
         control.note(what, after)
     if turned.delivered is None:
-        control.offenders([Offender(f"Secret {secret}", f"has the old value after {limit:.0f} s")])
+        control.offender(f"Secret {secret}", f"has the old value after {limit:.0f} s")
     elif turned.used is None:
-        control.offenders([Offender(turned.new.ref, f"the new value is refused after {limit:.0f} s")])
+        control.offender(turned.new, f"the new value is refused after {limit:.0f} s")
     elif control.refused(turned.old, turned.new, "password authentication failed"):
-        assert control.measured(turned.took, "s", "rotation") <= limit
-    assert not control.found
+        took = control.measured(turned.took, "s", "rotation")
+        if took > limit:
+            control.offender(turned.new, f"took {took:.0f} s to arrive, the limit is {limit:.0f} s")

@@ -9,7 +9,7 @@ from assay.stack import Stack
 
 @pytest.mark.control("SEC-31", tier="live")
 def test_backups_are_ciphertext(stack: Stack, control: Record) -> None:
-    """Judge how every version begins, and the newest ones whole; the kit's keys must open one of each."""
+    """Judge how every version begins, and the newest ones whole; the escrowed keys must open one of each."""
     s3, budget = stack.s3, control.limit("read_whole")
     canaries = [text.encode() for text in (*control.listed("canaries"), stack.profile.cluster_uid)]
     canaries += kept_secrets(stack.profile.need_path("escrow.folder"))
@@ -25,13 +25,13 @@ def test_backups_are_ciphertext(stack: Stack, control: Record) -> None:
             if one.size <= left:
                 left -= one.size
                 whole += 1
-                why = deep_fault(s3.read(one), canaries)
-                control.offenders([Offender(one.ref, why)] if why else [])
+                if why := deep_fault(s3.read(one), canaries):
+                    control.offender(one, why)
     control.note("read whole", f"{whole} of {control.looked_at}, the newest {budget:g} bytes of each bucket")
     keys = Keys.from_profile(stack.profile)
     for service, bucket in s3.buckets.items():
         found = [one for one in listed[bucket] if one.shown]
         ref = [one for one in found if one.key.endswith(INFO)] or found
         newest = max(control.population(ref), key=lambda one: one.modified)
-        control.assume(keys.opens(service, newest), f"{newest.ref}: the escrow kit's key does not open it")
+        control.assume(keys.opens(service, newest), f"{newest.ref}: its escrowed key does not open it")
     assert not control.found

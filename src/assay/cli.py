@@ -52,7 +52,8 @@ from assay.stack import Stack
 def test_{word}(stack: Stack, control: Record) -> None:
     """Every thing of the population is as it must be."""
     things = control.population([stack.profile.name])
-    assert not control.offenders(things, "this test is not written yet")
+    control.offenders(things, "this test is not written yet")
+    assert not control.found
 '''
 VIOLATION = '''"""{id}: say what is planted."""
 

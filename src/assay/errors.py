@@ -1,6 +1,6 @@
 """What can go wrong while judging.
 
-Only AssertionError means FAIL; everything here means ERROR, or exit 4 before a run.
+Everything here means ERROR, or exit 4 before a run; a control with an offender that was found is FAIL.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class PopulationError(AssayError):
 
 
 class PairError(AssayError):
-    """A refusal without its admitted twin, or by another layer than the one under test. ERROR."""
+    """A refusal without an admitted baseline request, or by another layer than the one under test. ERROR."""
 
 
 class GuardError(AssayError):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from assay.errors import AssumptionError, PairError, PopulationError, UndeclaredError
+from assay.errors import AssayError, AssumptionError, PairError, PopulationError, UndeclaredError
 
 
 T = TypeVar("T")
@@ -144,18 +144,32 @@ class Measurement:
     unit: str
 
 
-def offender(thing: object, why: str = "") -> Offender:
-    """Return `thing` as an Offender: itself, its `ref` attribute, or its text."""
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """One part of a population that could not be read: its name, the reason, and what the reader can do."""
+
+    ref: str
+    why: str
+    remedy: str = ""
+
+
+def _ref(thing: object) -> str:
+    """Return the name of a thing as the platform writes it: its `ref`, or its text."""
+    return str(getattr(thing, "ref", thing))
+
+
+def _offender(thing: object, why: str) -> Offender:
     if isinstance(thing, Offender):
         return thing
-    return Offender(str(getattr(thing, "ref", thing)), why or str(getattr(thing, "why", "")))
+    return Offender(_ref(thing), why or str(getattr(thing, "why", "")))
 
 
 @dataclass(slots=True)
 class Record:
     """What a test talks to; the plugin turns it into one evidence line.
 
-    Every verb may be called more than once.
+    Every verb may be called more than once. A test notes offenders along the way and ends with
+    `assert not control.found`.
     """
 
     control: Control
@@ -164,6 +178,7 @@ class Record:
     expected: int = 0
     asked: list[str] = field(default_factory=list)
     found: list[Offender] = field(default_factory=list)
+    gaps: list[Unread] = field(default_factory=list)
     numbers: list[Measurement] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
     standins: set[str] = field(default_factory=set)
@@ -185,14 +200,14 @@ class Record:
         self.notes[key] = str(value)
 
     def population(self, things: Iterable[T], of: int | None = None) -> list[T]:
-        """Return `things` as a list after checking that all of them are there.
+        """Return `things` as a list; where not all of them are there, the control cannot come to PASS.
 
         Args:
             things: what will be judged.
             of: how many there must be, from an independent source; None where there is none.
 
         Raises:
-            PopulationError: none at all, or not `of`.
+            PopulationError: none at all.
         """
         judged = list(things)
         self.looked_at += len(judged)
@@ -202,19 +217,26 @@ class Record:
                 "nothing to judge: the population is empty", "check the selector and the access"
             )
         if of is not None and len(judged) != of:
-            raise PopulationError(
-                f"{len(judged)} of {of} looked at", "find out which are missing before judging"
+            self.unread(
+                "the population",
+                PopulationError(f"{len(judged)} of {of} looked at", "find out which are missing"),
             )
         return judged
 
-    def offenders(self, things: Iterable[object], why: str = "") -> list[Offender]:
-        """Note every thing that breaks the control and return them.
+    def offender(self, thing: object, why: str = "") -> None:
+        """Note one thing that breaks the control, and why: an Offender, a fact with a `ref`, or a name."""
+        self.found.append(_offender(thing, why))
 
-        `assert not control.offenders(...)` is the judgement.
+    def offenders(self, things: Iterable[object], why: str = "") -> None:
+        """Note every one of several things that break the control."""
+        self.found.extend(_offender(thing, why) for thing in things)
+
+    def unread(self, what: object, problem: AssayError) -> None:
+        """Note a part of the population that could not be read, and go on with the others.
+
+        With it the control cannot come to PASS: it is ERROR, or FAIL where an offender was found.
         """
-        new = [offender(thing, why) for thing in things]
-        self.found.extend(new)
-        return new
+        self.gaps.append(Unread(_ref(what), problem.message, problem.remedy))
 
     def measured(self, value: float, unit: str, metric: str = "value") -> float:
         """Note a measured number and return it."""
@@ -258,20 +280,34 @@ class Record:
             self.note(f"profile sets {key}", ", ".join(self.override.lists[key]))
         return self.override.lists.get(key, self.control.lists[key])
 
+    def scalar(self, key: str) -> str:
+        """Return the only entry of the list `key`; see `listed`.
+
+        Raises:
+            AssumptionError: the list is missing, or has none or several entries.
+        """
+        entries = self.listed(key)
+        if len(entries) != 1:
+            raise AssumptionError(
+                f"{self.control.id}: {key} has {len(entries)} entries, not 1", "give it exactly one"
+            )
+        return entries[0]
+
     def refused(self, attempt: Attempt, baseline: Attempt, layer: str) -> bool:
-        """Return True if `attempt` was refused by `layer` while its harmless `twin` got through.
+        """Return True if `attempt` was refused by `layer` and its harmless `baseline` request was admitted.
 
         An admitted attempt is an offender.
 
         Raises:
-            PairError: the twin was refused too, or the refusal does not name `layer`.
+            PairError: the baseline request was refused as well, or the refusal does not name `layer`.
         """
         if not baseline.admitted:
             raise PairError(
-                f"{baseline.ref}: the admitted twin was refused too: {baseline.reason}", "mend the twin first"
+                f"{baseline.ref}: the baseline request was refused as well: {baseline.reason}",
+                "find out why a harmless request is refused",
             )
         if attempt.admitted:
-            self.found.append(Offender(attempt.ref, "admitted"))
+            self.offender(attempt, "admitted")
             return False
         if layer.lower() not in attempt.reason.lower():
             raise PairError(

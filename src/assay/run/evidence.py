@@ -27,7 +27,8 @@ LONGEST_LIST = 500
 class Judgement:
     """What one test came to.
 
-    Times are ISO 8601 UTC; offenders are (name, why) pairs; numbers (metric, value, unit).
+    Times are ISO 8601 UTC; offenders are (name, why), unread parts (name, why, remedy), numbers
+    (metric, value, unit).
     """
 
     control: str
@@ -44,6 +45,7 @@ class Judgement:
     looked_at: int = 0
     expected: int = 0
     offenders: tuple[tuple[str, str], ...] = ()
+    unread: tuple[tuple[str, str, str], ...] = ()
     numbers: tuple[tuple[str, float, str], ...] = ()
     limits: tuple[tuple[str, float, str], ...] = ()
     asked: tuple[str, ...] = ()

@@ -181,7 +181,10 @@ def gate_line(table: Sequence[ControlRow], selection: Selection) -> str:
 
 
 def waiver_for(profile: Profile, judged: Judgement, day: datetime.date) -> str:
-    """Return who waived a failure until when, empty if nobody did or not all its offenders are covered."""
+    """Return who waived a failure until when, empty if nobody did or the waiver leaves anything over.
+
+    What could not be read is never waived.
+    """
     for waiver in profile.waivers:
         if waiver.control == judged.control and waiver.holds(day) and _covers(waiver, judged):
             return f"waived by {waiver.approver} until {waiver.expires}: {waiver.reason}"
@@ -190,6 +193,8 @@ def waiver_for(profile: Profile, judged: Judgement, day: datetime.date) -> str:
 
 def _covers(waiver: Waiver, judged: Judgement) -> bool:
     offenders = [ref for ref, _ in judged.offenders]
+    if judged.unread:
+        return False
     return waiver.scope == "*" or (bool(offenders) and all(waiver.covers(ref) for ref in offenders))
 
 

@@ -199,7 +199,7 @@ class CasePlugin:
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_fixture_setup(self) -> Generator[None, object, object]:
-        """Keep what a stranger's exception says out of the reports."""
+        """Redact the messages of third-party exceptions in the reports."""
         with self._quiet():
             return (yield)
 
@@ -248,6 +248,8 @@ class CasePlugin:
         found = item.stash.get(JUDGED, None) if call.when == "call" else None
         if call.when != "call" and problem is not None and not isinstance(problem, KeyboardInterrupt):
             reason = _unprepared(problem, str(call.when))
+            # What the test found was judged when it was called; this is about what came before or after.
+            item.stash[RECORD] = replace(item.stash[RECORD], found=[], gaps=[])
             found = self._judged(item, reason)
             call.excinfo = pytest.ExceptionInfo.from_exception(
                 self._told(found, reason).with_traceback(problem.__traceback__)
@@ -388,4 +390,5 @@ def _unprepared(problem: BaseException, when: str) -> BaseException:
 
 def _violation(item: pytest.Item) -> str:
     call = getattr(item, "callspec", None)
-    return str(getattr(call.params.get("planted"), "__name__", "")) if call is not None else ""
+    planted = call.params.get("planted") if call is not None else None
+    return planted.name if isinstance(planted, Violation) else ""

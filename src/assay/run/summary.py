@@ -72,6 +72,11 @@ def _row(row: ControlRow) -> Iterator[str]:
         yield f"             - {ref}: {why}" if why else f"             - {ref}"
     if len(offenders) > MOST_OFFENDERS:
         yield f"             ... and {len(offenders) - MOST_OFFENDERS} more, all in the evidence"
+    unread = dict.fromkeys(gap for one in row.judgements for gap in one.unread)
+    for ref, why, remedy in list(unread)[:MOST_OFFENDERS]:
+        yield f"             ? {ref} could not be read: {why}{f' - {remedy}' if remedy else ''}"
+    if len(unread) > MOST_OFFENDERS:
+        yield f"             ... and {len(unread) - MOST_OFFENDERS} more unread, all in the evidence"
     yield from (f"             {one.waived}" for one in row.judgements if one.waived)
     for remedy in dict.fromkeys(
         one.remedy for one in row.judgements if one.remedy and one.verdict == row.verdict

@@ -1,34 +1,48 @@
 """From how a test ended to a verdict and its reason, and to what every report may show of it.
 
-Exception texts of strangers are never repeated: they may hold secrets.
+Messages of third-party exceptions are redacted: they may contain secrets.
 """
 
 from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from assay.errors import AssayError, PopulationError, UndeclaredError
-from assay.model import Record, Tier, Verdict
+from assay.model import Record, Tier, Unread, Verdict
 from assay.run.evidence import Judgement
 
 
 MOST_SHOWN = 20
+REST = "the rest of the test"  # stands for what was not looked at when an exception ended the test
 
 
 def classify(record: Record, problem: BaseException | None) -> tuple[Verdict, str, str]:
-    """Return (verdict, reason, remedy) for a test that ended with `problem`, None where it ran to its end."""
-    if problem is None:
-        return _passed(record)
-    if isinstance(problem, AssertionError):
-        return Verdict.FAIL, _why(record, problem), record.control.remedy
+    """Return (verdict, reason, remedy) for a test that ended with `problem`, None where it ran to its end.
+
+    An offender that was found stands: whatever could not be read besides, the verdict is FAIL.
+    """
+    unread = unread_of(record, problem)
+    if isinstance(problem, AssertionError) or (problem is not None and record.found):
+        return Verdict.FAIL, _joined(_why(record, problem), unread), record.control.remedy
     if isinstance(problem, UndeclaredError):
         return Verdict.NOT_CHECKED, _line(problem.message), _line(problem.remedy)
+    if problem is not None:
+        known = redacted(problem)
+        return Verdict.ERROR, _joined(_line(known.message), unread), _line(known.remedy)
+    return _passed(record)
+
+
+def unread_of(record: Record, problem: BaseException | None) -> tuple[Unread, ...]:
+    """Return what could not be read: what the test noted, and its rest if it broke off after an offender."""
+    noted = tuple(record.gaps)
+    if problem is None or isinstance(problem, AssertionError) or not record.found:
+        return noted
     known = redacted(problem)
-    return Verdict.ERROR, _line(known.message), _line(known.remedy)
+    return (*noted, Unread(REST, known.message, known.remedy))
 
 
 def judgement_of(
@@ -52,6 +66,7 @@ def judgement_of(
         looked_at=record.looked_at,
         expected=record.expected,
         offenders=tuple((one.ref, one.why) for one in record.found),
+        unread=tuple((one.ref, _line(one.why), _line(one.remedy)) for one in unread_of(record, problem)),
         numbers=tuple((one.metric, one.value, one.unit) for one in record.numbers),
         limits=record.limits(),
         asked=tuple(record.asked),
@@ -63,7 +78,7 @@ def judgement_of(
 def report_error(what: Judgement, problem: BaseException | None) -> Exception:
     """Return `problem` in the words of its judgement, for reports that show exceptions (JUnit, Allure).
 
-    What a stranger's exception says, what an assertion compared, and what caused an error may hold a secret.
+    A third-party message, what an assertion compared, and the cause of an error may contain a secret.
     """
     if problem is None:
         return PopulationError(what.reason, what.remedy)
@@ -71,22 +86,24 @@ def report_error(what: Judgement, problem: BaseException | None) -> Exception:
         return redacted(problem)
     shown = [f"- {ref}: {why}" if why else f"- {ref}" for ref, why in what.offenders[:MOST_SHOWN]]
     more = len(what.offenders) - len(shown)
-    lines = [what.reason, *shown, *([f"... and {more} more"] if more else []), f"remedy: {what.remedy}"]
+    gaps = [f"- could not be read: {ref}: {why}" for ref, why, _ in what.unread[:MOST_SHOWN]]
+    lines = [what.reason, *shown, *([f"... and {more} more"] if more > 0 else []), *gaps]
+    lines.append(f"remedy: {what.remedy}")
     return AssertionError("\n".join(lines)).with_traceback(problem.__traceback__)
 
 
 def redacted(problem: BaseException) -> AssayError:
-    """Return an error of our own without its causes, or what may be said of a stranger's."""
+    """Return an error of our own without its causes, or one that says the type and place of another's."""
     if isinstance(problem, AssayError):
         problem.__cause__, problem.__suppress_context__ = None, True
         return problem
     said = f"{type(problem).__name__}{_where(problem)}"
-    return AssayError(said, "mend the test or the probe named here").with_traceback(problem.__traceback__)
+    return AssayError(said, "fix the test or the probe named here").with_traceback(problem.__traceback__)
 
 
 @contextmanager
 def redact_errors() -> Iterator[None]:
-    """Let nothing but errors of our own come out of the body, without their causes."""
+    """Turn every exception of the body into an error of our own, without its causes."""
     try:
         yield
     except Exception as problem:  # noqa: BLE001 - it ends in another one
@@ -95,18 +112,41 @@ def redact_errors() -> Iterator[None]:
 
 def _passed(record: Record) -> tuple[Verdict, str, str]:
     if record.found:
-        return Verdict.ERROR, "offenders were noted but the test did not assert on them", "mend the test"
+        return (
+            Verdict.ERROR,
+            "offenders were noted but the test did not assert on them",
+            "end the test with: assert not control.found",
+        )
+    if record.gaps:
+        return Verdict.ERROR, _unread(record.gaps), _line(record.gaps[0].remedy)
     if not record.looked_at and not record.numbers:
-        return Verdict.ERROR, "passed without a population: nothing was looked at", "mend the test"
+        return (
+            Verdict.ERROR,
+            "passed without a population: nothing was looked at",
+            "call control.population in the test",
+        )
     return Verdict.PASS, "", ""
 
 
-def _why(record: Record, problem: AssertionError) -> str:
-    first = _line(str(problem).partition("\n")[0])
+def _joined(reason: str, unread: Sequence[Unread]) -> str:
+    return f"{reason}, and {_unread(unread)}" if unread else reason
+
+
+def _unread(unread: Sequence[Unread]) -> str:
+    """Return how much could not be read, and why the first of it."""
+    return f"{_count(len(unread), 'thing')} could not be read: {unread[0].ref}: {_line(unread[0].why)}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _why(record: Record, problem: BaseException | None) -> str:
+    first = _line(str(problem).partition("\n")[0]) if isinstance(problem, AssertionError) else ""
     if first and not first.startswith("assert "):
         return first
     if record.found:
-        return f"{len(record.found)} of {record.looked_at or len(record.found)} break it"
+        return f"{_count(len({one.ref for one in record.found}), 'offender')}, {record.looked_at} looked at"
     if record.numbers:
         return "; ".join(f"{one.metric} is {one.value:g} {one.unit}" for one in record.numbers)
     return "the assertion does not hold"

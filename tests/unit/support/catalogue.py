@@ -26,7 +26,8 @@ GOOD = """
 @pytest.mark.control("{id}")
 def test_things(stack, control):
     things = control.population((stack.paths.infra / "list").read_text().split())
-    assert not control.offenders((f"Thing {{t}}" for t in things if t.startswith("bad")), "is bad")
+    control.offenders((f"Thing {{t}}" for t in things if t.startswith("bad")), "is bad")
+    assert not control.found
 """
 PLANTS = """
 @violation()
