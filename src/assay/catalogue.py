@@ -15,7 +15,7 @@ from pathlib import Path
 
 from assay.config.toml import Table, read_toml
 from assay.errors import CatalogueError, ProfileError
-from assay.model import Control, Limit, Override, Tier
+from assay.model import Control, Effect, Limit, Override, Tier
 
 
 CONTROL_ID = re.compile(r"[A-Z]{2,5}-[0-9]{2}")
@@ -117,18 +117,21 @@ def read_policy(path: Path, root: Path) -> Control:
         CatalogueError: one line that names the file and the key.
     """
     table = Table(_short(path, root), read_toml(path, CatalogueError), CatalogueError, path.parent)
+    tiers = _tiers(table)
     control = Control(
         id=table.needed("id"),
         statement=table.needed("statement"),
         source=table.needed("source"),
         owner=table.needed("owner"),
-        tiers=_tiers(table),
+        tiers=tiers,
         remedy=table.needed("remedy"),
         limits=tuple(_limit(entry) for entry in table.tables("limits")),
         needs=table.texts("needs"),
         maps=_lists(table.table("maps")),
         digest=hashlib.sha256(path.read_bytes()).hexdigest(),
         lists=_lists(table.table("lists")),
+        effects=_effects(table, "effects", tiers),
+        further=_effects(table, "further", tiers),
     )
     table.close()
     if not CONTROL_ID.fullmatch(control.id):
@@ -182,6 +185,13 @@ def _tiers(table: Table) -> tuple[Tier, ...]:
     if not written or len(set(written)) != len(written) or not set(written) <= set(known):
         raise table.complain("tiers", f"a list of {', '.join(known)}, each once")
     return tuple(known[word] for word in written)
+
+
+def _effects(table: Table, key: str, tiers: Sequence[Tier]) -> dict[Tier, Effect]:
+    known, written = {str(effect): effect for effect in Effect}, table.mapping(key)
+    if not set(written) <= set(tiers) or not set(written.values()) <= set(known):
+        raise table.complain(key, f"a table of tier = effect, each one of {', '.join(known)}")
+    return {Tier(tier): known[word] for tier, word in written.items()}
 
 
 def _limit(table: Table) -> Limit:

@@ -36,6 +36,7 @@ statement = "Say in one sentence what must hold."
 source = "Section: the claim of the specification"
 owner = "Whose it is"
 tiers = ["live"]
+effects = {{ live = "reads" }}
 remedy = "Say what to do when it does not hold."
 """
 TEST = '''"""{id}: say what must hold."""

@@ -35,6 +35,42 @@ class Tier(enum.StrEnum):
     DRILL = "drill"
 
 
+class Effect(enum.StrEnum):
+    """What judging does to the platform, as a policy declares it for each tier.
+
+    `reads` changes and stores nothing; reviews that a caller asks of itself count as reads, because the API
+    server keeps nothing of them. `dry-run` asks what would happen: admission runs, nothing is stored. `decoy`
+    makes objects in a namespace or bucket of the suite's own and removes them. `writes` uses the platform as
+    its users do and cleans up. `load` sends requests at the declared peak. `disrupts` takes parts away and
+    puts them back.
+    """
+
+    READS = "reads"
+    DRY_RUN = "dry-run"
+    DECOY = "decoy"
+    WRITES = "writes"
+    LOAD = "load"
+    DISRUPTS = "disrupts"
+
+    def includes(self, other: Effect) -> bool:
+        """Return whether what may do this may do `other` too.
+
+        Each includes what stands before it; load alone is apart: it includes reads and dry runs, and only a
+        disruption includes load.
+        """
+        order = list(Effect)
+        beside = self is Effect.LOAD and other in (Effect.DECOY, Effect.WRITES)
+        return order.index(other) <= order.index(self) and not beside
+
+
+USUAL_EFFECT = {
+    Tier.STATIC: Effect.READS,
+    Tier.LIVE: Effect.READS,
+    Tier.LOAD: Effect.LOAD,
+    Tier.DRILL: Effect.DISRUPTS,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """A number that decides a control.
@@ -68,6 +104,9 @@ class Control:
 
     `lists` are the policy's `[lists]`: names that are allowed, exempt or expected, for example
     `privileged = ["kube-system"]`.
+
+    `effects` says what judging each tier does to the platform, `further` what a part of it does that is left
+    out, and NOT_CHECKED, where only the first is allowed.
     """
 
     id: str
@@ -81,6 +120,12 @@ class Control:
     maps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     digest: str = ""
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    effects: Mapping[Tier, Effect] = field(default_factory=dict)
+    further: Mapping[Tier, Effect] = field(default_factory=dict)
+
+    def effect(self, tier: Tier) -> Effect:
+        """Return what judging `tier` does to the platform: as the policy declares, else as the tier does."""
+        return self.effects.get(tier, USUAL_EFFECT[tier])
 
     @property
     def family(self) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from assay.catalogue import check_trios, load_catalogue, names
 from assay.errors import CatalogueError
+from assay.model import Effect
 from tests.unit.support.catalogue import GOOD, HEAD, Toy
 
 
@@ -67,6 +68,18 @@ def test_a_policy_in_the_wrong_place_is_refused(toy: Toy) -> None:
             "value must be a number",
             id="limit",
         ),
+        pytest.param(
+            'owner = "Infra"',
+            'owner = "I"\neffects = { static = "looks" }',
+            "effects must be a table of tier = effect, each one of reads, dry-run, decoy",
+            id="effect",
+        ),
+        pytest.param(
+            'owner = "Infra"',
+            'owner = "I"\neffects = { live = "reads" }',
+            "effects must be a table of tier = effect",
+            id="effect-of-no-tier",
+        ),
     ],
 )
 def test_a_bad_policy_is_refused(toy: Toy, old: str, new: str, says: str) -> None:
@@ -112,3 +125,12 @@ def test_a_bad_test_is_refused(toy: Toy, test: str, says: str) -> None:
     toy.trio("NET-01")
     toy.write("acceptance/net/test_net_01.py", HEAD + test.format(id="NET-01"))
     assert says in refused(toy)
+
+
+@pytest.mark.parametrize(("bigger", "smaller", "included"), [
+    ("dry-run", "reads", True), ("reads", "dry-run", False), ("writes", "decoy", True),
+    ("load", "dry-run", True), ("load", "decoy", False), ("load", "writes", False),
+    ("disrupts", "load", True), ("disrupts", "writes", True), ("load", "disrupts", False),
+])  # fmt: skip
+def test_an_effect_includes_the_smaller_ones(bigger: str, smaller: str, included: bool) -> None:
+    assert Effect(bigger).includes(Effect(smaller)) is included

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.model import Tier
+from assay.model import Effect, Tier
 
 
 ROOT = Path(__file__).parents[2]
@@ -17,8 +17,8 @@ FILES = sorted((ROOT / "policies").glob("*/*.toml"))
 POLICIES = {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in FILES}
 FINDINGS = tomllib.loads((ROOT / "policies" / "findings.toml").read_text(encoding="utf-8"))["finding"]
 SPECIFICATION = tomllib.loads((Path(__file__).parent / "specification.toml").read_text(encoding="utf-8"))
-NEEDED = {"id", "statement", "source", "owner", "tiers", "remedy"}
-OPTIONAL = {"limits", "needs", "maps", "lists"}
+NEEDED = {"id", "statement", "source", "owner", "tiers", "effects", "remedy"}
+OPTIONAL = {"limits", "needs", "maps", "lists", "further"}
 UNITS = {"ms", "s", "h", "d", "B", "1/s", "ratio", "count"}
 
 every_policy = pytest.mark.parametrize("control", sorted(POLICIES))
@@ -50,7 +50,7 @@ def test_a_policy_has_the_keys_it_needs_and_no_others(control: str) -> None:
     assert policy["id"] == control
     assert set(policy) >= NEEDED
     assert set(policy) - NEEDED <= OPTIONAL
-    assert all(isinstance(policy[key], str) and policy[key].strip() for key in NEEDED - {"tiers"})
+    assert all(isinstance(policy[key], str) and policy[key].strip() for key in NEEDED - {"tiers", "effects"})
 
 
 @every_policy
@@ -156,3 +156,20 @@ def test_no_file_of_the_catalogue_is_read_by_nobody() -> None:
     folder = ROOT / "policies"
     files = {path for path in folder.rglob("*") if path.is_file()}
     assert files == {*FILES, folder / "findings.toml"}
+
+
+@every_policy
+def test_a_policy_says_what_judging_each_tier_does_to_the_platform(control: str) -> None:
+    """A tier that declares nothing would do what its kind usually does, unseen by who reads the policy."""
+    policy = POLICIES[control]
+    assert list(policy["effects"]) == policy["tiers"]
+    assert set(policy["effects"].values()) <= set(Effect)
+    for tier, effect in policy.get("further", {}).items():
+        assert Effect(effect).includes(Effect(policy["effects"][tier]))
+        assert effect != policy["effects"][tier]
+
+
+@every_policy
+def test_files_are_only_read(control: str) -> None:
+    """What is decided by files needs no platform."""
+    assert POLICIES[control]["effects"].get("static", "reads") == "reads"

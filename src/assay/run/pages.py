@@ -69,6 +69,12 @@ def _limit(limit: Limit) -> str:
     )
 
 
+def _effects(control: Control) -> str:
+    """Return what judging does, by tier, for example `static: reads; live: reads, writes if allowed`."""
+    more = {tier: f", {effect} if allowed" for tier, effect in control.further.items()}
+    return "; ".join(f"{tier}: {control.effect(tier)}{more.get(tier, '')}" for tier in control.tiers)
+
+
 def _page(control: Control, catalogue: Catalogue, detections: Sequence[Mapping[str, Any]]) -> str:
     cases = sorted(
         f"{case.tier}: `{case.function}`" for case in catalogue.cases if case.control == control.id
@@ -81,6 +87,7 @@ def _page(control: Control, catalogue: Catalogue, detections: Sequence[Mapping[s
         "Source": control.source,
         "Owner": control.owner,
         "Decided": ", ".join(control.tiers),
+        "Does to the platform": _effects(control),
         "Judged by": tests,
         "Limits": "; ".join(limits),
         "Lists": "; ".join(lists),
@@ -125,16 +132,14 @@ def _coverage(catalogue: Catalogue) -> str:
     judged = catalogue.judged
     text = f"{NOTE}# Coverage\n\n{len(judged)} of {len(catalogue.controls)} controls have a test; "
     text += "the others are NOT_CHECKED in every report.\n\n"
-    text += "| Control | Owner | Tiers | Tested | Statement |\n|---|---|---|---|---|\n"
+    text += "| Control | Owner | Tiers and effects | Tested | Statement |\n|---|---|---|---|---|\n"
     for control in catalogue.controls.values():
         tested = (
             ", ".join(sorted({str(case.tier) for case in catalogue.cases if case.control == control.id}))
             or "-"
         )
         link = f"[{control.id}](controls/{control.id}.md)"
-        text += (
-            f"| {link} | {control.owner} | {', '.join(control.tiers)} | {tested} | {control.statement} |\n"
-        )
+        text += f"| {link} | {control.owner} | {_effects(control)} | {tested} | {control.statement} |\n"
     return text + _spec(catalogue.findings)
 
 
