@@ -16,31 +16,32 @@ from assay.run.evidence import Judgement
 from assay.run.gate import GREEN, RED, UNSURE, UNUSABLE
 
 
-Planted = Named | Breach | Sequence[Named]
-COLUMNS = ("control", "violation", "tier", "test", "caught", "named", "seconds", "planted", "says")
+Expectation = Named | Breach | Sequence[Named]  # what a violation yields: what the test must name
 
 
-def violation_text(planted: Planted) -> str:
-    """Return in words what was planted."""
-    if isinstance(planted, Named):
-        return planted.what
-    if isinstance(planted, Breach):
-        return f"{planted.metric} {planted.direction} {planted.at_least:g}"
-    return ", ".join(str(one) for one in planted)
+def expectation_text(expectation: Expectation) -> str:
+    """Return in words what the test must name."""
+    if isinstance(expectation, Named):
+        return expectation.what
+    if isinstance(expectation, Breach):
+        return f"{expectation.metric} {expectation.direction} {expectation.at_least:g}"
+    return ", ".join(str(one) for one in expectation)
 
 
-def is_plant(thing: object) -> bool:
+def is_expectation(thing: object) -> bool:
     """Return True if a violation yielded something that can be looked for."""
     if isinstance(thing, Named | Breach):
         return True
     return isinstance(thing, list | tuple) and bool(thing) and all(isinstance(one, Named) for one in thing)
 
 
-def is_named(record: Record, planted: Planted) -> bool:
+def is_named(record: Record, expectation: Expectation) -> bool:
     """Return True if the record names what was planted: every offender, or a number beyond the breach."""
-    if isinstance(planted, Breach):
-        return any(_beyond(one.value, planted) for one in record.numbers if one.metric == planted.metric)
-    wanted = [planted] if isinstance(planted, Named) else planted
+    if isinstance(expectation, Breach):
+        return any(
+            _beyond(one.value, expectation) for one in record.numbers if one.metric == expectation.metric
+        )
+    wanted = [expectation] if isinstance(expectation, Named) else expectation
     return {one.what for one in wanted} <= {one.ref for one in record.found}
 
 
@@ -127,14 +128,14 @@ def read_detections(path: Path) -> list[dict[str, Any]]:
     """Return the rows of a detection matrix; none where there is no file.
 
     Raises:
-        AssayError: it is no list of rows.
+        AssayError: it is not a list of rows.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     except (OSError, ValueError, RecursionError):
         found = None
     if not isinstance(found, list) or not all(isinstance(row, dict) and "control" in row for row in found):
-        raise AssayError(f"{path.name}: is no detection matrix", "delete it and run make prove")
+        raise AssayError(f"{path.name}: not a detection matrix", "delete it and run make prove")
     return found
 
 

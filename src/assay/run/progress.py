@@ -6,10 +6,9 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from assay.errors import AssayError
-from assay.run.evidence import read_lines
+from assay.run.evidence import Judgement, read_lines
 
 
 LOOKED_AT = 20
@@ -28,7 +27,7 @@ def earlier(folder: Path) -> dict[str, Duration]:
     """Return node id -> how long it took in the newest of the last runs that has it.
 
     Args:
-        folder: of evidence or proof files; one that cannot be read tells nothing.
+        folder: of evidence or proof files; one that cannot be read is passed over.
     """
     found: dict[str, Duration] = {}
     files = sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime, reverse=True)
@@ -36,7 +35,7 @@ def earlier(folder: Path) -> dict[str, Duration]:
         try:
             lines = read_lines(path)
         except AssayError:
-            continue  # this only guesses; whoever judges by a file reads it for itself
+            continue  # an estimate only: a damaged file is reported where it is judged
         for line in lines:
             seconds = line.get("seconds")
             if isinstance(seconds, int | float):
@@ -46,9 +45,9 @@ def earlier(folder: Path) -> dict[str, Duration]:
     return found
 
 
-def expected(known: Mapping[str, Duration], tiers: Collection[str], lanes: int = 1) -> float:
-    """Return the seconds that all known cases of some tiers take on `lanes` processes."""
-    return sum(one.seconds for one in known.values() if one.tier in tiers) / lanes
+def expected(known: Mapping[str, Duration], tiers: Collection[str], workers: int = 1) -> float:
+    """Return the seconds that all known cases of some tiers take on `workers` processes."""
+    return sum(one.seconds for one in known.values() if one.tier in tiers) / workers
 
 
 @dataclass
@@ -58,13 +57,13 @@ class Progress:
     Attributes:
         known: how long cases took.
         wanted: the cases of this run.
-        lanes: how many run side by side.
+        workers: how many run at the same time.
         later: seconds that further parts of the same run take.
     """
 
     known: Mapping[str, Duration]
     wanted: Iterable[str]
-    lanes: int = 1
+    workers: int = 1
     later: float = field(default_factory=lambda: float(os.environ.get(LATER, 0)))
 
     def __post_init__(self) -> None:
@@ -72,11 +71,11 @@ class Progress:
         self._left = set(self.wanted)
         self._all = len(self._left)
 
-    def line(self, row: Mapping[str, Any]) -> str:
-        """Strike a case off and return its judgement, `[3/9] DR-03 drill: PASS, 191 s; about 6 min left`."""
-        planted = f" {row['violation']}" if row["violation"] else ""
-        what = f"{row['control']} {row['tier']}{planted}: {row['verdict']}, {row['seconds']:.0f} s"
-        return f"{self._done(str(row['test']))} {what}; {self._words()}"
+    def line(self, found: Judgement) -> str:
+        """Count a case as done and return its line, `[3/9] DR-03 drill: PASS, 191 s; about 6 min left`."""
+        violation = f" {found.violation}" if found.violation else ""
+        what = f"{found.control} {found.tier}{violation}: {found.verdict}, {found.seconds:.0f} s"
+        return f"{self._done(found.test)} {what}; {self._words()}"
 
     def _done(self, case: str) -> str:
         self._left.discard(case)
@@ -86,5 +85,5 @@ class Progress:
         seconds = [self.known[one].seconds for one in self._left if one in self.known]
         if new := len(self._left) - len(seconds):
             return f"{new} to come for the first time"
-        left = max(sum(seconds) / self.lanes, max(seconds, default=0.0)) + self.later
+        left = max(sum(seconds) / self.workers, max(seconds, default=0.0)) + self.later
         return f"about {left / 60:.0f} min left" if left >= 90 else f"about {left:.0f} s left"

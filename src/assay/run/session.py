@@ -13,7 +13,6 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from assay.catalogue import Catalogue, check_overrides, check_trios, load_catalogue
 from assay.config.profile import Profile
@@ -22,7 +21,7 @@ from assay.model import Tier, Verdict
 from assay.proof.plant import Plant
 from assay.proof.violation import Violation, planted_violations
 from assay.run.detection import proof_code, proof_line, proof_lines, write_detections
-from assay.run.evidence import EvidenceLog, Judgement, judgement_from
+from assay.run.evidence import EvidenceLog, Judgement, judgement_from, read_lines
 from assay.run.gate import (
     ControlRow,
     Selection,
@@ -34,14 +33,15 @@ from assay.run.gate import (
     waiver_findings,
     waiver_for,
 )
-from assay.run.resolve import find_profile, stack_identity
+from assay.run.identity import stack_identity
+from assay.run.resolve import find_profile
 from assay.run.stack_lock import StackLock
 from assay.run.summary import summary
 from assay.stack import Stack
 
 
-PATIENCE = 900.0
-ALONE = (Tier.LOAD, Tier.DRILL)
+LOCK_TIMEOUT_S = 900.0
+EXCLUSIVE = (Tier.LOAD, Tier.DRILL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +62,20 @@ class RunOptions:
 class Session:
     """The state of a run. `profile` is None while only collecting."""
 
-    wish: RunOptions
+    options: RunOptions
     catalogue: Catalogue
     profile: Profile | None
     selection: Selection
     violations: Mapping[tuple[str, Tier], Sequence[Violation]] = field(default_factory=dict)
     run: str = ""
     judged: list[Judgement] = field(default_factory=list)
-    ledger: EvidenceLog | None = None
-    lease: StackLock | None = None
+    log: EvidenceLog | None = None
+    evidence_file: Path | None = None
+    lock: StackLock | None = None
     swept: list[str] = field(default_factory=list)
 
     @property
-    def part(self) -> bool:
+    def is_chained(self) -> bool:
         """Return True if this is one of several invocations that end in one verdict."""
         return bool(os.environ.get("ASSAY_RUN"))
 
@@ -96,7 +97,7 @@ class Session:
     def open(self) -> None:
         """Take the stack, check that it is the one that is meant, sweep what was left behind.
 
-        Open the ledger.
+        Open the evidence log.
 
         Raises:
             GuardError: another cluster, another run's plants.
@@ -104,40 +105,45 @@ class Session:
         profile = self.needed()
         if self.live:
             self._take(profile)
-        folder = self.wish.reports / ("proof" if self.wish.prove else "evidence")
-        facts = {"run": self.run, "kind": "proof" if self.wish.prove else "acceptance"}
-        self.ledger = EvidenceLog(
-            folder / f"{self.run}.jsonl", {**facts, **stack_identity(profile, asked=self.live)}
-        )
+        folder = self.options.reports / ("proof" if self.options.prove else "evidence")
+        facts = {"run": self.run, "kind": "proof" if self.options.prove else "acceptance"}
+        self.evidence_file = folder / f"{self.run}.jsonl"
+        self.log = EvidenceLog(self.evidence_file, {**facts, **stack_identity(profile, asked=self.live)})
 
     def _take(self, profile: Profile) -> None:
-        self.lease = StackLock(profile)
-        alone = self.lease.alone()
-        if self.wish.prove and not alone:
-            say(f"another run uses stack {profile.name}; waiting up to {PATIENCE / 60:.0f} min for its end")
-            alone = self.lease.alone(PATIENCE)
-        if self.wish.prove and not alone:
-            raise GuardError("another run uses this stack", "wait for its end, then prove")
+        self.lock = StackLock(profile)
+        exclusive = self.lock.try_exclusive()
+        if self.options.prove and not exclusive:
+            minutes = LOCK_TIMEOUT_S / 60
+            say(f"another run uses stack {profile.name}; waiting up to {minutes:.0f} min for it to end")
+            exclusive = self.lock.try_exclusive(LOCK_TIMEOUT_S)
+        if self.options.prove and not exclusive:
+            raise GuardError("another run uses this stack", "wait for it to end, then prove")
         try:
             Stack(profile).kube.check_cluster()
-            if profile.is_lab and alone:
+            if profile.is_lab and exclusive:
                 self.swept = Plant(profile, self.run).sweep()
         except ProbeError as why:
             self.swept = [f"nothing, the Kubernetes API cannot be asked: {why}"]
-        if not self.wish.prove:
-            if not alone:
+        if not self.options.prove:
+            if not exclusive:
                 say(f"another run uses stack {profile.name}; waiting only if it plants")
-            self.lease.shared(PATIENCE)
+            self.lock.shared(LOCK_TIMEOUT_S)
 
-    def keep(self, row: Mapping[str, Any]) -> None:
+    def keep(self, found: Judgement) -> None:
         """Put one judgement on disk, then count it."""
-        if self.ledger is not None:
-            self.ledger.append(row)
-        self.judged.append(judgement_from(row))
+        if self.log is not None:
+            self.log.append(found.row())
+        self.judged.append(found)
+
+    def adopt(self, path: Path) -> None:
+        """Count the judgements that other processes of this run have put into the evidence file at `path`."""
+        self.evidence_file = path
+        self.judged = [judgement_from(line) for line in read_lines(path)] if path.exists() else []
 
     def judge_waiver(self, judged: Judgement) -> Judgement:
         """Return a failed judgement with its waiver, if the profile has one that covers it."""
-        if judged.verdict != Verdict.FAIL or self.wish.prove:
+        if judged.verdict != Verdict.FAIL or self.options.prove:
             return judged
         return replace(judged, waived=waiver_for(self.needed(), judged, today()))
 
@@ -154,18 +160,18 @@ class Session:
 
     def code(self) -> int:
         """Return the exit code of the run."""
-        return proof_code(self.judged) if self.wish.prove else exit_code(self.table())
+        return proof_code(self.judged) if self.options.prove else exit_code(self.table())
 
     def line(self) -> str:
         """Return the last line of the run."""
-        if self.wish.prove:
+        if self.options.prove:
             says = f" (PARTIAL: {self.selection.says})" if self.selection.says else ""
             return proof_line(self.judged) + says
         return gate_line(self.table(), self.selection)
 
     def lines(self) -> list[str]:
         """Return the summary of the run."""
-        if self.wish.prove:
+        if self.options.prove:
             return proof_lines(self.judged)
         table = self.table()
         remarks = waiver_findings(self.catalogue, self.needed(), table, today())
@@ -173,8 +179,8 @@ class Session:
         return summary(table, self.catalogue.findings, remarks)
 
     def files(self) -> str:
-        """Return where the evidence lies, in words."""
-        return f"evidence: {self.ledger.path}" if self.ledger is not None else "evidence: none"
+        """Return where the evidence is, in words."""
+        return f"evidence: {self.evidence_file or 'none'}"
 
     def listing(self, pairs: Iterable[tuple[str, Tier]]) -> list[str]:
         """Return a line for each of `pairs`: control, tier, owner, statement."""
@@ -194,40 +200,40 @@ class Session:
 
     def close(self) -> None:
         """Write the verdicts, and give the stack back."""
-        if self.wish.prove:
-            write_detections(self.wish.reports / "detections.json", self.judged)
-        elif not self.part:
-            write_verdicts(self.wish.reports, self.run, self.table(), self.line(), self.lines())
-        if self.lease is not None:
-            self.lease.close()
+        if self.options.prove:
+            write_detections(self.options.reports / "detections.json", self.judged)
+        elif not self.is_chained:
+            write_verdicts(self.options.reports, self.run, self.table(), self.line(), self.lines())
+        if self.lock is not None:
+            self.lock.close()
 
 
-def start(wish: RunOptions) -> Session:
+def start(options: RunOptions) -> Session:
     """Return the session for what the command line asked.
 
     Raises:
-        AssayError: catalogue, profile or wish cannot be used; one line with a remedy.
+        AssayError: catalogue, profile or options cannot be used; one line with a remedy.
     """
-    catalogue = load_catalogue(wish.root)
-    check_trios(catalogue, wish.controls)
-    _check_known("--control", wish.controls, catalogue)
+    catalogue = load_catalogue(options.root)
+    check_trios(catalogue, options.controls)
+    _check_known("--control", options.controls, catalogue)
     run = os.environ.get("ASSAY_RUN") or new_run()
-    if wish.collect_only:
-        nothing = Profile(file=wish.root, name="-", kind="-")
+    if options.collect_only:
+        nothing = Profile(file=options.root, name="-", kind="-")
         session = Session(
-            wish, catalogue, None, select(catalogue, nothing, wish.tiers, wish.controls), run=run
+            options, catalogue, None, select(catalogue, nothing, options.tiers, options.controls), run=run
         )
-        session.violations = _violations(session) if wish.prove else {}
+        session.violations = _violations(session) if options.prove else {}
         return session
-    profile = find_profile(wish.stack)
+    profile = find_profile(options.stack)
     _check_known(f"{profile.file.name} [scope]", profile.controls or (), catalogue)
     _check_known(f"{profile.file.name} [[not_applicable]]", tuple(profile.not_applicable), catalogue)
     check_overrides(catalogue, profile.overrides)
     session = Session(
-        wish, catalogue, profile, select(catalogue, profile, wish.tiers, wish.controls), run=run
+        options, catalogue, profile, select(catalogue, profile, options.tiers, options.controls), run=run
     )
-    _check_alone(session)
-    if wish.prove:
+    _check_exclusive(session)
+    if options.prove:
         if not profile.is_lab:
             raise GuardError(f"{profile.name} is {profile.kind}: nothing is planted there", "prove on a lab")
         session.violations = _violations(session)
@@ -242,12 +248,12 @@ def _check_known(where: str, controls: Sequence[str], catalogue: Catalogue) -> N
         )
 
 
-def _check_alone(session: Session) -> None:
-    if not session.wish.workers:
+def _check_exclusive(session: Session) -> None:
+    if not session.options.workers:
         return
-    if session.wish.prove:
+    if session.options.prove:
         raise GuardError("a proof runs alone", "leave out -n")
-    if any(tier in ALONE for _, tier in session.selection.pairs):
+    if any(tier in EXCLUSIVE for _, tier in session.selection.pairs):
         raise GuardError("load and drill run alone", "leave out -n, or add --tier static --tier live")
 
 
@@ -291,7 +297,7 @@ def write_verdicts(
 
 
 def say(text: str) -> None:
-    """Tell the person who waits why, at once."""
+    """Write a line to standard error at once, for the person who waits."""
     sys.stderr.write(f"assay: {text}\n")
     sys.stderr.flush()
 

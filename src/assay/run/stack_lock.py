@@ -25,34 +25,31 @@ class StackLock:
         path = Path(tempfile.gettempdir()) / f"assay-{profile.cluster_uid or profile.name}.lock"
         self._file = path.open("a")
 
-    def alone(self, within: float = 0) -> bool:
-        """Return True once nobody else uses the stack.
+    def try_exclusive(self, timeout_s: float = 0) -> bool:
+        """Return True once nobody else uses the stack, False if somebody still does after the time-out."""
+        return self._acquire(fcntl.LOCK_EX, timeout_s)
 
-        False if somebody still does after `within` seconds.
-        """
-        return self._take(fcntl.LOCK_EX, within)
-
-    def shared(self, within: float) -> None:
+    def shared(self, timeout_s: float) -> None:
         """Return once nobody plants.
 
         Raises:
-            GuardError: somebody still does after `within` seconds.
+            GuardError: somebody still does after the time-out.
         """
-        if not self._take(fcntl.LOCK_SH, within):
+        if not self._acquire(fcntl.LOCK_SH, timeout_s):
             raise GuardError(
-                "another run is planting violations in this stack", "wait for its end, then judge"
+                "another run is planting violations in this stack", "wait for it to end, then judge"
             )
 
     def close(self) -> None:
-        """Give the stack back."""
+        """Release the lock."""
         self._file.close()
 
-    def _take(self, how: int, within: float) -> bool:
-        def taken() -> bool:
+    def _acquire(self, how: int, timeout_s: float) -> bool:
+        def acquired() -> bool:
             try:
                 fcntl.flock(self._file, how | fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
             return True
 
-        return poll(taken, within)
+        return poll(acquired, timeout_s)

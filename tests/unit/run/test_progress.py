@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from assay.run.evidence import Judgement
 from assay.run.progress import LATER, Duration, Progress, earlier, expected
 
 
-def row(test: str, violation: str = "") -> dict[str, object]:
+def judgement(test: str, violation: str = "") -> Judgement:
     control, tier = test.split()
-    return {"test": test, "control": control, "tier": tier, "violation": violation,
-            "verdict": "PASS", "seconds": 4.2}  # fmt: skip
+    return Judgement(control, "", "Infra", tier, test, "PASS", seconds=4.2, violation=violation)
 
 
 def test_a_line_says_what_came_of_a_case_and_what_is_left() -> None:
@@ -23,21 +23,25 @@ def test_a_line_says_what_came_of_a_case_and_what_is_left() -> None:
         "B-01 live": Duration("live", 6.0),
         "C-01 drill": Duration("drill", 192.0),
     }
-    pace = Progress(known, list(known), later=60.0)
-    assert pace.line(row("A-01 static")) == "[1/3] A-01 static: PASS, 4 s; about 4 min left"
-    assert pace.line(row("C-01 drill", "slow")) == "[2/3] C-01 drill slow: PASS, 4 s; about 66 s left"
-    assert pace.line(row("B-01 live")).endswith("; about 60 s left")
+    progress = Progress(known, list(known), later=60.0)
+    assert progress.line(judgement("A-01 static")) == "[1/3] A-01 static: PASS, 4 s; about 4 min left"
+    assert (
+        progress.line(judgement("C-01 drill", "slow")) == "[2/3] C-01 drill slow: PASS, 4 s; about 66 s left"
+    )
+    assert progress.line(judgement("B-01 live")).endswith("; about 60 s left")
 
 
 def test_two_processes_take_half_as_long_but_never_less_than_the_longest() -> None:
     known = {f"{name}-01 live": Duration("live", 30.0) for name in "ABCDE"}
-    assert Progress(known, list(known), lanes=2).line(row("A-01 live")).endswith("about 60 s left")
-    assert Progress(known, list(known)[:2], lanes=2).line(row("A-01 live")).endswith("about 30 s left")
+    assert Progress(known, list(known), workers=2).line(judgement("A-01 live")).endswith("about 60 s left")
+    assert (
+        Progress(known, list(known)[:2], workers=2).line(judgement("A-01 live")).endswith("about 30 s left")
+    )
 
 
 def test_what_never_ran_is_not_guessed() -> None:
-    pace = Progress({}, ["A-01 live", "B-01 live"])
-    assert pace.line(row("A-01 live")).endswith("; 1 to come for the first time")
+    progress = Progress({}, ["A-01 live", "B-01 live"])
+    assert progress.line(judgement("A-01 live")).endswith("; 1 to come for the first time")
 
 
 def test_the_newest_run_that_has_a_case_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +56,7 @@ def test_the_newest_run_that_has_a_case_tells(tmp_path: Path, monkeypatch: pytes
         os.utime(path, (1e9 - age, 1e9 - age))
     found = earlier(tmp_path)
     assert found == {"a": Duration("live", 3.0), "b": Duration("live", 1.5)}
-    assert expected(found, {"live"}, lanes=2) == 2.25
+    assert expected(found, {"live"}, workers=2) == 2.25
     assert expected(found, {"drill"}) == 0
     monkeypatch.setenv(LATER, "12.5")
     assert Progress({}, ()).later == 12.5

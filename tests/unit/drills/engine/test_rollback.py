@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from assay import cli
+from assay.cli import drill as drill_commands
 from assay.drills.engine import engine, watchdog
 from assay.drills.engine.engine import roll_back, standing
 from assay.drills.engine.journal import HeldError, Journal, Stage, Undo, path_of
@@ -115,7 +116,7 @@ def test_status_shows_the_stage_and_the_next_command(
     profile: Any,  # noqa: ANN401
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cli, "find_profile", lambda _: profile)
+    monkeypatch.setattr(drill_commands, "find_profile", lambda _: profile)
     for how, code, words in (
         (lambda: None, 0, ["closed"]),
         (lambda: died(profile, signal.SIGKILL), 1, ["acting", "node cp-1", "next: assay drill rollback"]),
@@ -192,7 +193,7 @@ def test_an_interrupted_run_is_told_once_and_waited_for(tmp_path: Path, number: 
     child += "end = time.time() + 20\nwhile not told and time.time() < end: time.sleep(0.05)\n"
     child += f"time.sleep(0.5)\npathlib.Path({str(done)!r}).write_text(str(len(told)))\n"
     code = f"import signal; signal.signal({int(number)}, signal.default_int_handler)\n"
-    code += f"from assay.cli import _waited_for; _waited_for([{sys.executable!r}, '-c', {child!r}], {{}})"
+    code += f"from assay.cli.child import wait_for; wait_for([{sys.executable!r}, '-c', {child!r}], {{}})"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     end = time.monotonic() + 20
     while not ready.exists() and time.monotonic() < end:
@@ -209,14 +210,14 @@ def test_the_largest_size_is_said_by_the_records(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cli, "find_profile", lambda _: profile)
+    monkeypatch.setattr(drill_commands, "find_profile", lambda _: profile)
     monkeypatch.setenv("ASSAY_REPORTS", str(tmp_path))
     profile.name, profile.cluster_uid = "lab", "uid"
     parts = dict.fromkeys(PARTS, 0.0)
     for size, seconds in ((10e6, 11.0), (20e6, 12.1), (40e6, 13.9), (80e6, 18.0)):
         restore = Restore("vault", 0.0, {**parts, "restore": seconds}, int(size), 1.0, 0, True, "L3")
         Records.from_profile(profile).add(restore)
-    done = CliRunner().invoke(cli.main, ["drill", "rate"])
+    done = CliRunner().invoke(cli.main, ["drill", "capacity"])
     assert done.exit_code == 0, done.output
     assert "vault: 80 MB in 18.0 s" in done.output
     assert "GB by 4 restores of up to 80 MB" in done.output
