@@ -8,17 +8,14 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from assay.config.profile import Profile
 from assay.errors import ProbeError
 from assay.formats.tools import tool_opens
 from assay.probes.s3.client import S3
 from assay.probes.s3.facts import ObjectVersion
 from assay.secretscan.naming import entropy
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 # age-encryption.org/v1; EVP_BytesToKey with a salt, as openssl enc and pgBackRest write it.
 HEADERS = (b"age-encryption.org/v1\n-> ", b"Salted__")

@@ -10,18 +10,15 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from assay.backups import snapshot
+from assay.config.profile import Profile
 from assay.errors import ProbeError
 from assay.formats.bolt import MAGIC
 from assay.formats.tools import tool_opens
 from assay.probes.s3.client import S3
 from assay.probes.s3.facts import ObjectVersion
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 PREFIX = "etcd/"
 IDENTITY = "etcd-backup.agekey"

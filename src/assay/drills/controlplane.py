@@ -8,8 +8,8 @@ from __future__ import annotations
 import secrets
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from assay.config.profile import Profile
 from assay.drills.drivers import NODE
 from assay.drills.engine.clock import await_true, now, time_when
 from assay.drills.engine.engine import Engine, armed, guard_kind
@@ -22,9 +22,6 @@ from assay.drills.workload.verdict import Anomaly, LossKind, check_history
 from assay.polling import poll
 from assay.probes.talos.facts import Machine
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 WRITERS = 3
 STEADY = 30

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from assay.config.profile import Profile
 from assay.errors import GuardError
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 NODE, DISKS, SCRATCH = "node", "disks", "scratch"
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from assay.config.profile import Profile
 from assay.drills.engine.engine import guard, guard_kind, standing
 from assay.errors import AssayError
-
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 
 # The environment variable with the name of the drill that somebody asked for.

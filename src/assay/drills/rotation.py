@@ -11,8 +11,8 @@ import binascii
 import math
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from assay.config.profile import Profile
 from assay.drills.engine.clock import now
 from assay.drills.engine.engine import guard_kind
 from assay.errors import AssumptionError, ProbeError
@@ -23,9 +23,6 @@ from assay.probes.kube.paths import one
 from assay.probes.postgres import Postgres
 from assay.writers.vault import VaultWriter
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 LOOK_PERIOD_S = 2.0
 

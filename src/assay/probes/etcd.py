@@ -12,15 +12,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from assay.config.profile import Profile
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
 from assay.secretscan.suspect import repeated
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 ALARM_ACTION_GET = 0
 

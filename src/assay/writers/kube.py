@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from assay.config.profile import Profile
 from assay.errors import GuardError, ProbeError
 from assay.polling import poll
 from assay.probes.kube.client import Kube
@@ -16,9 +17,6 @@ from assay.probes.kube.discovery import api_resources
 from assay.probes.kube.paths import collection_of, one
 from assay.probes.kube.wire import MERGE, ApiAnswer, Wire
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 T = TypeVar("T")
 Manifest = dict[str, Any]

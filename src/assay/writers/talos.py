@@ -12,17 +12,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from assay.config.profile import Profile
 from assay.errors import GuardError, ProbeError
 from assay.polling import poll
 from assay.probes.net import tls
 from assay.probes.talos.facts import Machine
 from assay.probes.talos.read import Talos
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 SAVED, NOTE = ".before-plant", ".replaced"
 NETNS = Path("/run/netns")

@@ -7,16 +7,14 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from assay.config.profile import Profile
 from assay.errors import GuardError, ProbeError
 from assay.formats.parsing import WRONG
 from assay.probes.vault import facts
 from assay.probes.vault.client import VaultConnection
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 KIT = "vault-unseal.json"
 

@@ -12,17 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
+from assay.config.profile import Profile
 from assay.drills.drivers import Driver, driver_of
 from assay.drills.engine.journal import HeldError, Journal, Stage, Undo, path_of, read_journal
 from assay.drills.engine.signals import interruptible, uninterrupted
 from assay.drills.engine.watchdog import LIMIT, watched
 from assay.errors import AssayError, GuardError
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 TRIES = 3
 ROLL_BACK = "assay drill rollback"

@@ -17,13 +17,11 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
+from assay.config.profile import Profile
 from assay.errors import GuardError
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 BEGIN = "0" * 16
 REMEDY = "look at the stack by hand, then delete the journal"

@@ -13,17 +13,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 import psutil
 
+from assay.config.profile import Profile
 from assay.drills.engine.journal import path_of
 from assay.errors import GuardError
 from assay.polling import poll
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 LIMIT = 1800.0
 GRACE = 420.0

@@ -6,17 +6,14 @@ An undo needs no restore to have worked: until etcd is well again on its new dis
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
+from assay.config.profile import Profile
 from assay.drills.engine.clock import now
 from assay.drills.faults.launcher import Launcher
 from assay.drills.faults.quorum import Quorum
 from assay.errors import GuardError
 from assay.polling import poll
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 PATIENCE = 420.0
 GONE = 30.0

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
-from typing import TYPE_CHECKING
 
+from assay.config.profile import Profile
 from assay.errors import GuardError, ProbeError
 from assay.formats.tools import run_tool
-
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 
 class Launcher:

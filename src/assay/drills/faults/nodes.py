@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from assay.config.profile import Profile
 from assay.drills.engine.clock import now
 from assay.drills.faults.launcher import Launcher
 from assay.drills.faults.quorum import Quorum
 from assay.polling import poll
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 PATIENCE = 90.0
 

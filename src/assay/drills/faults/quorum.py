@@ -9,17 +9,13 @@ dead as well. So every member is asked for itself, by etcd and by Talos, and the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from assay.config.profile import Profile
 from assay.errors import ProbeError
 from assay.probes.etcd import Etcd, EtcdMember, EtcdStatus
 from assay.probes.net import tls
 from assay.probes.talos.facts import Machine
 from assay.probes.talos.read import API_PORT, Talos
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 LAG = 1000
 

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from assay.config.profile import Profile
 from assay.drills.engine.clock import await_true, now
 from assay.errors import GuardError
 from assay.probes.kube.client import Kube
 from assay.probes.vault.client import Vault
 from assay.writers.vault import VaultWriter
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 GONE = 120.0
 # Answers to a deletion that mean: it is gone, or going.

@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from assay.backups.points import Points
+from assay.config.profile import Profile
 from assay.drills.drivers import DISKS
 from assay.drills.engine.clock import answer_of, await_true, now
 from assay.drills.engine.engine import armed, guard_kind
@@ -39,9 +40,6 @@ from assay.model import Offender
 from assay.probes.kube.client import Kube
 from assay.probes.runbook.reader import Runbook
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 T = TypeVar("T")
 SECTION = "Restore etcd"

@@ -7,18 +7,15 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import yaml
 
+from assay.config.profile import Profile
 from assay.drills.restore.procedure import Procedure, Wait
 from assay.drills.restore.sandbox import Sandbox, open_sandbox
 from assay.errors import ProbeError
 from assay.probes.runbook.reader import Command
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 SHRED = Path("/usr/bin/shred")
 STORE = "RCLONE_CONFIG_STORE"

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from assay.config.profile import Profile
 from assay.drills.engine.clock import await_true, now
 from assay.drills.engine.engine import Engine
 from assay.drills.faults.scratch import POSTGRES
@@ -37,10 +37,6 @@ from assay.probes.postgres import Postgres
 
 
 PSQL_TIMEOUT_S = 60.0
-
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 PATH = "/api/v1/orders"
 LATEST = "latest"

@@ -15,9 +15,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from assay.backups.retention import Base, bases
+from assay.config.profile import Profile
 from assay.drills.engine.engine import Engine
 from assay.drills.engine.session_cache import cached_per_session
 from assay.drills.restore import postgres_evidence as evidence
@@ -31,9 +31,6 @@ from assay.model import Offender
 from assay.polling import poll
 from assay.probes.s3.client import S3
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 # A commit answers within seconds: what was written a minute before the point is in every backup of then.
 SETTLED = dt.timedelta(minutes=1)

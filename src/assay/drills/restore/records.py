@@ -14,14 +14,11 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from assay.config.profile import Profile
 from assay.drills.restore.result import Restore
 from assay.errors import GuardError, ProbeError
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 FOLDER = "restores"
 

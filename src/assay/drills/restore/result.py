@@ -12,15 +12,12 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from assay.config.profile import Profile
 from assay.drills.engine.clock import now
 from assay.errors import AssumptionError, UndeclaredError
 from assay.model import Offender
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 BUDGETS = ("detect", "decide")
 MEASURED = ("fetch", "decrypt", "restore", "replay", "answer", "verify")

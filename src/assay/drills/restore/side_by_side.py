@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from assay.config.profile import Profile
 from assay.drills.drivers import SCRATCH
 from assay.drills.engine.engine import Engine, armed, guard_kind
 from assay.drills.engine.journal import folder_of
@@ -29,9 +29,6 @@ from assay.model import Offender
 from assay.probes.kube.client import Kube
 from assay.probes.runbook.reader import Runbook
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 TOOLS = ("talosctl", "kubectl", "rclone", "openssl")
 OVER = re.compile(r"\b(Error|Failed|Evicted|OOMKilled|Completed|CrashLoopBackOff|ContainerStatusUnknown)\b")

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from assay.config.profile import Profile
 from assay.drills.engine.clock import await_true, now
 from assay.drills.engine.engine import Engine
 from assay.drills.faults.scratch import VAULT
@@ -33,9 +33,6 @@ from assay.probes.vault.client import Vault, VaultConnection
 from assay.secretscan.fingerprint import Fingerprinter
 from assay.writers.vault import VaultWriter
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 JOB = ("backups", "vault-snapshot")
 KEEPERS = 3

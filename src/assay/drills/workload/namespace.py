@@ -9,16 +9,13 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from assay.config.profile import Profile
 from assay.drills.workload.ledger import Write, outcome_of
 from assay.drills.workload.verdict import FAIL, INFO
 from assay.errors import ProbeError
 from assay.probes.kube.client import Kube, door
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 LABEL = "assay.dev/drill"
 OPT_IN = {"policy.sigstore.dev/include": "true"}

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
+from assay.config.profile import Profile
 from assay.errors import ProbeError
 from assay.model import Attempt
 from assay.probes.etcd import EtcdMember
@@ -30,9 +31,6 @@ from assay.probes.talos.facts import (
     TalosVersion,
 )
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 API_PORT = 50000
 ACTIVE, PERSISTENT = "v1alpha1", "persistent"

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import hvac
 from hvac.adapters import RawAdapter
 
+from assay.config.profile import Profile
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
 from assay.model import Attempt
@@ -24,9 +25,6 @@ from assay.probes.vault.facts import OTHER, AuditDevice, Autopilot, Health, Peer
 from assay.probes.vault.policy import VaultPolicy, VaultRole, policy, vault_role
 from assay.secretscan.suspect import repeated
 
-
-if TYPE_CHECKING:
-    from assay.config.profile import Profile
 
 TIMEOUT_S = 10
 MOST_FOLDERS = 10_000
