@@ -29,6 +29,7 @@ ROWS = (
     ("stack",),
     ("proof",),
     ("run",),
+    ("preflight",),
     ("cli",),
 )
 CLIENTS = {

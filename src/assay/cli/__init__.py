@@ -10,7 +10,9 @@ import click
 COMMANDS = {
     "check": "assay.cli.check",
     "docs": "assay.cli.contribute",
+    "doctor": "assay.cli.preflight",
     "drill": "assay.cli.drill",
+    "init": "assay.cli.preflight",
     "new": "assay.cli.contribute",
     "prove": "assay.cli.check",
     "report": "assay.cli.report",

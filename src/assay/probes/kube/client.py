@@ -5,11 +5,13 @@ The only module that imports the kubernetes client.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -220,6 +222,23 @@ class Kube:
     def version(self, server: str = "") -> str:
         """Return the API server's version, for example `v1.36.3`."""
         return str(self.at(server).get("/version").get("gitVersion", ""))
+
+    def clock(self, server: str) -> dt.datetime:
+        """Return an API server's own time, from the Date of an answer (RFC 9110, 6.6.1; to the second).
+
+        Raises:
+            ProbeError: it does not answer, or says no time.
+        """
+        known = _configuration(self._kubeconfig)
+        asked = Configuration(
+            host=server, **{key: getattr(known, key) for key in TRUST if hasattr(known, key)}
+        )
+        pool = ApiClient(configuration=asked).rest_client.pool_manager
+        try:
+            reply = pool.request("GET", f"{server}/version", timeout=Timeout(*self._timeout), retries=False)
+            return parsedate_to_datetime(reply.headers["Date"])
+        except (HTTPError, OSError, *WRONG) as problem:
+            raise unreachable(server, "GET", "/version", problem) from problem
 
     def pods(self) -> list[Pod]:
         """Return every pod that has not finished, in all namespaces."""

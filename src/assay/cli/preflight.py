@@ -1,0 +1,65 @@
+"""`assay init` and `assay doctor`: a profile of one's own platform, and what it still lacks."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from assay.catalogue import check_overrides, load_catalogue
+from assay.errors import AssayError
+from assay.preflight.checks import run_checks
+from assay.preflight.doctor import diagnose, last_seconds, report_lines
+from assay.preflight.init import compare, create, discover
+from assay.run.gate import UNUSABLE
+from assay.run.resolve import find_profile
+
+
+PATH = click.Path(exists=True, path_type=Path)
+
+
+@click.command(
+    "init",
+    epilog="Example: assay init stacks/mine.local.toml --kubeconfig kubeconfig --checkout ../platform",
+)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--kubeconfig", type=PATH, envvar="KUBECONFIG", help="a read-only identity suffices")
+@click.option("--talosconfig", type=PATH, envvar="TALOSCONFIG", help="endpoints are taken from it, no key")
+@click.option("--checkout", type=PATH, default=".", help="the platform's repository")
+def init_command(file: Path, kubeconfig: Path | None, talosconfig: Path | None, checkout: Path) -> None:
+    """Write a commented profile to FILE from a kubeconfig, a talosconfig and a checkout of the platform.
+
+    It reads only, and writes no secret. Where FILE exists nothing is written: what differs is shown.
+    """
+    try:
+        found = discover(kubeconfig, talosconfig, checkout.absolute())
+        example = (Path.cwd() / "stacks" / "example.toml").read_text(encoding="utf-8")
+        lines = compare(file, found) if file.exists() else create(file, example, found)
+    except (AssayError, OSError) as problem:
+        click.echo(f"ERROR: {problem}", err=True)
+        sys.exit(UNUSABLE)
+    click.echo("\n".join(lines))
+
+
+@click.command("doctor", epilog="Example: assay doctor --stack stacks/mine.local.toml")
+@click.option("--stack", help="stack profile; else ASSAY_STACK, else the running lab's")
+@click.option("--json", "as_json", is_flag=True, help="print the diagnosis as JSON")
+def doctor_command(stack: str | None, as_json: bool) -> None:
+    """Try everything that a run needs, at once, and say for each control whether it can be judged.
+
+    Exit 0: every control in scope can be judged; 10: something is missing; 4: the profile cannot be used.
+    """
+    try:
+        catalogue, profile = load_catalogue(Path.cwd()), find_profile(stack)
+        check_overrides(catalogue, profile.overrides)
+    except AssayError as problem:
+        click.echo(f"ERROR: {problem}", err=True)
+        sys.exit(UNUSABLE)
+    reports = Path(os.environ.get("ASSAY_REPORTS") or catalogue.root / "reports")
+    found = diagnose(catalogue, profile, run_checks(profile), last_seconds(catalogue, reports / "evidence"))
+    click.echo(json.dumps(found.as_json(), indent=1) if as_json else "\n".join(report_lines(found)))
+    sys.stdout.flush()
+    os._exit(found.code)  # a check that hangs must not hold the answer

@@ -1,0 +1,139 @@
+"""What a control needs of the profile before it can be judged, read from its test.
+
+A test reaches every system through `stack`, so the attributes that it asks for say which systems those are,
+and each system says here which keys it cannot do without. Nothing is declared twice, and none is forgotten.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from assay.catalogue import Case, Catalogue
+from assay.config.profile import Profile
+from assay.model import Tier
+
+
+KUBE = ("kube.kubeconfig",)
+TALOS = ("talos.config", "tools.talosctl")
+VAULT = ("vault.addresses", "vault.token")
+SOPS = ("sops.binary", "sops.age_key", "paths.gitops")
+S3 = ("s3.endpoint", "s3.reader_key", "s3.buckets")
+SQL = ("sql.host", "sql.dbname", "sql.user", "sql.password")
+RESTORE = ("escrow.folder", "paths.runbook", "drill.launcher", *KUBE, *S3)
+# Attribute of `stack` that a test asks for -> keys of the profile that it cannot do without.
+ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
+    "kube": KUBE,
+    "decoy": KUBE,
+    "talos": TALOS,
+    "etcd": ("etcd.endpoints", "etcd.ca", "etcd.cert", "etcd.key"),
+    "vault": VAULT,
+    "vault_files": ("platform.vault.config",),
+    "http": ("api.url",),
+    "load": ("api.url",),
+    "drill": ("drill.launcher", *KUBE),
+    **dict.fromkeys(("etcd_restore", "postgres_restore", "oldest_postgres", "vault_restore"), RESTORE),
+    "drills": RESTORE,
+    "rotation": ("drill.launcher", "escrow.folder", *KUBE, *VAULT, *SQL),
+    "s3": S3,
+    "hcl": ("paths.infra",),
+    "runbook": ("paths.runbook",),
+    "manifests": ("paths.gitops",),
+    "git": ("paths.repository",),
+    "secrets": ("paths.repository", "tools.gitleaks"),
+    "sops": SOPS,
+    "origins": (*KUBE, *VAULT, *SOPS),
+    "sql": SQL,
+    "samples": ("samples.signed",),
+}
+# Names that say nothing of the platform by themselves.
+NEUTRAL = frozenset({"platform", "profile", "paths", "due", "restored", "plan"})
+# Sources that a judgement uses where the profile gives them, and does without otherwise.
+OPTIONAL = frozenset({"paths.plan", "paths.state"})
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What one case of a control needs.
+
+    Attributes:
+        control: its id.
+        tier: the tier of the case.
+        systems: attributes of `stack` that the test asks for.
+        keys: keys of the profile, `section.key`.
+        numbers: metrics that neither specification nor suite has a number for.
+    """
+
+    control: str
+    tier: Tier
+    systems: frozenset[str]
+    keys: frozenset[str]
+    numbers: frozenset[str]
+
+    def missing(self, profile: Profile) -> list[str]:
+        """Return the keys and numbers that the profile does not give, keys first, each once."""
+        keys = sorted(key for key in self.keys if not value_at(profile, key))
+        given = profile.override(self.control).numbers
+        numbers = sorted(f'controls."{self.control}".{one}' for one in self.numbers if one not in given)
+        return [*keys, *numbers]
+
+
+def needs_of(catalogue: Catalogue) -> list[Needs]:
+    """Return what each case of the catalogue needs, in the catalogue's order."""
+    return [_needs(case, catalogue) for case in catalogue.cases]
+
+
+def value_at(profile: Profile, dotted: str) -> object:
+    """Return the profile's value at `section.key` or `section.sub.key`, None where there is no such key."""
+    value: object = profile
+    for name in dotted.removeprefix("stack.").split("."):
+        value = getattr(value, name, None)
+    return value
+
+
+def _needs(case: Case, catalogue: Catalogue) -> Needs:
+    tree = ast.parse(case.path.read_text(encoding="utf-8"))
+    function = next(
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == case.function
+    )
+    asked = list(_asked(function))
+    systems = {name for name, _ in asked if name in ATTRIBUTES}
+    keys = {key for name in systems for key in ATTRIBUTES[name]}
+    keys |= {f"paths.{then}" for name, then in asked if name == "paths" and then not in ("", "declared")}
+    keys = (keys | set(_named_keys(function))) - OPTIONAL
+    open_numbers = {one.metric for one in catalogue.controls[case.control].limits if one.value is None}
+    numbers = open_numbers & set(_first_words(function, "limit"))
+    return Needs(case.control, case.tier, frozenset(systems), frozenset(keys), frozenset(numbers))
+
+
+def _asked(function: ast.FunctionDef) -> Iterator[tuple[str, str]]:
+    """Yield (attribute of `stack`, what is asked of it, empty where nothing is)."""
+    seen = set()
+    for node in ast.walk(function):
+        inner = node.value if isinstance(node, ast.Attribute) else None
+        if isinstance(node, ast.Attribute) and isinstance(inner, ast.Attribute) and _is_stack(inner.value):
+            seen.add(id(inner))
+            yield inner.attr, node.attr
+    for node in ast.walk(function):
+        if isinstance(node, ast.Attribute) and _is_stack(node.value) and id(node) not in seen:
+            yield node.attr, ""
+
+
+def _is_stack(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "stack"
+
+
+def _named_keys(function: ast.FunctionDef) -> Iterator[str]:
+    yield from _first_words(function, "need_text")
+    yield from _first_words(function, "need_path")
+
+
+def _first_words(function: ast.FunctionDef, method: str) -> Iterator[str]:
+    """Yield the first argument of each call of a method, where it is a literal text."""
+    for node in ast.walk(function):
+        called = (
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == method
+        )
+        if isinstance(node, ast.Call) and called and node.args and isinstance(node.args[0], ast.Constant):
+            yield str(node.args[0].value)
