@@ -35,6 +35,7 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "drill": ("drill.launcher", *KUBE),
     **dict.fromkeys(("etcd_restore", "postgres_restore", "oldest_postgres", "vault_restore"), RESTORE),
     "drills": RESTORE,
+    "restored": RESTORE,
     "rotation": ("drill.launcher", "escrow.folder", *KUBE, *VAULT, *SQL),
     "s3": S3,
     "hcl": ("paths.infra",),
@@ -47,8 +48,10 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "sql": SQL,
     "samples": ("samples.signed",),
 }
+# Length of `profile.section.key`.
+SECTION_AND_KEY = 3
 # Names that say nothing of the platform by themselves.
-NEUTRAL = frozenset({"platform", "profile", "paths", "due", "restored", "plan"})
+NEUTRAL = frozenset({"platform", "profile", "paths", "due", "plan"})
 # Sources that a judgement uses where the profile gives them, and does without otherwise.
 OPTIONAL = frozenset({"paths.plan", "paths.state"})
 
@@ -97,31 +100,34 @@ def _needs(case: Case, catalogue: Catalogue) -> Needs:
     function = next(
         node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == case.function
     )
-    asked = list(_asked(function))
-    systems = {name for name, _ in asked if name in ATTRIBUTES}
+    asked = _asked(function)
+    systems = {chain[0] for chain in asked} & ATTRIBUTES.keys()
     keys = {key for name in systems for key in ATTRIBUTES[name]}
-    keys |= {f"paths.{then}" for name, then in asked if name == "paths" and then not in ("", "declared")}
+    keys |= {f"paths.{chain[1]}" for chain in asked if chain[0] == "paths" and len(chain) > 1} - {
+        "paths.declared"
+    }
+    keys |= {
+        ".".join(chain[1:]) for chain in asked if chain[0] == "profile" and len(chain) == SECTION_AND_KEY
+    }
+    keys |= {"stack.cluster_uid"} if ("profile", "cluster_uid") in asked else set()
     keys = (keys | set(_named_keys(function))) - OPTIONAL
     open_numbers = {one.metric for one in catalogue.controls[case.control].limits if one.value is None}
     numbers = open_numbers & set(_first_words(function, "limit"))
     return Needs(case.control, case.tier, frozenset(systems), frozenset(keys), frozenset(numbers))
 
 
-def _asked(function: ast.FunctionDef) -> Iterator[tuple[str, str]]:
-    """Yield (attribute of `stack`, what is asked of it, empty where nothing is)."""
-    seen = set()
+def _asked(function: ast.FunctionDef) -> set[tuple[str, ...]]:
+    """Return every chain of attributes that is asked of `stack`: ("profile", "allowlist", "admin")."""
+    found: set[tuple[str, ...]] = set()
     for node in ast.walk(function):
-        inner = node.value if isinstance(node, ast.Attribute) else None
-        if isinstance(node, ast.Attribute) and isinstance(inner, ast.Attribute) and _is_stack(inner.value):
-            seen.add(id(inner))
-            yield inner.attr, node.attr
-    for node in ast.walk(function):
-        if isinstance(node, ast.Attribute) and _is_stack(node.value) and id(node) not in seen:
-            yield node.attr, ""
-
-
-def _is_stack(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id == "stack"
+        chain: list[str] = []
+        inner: ast.expr | ast.AST = node
+        while isinstance(inner, ast.Attribute):
+            chain.insert(0, inner.attr)
+            inner = inner.value
+        if chain and isinstance(inner, ast.Name) and inner.id == "stack":
+            found.add(tuple(chain))
+    return found
 
 
 def _named_keys(function: ast.FunctionDef) -> Iterator[str]:
