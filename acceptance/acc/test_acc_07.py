@@ -5,39 +5,26 @@ import time
 import pytest
 
 from assay.backups.stateful import inventory
-from assay.drills.restore.capacity import capacity_statement
-from assay.drills.restore.records import Records
-from assay.drills.restore.result import restore_faults
-from assay.model import Offender, Record
+from assay.model import Record
 from assay.stack import Stack
 
 
-HOUR = 3600.0
+HOUR_S = 3600.0
 
 
 @pytest.mark.control("ACC-07")
 def test_each_service_comes_back_in_time(stack: Stack, control: Record) -> None:
     """Restore every service that the live cluster holds state of, or take today's record; budgets count."""
     items = inventory(stack.kube, stack.platform)
-    services = control.population(sorted({item.service for item in items} - {""}))
-    records, limit = Records.from_profile(stack.profile), control.limit("restore")
-    for service in services:
-        kept = records.newest().get(service)
-        stale = kept is None or kept.age(time.time()) > control.limit("age") * HOUR
-        if stack.due(service, stale=stale):
-            result = stack.restored(service)
-            control.offenders(result.offenders if result else ())
-            kept = records.newest().get(service) if result and result.restore else None
-        if kept is None:
-            control.offender(f"Restore {service}", "no record of one")
-            continue
-        restore, rpo = kept.restore, stack.profile.rpo(service)
-        control.note(
-            service,
-            f"{restore.seconds:.0f} s ({restore.facts['parts']}) for {restore.data_bytes} bytes, "
-            f"{restore.level}, {restore.facts['point']}",
-        )
-        control.note(f"{service}: largest size in time", capacity_statement(records.of(service), limit))
-        control.offenders(Offender(restore.ref, why) for why in restore_faults(restore, limit, rpo))
-        control.measured(restore.seconds, "s", "restore")
+    for service in control.population(sorted({item.service for item in items} - {""})):
+        known, rpo_s = stack.drills.records.newest().get(service), stack.profile.rpo(service)
+        stale = known is None or known.age(time.time()) > control.limit("age") * HOUR_S
+        if stack.drills.is_due(service, stale=stale):
+            stack.drills.restore(service).report(control, rpo_s)
+        elif known is not None:
+            known.restore.report(control, rpo_s)
+        else:
+            control.offender(f"Restore {service}", "there is no record of one")
+        capacity = stack.drills.capacity(service, control.limit("restore"))
+        control.note(f"{service}: largest size in time", capacity)
     assert not control.found

@@ -9,7 +9,7 @@ from assay.stack import Stack
 @pytest.mark.control("ACC-09")
 def test_any_control_plane_may_be_lost(stack: Stack, control: Record) -> None:
     """Lose each of them once and ask what a client outside was promised."""
-    report = stack.drill.control_planes_lost()
+    report = stack.drills.control_planes()
     finding = report.finding
     control.population(finding.losses, of=len(stack.talos.controlplanes))
     control.note("order of losses", ", ".join(report.order))

@@ -5,7 +5,6 @@ import time
 import pytest
 
 from assay.backups.stateful import inventory
-from assay.drills.restore.records import Records
 from assay.drills.restore.result import restore_faults
 from assay.model import Offender, Record
 from assay.stack import Stack
@@ -18,7 +17,7 @@ HOUR = 3600.0
 def test_everything_stateful_was_restored(stack: Stack, control: Record) -> None:
     """What is stateful, less what has a passing record that is young enough, must be nothing."""
     items = control.population(inventory(stack.kube, stack.platform))
-    newest, limit = Records.from_profile(stack.profile).newest(), control.limit("restore")
+    newest, limit = stack.drills.records.newest(), control.limit("restore")
     for item in items:
         if not item.service:
             control.offender(item, "belongs to no service that is restored")

@@ -9,7 +9,7 @@ from assay.stack import Stack
 @pytest.mark.control("DR-11")
 def test_leader_lost_and_back(stack: Stack, control: Record) -> None:
     """Judge the losses in which the node held the etcd leader."""
-    finding = stack.drill.control_planes_lost().finding
+    finding = stack.drills.control_planes().finding
     led = control.population([one for one in finding.losses if one.leader])
     lost = control.measured(len(finding.lost), "count", "lost_writes")
     control.measured(max(one.write_gap for one in led), "s", "write_gap")

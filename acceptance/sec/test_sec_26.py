@@ -35,7 +35,7 @@ def test_a_rotated_value_arrives_and_the_old_one_dies(stack: Stack, control: Rec
 def rotate(stack: Stack, control: Record, path: str, secret: str) -> None:
     """Rotate the canary's login, and judge that the new value arrives in time and the old one dies."""
     limit = control.limit("rotation")
-    turned = stack.rotation.turn(path, secret, limit)
+    turned = stack.drills.rotation().turn(path, secret, limit)
     for what, after in turned.times.items():
         control.note(what, after)
     if turned.delivered is None:

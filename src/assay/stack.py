@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -16,13 +15,7 @@ from assay.errors import ProbeError
 
 
 if TYPE_CHECKING:
-    from assay.drills.controlplane import Drill
-    from assay.drills.restore.etcd import EtcdRestore
-    from assay.drills.restore.postgres import PostgresRestore
-    from assay.drills.restore.postgres_oldest import OldestPostgresRestore
-    from assay.drills.restore.result import Result
-    from assay.drills.restore.vault import VaultRestore
-    from assay.drills.rotation import RotationDrill
+    from assay.drills.registry import Drills
     from assay.formats.hcl import Hcl
     from assay.load.generator import Load
     from assay.origins.leaks import SecretScan
@@ -118,9 +111,15 @@ class Stack:
     Making one opens no connection; a probe is made when it is first asked for.
     """
 
-    def __init__(self, profile: Profile, paths: Paths | None = None) -> None:
-        """Look at the stack of `profile`; `paths` replaces its trees, as a planted copy does."""
-        self.profile = profile
+    def __init__(self, profile: Profile, paths: Paths | None = None, requested_drill: str = "") -> None:
+        """Look at the stack of `profile`.
+
+        Args:
+            profile: the stack.
+            paths: replaces its trees, as a planted copy does.
+            requested_drill: the one drill to run, by its name; empty: all that are due.
+        """
+        self.profile, self._requested_drill = profile, requested_drill
         self.paths = Trees(paths or profile.paths)
 
     def at(self, paths: Paths) -> Stack:
@@ -197,11 +196,11 @@ class Stack:
         return Load.from_profile(self.profile)
 
     @cached_property
-    def drill(self) -> Drill:
-        """Return the drills: faults with a journalled way back."""
-        from assay.drills.controlplane import Drill
+    def drills(self) -> Drills:
+        """Return the drills: faults whose rollback is on disk first, and the records of restores."""
+        from assay.drills.registry import Drills
 
-        return Drill.from_profile(self.profile)
+        return Drills(self.profile, lambda: self.paths.runbook, self._requested_drill)
 
     @cached_property
     def s3(self) -> S3:
@@ -209,53 +208,6 @@ class Stack:
         from assay.probes.s3.client import S3
 
         return S3.from_profile(self.profile)
-
-    @cached_property
-    def etcd_restore(self) -> EtcdRestore:
-        """Return the drill that takes every control plane's disk and restores etcd by the runbook."""
-        from assay.drills.restore.etcd import EtcdRestore
-
-        return EtcdRestore(self.profile, self.paths.runbook)
-
-    @cached_property
-    def postgres_restore(self) -> PostgresRestore:
-        """Return the drill that restores PostgreSQL beside the old one, by the runbook."""
-        from assay.drills.restore.postgres import PostgresRestore
-
-        return PostgresRestore(self.profile, self.paths.runbook)
-
-    @cached_property
-    def oldest_postgres(self) -> OldestPostgresRestore:
-        """Return the drill that restores PostgreSQL's oldest base backup beside the old one."""
-        from assay.drills.restore.postgres_oldest import OldestPostgresRestore
-
-        return OldestPostgresRestore(self.profile, self.paths.runbook)
-
-    @cached_property
-    def vault_restore(self) -> VaultRestore:
-        """Return the drill that restores Vault beside the old one, by the runbook."""
-        from assay.drills.restore.vault import VaultRestore
-
-        return VaultRestore(self.profile, self.paths.runbook)
-
-    @cached_property
-    def rotation(self) -> RotationDrill:
-        """Return the drill that rotates a canary at the source."""
-        from assay.drills.rotation import RotationDrill
-
-        return RotationDrill.from_profile(self.profile)
-
-    def due(self, service: str, *, stale: bool) -> bool:
-        """Return whether to restore `service`: if its record is stale, or if that one drill was asked for."""
-        from assay.drills.registry import ASKED
-
-        asked = os.environ.get(ASKED)
-        return asked == service if asked else stale
-
-    def restored(self, service: str) -> Result | None:
-        """Return what the restore drill of a service finds, None where there is no such drill."""
-        drills = {"etcd": "etcd_restore", "postgres": "postgres_restore", "vault": "vault_restore"}
-        return getattr(self, drills[service]).result() if service in drills else None
 
     @cached_property
     def hcl(self) -> Hcl:

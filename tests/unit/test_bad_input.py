@@ -22,14 +22,14 @@ import pytest
 
 from assay.drills.engine.journal import Stage, read_journal
 from assay.drills.engine.signals import interruptible
+from assay.drills.registry import Drills
 from assay.drills.restore import postgres_evidence as evidence
 from assay.drills.restore.postgres import PostgresRestore
 from assay.drills.restore.procedure import StepError
-from assay.drills.restore.result import PARTS, Restore, Result
-from assay.drills.restore.side_by_side import SideBySideRestore
+from assay.drills.restore.result import PARTS, Restore, RestoreResult
+from assay.drills.restore.scratch_restore import ScratchRestore
 from assay.drills.workload.verdict import OK, Op
 from assay.probes.s3 import client as s3
-from assay.stack import Stack
 from tests.unit.backups.test_snapshot import RECORDED
 from tests.unit.drills.engine.test_engine import Nodes, all_on, path, started
 from tests.unit.probes.sops.test_file import sealed
@@ -330,10 +330,9 @@ DAY = 86400.0
 OPS = [Op(f"w0-{n:06d}", n * DAY / 4, n * DAY / 4 + 1, OK) for n in range(1, 9)]
 
 
-def restored(monkeypatch: pytest.MonkeyPatch, once: Callable[[PostgresRestore], Result]) -> None:
+def restored(monkeypatch: pytest.MonkeyPatch, once: Callable[[PostgresRestore], RestoreResult]) -> None:
     drill = PostgresRestore.__new__(PostgresRestore)
-    monkeypatch.setattr(PostgresRestore, "result", once)
-    monkeypatch.setattr(Stack, "postgres_restore", drill)
+    monkeypatch.setattr(Drills, "restore", lambda _, service: once(drill))
 
 
 def test_yesterdays_backup_fails_although_all_pods_are_ready(
@@ -344,7 +343,7 @@ def test_yesterdays_backup_fails_although_all_pods_are_ready(
     wrong, lost, newest = evidence.compare_rows(OPS, kept, OPS[-1].end)
     parts = {**dict.fromkeys(PARTS, 0.0), "detect": 1.0, "decide": 1.0, "restore": 5.0, "verify": 5.0}
     restore = Restore("postgres", 0.0, parts, 1 << 20, OPS[-1].end - newest, lost, not wrong, "L3", 10.0)
-    restored(monkeypatch, lambda _: Result(restore, tuple(wrong), len(OPS)))
+    restored(monkeypatch, lambda _: RestoreResult(restore, tuple(wrong), len(OPS)))
     why = "4 rows that were archived before the loss did not come back"
     reader.sees("DR-01", "FAIL", why, "Close the gap in the archived log", "drill")
 
@@ -353,16 +352,16 @@ def test_yesterdays_backup_fails_although_all_pods_are_ready(
 def test_a_full_disk_in_mid_restore_says_nothing_about_the_backup(
     why: str, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(drill: PostgresRestore) -> Result:
-        return Result(
-            None, (SideBySideRestore._offender(drill, StepError("File r.md:1", f"{why} (token {TOKEN})")),)
+    def full(drill: PostgresRestore) -> RestoreResult:
+        return RestoreResult(
+            None, (ScratchRestore._offender(drill, StepError("File r.md:1", f"{why} (token {TOKEN})")),)
         )
 
     restored(monkeypatch, full)
     reader.sees("DR-01", "ERROR", "no room for the restore", "make room on the node", "drill")
 
 
-@pytest.mark.parametrize("returns", [True, False], ids=["back", "needs a human"])
+@pytest.mark.parametrize("returns", [True, False], ids=["back", "manual"])
 def test_an_interrupted_drill_is_an_error_and_puts_back(
     returns: bool, reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -374,7 +373,7 @@ def test_an_interrupted_drill_is_an_error_and_puts_back(
     driver = Nodes(nodes)
     driver.blind = not returns
 
-    def drill(_: PostgresRestore) -> Result:
+    def drill(_: PostgresRestore) -> RestoreResult:
         with interruptible(), started(nodes, driver) as engine, engine.acting("node", "cp-1"):
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(5)
@@ -386,6 +385,6 @@ def test_an_interrupted_drill_is_an_error_and_puts_back(
         reader.sees("DR-01", "ERROR", "was interrupted", "assay drill status", "drill", told)
         assert all_on(nodes)
     else:
-        reason = "a drill needs a human: node cp-1 did not come back: launcher node start cp-1"
+        reason = "a drill needs manual intervention: node cp-1 did not come back: launcher node start cp-1"
         reader.sees("DR-01", "ERROR", reason, "then assay drill rollback", "drill")
-        assert read_journal(path(nodes))[0].stage is Stage.NEEDS_HUMAN
+        assert read_journal(path(nodes))[0].stage is Stage.MANUAL_INTERVENTION

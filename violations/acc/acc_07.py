@@ -57,7 +57,7 @@ def shares_of_another(plant: Plant) -> Iterator[Named]:
             stack.enter_context(plant.talos_api.replaced(escrow / f"vault-share-{number}", share))
         stack.callback(clear)
         clear()
-        yield Named(VaultRestore.place.ref)
+        yield Named(VaultRestore.target.ref)
 
 
 _recorded("late_clock", "The clock was started at the restore command.", _late_clock)

@@ -20,7 +20,7 @@ def older_backup(plant: Plant) -> Iterator[Named]:
     """Restore to a moment before the ledger: everything runs and is ready, and holds what was there then."""
     moment = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S}+00"
     with runbook_with(plant, lambda text: text.replace(POINT, f"'--from-literal=POINT={moment}'")):
-        yield Named(PostgresRestore.place.ref)
+        yield Named(PostgresRestore.target.ref)
 
 
 @violation()
@@ -30,7 +30,7 @@ def other_passphrase(plant: Plant) -> Iterator[Named]:
     clear()
     try:
         with plant.talos_api.replaced(file, "a passphrase of another repository"):
-            yield Named(PostgresRestore.place.ref)
+            yield Named(PostgresRestore.target.ref)
     finally:
         clear()
 

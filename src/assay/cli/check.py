@@ -34,12 +34,15 @@ CONTROL = click.option(
 @TIER
 @CONTROL
 @click.option("--jobs", default=2, show_default=True, help="processes for the tiers static and live")
-def check_command(stack: str | None, tiers: tuple[str, ...], controls: tuple[str, ...], jobs: int) -> None:
+@click.option("--drill", default="", metavar="NAME", help="of the drills run this one only")
+def check_command(
+    stack: str | None, tiers: tuple[str, ...], controls: tuple[str, ...], jobs: int, drill: str
+) -> None:
     """Judge a stack in one run, with one verdict: static and live together, then load, then drills."""
     root = Path.cwd()
     reports = Path(os.environ.get("ASSAY_REPORTS") or root / "reports")
     try:
-        session = start(RunOptions(root, reports, stack, tiers, controls))
+        session = start(RunOptions(root, reports, stack, tiers, controls, drill=drill))
         code = _check(session, jobs)
     except AssayError as problem:
         click.echo(f"ERROR: {problem}", err=True)
@@ -81,5 +84,6 @@ def _run_part(name: str, tiers: list[Tier], session: Session, jobs: int, later: 
     command = pytest_command(str(session.needed().file), tiers, session.options.controls)
     command += [f"--alluredir={reports / 'allure-results'}", f"--junitxml={reports / f'junit-{name}.xml'}"]
     command += ["-n", str(jobs)] if jobs > 1 else []
+    command += ["--drill", session.options.drill] if session.options.drill else []
     code = wait_for(command, {"ASSAY_RUN": session.run, "ASSAY_REPORTS": str(reports), LATER: str(later)})
     return code if code in (0, 1, 10) else UNUSABLE

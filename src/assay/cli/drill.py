@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import click
 
 from assay.catalogue import load_catalogue
+from assay.drills.conditions import conditions
 from assay.drills.engine.engine import roll_back, standing
-from assay.drills.engine.watchdog import LIMIT, after
-from assay.drills.registry import ASKED, DRILLS, conditions
+from assay.drills.engine.watchdog import DRILL_MAX_S, after
+from assay.drills.registry import DRILLS
 from assay.drills.restore.records import Records
 from assay.errors import AssayError
 from assay.run.resolve import find_profile
@@ -29,11 +29,11 @@ def drill_command() -> None:
 @click.argument("name", required=False, type=click.Choice(sorted(DRILLS)))
 @STACK
 def plan(name: str | None, stack: str | None) -> None:
-    """Say what a drill breaks, how that is rolled back, and whether the stack is fit for it now."""
+    """Say what a drill breaks, how that is rolled back, and whether the stack is ready for it now."""
     for one, known in sorted(DRILLS.items()):
         if name in (None, one):
             click.echo(f"{one} ({known.control}, about {known.minutes} min)")
-            click.echo(f"  breaks: {known.breaks}\n  back:   {known.back}")
+            click.echo(f"  impact:   {known.impact}\n  rollback: {known.rollback}")
     try:
         found = list(conditions(find_profile(stack)))
     except AssayError as problem:
@@ -56,8 +56,14 @@ def run(context: click.Context, name: str, stack: str | None, *, execute: bool) 
         click.echo("dry run, nothing is changed; add --execute to run the drill. The plan:")
         context.invoke(plan, name=name, stack=stack)
     else:
-        os.environ[ASKED] = name
-        context.invoke(check_command, stack=stack, tiers=("drill",), controls=(DRILLS[name].control,), jobs=1)
+        context.invoke(
+            check_command,
+            stack=stack,
+            tiers=("drill",),
+            controls=(DRILLS[name].control,),
+            jobs=1,
+            drill=name,
+        )
 
 
 @drill_command.command(epilog="Example: assay drill status")
@@ -99,7 +105,7 @@ def capacity(stack: str | None) -> None:
 @STACK
 @click.option("--after", "holder", metavar="PID:START", help="wait until this process has ended")
 @click.option(
-    "--limit", default=LIMIT, show_default=True, help="seconds after which that process is asked to end"
+    "--limit", default=DRILL_MAX_S, show_default=True, help="seconds after which that process is asked to end"
 )
 def rollback(stack: str | None, holder: str | None, limit: float) -> None:
     """Put back what a killed drill left; the watchdog of every drill is this command with --after."""

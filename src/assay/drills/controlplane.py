@@ -1,6 +1,6 @@
-"""The drill of the control plane.
+"""The drill of the control plane: each of its nodes loses power once, the etcd leader's first.
 
-Every one of its nodes is lost once, the etcd leader's first, under acknowledged writes.
+A client outside writes all the time; what it was promised is compared with what is there in the end.
 """
 
 from __future__ import annotations
@@ -18,55 +18,55 @@ from assay.drills.engine.session_cache import cached_per_session
 from assay.drills.faults.quorum import Quorum
 from assay.drills.workload.ledger import OperationLog
 from assay.drills.workload.namespace import DrillNamespace
-from assay.drills.workload.verdict import Anomaly, LossKind, check_history
+from assay.drills.workload.verdict import HistoryFindings, NodeLoss, check_history
 from assay.polling import poll
 from assay.probes.talos.facts import Machine
 
 
-WRITERS = 3
-STEADY = 30
-HOLD, LONGEST_HOLD = 12.0, 40.0
-RECOVERED = 10
-REJOIN = 300.0
-HOPELESS = 60.0
+WRITER_COUNT = 3
+STEADY_WRITES, STEADY_TIMEOUT_S = 30, 60.0
+OUTAGE_MIN_S, OUTAGE_MAX_S = 12.0, 40.0
+RECOVERED_WRITES = 10
+GONE_TIMEOUT_S = 20.0
+REJOIN_TIMEOUT_S = 300.0
+HOPELESS_GAP_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ControlPlaneReport:
     """What the drill found, and in which order the nodes were lost.
 
     `resumed` names what an earlier, killed drill had left.
     """
 
-    finding: Anomaly
+    finding: HistoryFindings
     order: tuple[str, ...]
     resumed: tuple[str, ...]
 
 
-class Drill:
-    """Drills on the stack of one profile. Every act is preceded by the guards and a durable way back."""
+class ControlPlaneDrill:
+    """The drill on the stack of one profile."""
 
-    def __init__(self, profile: Profile, quorum: Quorum, scene: DrillNamespace) -> None:
+    def __init__(self, profile: Profile, quorum: Quorum, namespace: DrillNamespace) -> None:
         """Drill the stack of `profile` with these parts."""
-        self._profile, self._quorum, self._scene = profile, quorum, scene
+        self._profile, self._quorum, self._namespace = profile, quorum, namespace
         self._folder = folder_of(profile)
 
     @classmethod
-    def from_profile(cls, profile: Profile) -> Drill:
+    def from_profile(cls, profile: Profile) -> ControlPlaneDrill:
         """Return the drill for the stack of `profile`; nothing is asked or broken yet.
 
         Raises:
-            GuardError: the stack is no lab.
+            GuardError: the stack may not be drilled.
             ProbeError: the profile lacks what a drill needs.
         """
         guard_kind(profile)
         return cls(profile, Quorum.from_profile(profile), DrillNamespace.from_profile(profile))
 
-    def control_planes_lost(self) -> Report:
+    def result(self) -> ControlPlaneReport:
         """Return the report on losing every control plane once; one run serves every control of a session.
 
-        A breach ends the run after the node at hand is back: what follows would be drilled on a stack known
-        to be unsafe.
+        A loss after which writing does not go on ends the drill: the stack is known to be unsafe.
 
         Raises:
             GuardError: a guard refused, the undo failed, or the steady state is not proven again.
@@ -74,28 +74,28 @@ class Drill:
         """
         return cached_per_session(("control-planes", self._profile.file), self._run)
 
-    def _run(self) -> Report:
+    def _run(self) -> ControlPlaneReport:
         run = secrets.token_hex(4)
         with ExitStack() as stack:
             engine = stack.enter_context(armed(self._profile))
             before = self._await_quorum("before the drill")
-            writers = stack.enter_context(self._scene.opened(run, WRITERS))
+            writers = stack.enter_context(self._namespace.opened(run, WRITER_COUNT))
             ledger = OperationLog(self._folder / f"ledger-{run}.jsonl", writers)
             ledger.start()
             stack.callback(ledger.stop)
             begun = now()
             await_true(
-                lambda: ledger.acked_since(begun) >= STEADY,
-                f"{STEADY} acknowledged writes before the first loss",
-                60,
+                lambda: ledger.acked_since(begun) >= STEADY_WRITES,
+                f"{STEADY_WRITES} acknowledged writes before the first loss",
+                STEADY_TIMEOUT_S,
             )
             losses = self._losses(engine, ledger)
             ops, after = ledger.stop(), self._await_quorum("after the drill")
-            finding = check_history(ops, losses, self._scene.final_reads(run), before, after)
-        return Report(finding, tuple(loss.node for loss in losses), engine.resumed)
+            finding = check_history(ops, losses, self._namespace.final_reads(run), before, after)
+        return ControlPlaneReport(finding, tuple(loss.node for loss in losses), engine.resumed)
 
-    def _losses(self, engine: Engine, ledger: OperationLog) -> list[LossKind]:
-        left, losses = list(self._quorum.machines), list[LossKind]()
+    def _losses(self, engine: Engine, ledger: OperationLog) -> list[NodeLoss]:
+        left, losses = list(self._quorum.machines), list[NodeLoss]()
         while left:
             self._await_quorum(f"before losing one of {', '.join(m.name for m in left)}")
             self._await_apiservers()
@@ -103,34 +103,37 @@ class Drill:
             node = leader if leader in left else left[0]
             left.remove(node)
             losses.append(self._lose(node, node == leader, engine, ledger))
-            if losses[-1].rejoined is None or ledger.longest_gap(losses[-1].killed, now()) > HOPELESS:
+            if losses[-1].rejoined is None or ledger.longest_gap(losses[-1].killed, now()) > HOPELESS_GAP_S:
                 break
         return losses
 
-    def _lose(self, node: Machine, leader: bool, engine: Engine, ledger: OperationLog) -> LossKind:
+    def _lose(self, node: Machine, leader: bool, engine: Engine, ledger: OperationLog) -> NodeLoss:
         killed = now()
         with engine.acting(NODE, node.name):
             self._must_be_gone(node)
             self._hold(ledger, killed)
             returned = now()
-        rejoined = time_when(self._quorum.holds, REJOIN)
-        poll(self._scene.apiservers_ready, REJOIN)
+        rejoined = time_when(self._quorum.holds, REJOIN_TIMEOUT_S)
+        poll(self._namespace.apiservers_ready, REJOIN_TIMEOUT_S)
         resumed = now()
-        poll(lambda: ledger.acked_since(resumed) >= RECOVERED, HOPELESS)
-        return LossKind(node.name, leader, killed, returned, rejoined)
+        poll(lambda: ledger.acked_since(resumed) >= RECOVERED_WRITES, HOPELESS_GAP_S)
+        return NodeLoss(node.name, leader, killed, returned, rejoined)
 
     def _hold(self, ledger: OperationLog, killed: float) -> None:
-        def written_on() -> bool:
-            return now() - killed > HOLD and ledger.acked_since(killed + HOLD / 2) >= RECOVERED
+        """Keep the node away until writes go on without it: never less than the minimum outage."""
 
-        poll(written_on, LONGEST_HOLD - (now() - killed), every_s=1.0)
+        def writes_go_on() -> bool:
+            late = ledger.acked_since(killed + OUTAGE_MIN_S / 2)
+            return now() - killed > OUTAGE_MIN_S and late >= RECOVERED_WRITES
+
+        poll(writes_go_on, OUTAGE_MAX_S - (now() - killed), every_s=1.0)
 
     def _must_be_gone(self, node: Machine) -> None:
-        await_true(lambda: not self._quorum.answers(node), f"{node.ref} going away", 20)
+        await_true(lambda: not self._quorum.answers(node), f"{node.ref} going away", GONE_TIMEOUT_S)
 
     def _await_quorum(self, when: str) -> frozenset[int]:
-        await_true(self._quorum.holds, f"three agreeing etcd voters {when}", REJOIN, every_s=1.0)
+        await_true(self._quorum.holds, f"three agreeing etcd voters {when}", REJOIN_TIMEOUT_S, every_s=1.0)
         return self._quorum.voters()
 
     def _await_apiservers(self) -> None:
-        await_true(self._scene.apiservers_ready, "every API server ready", REJOIN, every_s=1.0)
+        await_true(self._namespace.apiservers_ready, "every API server ready", REJOIN_TIMEOUT_S, every_s=1.0)

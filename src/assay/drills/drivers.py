@@ -42,11 +42,11 @@ def driver_of(profile: Profile, name: str) -> Driver:
 
         return Nodes.from_profile(profile)
     if name == DISKS:
-        from assay.drills.faults.disks import Disks
+        from assay.drills.faults.nodes import Disks
 
         return Disks.from_profile(profile)
     if name == SCRATCH:
         from assay.drills.faults.scratch import ScratchNamespaces
 
         return ScratchNamespaces(profile)
-    raise GuardError(f"{name} is no driver of a drill", "a newer release wrote the journal: use that one")
+    raise GuardError(f"{name} is not a driver of a drill", "a newer release wrote the journal: use that one")

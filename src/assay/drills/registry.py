@@ -1,110 +1,168 @@
-"""The drills there are: what each breaks, how that is put back, which control judges it."""
+"""The drills: what each does to a stack, how that is put back, which control judges it, how it is made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from assay.config.profile import Profile
-from assay.drills.engine.engine import guard, guard_kind, standing
-from assay.errors import AssayError
+from assay.drills.restore.records import Records
+from assay.errors import AssumptionError
 
 
-# The environment variable with the name of the drill that somebody asked for.
-ASKED = "ASSAY_DRILL"
+if TYPE_CHECKING:
+    from assay.drills.controlplane import ControlPlaneDrill, ControlPlaneReport
+    from assay.drills.restore.drill import RestoreDrill
+    from assay.drills.restore.result import RestoreResult
+    from assay.drills.rotation import RotationDrill
+
+T = TypeVar("T", covariant=True)
+Runbook = Callable[[], Path]
 
 
 @dataclass(frozen=True, slots=True)
-class DrillSpec:
+class DrillSpec(Generic[T]):
     """One drill.
 
     Attributes:
+        name: as it is asked for.
         control: the control whose test carries it out and judges it.
-        breaks: what is broken.
-        back: how that is put back.
+        impact: what it does to the stack.
+        rollback: how that is put back.
         minutes: how long it takes on the lab.
+        make: makes the drill for a stack; the runbook is looked for by those that follow it.
     """
 
+    name: str
     control: str
-    breaks: str
-    back: str
+    impact: str
+    rollback: str
     minutes: int
+    make: Callable[[Profile, Runbook], T]
 
 
-DRILLS = {
-    "control-planes": DrillSpec(
-        "ACC-09", "every control plane once, at once as by a power cut, the etcd leader's first",
-        "each is started again on its disks before the next one is lost", 5,
-    ),
+# A drill's clients are imported where it is made: the command line knows the drills without them.
+
+
+def _control_planes(profile: Profile, _: Runbook) -> ControlPlaneDrill:
+    from assay.drills.controlplane import ControlPlaneDrill
+
+    return ControlPlaneDrill.from_profile(profile)
+
+
+def _etcd(profile: Profile, runbook: Runbook) -> RestoreDrill:
+    from assay.drills.restore.etcd import EtcdRestore
+
+    return EtcdRestore(profile, runbook())
+
+
+def _postgres(profile: Profile, runbook: Runbook) -> RestoreDrill:
+    from assay.drills.restore.postgres import PostgresRestore
+
+    return PostgresRestore(profile, runbook())
+
+
+def _oldest_postgres(profile: Profile, runbook: Runbook) -> RestoreDrill:
+    from assay.drills.restore.postgres_oldest import OldestPostgresRestore
+
+    return OldestPostgresRestore(profile, runbook())
+
+
+def _vault(profile: Profile, runbook: Runbook) -> RestoreDrill:
+    from assay.drills.restore.vault import VaultRestore
+
+    return VaultRestore(profile, runbook())
+
+
+def _rotation(profile: Profile, _: Runbook) -> RotationDrill:
+    from assay.drills.rotation import RotationDrill
+
+    return RotationDrill.from_profile(profile)
+
+
+CONTROL_PLANES = DrillSpec(
+    "control-planes", "ACC-09", "every control plane loses power once, the etcd leader's first",
+    "each is started again on its disks before the next one loses power", 5, _control_planes,
+)  # fmt: skip
+ROTATION = DrillSpec(
+    "rotation", "SEC-26", "the password of a login without rights is changed, at the source only",
+    "none is needed: the login keeps its new password", 2, _rotation,
+)  # fmt: skip
+# Restores of the newest backup, by the service that they restore.
+RESTORES: Mapping[str, DrillSpec[RestoreDrill]] = {
     "etcd": DrillSpec(
-        "DR-03", "the disks of all control planes, together",
-        "the runbook restores etcd; where it fails, the old disks come back", 4,
+        "etcd", "DR-03", "all control planes lose their disks together",
+        "the runbook restores etcd; if that fails, the old disks come back", 4, _etcd,
     ),
     "postgres": DrillSpec(
-        "DR-01", "nothing: a database is restored beside the old one, twice",
-        "the namespace postgres-restored is deleted", 2,
-    ),
-    "postgres-oldest": DrillSpec(
-        "DR-08", "nothing: a database is restored from the oldest base backup, beside the old one",
-        "the namespace postgres-restored is deleted", 3,
+        "postgres", "DR-01", "nothing is lost: a database is restored twice, into a scratch namespace",
+        "the namespace postgres-restored is deleted", 2, _postgres,
     ),
     "vault": DrillSpec(
-        "ACC-07", "nothing: a Vault is restored beside the old one",
-        "the namespace vault-restored is deleted", 1,
-    ),
-    "rotation": DrillSpec(
-        "SEC-26", "nothing: a login that may do nothing gets another password, at the source alone",
-        "nothing is: the new password stays", 2,
+        "vault", "ACC-07", "nothing is lost: a Vault is restored into a scratch namespace",
+        "the namespace vault-restored is deleted", 1, _vault,
     ),
 }  # fmt: skip
+# Restores of the oldest backup, by the service that they restore.
+OLDEST_RESTORES: Mapping[str, DrillSpec[RestoreDrill]] = {
+    "postgres": DrillSpec(
+        "postgres-oldest", "DR-08",
+        "nothing is lost: a database is restored from its oldest base backup, into a scratch namespace",
+        "the namespace postgres-restored is deleted", 3, _oldest_postgres,
+    ),
+}  # fmt: skip
+DRILLS: Mapping[str, DrillSpec[object]] = {
+    one.name: one for one in (CONTROL_PLANES, *RESTORES.values(), *OLDEST_RESTORES.values(), ROTATION)
+}
 
 
-def conditions(profile: Profile) -> Iterator[tuple[str, str]]:
-    """Yield (condition, why it does not hold) of every drill, asked of the stack now; empty where it holds.
+class Drills:
+    """The drills of one stack; one run of a drill serves every control of a session."""
 
-    Only reads. A condition that cannot be read does not hold.
-    """
-    checks: dict[str, Callable[[Profile], str]] = {
-        "the stack is a lab, and it is known which": _lab,
-        "the cluster is the one that is meant": _meant,
-        "etcd has three agreeing voters": _quorum,
-        "every API server is ready": _ready,
-        "nothing is left of an earlier drill": _left,
-    }
-    for what, check in checks.items():
-        try:
-            yield what, check(profile)
-        except AssayError as why:
-            yield what, why.message
+    def __init__(self, profile: Profile, runbook: Runbook, requested: str = "") -> None:
+        """Drill the stack of `profile`.
 
+        Args:
+            profile: the stack.
+            runbook: returns the runbook that restores follow.
+            requested: the one drill to run, by its name; empty: all that are due.
+        """
+        self._profile, self._runbook, self._requested = profile, runbook, requested
+        self.records = Records.from_profile(profile)
 
-# The clients are imported where they are asked: the command line knows the drills' names without them.
+    def control_planes(self) -> ControlPlaneReport:
+        """Return the report on losing each control plane once; errors as for ControlPlaneDrill.result."""
+        return CONTROL_PLANES.make(self._profile, self._runbook).result()
 
+    def restore(self, service: str) -> RestoreResult:
+        """Return what restoring the newest backup of a service found; errors as for RestoreDrill.result.
 
-def _lab(profile: Profile) -> str:
-    guard_kind(profile)
-    return ""
+        Raises:
+            AssumptionError: no drill restores it.
+        """
+        return self._restored(RESTORES, service)
 
+    def restore_oldest(self, service: str) -> RestoreResult:
+        """Return what restoring the oldest backup of a service found; errors as for `restore`."""
+        return self._restored(OLDEST_RESTORES, service)
 
-def _meant(profile: Profile) -> str:
-    guard(profile)
-    return ""
+    def _restored(self, known: Mapping[str, DrillSpec[RestoreDrill]], service: str) -> RestoreResult:
+        if service not in known:
+            raise AssumptionError(f"no drill restores {service}", "assay drill plan lists the drills")
+        return known[service].make(self._profile, self._runbook).result()
 
+    def is_due(self, service: str, *, stale: bool) -> bool:
+        """Return whether to restore `service` now: a drill can, and it was asked to or no record is new."""
+        return service in RESTORES and (service == self._requested if self._requested else stale)
 
-def _quorum(profile: Profile) -> str:
-    from assay.drills.faults.quorum import Quorum
+    def capacity(self, service: str, limit_s: float) -> str:
+        """Return in words how large a service's data may grow and still be restored in `limit_s` seconds."""
+        from assay.drills.restore.capacity import capacity_statement
 
-    return "" if Quorum.from_profile(profile).holds() else "it has not"
+        return capacity_statement(self.records.of(service), limit_s)
 
-
-def _ready(profile: Profile) -> str:
-    from assay.drills.workload.namespace import DrillNamespace
-
-    return "" if DrillNamespace.from_profile(profile).apiservers_ready() else "one of them is not"
-
-
-def _left(profile: Profile) -> str:
-    found = standing(profile)
-    if found.running:
-        return "a drill is running"
-    return f"{', '.join(undo.ref for undo in found.pending)}: {found.next}" if found.pending else ""
+    def rotation(self) -> RotationDrill:
+        """Return the drill that rotates a login at the source; errors as for RotationDrill.from_profile."""
+        return ROTATION.make(self._profile, self._runbook)

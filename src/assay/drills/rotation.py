@@ -1,7 +1,7 @@
-"""The drill of a rotation: a canary's password becomes another one at the source, and nowhere else.
+"""The drill of a rotation: the password of a canary login is changed at the source, and nowhere else.
 
-What the platform does by itself is timed: until the Secret has the new value, until the service lets it in,
-until the old one is refused. Nothing is put back: a rotated canary is as good as the one before.
+What the platform does by itself is timed: until the Secret has the new value, until the service accepts it,
+until the old one is refused. No rollback: the rotated credential stays.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class RotationDrill:
         Raises:
             GuardError: another cluster than is meant.
             AssumptionError: the password was not in use before, nor came to be `within` seconds.
-            ProbeError: the source, the Secret or the service cannot be asked, is no login, or was written
+            ProbeError: the source, the Secret or the service cannot be asked, is not a login, or was written
                 meanwhile.
         """
         self._kube.check_cluster()
@@ -102,7 +102,7 @@ class RotationDrill:
 
         if not poll(in_use, within, LOOK_PERIOD_S):
             said = f"{path}: its password is not in use before the rotation, nor came to be in {within:.0f} s"
-            raise AssumptionError(said, "mend the login first")
+            raise AssumptionError(said, "fix the login first")
         body = {"options": {"cas": version}, "data": {**entry, "password": after}}
         with self._vault.root() as door:
             door.need("post", f"{self._mount}/data/{path}", body)
@@ -146,4 +146,4 @@ class RotationDrill:
         try:
             return base64.b64decode(coded, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
-            raise ProbeError(f"Secret {secret}: password is no text", "mend its source") from None
+            raise ProbeError(f"Secret {secret}: password is not text", "fix it at the source") from None

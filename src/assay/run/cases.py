@@ -114,7 +114,8 @@ class CasePlugin:
         """Return the stack under judgement, read-only; a fresh one where something is planted."""
         if violation is not None:
             return Stack(self.session.needed(), violation.plant.paths)
-        self.shared_stack = self.shared_stack or Stack(self.session.needed())
+        drill = self.session.options.drill
+        self.shared_stack = self.shared_stack or Stack(self.session.needed(), requested_drill=drill)
         return self.shared_stack
 
     @pytest.fixture

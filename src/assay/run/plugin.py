@@ -27,6 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--control", action="append", default=[], metavar="ID", help="judge this control only; repeatable"
     )
+    group.addoption("--drill", default="", metavar="NAME", help="run this drill only, whatever else is due")
     group.addoption(
         "--prove", action="store_true", help="plant every violation: its test must go red and name it"
     )
@@ -66,6 +67,7 @@ def _start(config: pytest.Config) -> None:
         tiers=tuple(config.getoption("tier")),
         controls=tuple(config.getoption("control")),
         prove=config.getoption("prove"),
+        drill=config.getoption("drill"),
         workers=bool(config.getoption("numprocesses", 0)),
         collect_only=config.option.collectonly,
     )

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from assay.catalogue import Catalogue, check_overrides, check_trios, load_catalogue
 from assay.config.profile import Profile
+from assay.drills.registry import DRILLS
 from assay.errors import CatalogueError, GuardError, ProbeError, ProfileError
 from assay.model import Tier, Verdict
 from assay.proof.plant import Plant
@@ -54,6 +55,7 @@ class RunOptions:
     tiers: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
     prove: bool = False
+    drill: str = ""
     workers: bool = False
     collect_only: bool = False
 
@@ -217,6 +219,8 @@ def start(options: RunOptions) -> Session:
     catalogue = load_catalogue(options.root)
     check_trios(catalogue, options.controls)
     _check_known("--control", options.controls, catalogue)
+    if options.drill and options.drill not in DRILLS:
+        raise CatalogueError(f"--drill: no such drill: {options.drill}", f"known: {', '.join(DRILLS)}")
     run = os.environ.get("ASSAY_RUN") or new_run()
     if options.collect_only:
         nothing = Profile(file=options.root, name="-", kind="-")

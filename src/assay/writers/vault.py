@@ -16,28 +16,28 @@ from assay.probes.vault import facts
 from assay.probes.vault.client import VaultConnection
 
 
-KIT = "vault-unseal.json"
+SHARES_FILE = "vault-unseal.json"
 
 
-def shares_of(kit: Path) -> tuple[str, ...]:
-    """Return as many unseal shares as it takes, from the escrow kit's file.
+def shares_of(file: Path) -> tuple[str, ...]:
+    """Return as many unseal shares as it takes, from the escrow folder's file.
 
     Raises:
         ProbeError: the file is not there or not complete.
     """
     try:
-        kept = json.loads(kit.read_text(encoding="utf-8"))
+        kept = json.loads(file.read_text(encoding="utf-8"))
         shares = tuple(str(share) for share in kept["shares"][: int(kept["threshold"])])
         whole = len(shares) == int(kept["threshold"]) > 0
     except (OSError, *WRONG) as why:
-        raise ProbeError(f"{kit.name}: {type(why).__name__}", "the escrow kit is incomplete") from None
+        raise ProbeError(f"{file.name}: {type(why).__name__}", "complete the escrow folder") from None
     if not whole:
-        raise ProbeError(f"{kit.name}: fewer shares than it takes", "the escrow kit is incomplete")
+        raise ProbeError(f"{file.name}: fewer shares than it takes", "complete the escrow folder")
     return shares
 
 
 class VaultWriter:
-    """A lab's Vault, written to. Whoever calls it undoes what is done."""
+    """A lab's Vault, written to. The caller undoes what is done."""
 
     def __init__(
         self, addresses: tuple[str, ...], ca: Path, shares: tuple[str, ...], entry: str = ""
@@ -52,14 +52,14 @@ class VaultWriter:
 
         Raises:
             GuardError: the stack is no lab.
-            ProbeError: the profile says no member, or the escrow kit has no shares.
+            ProbeError: the profile says no member, or the escrow folder has no shares.
         """
         if not profile.is_lab:
             raise GuardError(
                 f"stack {profile.name} is no lab: nothing is written there", "write to a lab only"
             )
         profile.need_text("vault.addresses")
-        shares = shares_of(profile.need_path("escrow.folder") / KIT)
+        shares = shares_of(profile.need_path("escrow.folder") / SHARES_FILE)
         return cls(profile.vault.addresses, profile.need_path("vault.ca"), shares, profile.vault.entry)
 
     def door(self, token: str = "", address: str = "") -> VaultConnection:
@@ -152,7 +152,7 @@ def unmasked(encoded: str, otp: str) -> str:
     """Return the root token that Vault handed out xored with a one-time password.
 
     Raises:
-        ProbeError: the two do not fit.
+        ProbeError: the two do not belong together.
     """
     try:
         raw = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)

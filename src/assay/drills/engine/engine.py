@@ -1,8 +1,8 @@
-"""The one state machine of drills: armed, acting, returning, closed; or needs-human, with the next command.
+"""The one state machine of drills: armed, acting, returning, closed; or manual intervention.
 
-What puts a change back is on disk before the change is made. It is put back on every way out: at the end, at
-an error, at a signal; by the watchdog where the drill was killed; and before the next drill. After a crash
-nothing is ever changed again, only put back. It counts as back when it was seen to be.
+The undo of a change is on disk before the change is made. It is done on every way out: at the end, at an
+error, at a signal; by the watchdog where the drill was killed; and before the next drill. After a crash
+nothing is changed again, only put back. A target counts as back when it was observed to be.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from assay.config.profile import Profile
 from assay.drills.drivers import Driver, driver_of
 from assay.drills.engine.journal import HeldError, Journal, Stage, Undo, path_of, read_journal
 from assay.drills.engine.signals import interruptible, uninterrupted
-from assay.drills.engine.watchdog import LIMIT, watched
+from assay.drills.engine.watchdog import DRILL_MAX_S, watched
 from assay.errors import AssayError, GuardError
 
 
-TRIES = 3
+UNDO_TRIES = 3
 ROLL_BACK = "assay drill rollback"
 
 
@@ -62,7 +62,7 @@ class Engine:
 
         Raises:
             GuardError: the guard refuses or the journal cannot be written (then nothing was changed); or the
-                target did not come back: then the drill needs a human.
+                target did not come back: then a person must intervene.
         """
         undo, does = Undo(driver, target), self._drivers(driver)
         self._guard()
@@ -91,9 +91,9 @@ class Engine:
         wrong += [why for number, undo in wanted for why in self._undone(number, undo)]
         back = Stage.ACTING if self._journal.state.open else Stage.ARMED
         if self._journal.state.stage is Stage.RETURNING:
-            wrong += self._entered(Stage.NEEDS_HUMAN if wrong else back)
+            wrong += self._entered(Stage.MANUAL_INTERVENTION if wrong else back)
         if wrong:
-            raise GuardError(f"a drill needs a human: {'; '.join(wrong)}", f"then {ROLL_BACK}")
+            raise GuardError(f"a drill needs manual intervention: {'; '.join(wrong)}", f"then {ROLL_BACK}")
 
     def _entered(self, stage: Stage) -> list[str]:
         try:
@@ -116,7 +116,7 @@ class Engine:
 
 
 def _tried(act: Callable[[], None]) -> None:
-    for left in range(TRIES - 1, -1, -1):
+    for left in range(UNDO_TRIES - 1, -1, -1):
         try:
             return act()
         except GuardError:
@@ -126,8 +126,8 @@ def _tried(act: Callable[[], None]) -> None:
 
 
 @contextmanager
-def armed(profile: Profile, limit: float = LIMIT) -> Iterator[Engine]:
-    """Hold the journal of a stack's drills, a watchdog beside it, earlier drills put back.
+def armed(profile: Profile, limit: float = DRILL_MAX_S) -> Iterator[Engine]:
+    """Hold the journal of a stack's drills, under a watchdog, with earlier drills put back.
 
     Args:
         profile: the stack, which must be a lab, and the cluster that is meant, now and before each change.
@@ -167,7 +167,7 @@ def roll_back(profile: Profile) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How the drills of a stack stand: the stage, its seconds so far, what is not put back, who is at it."""
+    """How the drills of a stack stand: the stage and its age, what is not put back, whether one runs."""
 
     stage: Stage
     seconds: float
@@ -201,7 +201,7 @@ def _held(profile: Profile) -> bool:
 
 
 def guard(profile: Profile) -> None:
-    """Refuse every stack but a lab, and every cluster but the one that is meant.
+    """Refuse every stack but a lab, and every cluster but the one that the profile names.
 
     Raises:
         GuardError: it is another one.
@@ -214,7 +214,7 @@ def guard(profile: Profile) -> None:
 
 
 def guard_kind(profile: Profile) -> None:
-    """Refuse every stack but a lab: this engine has no second pair of eyes yet.
+    """Refuse every stack but a lab.
 
     Raises:
         GuardError: the stack is no lab, or the profile does not say which cluster it is.

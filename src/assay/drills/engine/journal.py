@@ -1,7 +1,7 @@
 """The journal of drills: their stages, and what must be put back, on disk before anything is changed.
 
 JSON lines, appended and synced one by one. Each line carries a running number, the digest of the line before
-it, and its own checksum, so a torn last line (a crash while writing) is told from a damaged file. An undo is
+it, and its own checksum, so a torn last line (a crash while writing) differs from a damaged file. An undo is
 data (a driver and a target), never code, and is safe to repeat.
 """
 
@@ -25,6 +25,8 @@ from assay.errors import GuardError
 
 BEGIN = "0" * 16
 REMEDY = "look at the stack by hand, then delete the journal"
+# What earlier releases called a stage.
+FORMER = {"needs-human": "manual-intervention"}
 
 
 class Stage(enum.StrEnum):
@@ -34,7 +36,7 @@ class Stage(enum.StrEnum):
     ARMED = "armed"
     ACTING = "acting"
     RETURNING = "returning"
-    NEEDS_HUMAN = "needs-human"
+    MANUAL_INTERVENTION = "manual-intervention"
 
 
 # Nothing is changed before a drill is armed, and nothing more once it is returning; a killed drill returns.
@@ -42,8 +44,8 @@ NEXT: Mapping[Stage, frozenset[Stage]] = {
     Stage.CLOSED: frozenset({Stage.ARMED}),
     Stage.ARMED: frozenset({Stage.ACTING, Stage.CLOSED}),
     Stage.ACTING: frozenset({Stage.ACTING, Stage.RETURNING}),
-    Stage.RETURNING: frozenset({Stage.RETURNING, Stage.ACTING, Stage.ARMED, Stage.NEEDS_HUMAN}),
-    Stage.NEEDS_HUMAN: frozenset({Stage.RETURNING}),
+    Stage.RETURNING: frozenset({Stage.RETURNING, Stage.ACTING, Stage.ARMED, Stage.MANUAL_INTERVENTION}),
+    Stage.MANUAL_INTERVENTION: frozenset({Stage.RETURNING}),
 }
 
 
@@ -103,7 +105,11 @@ class JournalState:
         if entry["kind"] == "undone":
             self.open.pop(int(str(entry["of"])), None)
             return
-        stage = Stage.ACTING if entry["kind"] == "intend" else Stage(str(entry["stage"]))
+        stage = (
+            Stage.ACTING
+            if entry["kind"] == "intend"
+            else Stage(FORMER.get(str(entry["stage"]), str(entry["stage"])))
+        )
         if not self.takes(stage):
             raise ValueError(f"{stage} does not follow {self.stage}")
         if entry["kind"] == "intend":

@@ -1,8 +1,8 @@
 """The watchdog of a drill: when the drill is gone, however it ended, it puts back what is still changed.
 
-It is a process in a session of its own. The drill holds the lock of its journal for as long as it lives;
-whoever gets the lock next finds in the journal what is not back. A drill that never ends is told to, and
-killed if it does not.
+It is a process in a session of its own. The drill holds the lock of its journal for as long as it lives; the
+next process that gets the lock finds in the journal what is not back. A drill that does not end gets SIGTERM,
+and SIGKILL if that does not help.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from assay.errors import GuardError
 from assay.polling import poll
 
 
-LIMIT = 1800.0
-GRACE = 420.0
+DRILL_MAX_S = 1800.0
+TERM_GRACE_S = 420.0
 WATCH_PERIOD_S = 0.5
 
 
 @contextmanager
-def watched(profile: Profile, limit: float = LIMIT) -> Iterator[None]:
-    """Keep a watchdog beside the body, which holds the journal; it ends with the body.
+def watched(profile: Profile, limit: float = DRILL_MAX_S) -> Iterator[None]:
+    """Run a watchdog while the body runs, which holds the journal.
 
     Raises:
         GuardError: it does not start, so nothing is broken.
@@ -57,7 +57,7 @@ def watched(profile: Profile, limit: float = LIMIT) -> Iterator[None]:
 
 
 def after(holder: str, limit: float) -> None:
-    """Return when the drill has ended; after `limit` seconds it is told to end, and killed if it does not.
+    """Return when the drill has ended; after `limit` seconds it gets SIGTERM, then SIGKILL.
 
     Args:
         holder: `PID:start time` of the drill's process; another process of that number is not it.
@@ -73,7 +73,7 @@ def after(holder: str, limit: float) -> None:
     for ending in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.kill(int(number), ending)
-        if poll(ended, GRACE, WATCH_PERIOD_S):
+        if poll(ended, TERM_GRACE_S, WATCH_PERIOD_S):
             return
 
 

@@ -4,7 +4,7 @@ Three rows, one leader, no learner, no error, and all of them agree.
 
 Exit codes and one member's word prove nothing: talosctl leaves a dead member's row out and exits 0, and a
 member list names the
-dead as well. So every member is asked for itself, by etcd and by Talos, and the answers must fit together.
+dead as well. So each member is asked for itself, by etcd and by Talos, and the answers must agree.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from assay.probes.talos.facts import Machine
 from assay.probes.talos.read import API_PORT, Talos
 
 
-LAG = 1000
+LAG_MAX_ENTRIES = 1000
 
 
 class Quorum:
@@ -50,7 +50,7 @@ class Quorum:
         for one in self.machines:
             if one.name == name:
                 return one
-        raise ProbeError(f"{name} is no control plane of the profile", "check controlplanes under [talos]")
+        raise ProbeError(f"{name} is not a control plane of the profile", "check controlplanes under [talos]")
 
     def answers(self, node: Machine) -> bool:
         """Return True if the node's Talos API can be connected to."""
@@ -141,7 +141,9 @@ def judge_status(rows: list[EtcdStatus], count: int) -> list[str]:
     wrong += [f"{row.ref} answers as a learner" for row in rows if row.learner]
     newest = max((row.index for row in rows), default=0)
     wrong += [
-        f"{row.ref} is {newest - row.applied} entries behind" for row in rows if newest - row.applied > LAG
+        f"{row.ref} is {newest - row.applied} entries behind"
+        for row in rows
+        if newest - row.applied > LAG_MAX_ENTRIES
     ]
     if len({row.version for row in rows}) > 1:
         wrong.append("the members run different versions")

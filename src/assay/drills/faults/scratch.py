@@ -1,6 +1,6 @@
-"""Where restores beside the old service happen, and the driver that sees that nothing of one is there.
+"""Where restores into a scratch namespace happen, and the driver that removes what one made.
 
-A restore that ends, however it ends, must leave no second service with the data of the first.
+A restore must leave no second service with the data of the first, however it ends.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from assay.probes.vault.client import Vault
 from assay.writers.vault import VaultWriter
 
 
-GONE = 120.0
+GONE_TIMEOUT_S = 120.0
 # Answers to a deletion that mean: it is gone, or going.
 ABSENT = (404, 409)
 
@@ -29,7 +29,7 @@ class ScratchTarget:
         service: `vault`, `postgres`.
         section: the runbook's heading.
         space: the scratch namespace, which the runbook names.
-        parts: folders of the overlay, beside the service's own, whose images the restore starts.
+        parts: folders of the overlay whose images the restore starts too; the service's own is always one.
         outside: paths of what the restore makes outside of its namespace.
         ledger: how the folders in the old Vault begin in which the drill's own entries lie.
     """
@@ -58,14 +58,14 @@ VAULT = ScratchTarget(
     "vault", "Restore Vault", "vault-restored", ("vault_snapshots",),
     (f"{BINDINGS}/vault-restored-token-review",), "assay-drill-",
 )  # fmt: skip
-PLACES: Mapping[str, ScratchTarget] = {place.service: place for place in (POSTGRES, VAULT)}
+TARGETS: Mapping[str, ScratchTarget] = {one.service: one for one in (POSTGRES, VAULT)}
 
 
 class ScratchNamespaces:
-    """Sweeps the place of a restore; a target is the service's name."""
+    """Removes what a restore made; a target is the service's name."""
 
     def __init__(self, profile: Profile) -> None:
-        """Sweep in the lab of `profile`.
+        """Remove it from the stack of `profile`.
 
         Raises:
             ProbeError: it says nothing of the cluster.
@@ -73,33 +73,35 @@ class ScratchNamespaces:
         self._profile, self._wire = profile, Kube.from_profile(profile).wire
 
     def inject(self, target: str) -> float:
-        """Make room: take away what an earlier restore left.
+        """Remove what an earlier restore left.
 
         Raises:
-            GuardError: it does not go away, or no such service is restored beside.
+            GuardError: it does not go away, or no such service is restored into a scratch namespace.
             ProbeError: the cluster cannot be asked, or denies it.
         """
         self.ensure_undone(target)
         return now()
 
     def ensure_undone(self, target: str) -> None:
-        """Take away what the restore made, and the drill's entries of the old Vault; as for `inject`."""
-        place = _place(target)
-        for one in place.made:
+        """Remove what the restore made, and the drill's entries in the old Vault; errors as for `inject`."""
+        scratch = _scratch(target)
+        for one in scratch.made:
             reply = self._wire.ask("DELETE", one)
             if reply.status not in ABSENT:
                 self._wire.need(reply, "DELETE", one)
-        await_true(lambda: self.is_undone(target), f"Namespace {place.space} gone", GONE, every_s=1.0)
-        if place.ledger:
-            self._forget(place.ledger)
+        await_true(
+            lambda: self.is_undone(target), f"Namespace {scratch.space} gone", GONE_TIMEOUT_S, every_s=1.0
+        )
+        if scratch.ledger:
+            self._forget(scratch.ledger)
 
     def is_undone(self, target: str) -> bool:
         """Return whether all that the restore made is gone; errors as for `inject`."""
-        return all(self._wire.ask("GET", one).status == 404 for one in _place(target).made)
+        return all(self._wire.ask("GET", one).status == 404 for one in _scratch(target).made)
 
     def by_hand(self, target: str) -> str:
         """Return the command that deletes the scratch namespace; errors as for `inject`."""
-        return f"kubectl delete namespace {_place(target).space}"
+        return f"kubectl delete namespace {_scratch(target).space}"
 
     def _forget(self, folder: str) -> None:
         old = Vault.from_profile(self._profile)
@@ -109,7 +111,9 @@ class ScratchNamespaces:
                     door.need("delete", f"{old.mount}/metadata/{one}")
 
 
-def _place(target: str) -> ScratchTarget:
-    if target not in PLACES:
-        raise GuardError(f"{target} is not restored beside the old one", "assay drill plan lists the drills")
-    return PLACES[target]
+def _scratch(target: str) -> ScratchTarget:
+    if target not in TARGETS:
+        raise GuardError(
+            f"{target} is not restored into a scratch namespace", "assay drill plan lists the drills"
+        )
+    return TARGETS[target]

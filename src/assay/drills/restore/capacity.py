@@ -13,9 +13,9 @@ from assay.drills.restore.result import BUDGETS, Restore
 from assay.errors import AssumptionError
 
 
-SIZES, SPAN, REACH = 4, 8.0, 4.0
+SIZES_MIN, SPAN_MIN, EXTRAPOLATION_MAX = 4, 8.0, 4.0
 CONFIDENCE = 0.95
-LARGEST = 1 << 60
+SIZE_MAX_BYTES = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class RestoreRate:
         """Return the largest size whose upper bound is within `seconds`, in bytes; 0 if none is."""
         if self.upper(0) > seconds and self.upper(self.centre) > seconds:
             return 0
-        low, high = (0, LARGEST) if self.upper(0) <= seconds else (int(self.centre), LARGEST)
+        low, high = (0, SIZE_MAX_BYTES) if self.upper(0) <= seconds else (int(self.centre), SIZE_MAX_BYTES)
         if self.upper(high) <= seconds:
             return high
         while high - low > max(1, low // 10_000):
@@ -71,14 +71,14 @@ class RestoreRate:
 
     def verdict(self, size: float) -> str:
         """Return `measured`, or `extrapolated` where `size` is above four times the largest measured one."""
-        return "extrapolated" if size > REACH * self.largest else "measured"
+        return "extrapolated" if size > EXTRAPOLATION_MAX * self.largest else "measured"
 
 
 def fit(samples: Sequence[RestoreSample]) -> RestoreRate:
     """Return the model of these samples, by least squares.
 
     Raises:
-        AssumptionError: fewer than four sizes, spanning less than 8 x, or numbers that are none.
+        AssumptionError: fewer than four sizes, spanning less than 8 x, or a value not above 0.
     """
     _check(samples)
     sizes = [float(one.size) for one in samples]
@@ -97,18 +97,20 @@ def _check(samples: Sequence[RestoreSample]) -> None:
         if one.size <= 0 or not (math.isfinite(one.seconds) and one.seconds > 0):
             raise AssumptionError(f"a restore of {one.size} bytes in {one.seconds} s", "measure again")
     distinct = sorted({one.size for one in samples})
-    apart = [b for a, b in pairwise([0.0, *distinct]) if b > a * 1.1]
-    if len(apart) < SIZES:
-        raise AssumptionError(f"{len(apart)} sizes were restored, not {SIZES}", "restore more sizes")
-    if distinct[-1] < SPAN * distinct[0]:
+    distinguishable = [b for a, b in pairwise([0.0, *distinct]) if b > a * 1.1]
+    if len(distinguishable) < SIZES_MIN:
         raise AssumptionError(
-            f"the largest size is {distinct[-1] / distinct[0]:.1f} x the smallest, not {SPAN:.0f} x",
+            f"{len(distinguishable)} sizes were restored, not {SIZES_MIN}", "restore more sizes"
+        )
+    if distinct[-1] < SPAN_MIN * distinct[0]:
+        raise AssumptionError(
+            f"the largest size is {distinct[-1] / distinct[0]:.1f} x the smallest, not {SPAN_MIN:.0f} x",
             "restore a larger one",
         )
 
 
 def capacity_statement(restores: Sequence[Restore], seconds: float) -> str:
-    """Return in words how large the data may grow by these restores of one service, or why nobody knows.
+    """Return in words how large the data may grow by these restores of one service, or why that is unknown.
 
     `seconds` is the objective; the declared budgets are taken off it, for they do not grow with the data.
     """
@@ -121,5 +123,5 @@ def capacity_statement(restores: Sequence[Restore], seconds: float) -> str:
         return f"unknown: {why.message}"
     return (
         f"{rate.v_max(seconds - budget) / 1e9:.3g} GB by {rate.count} restores of up to "
-        f"{rate.largest / 1e6:.3g} MB (95 % bound; beyond {REACH:.0f} x the largest it is extrapolated)"
+        f"{rate.largest / 1e6:.3g} MB (95 % bound, extrapolated beyond {EXTRAPOLATION_MAX:.0f} x that)"
     )

@@ -10,26 +10,23 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from assay.backups.points import Points
 from assay.config.profile import Profile
 from assay.drills.drivers import DISKS
 from assay.drills.engine.clock import answer_of, await_true, now
-from assay.drills.engine.engine import armed, guard_kind
-from assay.drills.engine.journal import folder_of
-from assay.drills.engine.session_cache import cached_per_session
-from assay.drills.faults.disks import Disks
+from assay.drills.engine.engine import Engine
+from assay.drills.faults.nodes import Disks
 from assay.drills.faults.quorum import Quorum
+from assay.drills.restore.drill import RestoreDrill
 from assay.drills.restore.etcd_evidence import created, last_name, lost_rows, started_within, voters
-from assay.drills.restore.inputs import CommandCursor, RestoreInputs
+from assay.drills.restore.inputs import CommandCursor
 from assay.drills.restore.procedure import Procedure, StepError, Wait
-from assay.drills.restore.records import Records
-from assay.drills.restore.result import Budgets, Result, Stopwatch
+from assay.drills.restore.result import RestoreResult, Stopwatch
 from assay.drills.restore.sandbox import Sandbox
 from assay.drills.workload.backup import backed_up
 from assay.drills.workload.ledger import OperationLog
@@ -37,14 +34,8 @@ from assay.drills.workload.namespace import DrillNamespace, space
 from assay.drills.workload.verdict import OK
 from assay.errors import AssumptionError
 from assay.model import Offender
-from assay.probes.kube.client import Kube
-from assay.probes.runbook.reader import Runbook
 
 
-T = TypeVar("T")
-SECTION = "Restore etcd"
-SERVICE = "etcd"
-TOOLS = ("talosctl", "etcdutl", "age", "rclone")
 GATES = (
     ("ValidatingAdmissionPolicy", "admissionregistration.k8s.io/v1"),
     ("ValidatingAdmissionPolicyBinding", "admissionregistration.k8s.io/v1"),
@@ -53,68 +44,44 @@ GATES = (
 )
 JOB = ("backups", "etcd-snapshot")
 ROWS_BEFORE, ROWS_AFTER = 30, 12
-PREPARING, VOTERS, ANSWER = 240.0, 420.0, 300.0
+PREPARING_TIMEOUT_S, VOTERS_TIMEOUT_S, ANSWER_TIMEOUT_S = 240.0, 420.0, 300.0
 RECOVERED_READ_TIMEOUT_S = 60.0
+PREPARING = "STATE    Preparing"
 NOTHING_TO_WIPE = "is not located"
 STATIC = ("kube-system",)
 
 
-def runbook_mistakes(runbook: Runbook) -> list[Offender]:
-    """Return the lines of the restore section that would not work, nothing where all would.
-
-    Raises:
-        ProbeError: no such section, or a tool is not there to try it with.
-    """
-    found = [Offender(one.ref, one.why) for one in runbook.mistakes(SECTION)]
-    recovers = [
-        c for c in runbook.section(SECTION) if c.words[:1] == ("talosctl",) and "bootstrap" in c.words
-    ]
-    if not any(word.startswith("--recover-from=") for c in recovers for word in c.words):
-        found.append(Offender(f"File {runbook.path.name}", "its restore section recovers nothing"))
-    return found
-
-
-class EtcdRestore:
+class EtcdRestore(RestoreDrill):
     """The drill on the lab of one profile."""
 
+    service = "etcd"
+    section = "Restore etcd"
+    tools = ("talosctl", "etcdutl", "age", "rclone")
+
     def __init__(self, profile: Profile, runbook: Path) -> None:
-        """Carry out the restore section of `runbook`.
-
-        Raises:
-            GuardError: the stack is no lab, or it is not said which cluster it is.
-            ProbeError: the profile lacks what the drill needs.
-        """
-        guard_kind(profile)
-        self._profile = profile
-        self._kube, self._scene = Kube.from_profile(profile), DrillNamespace.from_profile(profile)
-        self._disks = Disks.from_profile(profile)
+        """Carry out the restore section of `runbook`; errors as for RestoreDrill."""
+        super().__init__(profile, runbook)
+        self._namespace, self._disks = DrillNamespace.from_profile(profile), Disks.from_profile(profile)
         self._quorum = Quorum.from_profile(profile)
-        self._folder = folder_of(profile)
         self._target = ",".join(machine.name for machine in self._quorum.machines)
-        self._kit = RestoreInputs(profile, runbook, SERVICE, TOOLS)
-        self.runbook = Runbook(runbook, **self._kit.binaries)
-        self._budgets = Budgets.from_profile(profile)
-        self._apart = ThreadPoolExecutor(1)
 
-    def result(self) -> Result:
-        """Return the result of the drill; one run serves every control of a session.
+    def _mistakes(self) -> Sequence[Offender]:
+        """Return the lines of the section that would not work; one that recovers nothing does not either."""
+        found = list(super()._mistakes())
+        bootstraps = [
+            one.words
+            for one in self.runbook.section(self.section)
+            if one.words[:1] == ("talosctl",) and "bootstrap" in one.words
+        ]
+        if not any(word.startswith("--recover-from=") for words in bootstraps for word in words):
+            found.append(Offender(f"File {self.runbook.path.name}", "its restore section recovers nothing"))
+        return found
 
-        Raises:
-            GuardError: a guard refused, or the old state could not be put back.
-            ProbeError: something could not be read.
-        """
-        return cached_per_session((SERVICE, self._profile.file, self.runbook.path), self._drilled)
-
-    def _drilled(self) -> Result:
-        wrong = runbook_mistakes(self.runbook)
-        return Result(None, tuple(wrong)) if wrong else self._run()
-
-    def _run(self) -> Result:
+    def _run(self, engine: Engine) -> RestoreResult:
         run = secrets.token_hex(4)
         with ExitStack() as stack:
-            engine = stack.enter_context(armed(self._profile))
             self._preflight()
-            writers = stack.enter_context(self._scene.opened(run, 2))
+            writers = stack.enter_context(self._namespace.opened(run, 2))
             canary = self._canary(run)
             ledger = OperationLog(self._folder / f"ledger-{run}.jsonl", writers)
             ledger.start()
@@ -126,12 +93,12 @@ class EtcdRestore:
             gates = self._gates()
             with engine.acting(DISKS, self._target) as fault:
                 result = self._restored(run, ledger, fault, point, gates, canary)
-            await_true(self._scene.apiservers_ready, "every API server ready again", 300, every_s=1.0)
+            await_true(self._namespace.apiservers_ready, "every API server ready again", 300, every_s=1.0)
         return result
 
     def _preflight(self) -> None:
         await_true(self._quorum.holds, "three agreeing etcd voters before the drill", 300, every_s=1.0)
-        await_true(self._scene.apiservers_ready, "every API server ready", 300, every_s=1.0)
+        await_true(self._namespace.apiservers_ready, "every API server ready", 300, every_s=1.0)
 
     def _backup(self, run: str) -> float:
         """Take a backup by the declared job, and return the time it was begun once its snapshot verified."""
@@ -177,44 +144,44 @@ class EtcdRestore:
         point: float,
         gates: Mapping[str, str],
         canary: str,
-    ) -> Result:
+    ) -> RestoreResult:
         watch, notes = Stopwatch(self._budgets, fault), dict[str, str]()
         self._disks.replace(self._target)
         try:
-            steps = CommandCursor(self.runbook.section(SECTION))
-            with self._kit.open_sandbox(self._folder) as envelope:
-                procedure = self._procedure(envelope)
+            steps = CommandCursor(self.runbook.section(self.section))
+            with self._inputs.open_sandbox(self._folder) as sandbox:
+                procedure = self._procedure(sandbox)
                 size = self._runbook(procedure, steps, watch, notes)
-                answered, wrong = self._apart.submit(self._answer, gates, canary, run).result()
+                answered, wrong = self._unwatched.submit(self._answer, gates, canary, run).result()
                 watch.lap("answer")
                 notes["first answer"] = f"{answered - watch.t0:.0f} s after the fault"
                 ops = ledger.stop()
-                keys = self._apart.submit(self._scene.final_reads, run).result()
+                keys = self._unwatched.submit(self._namespace.final_reads, run).result()
                 bad, lost, newest = lost_rows(
                     ops, frozenset.intersection(*map(frozenset, keys.values())), point, fault
                 )
                 watch.lap("verify")
-                restore = watch.finish(SERVICE, size, fault - newest, lost, not bad, "L3", notes)
-                early = self._apart.submit(self._early, watch.t0, answered).result()
+                restore = watch.finish(self.service, size, fault - newest, lost, not bad, "L3", notes)
+                early = self._unwatched.submit(self._early, watch.t0, answered).result()
                 for command in steps.rest():
                     procedure.run(command)
                 full = now() - fault
         except StepError as failed:
-            return Result(None, (Offender(failed.ref, failed.why),), notes=notes)
-        Records.from_profile(self._profile).add(restore)
+            return RestoreResult(None, (Offender(failed.ref, failed.why),), notes=notes)
         acked = sum(op.outcome == OK for op in ops)
-        return Result(restore, (*wrong, *bad, *early), acked, notes, full)
+        return RestoreResult(restore, (*wrong, *bad, *early), acked, notes, full)
 
-    def _procedure(self, envelope: Sandbox) -> Procedure:
+    def _procedure(self, sandbox: Sandbox) -> Procedure:
         count = len(self._quorum.machines)
         waits = {
-            " version": Wait(lambda _: True, PREPARING),
-            " service etcd": Wait(lambda text: text.count("STATE    Preparing") == count, PREPARING),
+            " version": Wait(lambda _: True, PREPARING_TIMEOUT_S),
+            " service etcd": Wait(lambda text: text.count(PREPARING) == count, PREPARING_TIMEOUT_S),
             " bootstrap ": Wait(lambda _: True, 60),
-            " etcd status": Wait(lambda text: voters(text) == count, VOTERS),
+            " etcd status": Wait(lambda text: voters(text) == count, VOTERS_TIMEOUT_S),
             " service kubelet restart": Wait(lambda _: True, 60),
         }
-        return self._kit.procedure(envelope, waits, {"NODE_IP": tuple(self._profile.talos.workers.values())})
+        workers = tuple(self._profile.talos.workers.values())
+        return self._inputs.procedure(sandbox, waits, {"NODE_IP": workers})
 
     def _runbook(
         self, procedure: Procedure, steps: CommandCursor, watch: Stopwatch, notes: dict[str, str]
@@ -234,20 +201,20 @@ class EtcdRestore:
                 watch.lap("fetch")
             if command.tool == "age":
                 watch.lap("decrypt")
-        size = (procedure.envelope.work / "db.snapshot").stat().st_size
+        size = (procedure.sandbox.work / "db.snapshot").stat().st_size
         watch.lap("restore")
         return size
 
     def _answer(self, gates: Mapping[str, str], canary: str, run: str) -> tuple[float, list[Offender]]:
         """Wait for the first answer of the API and compare the gate and the Secret with what was there."""
-        seen = answer_of(self._gates, ANSWER)
+        seen = answer_of(self._gates, ANSWER_TIMEOUT_S)
         moment = time.time()
         wrong = [
             Offender(name, "the gate came back without it") for name in gates if seen.get(name) != gates[name]
         ]
         if answer_of(lambda: self._canary_now(run), RECOVERED_READ_TIMEOUT_S) != canary:
             wrong.append(Offender(f"Secret {space(run)}/canary", "its value is another"))
-        await_true(self._scene.apiservers_ready, "every API server ready", ANSWER, every_s=1.0)
+        await_true(self._namespace.apiservers_ready, "every API server ready", ANSWER_TIMEOUT_S, every_s=1.0)
         return moment, wrong
 
     def _early(self, fault: float, gated: float) -> list[Offender]:

@@ -1,4 +1,4 @@
-"""What a restore by the runbook is given: the sealed envelope, the programs, values for the placeholders."""
+"""What a restore by the runbook is given: the sandbox, the programs, values for the placeholders."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Values = Mapping[str, str | tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class RestoreInputs:
-    """The kit for the restore of `service` in the stack of `profile` with the programs `tools`."""
+    """What restores `service` in the stack of `profile` with the programs `tools`."""
 
     profile: Profile
     runbook: Path
@@ -44,7 +44,7 @@ class RestoreInputs:
 
     @property
     def programs(self) -> dict[str, Path]:
-        """Return the programs of the envelope by their word in the runbook.
+        """Return the programs of the sandbox by their word in the runbook.
 
         Raises:
             ProbeError: the profile lacks one.
@@ -52,7 +52,7 @@ class RestoreInputs:
         return {**self.binaries, "shred": SHRED}
 
     def open_sandbox(self, *except_for: Path) -> AbstractContextManager[Sandbox]:
-        """Open the envelope; while it is open, this thread reads no other file of the stack's state."""
+        """Open the sandbox; while it is open, this thread reads no other file of the stack's state."""
         p = self.profile
         return open_sandbox(
             p.need_path("s3.reader_key"), p.need_path("escrow.folder"), p.need_path("paths.repository"),
@@ -60,29 +60,27 @@ class RestoreInputs:
         )  # fmt: skip
 
     def procedure(
-        self, envelope: Sandbox, waits: Mapping[str, Wait], more: Values, limit: float = 120.0
+        self, sandbox: Sandbox, waits: Mapping[str, Wait], more: Values, limit: float = 120.0
     ) -> Procedure:
-        """Return a procedure inside `envelope`; `more` are placeholders beside those every restore has."""
+        """Return a procedure inside `sandbox`; `more` are placeholders that not every restore has."""
         p, addresses = self.profile, list(self.profile.talos.controlplanes.values())
         values: dict[str, str | tuple[str, ...]] = {
-            "ESCROW": "../escrow", "GIT": "../git", "READER_KEY": f"../{envelope.reader_key.name}",
+            "ESCROW": "../escrow", "GIT": "../git", "READER_KEY": f"../{sandbox.reader_key.name}",
             "BUCKET": p.s3.buckets[self.service], "STACK": p.name, "CP_IP": addresses[0],
             "CLUSTER": "restored", "ENDPOINT": f"https://{addresses[0]}:6443",
         }  # fmt: skip
         values |= {f"CP{n}_IP": address for n, address in enumerate(addresses, 1)}
-        return Procedure(
-            envelope, self.programs, {**values, **more}, self._store(envelope), waits, limit=limit
-        )
+        return Procedure(sandbox, self.programs, {**values, **more}, self._store(sandbox), waits, limit=limit)
 
-    def _store(self, envelope: Sandbox) -> dict[str, str]:
+    def _store(self, sandbox: Sandbox) -> dict[str, str]:
         """Return rclone's environment: the object storage, with the reader's key."""
-        key = json.loads(envelope.reader_key.read_text(encoding="utf-8"))
+        key = json.loads(sandbox.reader_key.read_text(encoding="utf-8"))
         known = {
             f"{STORE}_TYPE": "s3", f"{STORE}_PROVIDER": "Ceph", f"{STORE}_ENDPOINT": self.profile.s3.endpoint,
             f"{STORE}_ACCESS_KEY_ID": key["access_key"], f"{STORE}_SECRET_ACCESS_KEY": key["secret_key"],
-            "RCLONE_CONFIG": str(envelope.work / "rclone.conf"),
+            "RCLONE_CONFIG": str(sandbox.work / "rclone.conf"),
         }  # fmt: skip
-        authority = envelope.escrow / STORAGE_CA
+        authority = sandbox.escrow / STORAGE_CA
         return known | ({"RCLONE_CA_CERT": str(authority)} if authority.exists() else {})
 
 
@@ -104,7 +102,7 @@ def released(overlay: Path, *parts: str) -> list[Mapping[str, str]]:
 
 
 def pin(folder: Path, images: list[Mapping[str, str]]) -> None:
-    """Pin `images` in the kustomization of `folder`, which lies in the envelope's own copy of Git."""
+    """Pin `images` in the kustomization of `folder`, which lies in the sandbox's own copy of Git."""
     file = folder / KUSTOMIZATION
     document = yaml.safe_load(file.read_text(encoding="utf-8"))
     document["images"] = [dict(image) for image in images]

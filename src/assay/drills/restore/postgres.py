@@ -1,4 +1,4 @@
-"""The drill of PostgreSQL's restore: beside the old database, from the sealed envelope, by the runbook.
+"""The drill of PostgreSQL's restore: into a scratch namespace, inside the sandbox, by the runbook.
 
 Rows go through the public API until the fault. From then on nothing of the old database is used: not its
 members, and nothing that reached object storage later. It is restored twice, to the end of the log that was
@@ -24,8 +24,8 @@ from assay.drills.restore import postgres_evidence as evidence
 from assay.drills.restore.inputs import CommandCursor
 from assay.drills.restore.postgres_evidence import KeptRows
 from assay.drills.restore.procedure import Procedure, StepError, Wait
-from assay.drills.restore.result import Result, Stopwatch
-from assay.drills.restore.side_by_side import SideBySideRestore, over, ready
+from assay.drills.restore.result import RestoreResult, Stopwatch
+from assay.drills.restore.scratch_restore import ScratchRestore, ended, ready
 from assay.drills.workload.ledger import OperationLog, outcome_of
 from assay.drills.workload.verdict import INFO, OK, Op
 from assay.errors import AssumptionError, ProbeError
@@ -81,17 +81,17 @@ class WriterLog:
         return f"ledger-{self.run}-"
 
 
-class PostgresRestore(SideBySideRestore):
+class PostgresRestore(ScratchRestore):
     """The drill on the stack of one profile."""
 
-    place = POSTGRES
+    service, section, target = POSTGRES.service, POSTGRES.section, POSTGRES
 
     def __init__(self, profile: Profile, runbook: Path) -> None:
-        """Carry out the section of `runbook`; errors as for `Beside`."""
+        """Carry out the section of `runbook`; errors as for RestoreDrill."""
         super().__init__(profile, runbook)
         self._sql, self._http = Postgres.from_profile(profile), Http.from_profile(profile)
 
-    def _run(self, engine: Engine) -> Result:
+    def _run(self, engine: Engine) -> RestoreResult:
         before = [one.ref for one in (*self._sql.constraints(), *self._sql.indexes())]
         written = self._ledger()
         with self._scratch(engine):
@@ -100,7 +100,7 @@ class PostgresRestore(SideBySideRestore):
             return result
         with self._scratch(engine):
             wrong = self._to_the_point(written)
-        return Result(result.restore, tuple(wrong), result.acked, result.notes)
+        return RestoreResult(result.restore, tuple(wrong), result.acked, result.notes)
 
     # before the fault -----------------------------------------------------------------------------
 
@@ -151,7 +151,7 @@ class PostgresRestore(SideBySideRestore):
 
     # the restores ---------------------------------------------------------------------------------
 
-    def _latest(self, written: WriterLog, before: Sequence[str]) -> Result:
+    def _latest(self, written: WriterLog, before: Sequence[str]) -> RestoreResult:
         watch, notes = Stopwatch(self._budgets, written.fault), dict[str, str]()
         acked = sum(op.outcome == OK for op in written.ops)
         wrong: list[Offender] = []
@@ -169,11 +169,11 @@ class PostgresRestore(SideBySideRestore):
             notes["old database"] = "left running and not used: its data counts as gone from the fault on"
             notes["images"] = "of the registry, possibly in the node's cache already"
             restore = watch.finish(
-                self.place.service, size, written.fault - newest, lost, not wrong, "L3", notes
+                self.service, size, written.fault - newest, lost, not wrong, "L3", notes
             )  # fmt: skip
         except StepError as failed:
             wrong.append(self._offender(failed))
-        return Result(restore if not wrong else None, tuple(wrong), acked, notes)
+        return RestoreResult(restore if not wrong else None, tuple(wrong), acked, notes)
 
     def _to_the_point(self, written: WriterLog) -> list[Offender]:
         watch = Stopwatch(self._budgets, written.fault)
@@ -192,12 +192,12 @@ class PostgresRestore(SideBySideRestore):
     def _opened(self, point: str) -> Iterator[tuple[Procedure, CommandCursor]]:
         waits = {
             " logs --follow ": Wait(evidence.fetched_backup, FETCHED, evidence.unfetched),
-            " get pod ": Wait(ready, REPLAYED, over),
+            " get pod ": Wait(ready, REPLAYED, ended),
             " --raw ": Wait(bool, SHOWN),
         }
-        with self._sealed() as envelope:
-            procedure = self._kit.procedure(envelope, waits, {"POINT": point}, limit=FETCHED)
-            yield procedure, CommandCursor(self.runbook.section(self.place.section))
+        with self._sandbox() as sandbox:
+            procedure = self._inputs.procedure(sandbox, waits, {"POINT": point}, limit=FETCHED)
+            yield procedure, CommandCursor(self.runbook.section(self.section))
 
     def _restored(self, procedure: Procedure, steps: CommandCursor, watch: Stopwatch) -> tuple[str, str]:
         """Run the section up to the schema's check and return pgBackRest's log and what the check printed."""
@@ -218,7 +218,7 @@ class PostgresRestore(SideBySideRestore):
     ) -> list[Offender]:
         """Have the application show the newest restored row, by the id that it was confirmed with."""
         if not kept:
-            return [Offender(self.place.ref, "no row of the ledger came back")]
+            return [Offender(self.target.ref, "no row of the ledger came back")]
         newest = kept[-1]
         if written.ids.get(newest.key, newest.id) != newest.id:
             return [Offender(f"Row {newest.key}", "came back under another id")]
@@ -243,7 +243,7 @@ class PostgresRestore(SideBySideRestore):
 
     def _aside(self, written: WriterLog) -> tuple[list[KeptRows], list[str], int]:
         """Return the ledger's rows, the names of the schema's parts and the size, asked with our own key."""
-        return self._apart.submit(self._looked, written.mark).result()
+        return self._unwatched.submit(self._looked, written.mark).result()
 
     def _looked(self, mark: str) -> tuple[list[KeptRows], list[str], int]:
         kept = evidence.evidence_rows(self._ask(LEDGER % (len(mark) + 1, mark)))
@@ -254,7 +254,7 @@ class PostgresRestore(SideBySideRestore):
         argv = [
             str(profile.need_path("tools.kubectl")),
             f"--kubeconfig={profile.need_path('kube.kubeconfig')}",
-            "-n", self.place.space, "exec", "postgres", "--",
+            "-n", self.target.space, "exec", "postgres", "--",
             "psql", "-X", "-q", "-A", "-t", "-F", "\t", "-d", "shop", "-c", statement,
         ]  # fmt: skip
         # The whole environment: the kubeconfig may name a program that fetches the credential.

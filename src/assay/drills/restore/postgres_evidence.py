@@ -58,8 +58,8 @@ def unfetched(log: str) -> str:
     if not errors:
         return ""
     said = (errors[0].partition("ERROR: ")[2] or errors[0])[:200]
-    told = next((line for line in lines if is_disk_full(line)), "")
-    return f"{said}: {told[:200]}" if told and not is_disk_full(said) else said
+    full = next((line for line in lines if is_disk_full(line)), "")
+    return f"{said}: {full[:200]}" if full and not is_disk_full(said) else said
 
 
 def taken(log: str) -> str:
@@ -73,7 +73,7 @@ def evidence_rows(printed: str) -> list[KeptRows]:
     """Return the ledger's rows from lines of id, tab, key.
 
     Raises:
-        ProbeError: a line is no such row.
+        ProbeError: a line is not such a row.
     """
     split = (line.split("\t") for line in printed.splitlines() if line)
     return [KeptRows(int(number), key) for number, key in split]

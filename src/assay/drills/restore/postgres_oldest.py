@@ -1,10 +1,10 @@
 """The drill of PostgreSQL's oldest point: the oldest base backup, restored to the moment after it was whole.
 
-The same section of the runbook, from the same sealed envelope, beside the old database. The point is older
-than any ledger, so other things are compared: which backup was taken, every page and index, every constraint,
+The same section of the runbook, in the same sandbox, into a scratch namespace. The point is older than any
+ledger, so other things are compared: which backup was taken, every page and index, every constraint,
 the newest orders that the live database has from before the point, and that nothing younger came back.
 
-It is no recovery: its point is weeks old by intent. So nothing goes into the record of restores, of which
+It is not a recovery: its point is weeks old by intent. So nothing goes into the record of restores, of which
 ACC-07 and DR-04 judge the newest.
 """
 
@@ -19,12 +19,11 @@ from pathlib import Path
 from assay.backups.retention import Base, bases
 from assay.config.profile import Profile
 from assay.drills.engine.engine import Engine
-from assay.drills.engine.session_cache import cached_per_session
 from assay.drills.restore import postgres_evidence as evidence
 from assay.drills.restore.inputs import CommandCursor
 from assay.drills.restore.postgres import PARTS, PATH, SHOWN, SIZE, PostgresRestore, WriterLog
 from assay.drills.restore.procedure import Procedure, StepError
-from assay.drills.restore.result import MEASURED, Result, Stopwatch
+from assay.drills.restore.result import MEASURED, RestoreResult, Stopwatch
 from assay.drills.workload.verdict import OK
 from assay.formats.parsing import parsing
 from assay.model import Offender
@@ -48,7 +47,7 @@ class RestoreTarget:
 
     Attributes:
         base: the oldest base backup.
-        point: a moment after it was whole, as pgBackRest is told it.
+        point: a moment after it was whole, as pgBackRest takes it.
         known: id -> digest of live orders from before the point.
         parts: the live constraints and indexes by name.
     """
@@ -81,23 +80,21 @@ class RestoredState:
 
 
 class OldestPostgresRestore(PostgresRestore):
-    """The drill on the stack of one profile."""
+    """The drill on the stack of one profile; nothing of it goes into the record of restores."""
+
+    point = "oldest"
 
     def __init__(self, profile: Profile, runbook: Path) -> None:
-        """Carry out the section of `runbook`; errors as for `Beside`."""
+        """Carry out the section of `runbook`; errors as for RestoreDrill."""
         super().__init__(profile, runbook)
         self._s3 = S3.from_profile(profile)
 
-    def result(self) -> Result:
-        """Return the result of the drill, without a restore to record; errors as for `Beside`."""
-        return cached_per_session(("postgres, oldest", self._profile.file, self.runbook.path), self._drilled)
-
-    def _run(self, engine: Engine) -> Result:
-        bucket = self._s3.buckets[self.place.service]
+    def _run(self, engine: Engine) -> RestoreResult:
+        bucket = self._s3.buckets[self.service]
         found = bases(one for one in self._s3.versions(bucket) if one.shown)
         if not found or found[0].whole is None:
-            ref = found[0].ref if found else f"Service {self.place.service}"
-            return Result(None, (Offender(ref, "no base backup with a manifest"),))
+            ref = found[0].ref if found else f"Service {self.service}"
+            return RestoreResult(None, (Offender(ref, "no base backup with a manifest"),))
         aim, written = self._aim(found[0], found[0].whole), self._ledger()
         with self._scratch(engine):
             return self._oldest(aim, written)
@@ -109,13 +106,13 @@ class OldestPostgresRestore(PostgresRestore):
         parts = [one.ref for one in (*self._sql.constraints(), *self._sql.indexes())]
         return RestoreTarget(base, f"{moment:%Y-%m-%d %H:%M:%S}+00", known, parts)
 
-    def _oldest(self, aim: RestoreTarget, written: WriterLog) -> Result:
+    def _oldest(self, aim: RestoreTarget, written: WriterLog) -> RestoreResult:
         notes = {"backup": aim.base.label, "restored to": aim.point}
         watch = Stopwatch(self._budgets, written.fault)
         try:
             with self._opened(aim.point) as (procedure, steps):
                 log, invalid = self._restored(procedure, steps, watch)
-                found = self._apart.submit(self._found, aim).result()
+                found = self._unwatched.submit(self._found, aim).result()
                 wrong = evidence.schema((), found.parts, invalid)
                 taken = evidence.taken(log)
                 wrong += evidence.oldest(aim.base.label, taken, aim.known, found.same, found.younger)
@@ -123,16 +120,16 @@ class OldestPostgresRestore(PostgresRestore):
                 watch.lap("verify")
                 self._finish(procedure, steps)
         except StepError as failed:
-            return Result(None, (self._blamed(aim.base, failed),), notes=notes)
+            return RestoreResult(None, (self._blamed(aim.base, failed),), notes=notes)
         acked = sum(op.outcome == OK for op in written.ops)
         compared = (*found.parts, *(f"Row orders/{number}" for number in aim.known))
-        return Result(None, tuple(wrong), acked, notes | _notes(aim, found, watch), compared=compared)
+        return RestoreResult(None, tuple(wrong), acked, notes | _notes(aim, found, watch), compared=compared)
 
     def _blamed(self, base: Base, failed: StepError) -> Offender:
         """Return what to name; what the backup brought back is the backup's fault, not the line's."""
         said = self._offender(failed)
-        checks = [one.ref for one in self.runbook.section(self.place.section) if "pg_amcheck" in one.words]
-        return Offender(base.ref, said.why) if said.ref in (self.place.ref, *checks) else said
+        checks = [one.ref for one in self.runbook.section(self.section) if "pg_amcheck" in one.words]
+        return Offender(base.ref, said.why) if said.ref in (self.target.ref, *checks) else said
 
     def _application(
         self, procedure: Procedure, steps: CommandCursor, found: RestoredState, written: WriterLog
@@ -140,7 +137,7 @@ class OldestPostgresRestore(PostgresRestore):
         """Have the application show the newest order; where there is none yet, look for a younger one."""
         if found.last is not None:
             return self._read(procedure, steps, *found.last)
-        return self._apart.submit(self._unknown, next(iter(written.ids.values()))).result()
+        return self._unwatched.submit(self._unknown, next(iter(written.ids.values()))).result()
 
     # looking into the restored database past the runbook, with our own key ----------------------------
 
@@ -157,7 +154,7 @@ class OldestPostgresRestore(PostgresRestore):
 
     def _unknown(self, number: int) -> list[Offender]:
         """Have the application look up an order that is younger than the point: it must find none."""
-        service = f"/api/v1/namespaces/{self.place.space}/services/public-api:http/proxy"
+        service = f"/api/v1/namespaces/{self.target.space}/services/public-api:http/proxy"
         answer = self._kube.wire.ask("GET", f"{service}{PATH}/{number}")
 
         def decided() -> bool:
@@ -168,7 +165,7 @@ class OldestPostgresRestore(PostgresRestore):
         poll(decided, SHOWN, every_s=1.0)
         if answer.status == 404 and UNKNOWN in answer.reason:
             return []
-        return [Offender(self.place.ref, f"the application does not look orders up: {answer.status}")]
+        return [Offender(self.target.ref, f"the application does not look orders up: {answer.status}")]
 
 
 def _notes(aim: RestoreTarget, found: RestoredState, watch: Stopwatch) -> dict[str, str]:

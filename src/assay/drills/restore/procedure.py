@@ -1,4 +1,4 @@
-"""A procedure as the runbook has it, carried out word for word inside a sealed envelope.
+"""A procedure as the runbook has it, carried out word for word inside the sandbox.
 
 Nothing is added and nothing is left out: every command of the section is run in its order, with its
 placeholders filled. What a step has to wait for, it is asked again until it is there.
@@ -28,7 +28,7 @@ class StepError(AssayError):
     def __init__(self, ref: str, why: str) -> None:
         """Name the line, and say why; what a tool printed is in it only if it looks like no secret."""
         self.ref, self.why = ref, repeated(why, REASON_MAX_CHARS)
-        super().__init__(f"{ref}: {self.why}", "mend the runbook or what it rests on")
+        super().__init__(f"{ref}: {self.why}", "fix the runbook or what it needs")
 
 
 class HopelessError(StepError):
@@ -42,7 +42,7 @@ class Wait:
     Attributes:
         shown: judges its output.
         within: for how long to ask, seconds.
-        hopeless: says of an output why asking again is no use, empty while it is.
+        hopeless: says of an output why asking again is useless, empty while it is not.
     """
 
     shown: Callable[[str], bool]
@@ -52,17 +52,17 @@ class Wait:
 
 @dataclass(slots=True)
 class Procedure:
-    """Runs commands inside `envelope`.
+    """Runs commands inside `sandbox`.
 
     Args:
-        envelope: where, and with which programs.
+        sandbox: where, and with which programs.
         tools: word -> program.
         values: placeholder, without its brackets -> value. A tuple: the command is run once for each.
         secret: environment of rclone, from the reader key; never printed.
         waits: start of a command line -> what it must show.
     """
 
-    envelope: Sandbox
+    sandbox: Sandbox
     tools: Mapping[str, Path]
     values: dict[str, str | tuple[str, ...]]
     secret: Mapping[str, str]
@@ -75,7 +75,7 @@ class Procedure:
 
         Raises:
             StepError: a placeholder has no value, or the command failed or did not show what it must.
-            GuardError: it needed something from outside of the envelope.
+            GuardError: it needed something from outside of the sandbox.
         """
         return "".join(self._one(filled) for filled in self._filled(command))
 
@@ -83,7 +83,7 @@ class Procedure:
         said = (*command.words, command.stdin, command.stdout)
         names = {name for word in said for name in _placeholders(word)}
         if unknown := sorted(names - set(self.values)):
-            raise StepError(command.ref, f"nobody knows {', '.join(unknown)}")
+            raise StepError(command.ref, f"there is no value for {', '.join(unknown)}")
         many = [name for name in names if isinstance(self.values[name], tuple)]
         rounds = self.values[many[0]] if many else ("",)
         return [_meant(command, {**self.values, **dict.fromkeys(many, one)}) for one in rounds]
@@ -94,17 +94,17 @@ class Procedure:
             return ""
         if words[0] == "export":
             name, _, value = words[1].partition("=")
-            self.exported[name] = str(self.envelope.work / value) if value.startswith("./") else value
+            self.exported[name] = str(self.sandbox.work / value) if value.startswith("./") else value
             return ""
         if words[0] not in self.tools:
-            raise StepError(command.ref, f"{words[0]} is no program of the envelope")
+            raise StepError(command.ref, f"{words[0]} is not a program of the sandbox")
         line = " ".join(words[1:])
         wait = next((w for start, w in self.waits.items() if start in line), None)
         return self._awaited(command, wait) if wait else self._once(command)
 
     def _once(self, command: Command) -> str:
         words = command.words
-        done = self.envelope.run(
+        done = self.sandbox.run(
             [str(self.tools[words[0]]), *words[1:]], self.limit,
             {**self.exported, **self._own(words[0])}, command.stdin,
         )  # fmt: skip
@@ -112,7 +112,7 @@ class Procedure:
             last = (done.error_text.strip().splitlines() or ["no word"])[-1]
             raise StepError(command.ref, f"{words[0]} exits {done.code}: {last}")
         if command.stdout:
-            self.envelope.keep(command.stdout, done.text)
+            self.sandbox.keep(command.stdout, done.text)
             return ""
         return done.text
 

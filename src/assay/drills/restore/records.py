@@ -90,14 +90,14 @@ class Records:
 
 def _read(line: bytes, where: str) -> RestoreRecord:
     body, _, check = line.rpartition(b"\t")
-    remedy = "restore again; a record is not mended by hand"
+    remedy = "restore again; a record cannot be edited"
     if check != f"{zlib.crc32(body):08x}".encode():
         raise ProbeError(f"{where}: the record is damaged", remedy)
     try:
         entry = json.loads(body)
         return RestoreRecord(str(entry.pop("cluster")), restored(entry))
     except (ValueError, TypeError, KeyError, AttributeError) as why:
-        raise ProbeError(f"{where}: is no record of a restore", remedy) from why
+        raise ProbeError(f"{where}: is not a record of a restore", remedy) from why
 
 
 def restored(entry: Mapping[str, object]) -> Restore:
@@ -105,12 +105,12 @@ def restored(entry: Mapping[str, object]) -> Restore:
 
     Raises:
         TypeError: a field is missing, unknown or of another type.
-        ValueError: a number is none.
+        ValueError: a number is not finite.
     """
     restore = Restore(**entry)  # type: ignore[arg-type]
     numbers = [restore.t0, restore.ended, restore.rpo_seconds, restore.data_bytes, restore.lost]
     if not all(isinstance(n, int | float) for n in [*numbers, *restore.parts.values()]):
-        raise TypeError("a number is no number")
+        raise TypeError("a number is missing")
     if not all(math.isfinite(n) for n in [*numbers, *restore.parts.values()]):
         raise ValueError("a number is not finite")
     if not (isinstance(restore.service, str) and isinstance(restore.verified, bool)):

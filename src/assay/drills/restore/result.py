@@ -1,9 +1,9 @@
 """One restore of one service: its time from the fault to verified data, and what was lost. Pure judgement.
 
-Every second between the fault and the verified data belongs to exactly one part, because a part ends where
-the next one begins. What no machine can measure (somebody notices, somebody decides) is a declared budget on
-top, never 0. See `rate` for larger sizes, `envelope` for what a restore may use, `records` for where it is
-kept.
+Every second between the fault and the verified data belongs to exactly one part: a part ends where the next
+one begins. What cannot be measured (until a person notices, until a person decides) is a declared budget on
+top, never 0. See `capacity` for larger sizes, `sandbox` for what a restore may use, `records` for where it
+is kept.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 from assay.config.profile import Profile
 from assay.drills.engine.clock import now
 from assay.errors import AssumptionError, UndeclaredError
-from assay.model import Offender
+from assay.model import Offender, Record
 
 
 BUDGETS = ("detect", "decide")
 MEASURED = ("fetch", "decrypt", "restore", "replay", "answer", "verify")
 PARTS = (*BUDGETS, *MEASURED)
 LEVELS = ("L1", "L2", "L3")
-SLACK = 1.0
+CLOCK_SLACK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,14 @@ class Restore:
 
     Attributes:
         service: `etcd`, `vault`, `postgres`: the name under which an objective is declared.
-        t0: when the fault was in force, seconds since 1970, by the evidence of whoever made the fault.
+        t0: when the fault was in force, seconds since 1970, by the evidence of the driver that made it.
         parts: seconds by name, in the order of `PARTS`; one that a service does not have is 0.
         data_bytes: size of the data that came back, unpacked.
         rpo_seconds: from the newest write that came back to the fault.
-        lost: how many acknowledged writes did not come back. All of them are newer than the restored point,
+        lost: how many acknowledged writes did not come back; all of them are newer than the restored point,
             else `verified` is False.
         verified: the ledger was read back: every row up to the restored point is there and right.
-        level: what kind of loss it was: `L1` process death, `L2` power cut, `L3` the data is gone.
+        level: the kind of loss: `L1` a process died, `L2` power was cut, `L3` the data is gone.
         ended: when the data was verified, seconds since 1970.
         notes: facts worth reading, never a secret.
     """
@@ -72,11 +72,12 @@ class Restore:
 
     @property
     def facts(self) -> dict[str, str]:
-        """Return what is read of it beside the total: its parts, its point, the level of the loss."""
+        """Return what is worth reading beside the total: its parts, its point, the level of the loss."""
         return {
             "parts": ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.parts.items()),
             "point": f"{self.rpo_seconds:.0f} s before the fault",
             "level": self.level,
+            "data": f"{self.data_bytes} bytes",
         }
 
     @property
@@ -84,9 +85,17 @@ class Restore:
         """Return the time of the newest write that came back, seconds since 1970."""
         return self.t0 - self.rpo_seconds
 
+    def report(self, control: Record, rpo_s: float | None) -> None:
+        """Note the restore in the record of `control`: its facts, its time, why it does not prove enough."""
+        for key, fact in self.facts.items():
+            control.note(f"{self.service}: {key}", fact)
+        control.measured(self.seconds, "s", "restore")
+        faults = restore_faults(self, control.limit("restore"), rpo_s)
+        control.offenders(Offender(self.ref, why) for why in faults)
+
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class RestoreResult:
     """What a restore drill found.
 
     Attributes:
@@ -95,7 +104,7 @@ class Result:
         acked: acknowledged writes of the ledger; those before the restored point must be back.
         notes: facts worth reading.
         full: seconds from the fault until nothing is missing any more (etcd: three voters); None if never.
-        compared: names of what came back and was compared, beside the ledger.
+        compared: names of what else came back and was compared.
     """
 
     restore: Restore | None
@@ -105,10 +114,31 @@ class Result:
     full: float | None = None
     compared: tuple[str, ...] = ()
 
+    def report(self, control: Record, rpo_s: float | None) -> None:
+        """Note what the drill found in the record of `control`: facts, offenders, populations, the time.
+
+        Args:
+            control: the record; its limit `restore` is the recovery time objective, in seconds.
+            rpo_s: the recovery point objective of the service, seconds; None: none is declared.
+
+        Raises:
+            AssumptionError: nothing was restored, and nothing says why.
+        """
+        for key, fact in self.notes.items():
+            control.note(key, fact)
+        control.offenders(self.offenders)
+        if self.offenders and self.restore is None:
+            return
+        control.assume(self.restore is not None, "nothing was restored")
+        for restore in control.population([self.restore] if self.restore is not None else []):
+            restore.report(control, rpo_s)
+            control.note("lost", f"{restore.lost} of {self.acked} acknowledged rows")
+        control.population(range(self.acked))
+
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """Declared seconds for what a drill cannot measure: until somebody notices, until somebody acts."""
+    """Declared seconds for what a drill cannot measure: until a loss is detected, until it is decided on."""
 
     detect: float
     decide: float
@@ -119,7 +149,7 @@ class Budgets:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise AssumptionError(
-                    f"the budget to {name} is {value} s: nobody reacts in no time",
+                    f"the budget to {name} is {value} s, and nobody reacts in no time",
                     f'set {name} under [controls."ACC-07"] in the profile',
                 )
 
@@ -160,10 +190,12 @@ class Stopwatch:
         """Add the time since the last lap (at first: since the fault) to `part` and return its seconds.
 
         Raises:
-            AssumptionError: there is no measured part of that name.
+            AssumptionError: no measured part has that name.
         """
         if part not in MEASURED:
-            raise AssumptionError(f"{part} is no measured part of a restore", f"one of {', '.join(MEASURED)}")
+            raise AssumptionError(
+                f"{part} is not a measured part of a restore", f"one of {', '.join(MEASURED)}"
+            )
         moment = self._clock()
         self._laps[part] = self._laps.get(part, 0.0) + moment - self._last
         self._last = moment
@@ -213,9 +245,9 @@ def restore_faults(
 
 def _clock(restore: Restore, fault: float | None) -> list[str]:
     wrong = []
-    if fault is not None and restore.t0 > fault + SLACK:
+    if fault is not None and restore.t0 > fault + CLOCK_SLACK_S:
         wrong.append(f"its clock started {restore.t0 - fault:.0f} s after the fault")
-    if not abs(restore.ended - restore.t0 - restore.measured) <= SLACK:
+    if not abs(restore.ended - restore.t0 - restore.measured) <= CLOCK_SLACK_S:
         wrong.append(
             f"{restore.ended - restore.t0:.0f} s passed from the fault to verified data, "
             f"its parts account for {restore.measured:.0f} s"

@@ -1,6 +1,6 @@
-"""The sealed envelope: all that a restore may use after everything else is gone.
+"""The restore sandbox: all that a restore may use after everything else is gone.
 
-The reader key of the object storage, the escrow kit, Git as committed, and the runbook. While it is open the
+The object storage's reader key, the escrow folder, Git as committed, and the runbook. While it is open, the
 process and what it starts see nothing else: no other variable of the environment, no other credential's file.
 A restore that would have needed one has failed, however well it went.
 """
@@ -29,7 +29,7 @@ KEPT = ("PATH", "LANG", "LC_ALL", "TZ")
 HOMES = (".kube", ".talos", ".aws", ".vault-token", ".config/sops", ".config/rclone", ".config/gcloud")
 NAMED = re.compile(r"(?:^|[=@:,])((?:/|\.\.?/)[^=@:,]*)")
 REMEDY = (
-    "the restore needs more than the reader key, the escrow kit, Git and the runbook: put it into the kit"
+    "the restore needs more than the reader key, the escrow folder, Git and the runbook: put it into escrow"
 )
 
 
@@ -56,7 +56,7 @@ _hooked: list[bool] = []
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """An open envelope in a folder of its own; `programs` may be run, all else is out of reach."""
+    """An open sandbox in a folder of its own; `programs` may be run, all else is out of reach."""
 
     folder: Path
     programs: tuple[Path, ...] = ()
@@ -68,7 +68,7 @@ class Sandbox:
 
     @property
     def escrow(self) -> Path:
-        """Return the folder of the escrow kit."""
+        """Return the copy of the escrow folder."""
         return self.folder / ESCROW
 
     @property
@@ -88,7 +88,7 @@ class Sandbox:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return the environment of whatever runs inside: no credential, and a home that is the envelope."""
+        """Return the environment of what runs inside: no credential, and a home inside the sandbox."""
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         return {**kept, "HOME": str(self.work), "TMPDIR": str(self.work)}
 
@@ -100,8 +100,8 @@ class Sandbox:
         Args:
             argv: the program's absolute path, one of `programs`, and its words.
             seconds: time limit.
-            extra: more environment, paths inside the envelope only.
-            stdin: the file, inside the envelope, that it reads from; empty: it reads nothing.
+            extra: more environment, paths inside the sandbox only.
+            stdin: the file, inside the sandbox, that it reads from; empty: it reads nothing.
 
         Raises:
             GuardError: a word names a file outside, or the program is none of those allowed.
@@ -119,38 +119,38 @@ class Sandbox:
             ) from why
 
     def keep(self, name: str, printed: str) -> None:
-        """Write what a program printed to the file `name` of the envelope, readable by its owner alone.
+        """Write what a program printed to the file `name` of the sandbox, readable by its owner alone.
 
         Raises:
             GuardError: the file would lie outside.
         """
         path = Path(os.path.realpath(self.work / name))
         if not path.is_relative_to(os.path.realpath(self.folder)):
-            raise GuardError(f"{path.name} lies outside of the envelope", REMEDY)
+            raise GuardError(f"{path.name} lies outside of the sandbox", REMEDY)
         path.touch(mode=0o600)
         path.write_text(printed, encoding="utf-8")
 
     def _inside(self, argv: Sequence[str], extra: Mapping[str, str]) -> None:
         if Path(argv[0]) not in self.programs:
-            raise GuardError(f"{Path(argv[0]).name} is no program of the envelope", REMEDY)
+            raise GuardError(f"{Path(argv[0]).name} is not a program of the sandbox", REMEDY)
         for word in [*argv[1:], *extra.values()]:
             for name in NAMED.findall(word):
                 path = Path(os.path.realpath(self.work / name))
                 if path.exists() and not path.is_relative_to(os.path.realpath(self.folder)):
-                    raise GuardError(f"{path.name} lies outside of the envelope", REMEDY)
+                    raise GuardError(f"{path.name} lies outside of the sandbox", REMEDY)
 
     def check(self) -> None:
-        """Check that nothing was slipped in and nothing was read that lies outside.
+        """Check that nothing was added and nothing outside was read.
 
         Raises:
             GuardError: something was.
         """
         if more := sorted({path.name for path in self.folder.iterdir()} - CONTENT):
-            raise GuardError(f"the envelope holds more than it may: {', '.join(more)}", REMEDY)
+            raise GuardError(f"the sandbox holds more than it may: {', '.join(more)}", REMEDY)
         root = os.path.realpath(self.folder)
         for path in self.folder.rglob("*"):
             if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
-                raise GuardError(f"{path.name} in the envelope leads outside", REMEDY)
+                raise GuardError(f"{path.name} in the sandbox leads outside", REMEDY)
         if _watch.seen:
             raise GuardError(f"{', '.join(sorted(set(_watch.seen)))}: read from outside", REMEDY)
 
@@ -165,30 +165,30 @@ def open_sandbox(
     closed: Sequence[Path] = (),
     except_for: Sequence[Path] = (),
 ) -> Iterator[Sandbox]:
-    """Yield an envelope with exactly these; all of it is deleted on the way out.
+    """Yield an sandbox with exactly these; all of it is deleted on the way out.
 
     Args:
         reader_key: the reader's key file.
-        escrow: the escrow kit's folder, copied.
+        escrow: the escrow folder; it is copied.
         repository: a Git work tree; what is committed is exported, nothing else.
         runbook: the runbook.
         programs: absolute paths of programs that may be run.
-        closed: folders whose files this thread must not open while the envelope is open.
+        closed: folders whose files this thread must not open while the sandbox is open.
         except_for: folders below those that it may (a drill's own journal).
 
     Raises:
         GuardError: something of the content is missing, or something else was used.
     """
-    with tempfile.TemporaryDirectory(prefix="assay-envelope-") as name:
-        envelope = Sandbox(Path(name), tuple(programs))
-        _fill(envelope, reader_key, escrow, repository, runbook)
+    with tempfile.TemporaryDirectory(prefix="assay-sandbox-") as name:
+        sandbox = Sandbox(Path(name), tuple(programs))
+        _fill(sandbox, reader_key, escrow, repository, runbook)
         before = dict(os.environ)
-        _listen(closed, (envelope.folder, *except_for))
+        _listen(closed, (sandbox.folder, *except_for))
         try:
             os.environ.clear()
-            os.environ.update(envelope.environment)
-            yield envelope
-            envelope.check()
+            os.environ.update(sandbox.environment)
+            yield sandbox
+            sandbox.check()
         finally:
             os.environ.clear()
             os.environ.update(before)
@@ -205,19 +205,19 @@ def _listen(closed: Sequence[Path], open_: Sequence[Path]) -> None:
     _watch.seen, _watch.thread = [], threading.get_ident()
 
 
-def _fill(envelope: Sandbox, reader_key: Path, escrow: Path, repository: Path, runbook: Path) -> None:
+def _fill(sandbox: Sandbox, reader_key: Path, escrow: Path, repository: Path, runbook: Path) -> None:
     try:
-        envelope.work.mkdir()
-        envelope.git.mkdir()
-        shutil.copyfile(reader_key, envelope.reader_key)
-        envelope.reader_key.chmod(0o600)
-        shutil.copytree(escrow, envelope.escrow)
-        shutil.copyfile(runbook, envelope.runbook)
+        sandbox.work.mkdir()
+        sandbox.git.mkdir()
+        shutil.copyfile(reader_key, sandbox.reader_key)
+        sandbox.reader_key.chmod(0o600)
+        shutil.copytree(escrow, sandbox.escrow)
+        shutil.copyfile(runbook, sandbox.runbook)
     except (OSError, shutil.Error) as why:
         raise GuardError(
-            f"the envelope cannot be filled: {type(why).__name__}", "check [s3], [escrow] and runbook"
+            f"the sandbox cannot be filled: {type(why).__name__}", "check [s3], [escrow] and runbook"
         ) from why
-    _export(repository, envelope.git)
+    _export(repository, sandbox.git)
 
 
 def _export(repository: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""The drill of Vault's restore: beside the old one, from the sealed envelope, by the runbook.
+"""The drill of Vault's restore: into a scratch namespace, inside the sandbox, by the runbook.
 
 Entries are written into the old Vault until the fault. From then on nothing of it is used: not its members,
 and no snapshot that was begun later. What comes back is compared with what was acknowledged, and with all
@@ -20,8 +20,8 @@ from assay.drills.faults.scratch import VAULT
 from assay.drills.restore import vault_evidence as evidence
 from assay.drills.restore.inputs import CommandCursor
 from assay.drills.restore.procedure import StepError, Wait
-from assay.drills.restore.result import Result, Stopwatch
-from assay.drills.restore.side_by_side import SideBySideRestore, over, ready
+from assay.drills.restore.result import RestoreResult, Stopwatch
+from assay.drills.restore.scratch_restore import ScratchRestore, ended, ready
 from assay.drills.restore.vault_evidence import VaultState
 from assay.drills.workload.backup import backed_up
 from assay.drills.workload.ledger import OperationLog, outcome_of
@@ -60,19 +60,19 @@ class WriterLog:
     state: VaultState
 
 
-class VaultRestore(SideBySideRestore):
+class VaultRestore(ScratchRestore):
     """The drill on the stack of one profile."""
 
-    place = VAULT
+    service, section, target = VAULT.service, VAULT.section, VAULT
 
     def __init__(self, profile: Profile, runbook: Path) -> None:
-        """Carry out the section of `runbook`; errors as for `Beside`."""
+        """Carry out the section of `runbook`; errors as for RestoreDrill."""
         super().__init__(profile, runbook)
         self._old, self._writer = Vault.from_profile(profile), VaultWriter.from_profile(profile)
         self._token = profile.need_path("vault.token").read_text(encoding="utf-8").strip()
         self._marker = Fingerprinter()
 
-    def _run(self, engine: Engine) -> Result:
+    def _run(self, engine: Engine) -> RestoreResult:
         with self._scratch(engine):
             return self._restored(self._ledger())
 
@@ -108,17 +108,17 @@ class VaultRestore(SideBySideRestore):
 
     # the restore ----------------------------------------------------------------------------------
 
-    def _restored(self, written: WriterLog) -> Result:
+    def _restored(self, written: WriterLog) -> RestoreResult:
         watch, wrong, restore = Stopwatch(self._budgets, written.fault), list[Offender](), None
         notes = {
             "old Vault": "left running and not used: its data counts as gone from the fault on",
             "images": "of the registry, possibly in the node's cache already",
         }
         try:
-            with self._sealed() as envelope:
+            with self._sandbox() as sandbox:
                 shares = tuple(f"../escrow/vault-share-{n}" for n in range(1, KEEPERS + 1))
-                procedure = self._kit.procedure(envelope, self._waits(), {"SHARE": shares}, limit=FETCHED)
-                steps = CommandCursor(self.runbook.section(self.place.section))
+                procedure = self._inputs.procedure(sandbox, self._waits(), {"SHARE": shares}, limit=FETCHED)
+                steps = CommandCursor(self.runbook.section(self.section))
                 ends = {"fetch": "fetch", "get": "restore", "check": "answer"}
                 size = 0
                 for command in steps.until("check"):
@@ -130,8 +130,8 @@ class VaultRestore(SideBySideRestore):
                     size = size or evidence.fetched_snapshot(printed)
                     if part := next((part for word, part in ends.items() if word in command.words), ""):
                         watch.lap(part)
-                authority = envelope.work / "tls.crt"
-                after, present = self._apart.submit(self._looked, authority, written.run).result()
+                authority = sandbox.work / "tls.crt"
+                after, present = self._unwatched.submit(self._looked, authority, written.run).result()
                 bad, lost, newest = evidence.state_rows(written.ops, present, written.point, written.fault)
                 wrong = [*evidence.compare_state(written.state, after), *bad]
                 watch.lap("verify")
@@ -140,26 +140,26 @@ class VaultRestore(SideBySideRestore):
             notes["snapshot"] = str(procedure.values["SNAPSHOT"])
             notes["compared"] = f"{len(after.parts)} parts of Vault, {len(after.entries)} entries, by digest"
             restore = watch.finish(
-                self.place.service, size, written.fault - newest, lost, not wrong, "L3", notes
+                self.service, size, written.fault - newest, lost, not wrong, "L3", notes
             )  # fmt: skip
         except StepError as failed:
             wrong.append(self._offender(failed))
         acked = sum(op.outcome == OK for op in written.ops)
-        return Result(restore if not wrong else None, tuple(wrong), acked, notes)
+        return RestoreResult(restore if not wrong else None, tuple(wrong), acked, notes)
 
     def _waits(self) -> dict[str, Wait]:
         return {
             " logs --follow ": Wait(lambda log: evidence.fetched_snapshot(log) > 0, FETCHED, evidence.broken),
             " logs vault --container keeper": Wait(evidence.installed_snapshot, INSTALLED, evidence.broken),
-            " get pod ": Wait(ready, READY, over),
+            " get pod ": Wait(ready, READY, ended),
         }
 
     def _offender(self, failed: StepError) -> Offender:
-        """Return what to name; where the shares do not open it, it is the kit that failed, not the line."""
+        """Return what to name; where the shares do not open it, the escrow failed, not the line."""
         said = super()._offender(failed)
-        opens = [one.ref for one in self.runbook.section(self.place.section) if "unseal" in one.words]
+        opens = [one.ref for one in self.runbook.section(self.section) if "unseal" in one.words]
         if said.ref in opens:
-            return Offender(self.place.ref, f"the shares of the escrow kit do not open it: {failed.why}")
+            return Offender(self.target.ref, f"the escrowed shares do not open it: {failed.why}")
         return said
 
     # looking into both past the runbook, with the suite's own token ----------------------------------
@@ -168,7 +168,7 @@ class VaultRestore(SideBySideRestore):
         """Return what the restored Vault is made of, and the ledger's keys with whether each is right."""
         profile = self._profile
         kubectl, config = profile.need_path("tools.kubectl"), profile.need_path("kube.kubeconfig")
-        with forwarded(kubectl, config, self.place.space, "pod/vault", 8200) as port:
+        with forwarded(kubectl, config, self.target.space, "pod/vault", 8200) as port:
             new = Vault((f"https://127.0.0.1:{port}",), authority, self._token, self._old.mount)
             return self._state(new), self._rows(new, run)
 

@@ -7,7 +7,7 @@ from assay.errors import AssumptionError
 from assay.probes.kube.client import Kube
 
 
-UPLOADED = 180.0
+UPLOAD_TIMEOUT_S = 180.0
 
 
 def backed_up(kube: Kube, space: str, schedule: str, run: str) -> float:
@@ -32,8 +32,8 @@ def backed_up(kube: Kube, space: str, schedule: str, run: str) -> float:
     def done() -> bool:
         status = kube.wire.get(f"{jobs}/{name}").get("status", {})
         if any(c["type"] == "Failed" and c["status"] == "True" for c in status.get("conditions", [])):
-            raise AssumptionError(f"Job {space}/{name} failed", "mend the backup before anything is broken")
+            raise AssumptionError(f"Job {space}/{name} failed", "fix the backup; nothing was broken yet")
         return bool(status.get("succeeded"))
 
-    await_true(done, f"Job {space}/{name} done", UPLOADED)
+    await_true(done, f"Job {space}/{name} done", UPLOAD_TIMEOUT_S)
     return begun

@@ -1,4 +1,4 @@
-"""The place of a drill in the Kubernetes API.
+"""The namespace of a drill.
 
 A namespace of its own, writers through the public address, final reads from each server.
 """
@@ -19,7 +19,7 @@ from assay.probes.kube.client import Kube, door
 
 LABEL = "assay.dev/drill"
 OPT_IN = {"policy.sigstore.dev/include": "true"}
-PATIENCE = (2.0, 4.0)
+REQUEST_TIMEOUT_S = (2.0, 4.0)
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
@@ -32,7 +32,7 @@ class DrillNamespace:
 
     @classmethod
     def from_profile(cls, profile: Profile) -> DrillNamespace:
-        """Return the scene for the stack of `profile`.
+        """Return the drill's namespace for the stack of `profile`.
 
         Raises:
             ProbeError: the profile names no kubeconfig.
@@ -47,7 +47,7 @@ class DrillNamespace:
             return False
 
     def _ready(self, server: str) -> bool:
-        _, send = door(self._kubeconfig, server, timeout=PATIENCE)
+        _, send = door(self._kubeconfig, server, timeout=REQUEST_TIMEOUT_S)
         return send("GET", "/readyz", {}, None)[0] == 200
 
     @contextmanager
@@ -87,7 +87,7 @@ class DrillNamespace:
             wire.ask("DELETE", f"/api/v1/namespaces/{found['metadata']['name']}")
 
     def _writer(self, name: str) -> Write:
-        _, send = door(self._kubeconfig, timeout=PATIENCE)
+        _, send = door(self._kubeconfig, timeout=REQUEST_TIMEOUT_S)
         path = f"/api/v1/namespaces/{name}/configmaps"
 
         def write(key: str) -> str:

@@ -25,10 +25,10 @@ class Op:
 
 
 @dataclass(frozen=True, slots=True)
-class LossKind:
+class NodeLoss:
     """One node lost and returned: when (monotonic seconds), and whether it held the etcd leader.
 
-    `rejoined` is None if it never did.
+    `rejoined` is None where it did not rejoin.
     """
 
     node: str
@@ -39,10 +39,14 @@ class LossKind:
 
 
 @dataclass(frozen=True, slots=True)
-class AcknowledgedLoss:
-    """What one loss came to.
+class LossOutcome:
+    """What one loss led to.
 
-    The longest time without an acknowledgement, and from return to full membership, in seconds.
+    Attributes:
+        node: the node's name.
+        leader: it held the etcd leader.
+        write_gap: the longest time without an acknowledgement, seconds.
+        rejoin: from its return to full membership, seconds; None where it did not rejoin.
     """
 
     node: str
@@ -57,17 +61,23 @@ class AcknowledgedLoss:
 
 
 @dataclass(frozen=True, slots=True)
-class Anomaly:
-    """The whole drill.
+class HistoryFindings:
+    """What the history of all writes of a drill shows.
 
-    Acknowledged writes, those lost (absent in a final read of any server), written ones that had failed.
+    Attributes:
+        acked: acknowledged writes.
+        unknown: writes whose outcome the client never learned.
+        lost: keys acknowledged and absent from the final read of a server.
+        phantom: keys refused and present in a final read.
+        losses: in the order they were made.
+        same_members: the voters are the same as before.
     """
 
     acked: int
     unknown: int
     lost: tuple[str, ...]
     phantom: tuple[str, ...]
-    losses: tuple[AcknowledgedLoss, ...]
+    losses: tuple[LossOutcome, ...]
     same_members: bool
 
     @property
@@ -78,11 +88,11 @@ class Anomaly:
 
 def check_history(
     ops: Sequence[Op],
-    losses: Sequence[LossKind],
+    losses: Sequence[NodeLoss],
     reads: Mapping[str, Iterable[str]],
     before: Iterable[int],
     after: Iterable[int],
-) -> Anomaly:
+) -> HistoryFindings:
     """Return what the record shows.
 
     Args:
@@ -100,7 +110,7 @@ def check_history(
     ends = sorted(op.end for op in ops if op.outcome == OK)
     until = [*(loss.killed for loss in losses[1:]), max((op.end for op in ops), default=0.0)]
     found = tuple(
-        AcknowledgedLoss(
+        LossOutcome(
             loss.node,
             loss.leader,
             write_gap(ends, loss.killed, end),
@@ -109,7 +119,7 @@ def check_history(
         for loss, end in zip(losses, until, strict=True)
     )
     unknown = sum(op.outcome == INFO for op in ops)
-    return Anomaly(
+    return HistoryFindings(
         len(acked), unknown, tuple(sorted(missing)), tuple(sorted(phantom)), found, set(before) == set(after)
     )
 

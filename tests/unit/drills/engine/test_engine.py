@@ -7,6 +7,7 @@ after each deed of the driver, in the body. So is what puts it back.
 import itertools
 import os
 import signal
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -249,14 +250,17 @@ def test_what_does_not_come_back_needs_a_human(nodes: Path, never: str) -> None:
     driver = Nodes(nodes)
     with pytest.raises(GuardError) as told, started(nodes, driver) as engine, engine.acting("node", "cp-1"):
         driver.fails, driver.blind = (99, False) if never == "fails" else (0, True)
-    assert "needs a human" in str(told.value)
+    assert "needs manual intervention" in str(told.value)
     assert "assay drill rollback" in str(told.value)
     assert never == "fails" or "launcher node start cp-1" in str(told.value)
     state, _ = read_journal(path(nodes))
-    assert (state.stage, [undo for _, undo in state.pending]) == (Stage.NEEDS_HUMAN, [Undo("node", "cp-1")])
+    assert (state.stage, [undo for _, undo in state.pending]) == (
+        Stage.MANUAL_INTERVENTION,
+        [Undo("node", "cp-1")],
+    )
     with closing(Journal(path(nodes))) as journal, pytest.raises(GuardError, match="may not be"):
         journal.intend(Undo("node", "cp-2"))
-    with pytest.raises(GuardError, match="needs a human"), started(nodes, driver):
+    with pytest.raises(GuardError, match="needs manual intervention"), started(nodes, driver):
         pytest.fail("no new drill before the old one is back")
     assert resumed(nodes) == ["cp-1"]
     assert all_on(nodes)
@@ -313,7 +317,7 @@ def test_torn_last_line_is_dropped_and_damage_refused(tmp_path: Path) -> None:
 
 
 def test_no_way_around_the_stages() -> None:
-    """Nothing is changed by a drill that is not armed, returns, or needs a human; all stages lead on."""
+    """Nothing is changed by a drill that is not armed, returns, or waits for a person; all stages lead on."""
     before = {stage for stage in Stage if Stage.ACTING in NEXT[stage]}
     assert before == {Stage.ARMED, Stage.ACTING, Stage.RETURNING}
     assert {stage for stage in Stage if Stage.CLOSED in NEXT[stage]} == {Stage.ARMED}
@@ -330,3 +334,19 @@ def test_launcher_complains(tmp_path: Path) -> None:
         Launcher(str(tmp_path / "nothing")).do("start", "cp-1")
     Launcher("/bin/true").do("kill", "cp-1")
     assert Launcher("python3 -m lab").line("start", "cp-1") == "python3 -m lab node start cp-1"
+
+
+def test_a_journal_of_an_earlier_release_is_read(nodes: Path) -> None:
+    """The stage that earlier releases called needs-human is the one of today, and can be rolled back."""
+    driver = Nodes(nodes)
+    driver.blind = True
+    with pytest.raises(GuardError), started(nodes, driver) as engine, engine.acting("node", "cp-1"):
+        pass
+    lines = path(nodes).read_bytes().splitlines()
+    body = lines[-1].rpartition(b"\t")[0].replace(b"manual-intervention", b"needs-human")
+    lines[-1] = body + f"\t{zlib.crc32(body):08x}".encode()
+    path(nodes).write_bytes(b"\n".join([*lines, b""]))
+    assert b"needs-human" in path(nodes).read_bytes()
+    assert read_journal(path(nodes))[0].stage is Stage.MANUAL_INTERVENTION
+    assert resumed(nodes) == ["cp-1"]
+    assert all_on(nodes)

@@ -109,7 +109,10 @@ def test_what_does_not_come_back_stays_in_the_journal(
     monkeypatch.setattr(Nodes, "blind", True)
     with pytest.raises(GuardError, match="touch cp-1"):
         roll_back(profile)
-    assert (standing(profile).stage, standing(profile).next) == (Stage.NEEDS_HUMAN, "assay drill rollback")
+    assert (standing(profile).stage, standing(profile).next) == (
+        Stage.MANUAL_INTERVENTION,
+        "assay drill rollback",
+    )
 
 
 def test_status_shows_the_stage_and_the_next_command(
@@ -163,7 +166,7 @@ def test_another_process_of_that_number_is_not_waited_for() -> None:
 
 @pytest.mark.parametrize("first", ["", "signal.signal(15, signal.SIG_IGN)"], ids=["told", "killed"])
 def test_a_drill_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch, first: str) -> None:
-    monkeypatch.setattr(watchdog, "GRACE", 0.4)
+    monkeypatch.setattr(watchdog, "TERM_GRACE_S", 0.4)
     process, holder = sleeper(first=first)
     after(holder, 0.1)
     assert process.wait(timeout=5) in (-signal.SIGTERM, -signal.SIGKILL)

@@ -98,7 +98,7 @@ def test_a_command_is_run_as_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("words", "why"), [
-    (("echo", "<WHO>"), "nobody knows WHO"), (("false",), "exits 1"), (("rm", "-rf"), "no program"),
+    (("echo", "<WHO>"), "no value for WHO"), (("false",), "exits 1"), (("rm", "-rf"), "not a program"),
 ])  # fmt: skip
 def test_a_command_that_fails_is_named(tmp_path: Path, words: tuple[str, ...], why: str) -> None:
     with pytest.raises(StepError, match=why) as caught:
@@ -108,9 +108,9 @@ def test_a_command_that_fails_is_named(tmp_path: Path, words: tuple[str, ...], w
 
 def test_a_command_reads_and_writes_files_of_the_envelope(tmp_path: Path) -> None:
     made = procedure(tmp_path, FILE="./given")
-    (made.envelope.work / "given").write_text("a share\n")
+    (made.sandbox.work / "given").write_text("a share\n")
     printed = made.run(Command("File r.md:1", ("cat",), "<FILE>", "./kept"))
-    assert (printed, (made.envelope.work / "kept").read_text()) == ("", "a share\n")
-    assert (made.envelope.work / "kept").stat().st_mode & 0o777 == 0o600
+    assert (printed, (made.sandbox.work / "kept").read_text()) == ("", "a share\n")
+    assert (made.sandbox.work / "kept").stat().st_mode & 0o777 == 0o600
     with pytest.raises(GuardError):
         made.run(Command("File r.md:2", ("cat",), "./given", "../../out"))

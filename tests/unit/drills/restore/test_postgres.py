@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.drills.restore import postgres_evidence as evidence
-from assay.drills.restore import side_by_side as beside
+from assay.drills.restore import scratch_restore
 from assay.drills.restore.capacity import capacity_statement
 from assay.drills.restore.inputs import CommandCursor, pin, released
 from assay.drills.restore.postgres_evidence import KeptRows
@@ -147,7 +147,7 @@ def test_a_log_that_ended_says_why(log: str, says: str) -> None:
 ])  # fmt: skip
 def test_a_pod_is_ready_or_over(row: str, is_ready: bool, is_over: bool) -> None:
     table = f"NAME  READY  STATUS  RESTARTS  AGE\n{row}\n"
-    assert (beside.ready(table), bool(beside.over(table))) == (is_ready, is_over)
+    assert (scratch_restore.ready(table), bool(scratch_restore.ended(table))) == (is_ready, is_over)
 
 
 def test_a_full_disk_is_told_on_the_line_after_the_error() -> None:

@@ -1,4 +1,4 @@
-"""The guard of the sealed envelope: nothing but its content is within reach."""
+"""The guard of the sandbox: nothing but its content is within reach."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def opened(given: dict[str, Path]) -> AbstractContextManager[Sandbox]:
 
 
 def test_it_holds_exactly_what_it_may(given: dict[str, Path]) -> None:
-    with opened(given) as envelope:
-        assert {p.name for p in envelope.folder.iterdir()} == {
+    with opened(given) as sandbox:
+        assert {p.name for p in sandbox.folder.iterdir()} == {
             "s3-reader.json", "escrow", "git", "runbook.md", "work",
         }  # fmt: skip
-        assert (envelope.escrow / "age.key").read_text() == "identity"
-        assert {p.name for p in envelope.git.iterdir()} == {"README.md"}
-        folder = envelope.folder
+        assert (sandbox.escrow / "age.key").read_text() == "identity"
+        assert {p.name for p in sandbox.git.iterdir()} == {"README.md"}
+        folder = sandbox.folder
     assert not folder.exists()
 
 
@@ -63,8 +63,8 @@ def test_no_other_credential_is_in_the_environment(
 ) -> None:
     for name in ("KUBECONFIG", "TALOSCONFIG", "AWS_SECRET_ACCESS_KEY", "VAULT_TOKEN", "SOPS_AGE_KEY"):
         monkeypatch.setenv(name, "secret")
-    with opened(given) as envelope:
-        assert "secret" not in envelope.run([str(ENV)], 10).text
+    with opened(given) as sandbox:
+        assert "secret" not in sandbox.run([str(ENV)], 10).text
         assert "secret" not in os.environ.values()
     assert os.environ["KUBECONFIG"] == "secret"
 
@@ -72,26 +72,26 @@ def test_no_other_credential_is_in_the_environment(
 @pytest.mark.parametrize("word", ["{}", "--talosconfig={}", "@{}", "--from=a:{}"])
 def test_a_program_is_given_no_file_from_outside(given: dict[str, Path], word: str) -> None:
     ref = word.format(given["state"] / "talosconfig")
-    with pytest.raises(GuardError, match="talosconfig lies outside"), opened(given) as envelope:
-        envelope.run([str(CAT), ref], 10)
+    with pytest.raises(GuardError, match="talosconfig lies outside"), opened(given) as sandbox:
+        sandbox.run([str(CAT), ref], 10)
 
 
 def test_not_by_a_way_round(given: dict[str, Path]) -> None:
-    with opened(given) as envelope:
-        way = os.path.relpath(given["state"] / "talosconfig", envelope.work)
+    with opened(given) as sandbox:
+        way = os.path.relpath(given["state"] / "talosconfig", sandbox.work)
         with pytest.raises(GuardError, match="outside"):
-            envelope.run([str(CAT), way], 10)
+            sandbox.run([str(CAT), way], 10)
 
 
 def test_nor_another_program(given: dict[str, Path]) -> None:
-    with pytest.raises(GuardError, match="no program"), opened(given) as envelope:
-        envelope.run(["/bin/sh", "-c", "true"], 10)
+    with pytest.raises(GuardError, match="not a program"), opened(given) as sandbox:
+        sandbox.run(["/bin/sh", "-c", "true"], 10)
 
 
 def test_its_own_files_may_be_read(given: dict[str, Path]) -> None:
-    with opened(given) as envelope:
-        assert envelope.run([str(CAT), "../escrow/age.key"], 10).text == "identity"
-        assert envelope.run([str(CAT), str(envelope.runbook)], 10).text == "# Runbook\n"
+    with opened(given) as sandbox:
+        assert sandbox.run([str(CAT), "../escrow/age.key"], 10).text == "identity"
+        assert sandbox.run([str(CAT), str(sandbox.runbook)], 10).text == "# Runbook\n"
 
 
 def test_the_drill_itself_reads_nothing_outside(given: dict[str, Path]) -> None:
@@ -103,13 +103,13 @@ def test_the_drill_itself_reads_nothing_outside(given: dict[str, Path]) -> None:
 
 
 def test_nothing_is_slipped_in(given: dict[str, Path]) -> None:
-    with pytest.raises(GuardError, match="kubeconfig"), opened(given) as envelope:
-        (envelope.folder / "kubeconfig").write_text("found on a laptop")
+    with pytest.raises(GuardError, match="kubeconfig"), opened(given) as sandbox:
+        (sandbox.folder / "kubeconfig").write_text("found on a laptop")
 
 
 def test_a_link_does_not_lead_outside(given: dict[str, Path]) -> None:
-    with pytest.raises(GuardError, match="leads outside"), opened(given) as envelope:
-        (envelope.work / "innocent").symlink_to(given["state"] / "talosconfig")
+    with pytest.raises(GuardError, match="leads outside"), opened(given) as sandbox:
+        (sandbox.work / "innocent").symlink_to(given["state"] / "talosconfig")
 
 
 def test_what_is_missing_is_said_before_anything_is_done(given: dict[str, Path]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from assay.drills.engine.session_cache import cached_per_session, clear
 from assay.drills.restore import vault_evidence as evidence
 from assay.drills.restore.procedure import StepError
-from assay.drills.restore.result import Result
+from assay.drills.restore.result import RestoreResult
 from assay.drills.restore.vault_evidence import VaultState
 from assay.drills.workload.verdict import OK, Op
 from assay.errors import ProbeError
@@ -100,9 +100,9 @@ def test_every_difference_of_two_vaults_is_named() -> None:
 def test_one_drill_serves_a_session_until_it_is_forgotten(tmp_path: Path) -> None:
     runs = []
 
-    def drill() -> Result:
+    def drill() -> RestoreResult:
         runs.append(1)
-        return Result(None, ())
+        return RestoreResult(None, ())
 
     clear()
     for _ in range(3):

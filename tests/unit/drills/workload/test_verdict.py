@@ -10,12 +10,21 @@ from hypothesis import strategies as st
 
 from assay.drills.faults.quorum import judge_members, judge_status
 from assay.drills.workload.ledger import OperationLog, outcome_of
-from assay.drills.workload.verdict import FAIL, INFO, OK, Anomaly, LossKind, Op, check_history, write_gap
+from assay.drills.workload.verdict import (
+    FAIL,
+    INFO,
+    OK,
+    HistoryFindings,
+    NodeLoss,
+    Op,
+    check_history,
+    write_gap,
+)
 from assay.errors import GuardError
 from assay.probes.etcd import EtcdMember, EtcdStatus
 
 
-LOSS = LossKind("cp-1", True, 10.0, 22.0, 40.0)
+LOSS = NodeLoss("cp-1", True, 10.0, 22.0, 40.0)
 
 
 def history() -> list[Op]:
@@ -25,7 +34,7 @@ def history() -> list[Op]:
 
 def verdict(
     ops: list[Op], missing: frozenset[str] = frozenset(), extra: frozenset[str] = frozenset()
-) -> Anomaly:
+) -> HistoryFindings:
     """Judge with three servers, one of which misses or has too much."""
     keys = {op.key for op in ops if op.outcome == OK}
     reads = {"a": keys, "b": keys - missing | extra, "c": keys}

@@ -1,0 +1,77 @@
+"""A restore drill: the runbook's section, carried out word for word inside the sandbox, and measured."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from assay.config.profile import Profile
+from assay.drills.engine.engine import Engine, armed, guard_kind
+from assay.drills.engine.journal import folder_of
+from assay.drills.engine.session_cache import cached_per_session
+from assay.drills.restore.inputs import RestoreInputs
+from assay.drills.restore.records import Records
+from assay.drills.restore.result import Budgets, RestoreResult
+from assay.model import Offender
+from assay.probes.kube.client import Kube
+from assay.probes.runbook.reader import Runbook
+
+
+class RestoreDrill(ABC):
+    """A restore of one service on the stack of one profile.
+
+    Attributes:
+        service: `etcd`, `vault`, `postgres`.
+        section: the runbook's heading.
+        tools: the programs of the section, by their key under `[tools]`.
+        point: which backup is restored; a drill of another one is another drill.
+    """
+
+    service: str
+    section: str
+    tools: tuple[str, ...]
+    point = "newest"
+
+    def __init__(self, profile: Profile, runbook: Path) -> None:
+        """Carry out the section of `runbook`.
+
+        Raises:
+            GuardError: the stack may not be drilled.
+            ProbeError: the profile lacks what the drill needs.
+        """
+        guard_kind(profile)
+        self._profile, self._kube = profile, Kube.from_profile(profile)
+        self._inputs = RestoreInputs(profile, runbook, self.service, self.tools)
+        self.runbook = Runbook(runbook, **self._inputs.binaries)
+        self._budgets, self._folder = Budgets.from_profile(profile), folder_of(profile)
+        # The sandbox watches the thread that opened it: what the suite looks at for itself runs on this one.
+        self._unwatched = ThreadPoolExecutor(1)
+
+    def result(self) -> RestoreResult:
+        """Return the result of the drill; one run serves every control of a session.
+
+        Raises:
+            GuardError: a guard refused, or something could not be put back.
+            ProbeError: something could not be read, or there was no room for the restore.
+        """
+        key = (self.service, self.point, self._profile.file, self.runbook.path)
+        return cached_per_session(key, self._drilled)
+
+    def _drilled(self) -> RestoreResult:
+        if mistakes := self._mistakes():
+            return RestoreResult(None, tuple(mistakes))
+        with armed(self._profile) as engine:
+            result = self._run(engine)
+        if result.restore is not None:
+            Records.from_profile(self._profile).add(result.restore)
+        return result
+
+    def _mistakes(self) -> Sequence[Offender]:
+        """Return the lines of the section that would not work; with one of them nothing is changed."""
+        return [Offender(one.ref, one.why) for one in self.runbook.mistakes(self.section)]
+
+    @abstractmethod
+    def _run(self, engine: Engine) -> RestoreResult:
+        """Write a ledger until the fault, restore, and compare what came back with what was acknowledged."""
