@@ -58,8 +58,8 @@ from assay.run.evidence import read_lines, verify
 from assay.run.progress import earlier
 from assay.secretscan.files import file_texts as unpacked
 from assay.secretscan.leaves import PublicText
-from assay.secretscan.suspect import detect_secret, repeated
-from assay.secretscan.text import secrets_in_text
+from assay.secretscan.suspect import repeated
+from assay.secretscan.text import looks_secret, secrets_in_text
 from assay.writers.vault import shares_of
 from tests.unit.backups.test_retention import TABLE, archive
 from tests.unit.backups.test_snapshot import RECORDED
@@ -280,7 +280,7 @@ PRINTED: dict[str, tuple[Fed, Parse]] = {
     "leaks in files": (blobs(*packed()), lambda raw: list(unpacked("f", raw))),
     "suspicion": (
         texts("postgres://u:p@h/d", "YQ%3D%3D"),
-        lambda text: (detect_secret(text, text), repeated(text)),
+        lambda text: (looks_secret(text, text), repeated(text)),
     ),
     "neither": (texts("shop/*|Opaque|maker=its own"), ControllerOwned.read),
     "shown": (texts("ConfigMap|data.x=public"), PublicText.read),

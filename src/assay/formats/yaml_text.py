@@ -26,13 +26,15 @@ Path = tuple[str | int, ...]
 class YamlScalar:
     """One scalar: its place in the document, its text (never turned into a number), the line it starts at.
 
-    `first` is the line its text starts at: the next one for a block scalar.
+    `first` is the line its text starts at: the next one for a block scalar. `tagged` is True for a value with
+    a tag of its program's own, `!env_var NAME`: what it comes to stands elsewhere.
     """
 
     path: Path
     text: str = field(repr=False)
     line: int
     first: int
+    tagged: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,8 @@ def _leaves(node: yaml.Node, where: str, first_line: int, path: Path) -> Iterato
         raise ProbeError(f"{where}: is nested deeper than {DEEPEST}, or holds itself", "flatten the file")
     if isinstance(node, yaml.ScalarNode):
         line = node.start_mark.line + first_line
-        yield YamlScalar(path, node.value, line, line + (node.style in ("|", ">")))
+        own_tag = node.tag.startswith("!")
+        yield YamlScalar(path, node.value, line, line + (node.style in ("|", ">")), own_tag)
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
             yield from _leaves(item, where, first_line, (*path, number))

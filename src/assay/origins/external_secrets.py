@@ -14,7 +14,7 @@ from assay.origins.levels import LATE, ExternalSecretSpec
 from assay.origins.template import computes, own, places, touching
 from assay.probes.kube.client import Kube
 from assay.probes.kube.discovery import served
-from assay.secretscan.text import FACTS
+from assay.secretscan.naming import is_fact
 
 
 GROUP = "external-secrets.io"
@@ -165,7 +165,7 @@ def _odd(key: str, text: str, direct: Collection[str]) -> str:
         return f"the template of {key} takes {', '.join(unknown)}, which is not declared one by one"
     if touching(text):
         return f"the template of {key} has nothing between two values: {UNJUDGED.format('such a template')}"
-    if own(text) or not (places(text) or key.lower() in FACTS):
+    if own(text) or not (places(text) or is_fact(key)):
         return f"the template of {key} holds a text of its own"
     return ""
 

@@ -14,8 +14,7 @@ from assay.origins.template import filled
 from assay.probes.kube.client import Kube
 from assay.probes.kube.paths import collection
 from assay.secretscan.fingerprint import MIN_SECRET_LENGTH, Fingerprinter
-from assay.secretscan.naming import UUID, is_benign, is_public_name, is_strong
-from assay.secretscan.text import FACTS
+from assay.secretscan.naming import UUID, is_benign, is_fact, is_public_name, is_strong
 
 
 # Characters of the longest value that is looked for elsewhere.
@@ -78,7 +77,7 @@ def _writers(meta: Item) -> dict[str, frozenset[str]]:
 
 def _private(key: str, raw: bytes) -> bool:
     """Return whether no innocent text holds this value by chance: random, and no public material."""
-    if len(raw) < MIN_SECRET_LENGTH or key.lower() in FACTS:
+    if len(raw) < MIN_SECRET_LENGTH or is_fact(key):
         return False
     try:
         text = raw.decode().strip()

@@ -19,7 +19,15 @@ DEEPEST = 4
 PRINTABLE = re.compile(rb"[\x20-\x7e\t\r\n]{8,}")
 STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
 SHOWN = re.compile(r"\(((?:[^()\\]|\\.)*)\)")
+# How archives and compressed streams start; zlib's own head is checked apart.
+PACKED = (b"PK\x03\x04", b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\x00")
 POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def is_packed(content: bytes) -> bool:
+    """Return whether bytes start as an archive or a compressed stream does."""
+    zlib_head = len(content) > 2 and content[0] == 0x78 and int.from_bytes(content[:2], "big") % 31 == 0
+    return content.startswith(PACKED) or content[257:262] == b"ustar" or zlib_head
 
 
 def file_texts(path: str, content: bytes, depth: int = 0) -> Iterator[tuple[str, str]]:
@@ -44,7 +52,7 @@ def file_texts(path: str, content: bytes, depth: int = 0) -> Iterator[tuple[str,
         ValueError,
     ) as error:
         raise ProbeError(
-            f"{path}: cannot be unpacked: {type(error).__name__}", "mend or remove the archive"
+            f"{path}: cannot be unpacked: {type(error).__name__}", "repair or remove the archive"
         ) from error
 
 
@@ -60,7 +68,7 @@ def _texts(path: str, content: bytes, depth: int) -> Iterator[tuple[str, str]]:
         for name, member in _tarred(path, content):
             yield from file_texts(f"{path}!{name}", member, depth + 1)
     elif unpacked := _unpacked(path, content):
-        yield from file_texts(re.sub(r"\.(gz|bz2|xz|tgz)$", "", path), unpacked, depth + 1)
+        yield from file_texts(re.sub(r"\.(gz|bz2|xz|tgz|zz)$", "", path), unpacked, depth + 1)
     elif content.startswith(b"%PDF-"):
         yield path, _of_pdf(content)
     else:
@@ -92,10 +100,20 @@ def _unpacked(path: str, content: bytes) -> bytes:
         out = bz2.BZ2Decompressor().decompress(content, LARGEST)
     elif content.startswith(b"\xfd7zXZ\x00"):
         out = lzma.LZMADecompressor().decompress(content, LARGEST)
+    elif is_packed(content):
+        out = _inflated(content)
     else:
         return b""
     _bounded(path, len(out) + 1)
     return out
+
+
+def _inflated(content: bytes) -> bytes:
+    """Return what a zlib stream holds, empty where it only starts like one: its head is two characters."""
+    try:
+        return zlib.decompressobj().decompress(content, LARGEST)
+    except zlib.error:
+        return b""
 
 
 def _bounded(path: str, size: int) -> None:

@@ -12,12 +12,15 @@ from assay.errors import AssumptionError
 from assay.model import Offender
 from assay.secretscan.fingerprint import MIN_SECRET_LENGTH, Fingerprinter
 from assay.secretscan.machine_places import without_indices
-from assay.secretscan.naming import is_reference
+from assay.secretscan.naming import is_sealed, names_something
+from assay.secretscan.suspect import MAX_ENCODINGS, layers
 from assay.secretscan.text import looks_secret
 
 
 TOKEN = re.compile(r"[^\s\"'`=:;,<>(){}\[\]@\\]{12,}")
 URL_SAFE = str.maketrans("-_", "+/")
+# Where a SealedSecret keeps what only its controller can open.
+SEALED = "spec.encryptedData."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +66,11 @@ def walk(ref: str, value: object, path: str = "", name: str = "") -> Iterator[Le
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         yield Leaf(ref, path, name, str(value))
     elif isinstance(value, Mapping):
-        called = {
-            "value": str(value.get("name") or value.get("key") or "value"),
-            "key": "" if is_reference(value) else "key",
-        }
+        parent = path.rpartition(".")[2]
         for key, inner in value.items():
-            yield from walk(ref, inner, f"{path}.{key}" if path else str(key), called.get(key, str(key)))
+            called = str(value.get("name") or value.get("key") or "value") if key == "value" else str(key)
+            called = "" if names_something(str(key), value, parent) else called
+            yield from walk(ref, inner, f"{path}.{key}" if path else str(key), called)
     elif isinstance(value, list):
         for number, inner in enumerate(value):
             before = value[number - 1] if number else ""
@@ -84,10 +86,17 @@ def _option(before: object, text: object) -> str:
 
 
 def holds_copy(leaf: Leaf, marker: Fingerprinter, private: Collection[bytes]) -> bool:
-    """Return whether a text holds the value of a Secret, in clear or in base64."""
-    words = [word for word in _words(leaf.text) if len(word) >= MIN_SECRET_LENGTH]
+    """Return whether a text holds the value of a Secret, in clear, encoded or compressed."""
+    words = [word for text in _within(leaf.text) for word in _words(text) if len(word) >= MIN_SECRET_LENGTH]
     return any(marker.mark(word.encode("utf-8", "surrogateescape")) in private
                or marker.mark(_decoded(word)) in private for word in words)  # fmt: skip
+
+
+def _within(text: str, depth: int = 0) -> Iterator[str]:
+    """Yield a text and every text that lies within it in another encoding."""
+    yield text
+    for _, inner in layers(text) if depth < MAX_ENCODINGS else ():
+        yield from _within(inner, depth + 1)
 
 
 def _words(text: str) -> set[str]:
@@ -112,8 +121,10 @@ def leaf_fault(
 
     What is `shown` holds no secret of its own; a copy of one it may hold.
     """
-    open_ = shown and PublicText(leaf.ref.partition(" ")[0], without_indices(leaf.path)) in shown
-    why = "" if open_ else looks_secret(leaf.name, leaf.text)
+    kind = leaf.ref.partition(" ")[0]
+    open_ = shown and PublicText(kind, without_indices(leaf.path)) in shown
+    sealed = kind == "SealedSecret" and leaf.path.startswith(SEALED) and is_sealed(leaf.text)
+    why = "" if open_ or sealed else looks_secret(leaf.name, leaf.text)
     return why or ("a copy of a Secret's value" if holds_copy(leaf, marker, private) else "")
 
 

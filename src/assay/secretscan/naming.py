@@ -2,120 +2,34 @@
 
 from __future__ import annotations
 
+import base64
 import enum
+import fnmatch
 import math
 import re
 from collections import Counter
 from collections.abc import Collection
 from functools import lru_cache
 
+from assay.secretscan.words import word_list
+
 
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-NOISE = frozenset(
-    [
-        "value",
-        "values",
-        "data",
-        "b64",
-        "base64",
-        "default",
-        "literal",
-        "plain",
-        "plaintext",
-        "raw",
-        "string",
-        "str",
-        "text",
-        "new",
-        "old",
-        "current",
-        "hex",
-        "encoded",
-        "clear",
-    ]
-)
-LAST_HARD = frozenset(
-    [
-        "password",
-        "passwd",
-        "passphrase",
-        "pwd",
-        "passcode",
-        "pass",
-        "pw",
-        "psk",
-        "passwort",
-        "apikey",
-        "privatekey",
-        "clientsecret",
-        "authtoken",
-        "accesstoken",
-        "presharedkey",
-        "bootstraptoken",
-        "apitoken",
-        "userpassword",
-        "rootpassword",
-        "adminpassword",
-        "dbpassword",
-        "secretaccesskey",
-        "secretboxencryptionsecret",
-        "aescbcencryptionsecret",
-        "identitytoken",
-    ]
-)
-PAIRS_HARD = frozenset(
-    {
-        *(f"{word} key" for word in ["api", "private", "encryption", "signing", "master", "auth", "account", "client", "unseal", "hmac", "shared", "license", "storage", "accesskey", "cipher"]),
-        *(f"{word} secret" for word in ["client", "shared", "app", "consumer", "cookie", "session", "jwt", "webhook", "encryption"]),
-        *(f"{word} token" for word in ["root", "bearer", "auth", "access", "refresh", "api", "bot", "bootstrap", "identity", "vault"]),
-        "unseal keys", "secret id", "connection string", "encryption password", "secret access",
-    }
-)  # fmt: skip
-LAST_SOFT = frozenset(
-    ["token", "tokens", "secret", "secrets", "key", "credential", "credentials", "auth", "dsn"]
-)
-PUBLIC = frozenset(
-    [
-        "public",
-        "pub",
-        "authorized",
-        "foreign",
-        "primary",
-        "sort",
-        "partition",
-        "cache",
-        "label",
-        "labels",
-        "annotation",
-        "digest",
-        "sha",
-        "sha256",
-        "hash",
-        "checksum",
-        "fingerprint",
-        "revision",
-        "commit",
-        "etag",
-        "known",
-        "host",
-        "map",
-        "json",
-        "object",
-        "field",
-        "config",
-        "ssh",
-        "deploy",
-        "tag",
-        "keyid",
-    ]
-)
-# Public only before the word key: a deploy key is shown to others, a deploy token is not.
-FOR_KEYS = frozenset(["deploy", "ssh"])
+HARD, SOFT = word_list("names", "hard"), word_list("names", "soft")
+VARIABLES = tuple(word_list("names", "variables"))
+GLUED = tuple(sorted(word_list("names", "glued"), key=len, reverse=True))
+WHOLE, IGNORED = word_list("names", "whole"), word_list("names", "ignored")
+PUBLIC, PUBLIC_BEFORE_KEY = word_list("names", "public"), word_list("names", "public_before_key")
+UUID_SECRET, VERDICTS = word_list("names", "uuid_secret"), word_list("names", "verdicts")
+PROSE, NAMING_SECRETS = word_list("values", "prose"), word_list("values", "naming_secrets")
+BESIDE_KEY = word_list("structures", "beside_key")
+BESIDE_SECRET_KEY = word_list("structures", "beside_secret_key")
+FACTS, FACT_ENDINGS = word_list("structures", "facts"), word_list("structures", "fact_endings")
 PLACEHOLDER = re.compile(
     r"x{3,}|\*{3,}|\.{3,}|-+|_+|0+|<.*>|\[.*\]|(?:your|my|insert|enter|fill|replace|change|put|set)[-_ ].*"
     r"|changeme!?|changeit|redacted.*|\(?redacted\)?|placeholder.*|.*placeholder|example.*|.*[-_.]example|dummy.*|fake.*"
     r"|sample.*|todo.*|tbd|none|null|nil|n/a|unset|undefined|empty|default|true|false|yes|no|on|off|enabled|disabled|~"
-    r"|required|optional|str|string|text|bytes|int|integer|object|any|password|passwort|contraseña|mot de passe|secret"
+    r"|passphrase|required|optional|str|string|text|bytes|int|integer|object|any|password|passwort|contraseña|mot de passe|secret"
     r"|token|key|hidden|masked|sensitive.*|\(?sensitive value\)?|known after apply|generated|auto|random|test|foo|bar|baz",
     re.IGNORECASE,
 )
@@ -124,8 +38,9 @@ REFERENCE = re.compile(
     r"|aws-sm:|gcp-sm:|sops:|doppler:|env:|@Microsoft\.KeyVault|\$ANSIBLE_VAULT|-----BEGIN (?:CERTIFICATE|PUBLIC"
     r"|RSA PUBLIC|PGP MESSAGE|AGE ENCRYPTED|PGP PUBLIC)|age1[a-z0-9]{50}|ssh-(?:rsa|ed25519) AAAA|sha(?:1|256|512)[:-]"
 )
+# A variable as shells, templates and programs write it; `$secret:key` and `$oidc.x.y` are Argo CD's.
 VARIABLE = re.compile(
-    r"\$+[A-Za-z_]\w*|%[A-Za-z_]\w*%|@[A-Za-z_.]+@|__[A-Z_]+__|\$\d|#\{.*\}#?|%[sdvq]|:\w+|\?"
+    r"\$+[A-Za-z_][\w.-]*(?::[\w.-]+)?|\$__\w+(?:\{[^}]*\})?|%[A-Za-z_]\w*%|@[A-Za-z_.]+@|__[A-Z_]+__|\$\d|#\{.*\}#?|%[sdvq]|:\w+|\?"
 )
 PATH = re.compile(
     r"(?:/|\./|\.\./|~/|[A-Za-z]:\\)[\w./@:~\\ -]*|[\w.-]+(?:/[\w.-]+)+|[a-z][a-z0-9+.-]*://[^@\s]*"
@@ -135,6 +50,12 @@ CODE = re.compile(
     r"params|values|github|inputs|steps|cls|req|request|ctx|cfg|conf|input)\.[A-Za-z_][\w.\[\]\"'()*-]*"
     r"|\w[\w.]*\(.*\)?;?|[\w.]+\[[^\]]*\]?"
 )
+# An image by its digest, written out or shortened.
+IMAGE = re.compile(r"[\w.-]+(?::\d+)?(?:/[\w.-]+)*(?::[\w.-]+)?@sha256:[0-9a-f.]*")
+# A version, or a range of versions.
+RELEASE = re.compile(r"[\^~<>=v]*\d+(?:\.\d+)+(?:[-+][\w.]+)?")
+# What stands for a variable that is not set: `${DB_PASSWORD:-..}`.
+DEFAULTED = re.compile(r"\$\{(?P<key>\w+):?[-=](?P<value>[^}\n]*)\}")
 # What a template or an f-string puts in.
 BRACED = re.compile(r"\{[^{}]*\}")
 UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
@@ -151,79 +72,9 @@ PORT = re.compile(r":\d{1,5}$")
 EMAIL = re.compile(r"[\w.+-]+@[a-z0-9.-]+\.[a-z]{2,}")
 URL = re.compile(r"(?:[a-z]+:)?[a-z][a-z0-9+.-]*://(?P<rest>[^\s@]*)")
 SETTING = re.compile(r"[?&;]([\w.-]+)=")
-PROSE = frozenset(
-    [
-        "password",
-        "passphrase",
-        "enter",
-        "your",
-        "the",
-        "must",
-        "invalid",
-        "required",
-        "forgot",
-        "reset",
-        "a",
-        "is",
-        "to",
-        "for",
-        "of",
-        "from",
-        "in",
-        "with",
-        "an",
-        "or",
-        "not",
-        "no",
-        "at",
-        "by",
-        "token",
-        "secret",
-        "set",
-        "use",
-        "used",
-        "key",
-        "if",
-        "when",
-        "please",
-        "and",
-        "be",
-        "should",
-        "this",
-        "that",
-        "it",
-        "on",
-        "are",
-        "was",
-        "has",
-    ]
-)
-SECRET_WORDS = frozenset(
-    [
-        "password",
-        "passwd",
-        "secret",
-        "secrets",
-        "token",
-        "tokens",
-        "key",
-        "keys",
-        "credential",
-        "credentials",
-        "auth",
-        "tls",
-        "cert",
-    ]
-)
 
 
-# What stands beside `key` where that only says which: references, tolerations, selectors.
-REFERRING = frozenset(
-    "name key path mode optional operator values value effect tolerationSeconds".split()  # noqa: SIM905
-)
-VERDICTS = frozenset(
-    {"verdict", "result", "status", "outcome", "test", "first", "second", "must", "all", "on"}
-)
+RSA_BYTES, GCM_TAG_BYTES = (256, 384, 512, 1024), 16
 
 
 class Weight(enum.IntEnum):
@@ -237,23 +88,41 @@ class Weight(enum.IntEnum):
 @lru_cache(maxsize=65536)
 def weight(name: str) -> Weight:
     """Return what the name of a field, variable, option or key promises about its value."""
-    words = [word.lower() for word in WORD.findall(name)]
-    while len(words) > 1 and (words[-1] in NOISE or words[-1].isdigit()):
-        words.pop()
-    if not words or (words[-1] == "pass" and len(words) > 1 and words[-2] in VERDICTS):
+    said = name_words(name)
+    if not said or (said[-1] == "pass" and len(said) > 1 and said[-2] in VERDICTS):
         return Weight.NONE
-    if words[-1] in LAST_HARD or " ".join(words[-2:]) in PAIRS_HARD or "".join(words[-2:]) in LAST_HARD:
-        return Weight.NONE if PUBLIC & {"public", "pub"} & set(words) else Weight.HARD
-    is_public_name = PUBLIC if words[-1].startswith("key") else PUBLIC - FOR_KEYS
-    if words[-1] in LAST_SOFT and not is_public_name & set(words):
+    hard = any(" ".join(said[-length:]) in HARD for length in (1, 2, 3))
+    if hard or any(fnmatch.fnmatchcase(name.upper(), one) for one in VARIABLES):
+        return Weight.NONE if {"public", "pub"} & set(said) else Weight.HARD
+    is_public_name = PUBLIC if said[-1].startswith("key") else PUBLIC - PUBLIC_BEFORE_KEY
+    if said[-1] in SOFT and not is_public_name & set(said):
         return Weight.SOFT
     return Weight.NONE
+
+
+def name_words(name: str) -> list[str]:
+    """Return the words of a name in lower case, without endings that say nothing.
+
+    `dbPasswordValue` is db, password; `PGPASSWORD` is pg, password; `2ndKey` is 2, nd, key.
+    """
+    said = [part for word in WORD.findall(name) for part in _unglued(word.lower())]
+    while len(said) > 1 and (said[-1] in IGNORED or said[-1].isdigit()):
+        said.pop()
+    return said
+
+
+def _unglued(word: str) -> list[str]:
+    """Return the two words that one is made of, if its end is a word of `glued`."""
+    if word in WHOLE or word in HARD or word in SOFT:
+        return [word]
+    end = next((one for one in GLUED if word.endswith(one) and len(word) > len(one) + 1), "")
+    return [word.removesuffix(end), end] if end else [word]
 
 
 def is_benign(value: str, name: str = "") -> bool:
     """Return True for what is no secret: references, placeholders, paths, public material.
 
-    A UUID is none either, unless `name` promises a secret.
+    A UUID is none either, unless `name` promises a secret, token or password.
     """
     text = value.strip().strip("\"'")
     if len(text) < 3 or PLACEHOLDER.fullmatch(text) or VARIABLE.fullmatch(text) or REFERENCE.match(text):
@@ -261,8 +130,9 @@ def is_benign(value: str, name: str = "") -> bool:
     if BRACED.fullmatch(text) or "${" in text or "{{" in text or "$(" in text:
         return True
     if UUID.fullmatch(text):
-        return weight(name) is not Weight.HARD
-    return _path(text) or bool(CODE.fullmatch(text)) or _prose(text)
+        return weight(name) is not Weight.HARD and _last(name) not in UUID_SECRET
+    known = any(one.fullmatch(text) for one in (CODE, RELEASE, IMAGE))
+    return known or _path(text) or _prose(text)
 
 
 def is_public_name(text: str) -> bool:
@@ -300,12 +170,37 @@ def named_like(text: str) -> bool:
 
 def is_name(text: str) -> bool:
     """Return True for a name that says itself that it names a secret, for example `app-db-password`."""
-    return named_like(text) and bool(SECRET_WORDS.intersection(re.split(r"[-_.]", text)))
+    return named_like(text) and bool(NAMING_SECRETS.intersection(re.split(r"[-_.]", text)))
 
 
-def is_reference(keys: Collection[object]) -> bool:
-    """Return True for the keys of a mapping whose `key` is the name of something, not a secret."""
-    return "key" in keys and len(keys) > 1 and REFERRING.issuperset(keys)
+def names_something(key: str, keys: Collection[object], parent: str = "") -> bool:
+    """Return True if the value of `key` is the name of something, not a secret, by what surrounds it.
+
+    Args:
+        key: of a value in a mapping.
+        keys: all keys of that mapping.
+        parent: the key that the mapping stands under.
+    """
+    if key == "secretKey":
+        return not BESIDE_SECRET_KEY.isdisjoint(keys)
+    chosen = len(keys) > 1 and BESIDE_KEY.issuperset(keys)
+    return key == "key" and (chosen or parent.lower().endswith("ref"))
+
+
+def is_fact(key: str) -> bool:
+    """Return True for a key of a Secret that holds no secret: `username`, `ca.crt`, `admin-user`."""
+    last = next(reversed(name_words(key)), "")
+    return key.lower() in FACTS or last in FACT_ENDINGS
+
+
+def is_sealed(text: str) -> bool:
+    """Return True if a text has the shape of a SealedSecret's value: an RSA-wrapped key, then ciphertext."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    wrapped = int.from_bytes(raw[:2], "big")
+    return wrapped in RSA_BYTES and len(raw) > 2 + wrapped + GCM_TAG_BYTES
 
 
 def is_mixed(value: str) -> bool:
@@ -341,14 +236,18 @@ def entropy(value: str | bytes) -> float:
 def looks_like_secret(name: str, value: str) -> bool:
     """Return True if `value` is a secret because of the name it is written under."""
     promise = weight(name)
+    if default := DEFAULTED.fullmatch(value.strip()):
+        value = default.group("value")
     if promise is Weight.NONE or is_benign(value, name):
         return False
     text = value.strip()
     if promise is Weight.HARD:
         return len(text) >= 4 and not is_name(text) and text.lower() != name.lower()
+    if UUID.fullmatch(text):
+        return True  # it is benign under the other names
     return is_strong(text, 16) and not DIGEST.fullmatch(text) if _last(name) == "key" else is_strong(text)
 
 
 def _last(name: str) -> str:
-    words = WORD.findall(name)
-    return words[-1].lower() if words else ""
+    said = name_words(name)
+    return said[-1] if said and weight(name) is not Weight.NONE else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -11,54 +12,25 @@ from pathlib import PurePosixPath
 from assay.errors import ProbeError
 from assay.formats.yaml_text import Document, YamlScalar, documents
 from assay.secretscan.machine_places import LAST, PLACES
-from assay.secretscan.naming import Weight, is_benign, is_reference, is_strong, looks_like_secret, weight
-from assay.secretscan.suspect import BASE64, HEX, PAIR, detect_in_text, detect_secret, layers
+from assay.secretscan.naming import (
+    DEFAULTED,
+    Weight,
+    is_benign,
+    is_fact,
+    is_sealed,
+    is_strong,
+    looks_like_secret,
+    names_something,
+    weight,
+)
+from assay.secretscan.suspect import MAX_ENCODINGS, PAIR, WRAPPED, does_not_open, layers
 from assay.secretscan.tokens import hits
+from assay.secretscan.words import word_list
 
 
 Found = tuple[int, str]
-YAML = (".yaml", ".yml", ".json", ".tfstate", ".tfplan", ".backup")
-CODE = [
-    ".py",
-    ".go",
-    ".js",
-    ".ts",
-    ".tsx",
-    ".jsx",
-    ".mjs",
-    ".rs",
-    ".java",
-    ".kt",
-    ".rb",
-    ".php",
-    ".c",
-    ".h",
-    ".cpp",
-    ".cs",
-    ".swift",
-    ".scala",
-    ".lua",
-    ".pl",
-    ".proto",
-    ".lark",
-    ".hcl",
-    ".tf",
-    ".tfvars",
-    ".css",
-    ".html",
-    ".jsonnet",
-    ".libsonnet",
-    ".cue",
-    ".nix",
-    ".ipynb",
-    ".rego",
-    ".groovy",
-    ".gradle",
-    ".sql",
-    ".vue",
-    ".toml",
-]
-PROSE = (".md", ".txt", ".rst", ".adoc", "")
+YAML, CODE = word_list("files", "yaml"), word_list("files", "code")
+PROSE, PROSE_NAMES = word_list("files", "prose"), word_list("files", "prose_names")
 XML = re.compile(
     r"<(?P<key>[\w.-]+)[^<>]*>(?P<value>[^<\n]{4,})</|(?:name|key)=[\"'](?P<key2>[^\"']+)[\"']\s+value=[\"']"
     r"(?P<value2>[^\"']+)"
@@ -66,52 +38,19 @@ XML = re.compile(
 SPACED = re.compile(
     r"^\s*(?:ENV|ARG|setenv|set)\s+(?P<key>[A-Za-z_]\w*)\s+(?P<value>\S{4,})\s*$", re.MULTILINE
 )
-WRAPPED = re.compile(r"(?:^[ \t]*[A-Za-z0-9+/]{32,}={0,2}[ \t]*\r?\n?){2,}", re.MULTILINE)
+# What a redis or a haproxy is told: one word that promises a secret, and its value.
+DIRECTIVE = re.compile(
+    r"^[ \t]*(?P<key>[A-Za-z][\w.-]+)[ \t]+[\"']?(?P<value>[^\s\"']{8,})[\"']?[ \t]*$", re.MULTILINE
+)
+# A text within a text: a script or a cloud-init in Terraform's sources, in a Dockerfile, in a script.
+HEREDOC = re.compile(
+    r"<<[-~]?[ \t]*[\"']?(?P<end>[A-Za-z_]\w*)[\"']?[^\n]*\n(?P<body>.*?)^[ \t]*(?P=end)\b",
+    re.MULTILINE | re.DOTALL,
+)
 VARIABLE = re.compile(r"^\s*variable\s+\"(?P<key>[^\"]+)\"\s*\{(?P<body>.*?)^\}", re.MULTILINE | re.DOTALL)
 HIDDEN = re.compile(r"\bsensitive\(\s*\"(?P<value>(?:[^\"\\\n]|\\.)*)\"")
 DEFAULT = re.compile(r"^\s*default\s*=\s*\"(?P<value>(?:[^\"\\]|\\.)*)\"", re.MULTILINE)
-HOLDERS = frozenset(
-    [
-        "value",
-        "default",
-        "data",
-        "content",
-        "contents",
-        "text",
-        "defaultValue",
-        "literal",
-        "plaintext",
-        "result",
-        "constant_value",
-    ]
-)
-FACTS = frozenset(
-    [
-        "username",
-        "user",
-        "name",
-        "host",
-        "hostname",
-        "port",
-        "server",
-        "type",
-        "project",
-        "url",
-        "endpoint",
-        "database",
-        "dbname",
-        "region",
-        "namespace",
-        "ca.crt",
-        "tls.crt",
-        "bucket",
-        "insecure",
-        "config-kind",
-        "enableoci",
-        "email",
-        "issuer",
-    ]
-)
+HOLDERS = word_list("structures", "holders")
 PUBLIC = (
     "-----BEGIN CERTIFICATE",
     "-----BEGIN PUBLIC KEY",
@@ -121,10 +60,9 @@ PUBLIC = (
     "-----BEGIN CERTIFICATE REQUEST",
 )
 TOKEN = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
-# One of these is in every name that promises a secret.
-TELLING = ("pass", "pw", "psk", "secret", "token", "key", "credential", "auth", "dsn", "connection", "mdp")
-# A setting as one word of a list, `NAME=value`.
-ASSIGNED = re.compile(r"[A-Z][A-Z0-9_]+=\S")
+TELLING = word_list("names", "telling")
+# A setting as one word of a list: `NAME=value`, `--name=value`.
+ASSIGNED = re.compile(r"-{0,2}[A-Za-z_][\w.-]*=[^\s=]")
 # What a text without a suffix is read as.
 SETTINGS = ".conf"
 # One of these is in every text that holds more than one value.
@@ -135,29 +73,63 @@ COMMENT = re.compile(r"(?:^|\s)#.*")
 LONG = re.compile(r"[A-Za-z0-9+/_-]{16}")
 
 
-def secrets_in_text(path: str, text: str) -> list[Found]:
-    """Return (line, rule) of every secret in clear in a text file, each line once per rule; never the secret."""
+def secrets_in_text(path: str, text: str, depth: int = 0) -> list[Found]:
+    """Return (line, rule) of every secret in clear in a text file, each line once per rule; never the secret.
+
+    Args:
+        path: of the file; it says how the text is read.
+        text: what the file holds.
+        depth: how many encodings were taken off to come by it.
+    """
     found = set(_shaped(text))
     docs = _structure(path, text)
     if docs is not None:
         for document in docs:
             found.update(of_document(document))
         found.update(_comments(text))
-    else:
-        found.update(of_lines(text, PurePosixPath(path).suffix.lower()))
-    found.update(_encoded(text))
+    if docs is None or _only_looks_structured(path, text):
+        found.update(of_lines(text, _suffix(path)))
+    found.update(_encoded(text, depth))
     if path.endswith((".tf", ".tofu")):
         found.update(_defaults(text))
     return sorted(found)
 
 
 def looks_secret(name: str, text: str) -> str:
-    """Return why a text that goes by a name is a secret in clear, or holds one; empty where it does not."""
-    why = detect_secret(name, text)
-    if why or not any(sign in text for sign in SIGNS):
-        return why
-    kind = ".yaml" if STRUCTURED.match(text) else PurePosixPath(name).suffix or SETTINGS
-    return next((rule for _, rule in secrets_in_text(f"text{kind}", text)), "")
+    """Return why a text that goes by a name is a secret in clear, or holds one; empty where it does not.
+
+    The answer names a rule and the encodings around the secret, never the secret.
+    """
+    if looks_like_secret(name, text):
+        return f"a value under the name {name}"
+    if does_not_open(text):
+        return "an archive that cannot be opened, below base64"
+    if not any(sign in text for sign in SIGNS):
+        return next((rule for _, rule in (*_shaped(text), *_encoded(text))), "")
+    return next((rule for _, rule in secrets_in_text(f"text{_kind(name, text)}", text)), "")
+
+
+def _kind(name: str, text: str) -> str:
+    """Return the suffix that a text without a file is read as."""
+    return ".yaml" if STRUCTURED.match(text) else PurePosixPath(name).suffix or SETTINGS
+
+
+def _suffix(path: str) -> str:
+    """Return how a file's lines are read; one without a suffix holds settings unless its name says prose."""
+    name = PurePosixPath(path)
+    prose = name.stem.lower() in PROSE_NAMES
+    return name.suffix.lower() or (".md" if prose else SETTINGS)
+
+
+def _only_looks_structured(path: str, text: str) -> bool:
+    """Return whether a text that starts as JSON does, in a file of another kind, is not JSON: Nix, HCL, a template."""
+    if PurePosixPath(path).suffix.lower() in YAML or not text.lstrip().startswith(("{", "[")):
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def _structure(path: str, text: str, first: int = 1) -> list[Document] | None:
@@ -183,21 +155,21 @@ def _shaped(text: str) -> Iterator[Found]:
         yield _line(text, hit.start), hit.rule
 
 
-def _encoded(text: str) -> Iterator[Found]:
+def _encoded(text: str, depth: int = 0) -> Iterator[Found]:
+    """Yield the secrets of every text that lies within this one in another encoding."""
+    if depth >= MAX_ENCODINGS:
+        return
     for number, line in enumerate(text.splitlines(), 1):
-        if (LONG.search(line) and (BASE64.search(line) or HEX.search(line))) or line.count("%") > 2:
-            found = _below(line)
-            if found:
-                yield number, found
+        if LONG.search(line) or line.count("%") > 2:
+            yield from ((number, rule) for rule in _below(line, depth))
     for match in WRAPPED.finditer(text):
-        found = _below("".join(match.group().split()))
-        if found:
-            yield _line(text, match.start()), found
+        yield from ((_line(text, match.start()), rule) for rule in _below(match.group(), depth))
 
 
-def _below(text: str) -> str:
-    found = ((how, detect_in_text(inner, 1)) for how, inner in layers(text))
-    return next((f"{rule}, below {how}" for how, rule in found if rule), "")
+def _below(text: str, depth: int) -> Iterator[str]:
+    for how, inner in layers(text):
+        rules = secrets_in_text(f"text{_kind('', inner)}", inner, depth + 1)
+        yield from (f"{rule}, below {how}" for _, rule in rules[:1])
 
 
 def of_lines(text: str, suffix: str = ".conf", first: int = 1) -> Iterator[Found]:
@@ -218,12 +190,27 @@ def of_lines(text: str, suffix: str = ".conf", first: int = 1) -> Iterator[Found
             value = quoted or match.group("u") or ""
             if _counts(match.group("key"), value, bool(quoted), suffix):
                 yield number, f"a value under the name {match.group('key')}"
+        for match in DEFAULTED.finditer(line):
+            if looks_like_secret(match.group("key"), match.group("value")):
+                yield number, f"a default of variable {match.group('key')}"
     for pattern in (XML, SPACED):
         for match in pattern.finditer(text):
             groups = match.groupdict()
             key, value = groups["key"] or groups.get("key2"), groups["value"] or groups.get("value2")
             if key and value and looks_like_secret(key, value):
                 yield _line(text, match.start()) + first - 1, f"a value under the name {key}"
+    yield from _directives(text, suffix, first)
+    for match in HEREDOC.finditer(text) if suffix in (*CODE, SETTINGS, ".sh") else ():
+        yield from of_lines(match.group("body"), SETTINGS, _line(text, match.start("body")) + first - 1)
+
+
+def _directives(text: str, suffix: str, first: int) -> Iterator[Found]:
+    if suffix in CODE or suffix in PROSE:
+        return
+    for match in DIRECTIVE.finditer(text):
+        key, value = match.group("key", "value")
+        if weight(key) is Weight.HARD and is_strong(value, 8) and looks_like_secret(key, value):
+            yield _line(text, match.start()) + first - 1, f"a value under the name {key}"
 
 
 def _counts(key: str, value: str, quoted: bool, suffix: str) -> bool:
@@ -276,11 +263,13 @@ def _of_leaf(leaf: YamlScalar, document: Document, secrets: list[tuple[str | int
             return
     if _talos(leaf):
         yield leaf.line, f"a Talos secret {'.'.join(str(part) for part in leaf.path[-3:])}"
-    elif "\n" in leaf.text or leaf.text.startswith("{") or ASSIGNED.match(leaf.text):
+    elif "\n" in leaf.text or leaf.text.startswith("{"):
         yield from _below_leaf(leaf)
     elif looks_like_secret(name, leaf.text):
         yield leaf.line, f"a value under the name {name}"
-    elif found := detect_secret("", leaf.text):
+    elif ASSIGNED.match(leaf.text):
+        yield from _below_leaf(leaf)
+    elif found := next((rule for _, rule in (*_shaped(leaf.text), *_encoded(leaf.text))), ""):
         yield leaf.line, found
 
 
@@ -297,9 +286,12 @@ def _below_leaf(leaf: YamlScalar) -> Iterator[Found]:
 
 
 def _name(leaf: YamlScalar, document: Document) -> str:
+    """Return the name that a value goes by; empty where it is a reference, a name or ciphertext by its place."""
     words = [part for part in leaf.path if isinstance(part, str)]
-    last = words[-1] if words else ""
-    if last == "key" and is_reference(document.keys[leaf.path[:-1]]):
+    last, parent = words[-1] if words else "", words[-2] if len(words) > 1 else ""
+    if leaf.tagged or names_something(last, document.keys.get(leaf.path[:-1], ()), parent):
+        return ""
+    if parent == "encryptedData" and document.get("kind") == "SealedSecret" and is_sealed(leaf.text):
         return ""
     if last not in HOLDERS:
         return last
@@ -311,7 +303,7 @@ def _name(leaf: YamlScalar, document: Document) -> str:
 
 def _clear_data(leaf: YamlScalar, at: int) -> bool:
     where, key = leaf.path[at : at + 1], str(leaf.path[-1])
-    if where not in (("data",), ("stringData",)) or key.lower() in FACTS:
+    if where not in (("data",), ("stringData",)) or is_fact(key):
         return False
     text = leaf.text.strip()
     if where == ("data",):

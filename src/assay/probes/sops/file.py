@@ -17,7 +17,7 @@ from pathlib import Path
 from assay.errors import ProbeError
 from assay.formats.yaml_text import Document, YamlScalar
 from assay.model import Offender
-from assay.secretscan.suspect import detect_secret
+from assay.secretscan.text import looks_secret
 
 
 ENC = re.compile(
@@ -181,7 +181,7 @@ class SecretFile:
         for leaf in (leaf for document in self.documents for leaf in document.leaves):
             if id(leaf) in hidden or (leaf.path and leaf.path[0] == "sops"):
                 continue
-            why = detect_secret(str(leaf.path[-1]) if leaf.path else "", leaf.text)
+            why = looks_secret(str(leaf.path[-1]) if leaf.path else "", leaf.text)
             if why and not leaf.text.startswith("ENC["):
                 yield leaf, f"is readable and looks like a secret: {why}"
 
@@ -206,7 +206,7 @@ class SecretFile:
     def _comments(self) -> Iterator[Offender]:
         for number, line in enumerate(self.text.splitlines(), 1):
             match = COMMENT.match(line)
-            if match and detect_secret(match["key"], match["value"]):
+            if match and looks_secret(match["key"], match["value"]):
                 yield Offender(f"{self.ref}:{number}", "a comment in clear looks like a secret")
 
     def _at(self, leaf: YamlScalar, why: str) -> Offender:
