@@ -279,7 +279,7 @@ def of_talos(text: str) -> None:
     talos = nodes(text)
     reads: list[Callable[[Machine], Any]] = [
         talos.version, talos.services, talos.extensions, talos.nodename, talos.addresses, talos.machineconfig,
-        talos.stored, talos.static_pods, talos.pod_roles, talos.etcd_members, talos.etcd_status, talos.mounts,
+        talos.stored, talos.pod_roles, talos.etcd_members, talos.etcd_status, talos.mounts,
         talos.listeners, talos.etcd_alarms, lambda node: list(unexpected_kubelet_mounts(node, talos.kubelet(node))),
     ]  # fmt: skip
     every(*(lambda read=read: read(NODE) for read in reads))  # type: ignore[misc]

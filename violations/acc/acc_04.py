@@ -9,7 +9,9 @@ import json
 import secrets
 from collections.abc import Callable, Iterator
 
-from assay.proof.plant import Manifest, Named, Plant
+from assay.model import Named
+from assay.probes.kube.shapes import Manifest
+from assay.proof.plant import Plant
 from assay.proof.violation import violation
 
 
@@ -95,8 +97,7 @@ def _renamed(name: str, what: str, file: str, old: str) -> None:
     def planted(plant: Plant) -> Iterator[Named]:
         new = old.replace("ame: ", "ame: handmade-")
         with plant.edited("gitops", file, old, new) as path:
-            rows = path.read_text(encoding="utf-8").splitlines()
-            yield Named(f"File gitops/{file}:{next(n for n, row in enumerate(rows, 1) if new in row)}")
+            yield plant.located(path, new)
 
 
 @violation(tier="live")

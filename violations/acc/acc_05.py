@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 
+from assay.model import Named
 from assay.probes.kube.gate import way_out
 from assay.proof.admission_bypass import opt_in_lifted, skip_containers, trial, warn_only
-from assay.proof.plant import Named, Plant
+from assay.proof.plant import Plant
 from assay.proof.violation import violation
 
 

@@ -10,7 +10,8 @@ from assay.drills.restore.records import Records
 from assay.drills.restore.result import Restore
 from assay.drills.restore.vault import VaultRestore
 from assay.errors import GuardError
-from assay.proof.plant import Named, Plant
+from assay.model import Named
+from assay.proof.plant import Plant
 from assay.proof.violation import violation
 
 

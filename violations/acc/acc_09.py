@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from assay.proof.node_faults import client_pinned_to_leader, write_stolen
-from assay.proof.plant import Breach, Plant
+from assay.model import Breach
+from assay.proof.node_faults import client_pinned_to_leader, write_deleted
+from assay.proof.plant import Plant
 from assay.proof.violation import violation
 
 
@@ -16,4 +17,4 @@ def one_address_only(plant: Plant) -> Iterator[Breach]:
 @violation()
 def write_taken_away(plant: Plant) -> Iterator[Breach]:
     """One acknowledged write of the drill's own ledger is deleted while the drill runs."""
-    yield from write_stolen(plant)
+    yield from write_deleted(plant)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from assay.proof.plant import Named, Plant
+from assay.model import Named
+from assay.proof.plant import Plant
 from assay.proof.violation import violation
 from assay.writers.restore_points import RestorePointWriter
 
@@ -14,16 +15,14 @@ FILE = "platform/backups/etcd-snapshot.yaml"
 def too_seldom(plant: Plant) -> Iterator[Named]:
     """A snapshot every six hours."""
     with plant.edited("gitops", FILE, '"7,37 * * * *"', '"7 */6 * * *"') as path:
-        rows = path.read_text(encoding="utf-8").splitlines()
-        yield Named(f"File gitops/{FILE}:{rows.index('apiVersion: batch/v1') + 1}")
+        yield plant.located(path, "apiVersion: batch/v1")
 
 
 @violation(tier="static")
 def undeclared_service(plant: Plant) -> Iterator[Named]:
     """A backup of something for which nobody declared an objective."""
     with plant.edited("gitops", FILE, "backup-of: etcd", "backup-of: queue") as path:
-        rows = path.read_text(encoding="utf-8").splitlines()
-        yield Named(f"File gitops/{FILE}:{rows.index('apiVersion: batch/v1') + 1}")
+        yield plant.located(path, "apiVersion: batch/v1")
 
 
 @violation(tier="live")

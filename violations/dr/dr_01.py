@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from assay.drills.engine.session_cache import clear
 from assay.drills.restore.postgres import PostgresRestore
-from assay.proof.plant import Named, Plant
+from assay.model import Named
+from assay.proof.plant import Plant
 from assay.proof.runbook_edits import runbook_line, runbook_with
 from assay.proof.violation import violation
 

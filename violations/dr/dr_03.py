@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from assay.proof.plant import Named, Plant
+from assay.model import Named
+from assay.proof.plant import Plant
 from assay.proof.runbook_edits import runbook_line, runbook_with
 from assay.proof.violation import violation
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from assay.backups.retention import SEGMENT, Base, bases
 from assay.drills.engine.session_cache import clear
 from assay.errors import GuardError
+from assay.model import Named
 from assay.probes.s3.facts import ObjectVersion
-from assay.proof.plant import Named, Plant
+from assay.proof.plant import Plant
 from assay.proof.violation import violation
 from assay.writers.restore_points import RestorePointWriter
 

@@ -5,7 +5,8 @@ Credentials of the Talos API that are too mighty or live too long, and pods that
 
 from collections.abc import Iterator
 
-from assay.proof.plant import Breach, Named, Plant
+from assay.model import Breach, Named
+from assay.proof.plant import Plant
 from assay.proof.violation import violation
 
 

@@ -5,7 +5,8 @@ Firewall rules that open the Kubernetes or the Talos API to strangers, each writ
 
 from collections.abc import Iterator
 
-from assay.proof.plant import Named, Plant
+from assay.model import Named
+from assay.proof.plant import Plant
 from assay.proof.violation import violation
 
 

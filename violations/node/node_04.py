@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from assay.proof.plant import OPT_IN, Named, Plant
+from assay.model import Named
+from assay.probes.kube.gate import OPT_IN
+from assay.proof.plant import Plant
 from assay.proof.violation import violation
 
 

@@ -6,7 +6,8 @@ Machine secrets in Git, in its history, and on their way into a readable state. 
 import base64
 from collections.abc import Iterator
 
-from assay.proof.plant import Named, Plant
+from assay.model import Named
+from assay.proof.plant import Plant
 from assay.proof.violation import violation
 
 

@@ -5,7 +5,9 @@ Images that are named by no digest, or come from anywhere, in every place where 
 
 from collections.abc import Iterator
 
-from assay.proof.plant import Named, Plant
+from assay.model import Named
+from assay.proof.plant import Plant
+from assay.proof.source_trees import line_of
 from assay.proof.violation import violation
 
 
@@ -21,9 +23,8 @@ def _manifest(name: str, what: str, text: str) -> None:
 
     @violation(name=name, what=what)
     def planted(plant: Plant) -> Iterator[Named]:
-        line = next(n for n, row in enumerate(text.splitlines(), 1) if HERE in row)
         with plant.added("gitops", FILE, text.replace(HERE, "")) as path:
-            yield Named(f"File {path.parents[1].name}/{FILE}:{line}")
+            yield Named(f"{plant.located(path)}:{line_of(text, HERE)}")
 
 
 def _pod(inner: str) -> str:
@@ -118,5 +119,4 @@ def tag_by_kustomize(plant: Plant) -> Iterator[Named]:
     file = "apps/public-api/kustomization.yaml"
     text = "images:\n  - name: registry.platform.example/shop/public-api\n    newTag: latest\n"
     with plant.added("gitops", file, text) as path:
-        line = path.read_text(encoding="utf-8").splitlines().index("    newTag: latest") + 1
-        yield Named(f"File {path.parents[2].name}/{file}:{line}")
+        yield plant.located(path, "    newTag: latest")

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator
 
+from assay.model import Named
 from assay.probes.kube.shapes import VOLUME
 from assay.proof.admission_bypass import (
     REGISTRATION,
     admitted,
-    controller_pod,
     first_named,
     skip_containers,
     trial,
     webhook_filtered,
 )
-from assay.proof.plant import Named, Plant
+from assay.proof.plant import Plant
 from assay.proof.violation import violation
+from assay.writers.kube_decoy import controller_pod
 
 
 @violation()

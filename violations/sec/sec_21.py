@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from assay.errors import GuardError
+from assay.model import Named
 from assay.probes.sops.file import ENC
-from assay.proof.plant import Named, Plant
+from assay.proof.plant import Plant
 from assay.proof.sops_sample import PASSWORD, encrypted_sample, values
 from assay.proof.violation import violation
 

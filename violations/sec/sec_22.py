@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.proof.plant import Named, Plant
+from assay.model import Named
+from assay.proof.plant import Plant
 from assay.proof.sops_sample import encrypted_sample
 from assay.proof.violation import violation
 
@@ -18,9 +19,7 @@ FIELD = "    encrypted_regex: ^(data|stringData|binaryData)$\n"
 def rule(plant: Plant, new: str) -> Iterator[Named]:
     """The options of the rule for manifests became `new`; named by its line."""
     with plant.edited("gitops", RULES, FIELD, new) as path:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        head = "  - path_regex: (^|/)[^/]+\\.sops\\.ya?ml$"
-        yield Named(f"File gitops/{RULES}:{lines.index(head) + 1}")
+        yield plant.located(path, "  - path_regex: (^|/)[^/]+\\.sops\\.ya?ml$")
 
 
 @violation()
@@ -109,9 +108,7 @@ def clear_by_suffix(plant: Plant) -> Iterator[Named]:
 def catch_all_first(plant: Plant) -> Iterator[Named]:
     """A rule for everything stands first: the rules after it never count."""
     with plant.edited("gitops", RULES, "creation_rules:\n", "creation_rules:\n  - path_regex: ''\n") as path:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        number = lines.index("  - path_regex: ''") + 1
-        yield Named(f"File gitops/{RULES}:{number}")
+        yield plant.located(path, "  - path_regex: ''")
 
 
 @violation()

@@ -4,7 +4,8 @@ import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.proof.plant import Named, Plant
+from assay.model import Named
+from assay.proof.plant import Plant
 from assay.proof.sops_sample import PASSWORD
 from assay.proof.violation import violation
 

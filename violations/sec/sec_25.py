@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.proof.plant import Manifest, Named, Plant
+from assay.model import Named
+from assay.probes.kube.shapes import Manifest
+from assay.proof.plant import Plant
 from assay.proof.violation import violation
 
 

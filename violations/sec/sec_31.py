@@ -4,7 +4,8 @@ import gzip
 import secrets
 from collections.abc import Callable, Iterator
 
-from assay.proof.plant import Named, Plant
+from assay.model import Named
+from assay.proof.plant import Plant
 from assay.proof.violation import violation
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterator
 
 from assay.backups.schedules import TALOS
-from assay.proof.plant import Manifest, Named, Plant
+from assay.model import Named
+from assay.probes.kube.shapes import Manifest
+from assay.proof.plant import Plant
 from assay.proof.violation import violation
 from assay.writers.restore_points import RestorePointWriter
 
@@ -24,9 +26,7 @@ def _written(what: str, file: str, old: str, new: str, mark: str, tree: str = "g
     @violation(name=name, what=what, tier="static")
     def planted(plant: Plant) -> Iterator[Named]:
         with plant.edited(tree, file, old, new) as path:
-            rows = path.read_text(encoding="utf-8").splitlines()
-            line = next(n for n, row in enumerate(rows, 1) if row.startswith(mark))
-            yield Named(f"File {tree}/{file}:{line}")
+            yield plant.located(path, mark)
 
 
 def _spoiled(what: str, name: str, spoil: Callable[[bytes], bytes]) -> None:

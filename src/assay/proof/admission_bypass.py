@@ -1,7 +1,4 @@
-"""Holes in the signature gate of a lab.
-
-Opened for as long as a violation stands and seen open at every API server.
-"""
+"""Ways around the signature gate of a lab, open while a violation stands, observed at every API server."""
 
 from __future__ import annotations
 
@@ -9,24 +6,23 @@ import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from assay.model import Named
 from assay.probes.kube.client import Kube
 from assay.probes.kube.gate import (
-    VARIANTS,
+    OPT_IN,
     ephemeral_pairs,
     images,
     place_to_try,
     unlabelled_pairs,
     workload_pairs,
 )
-from assay.probes.kube.shapes import AdmissionTrial
-from assay.proof.plant import Manifest, Named, Plant
-from assay.writers.kube_decoy import controller_pod
+from assay.probes.kube.shapes import AdmissionTrial, Manifest
+from assay.proof.plant import Plant
 
 
 REGISTRATION = "admissionregistration.k8s.io/v1"
 GATE = "policy.sigstore.dev"
-OPT_IN = f"{GATE}/include=true"
-OVERLOOKED = {
+SKIPPED_IF = {
     "ephemeral": "!(has(request.subResource) && request.subResource == 'ephemeralcontainers')",
     "init": "!(request.kind.kind == 'Pod' && has(object.spec.initContainers))",
 }
@@ -34,14 +30,14 @@ EXEMPT = ("cosign-system", "kube-node-lease", "kube-public", "kube-system")
 
 
 def trial(plant: Plant, kind: str, place: str, variant: str) -> AdmissionTrial:
-    """Return the request by which a hole is seen: `variant` is a sample of the profile."""
+    """Return the request that shows a bypass: `variant` is a sample image of the profile."""
     return AdmissionTrial(
         kind, place, variant, images(plant.profile.samples)[variant], plant.profile.samples.signed
     )
 
 
 def admitted(plant: Plant, tried: AdmissionTrial) -> Callable[[], bool]:
-    """Return a question: does every API server admit the request now?"""
+    """Return a function that says whether every API server admits the request now."""
     kube = Kube.from_profile(plant.profile)
     live = place_to_try(kube, EXEMPT)
 
@@ -62,9 +58,9 @@ def first_named(plant: Plant, tried: AdmissionTrial) -> Named:
 
 @contextmanager
 def webhook_filtered(plant: Plant, expression: str, tried: AdmissionTrial | None = None) -> Iterator[None]:
-    """Make the gate look only at requests for which a CEL `expression` holds.
+    """Let the gate judge only requests for which a CEL `expression` holds.
 
-    `tried` shows that the hole is open, and closed again.
+    `tried` shows that the bypass is open, and that it is closed again.
     """
     seen = admitted(plant, tried) if tried else None
     found = plant.kube.get(REGISTRATION, "ValidatingWebhookConfiguration", "", GATE) or {"webhooks": []}
@@ -74,21 +70,21 @@ def webhook_filtered(plant: Plant, expression: str, tried: AdmissionTrial | None
     change = {"webhooks": hooks}
     with plant.patched("ValidatingWebhookConfiguration", "", GATE, change, api_version=REGISTRATION):
         if seen:
-            plant.await_true(seen, "the hole in the gate")
+            plant.await_true(seen, "the bypass of the gate")
         yield
     if seen:
         plant.await_true(lambda: not seen(), "the gate closed again")
 
 
 def skip_containers(plant: Plant, place: str) -> Iterator[Named]:
-    """Make the gate overlook unsigned images at one `place` of a pod: a key of `OVERLOOKED`."""
+    """Let the gate skip unsigned images at one `place` of a pod: a key of `SKIPPED_IF`."""
     tried = trial(plant, "Pod", place, "unsigned")
-    with webhook_filtered(plant, OVERLOOKED[place], tried):
+    with webhook_filtered(plant, SKIPPED_IF[place], tried):
         yield first_named(plant, tried)
 
 
 def warn_only(plant: Plant, tried: AdmissionTrial) -> Iterator[Named]:
-    """Make every image policy only warn."""
+    """Let the first image policy warn instead of refusing."""
     seen = admitted(plant, tried)
     names = [
         item["metadata"]["name"] for item in Kube.from_profile(plant.profile).objects("ClusterImagePolicy")
@@ -107,29 +103,17 @@ def warn_only(plant: Plant, tried: AdmissionTrial) -> Iterator[Named]:
 
 @contextmanager
 def opt_in_lifted(plant: Plant) -> Iterator[None]:
-    """Take the rule away that forces the opt-in label on namespaces."""
+    """Suspend the rule that demands the opt-in label on namespaces."""
     kube = Kube.from_profile(plant.profile)
-    live = place_to_try(kube, EXEMPT)
+    live, ((key, value),) = place_to_try(kube, EXEMPT), OPT_IN.items()
+    label = f"{key}={value}"
 
     def free() -> bool:
-        return all(pair.attempt.admitted for pair in unlabelled_pairs(kube, OPT_IN, live.namespace))
+        return all(pair.attempt.admitted for pair in unlabelled_pairs(kube, label, live.namespace))
 
     audit = {"spec": {"validationActions": ["Audit"]}}
     kind = "ValidatingAdmissionPolicyBinding"
     with plant.patched(kind, "", "signature-opt-in", audit, api_version=REGISTRATION):
         plant.await_true(free, "namespaces without the label")
         yield
-    plant.await_true(lambda: not free(), "the label forced again")
-
-
-__all__ = [
-    "VARIANTS",
-    "admitted",
-    "controller_pod",
-    "first_named",
-    "opt_in_lifted",
-    "skip_containers",
-    "trial",
-    "warn_only",
-    "webhook_filtered",
-]
+    plant.await_true(lambda: not free(), "the label demanded again")

@@ -1,4 +1,4 @@
-"""Sabotage of a lab from outside: a pinned client, a stolen write, a node booted from another image."""
+"""Faults of nodes, clients and stored data: a node on another image, a pinned client, a deleted write."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from assay.drills.engine.session_cache import clear
 from assay.drills.faults.launcher import Launcher
 from assay.drills.workload.namespace import LABEL
 from assay.errors import GuardError
+from assay.model import Breach, Named
 from assay.probes.etcd import Etcd
 from assay.probes.kube.client import Kube
-from assay.proof.plant import Breach, Named, Plant
+from assay.proof.plant import Plant
 
 
-STOLEN = "w0-000005"
+DELETED = "w0-000005"  # one of the writes that the drill was told are stored
 AI_WORKER = "ai-1"
 
 
@@ -45,7 +46,7 @@ def other_image(plant: Plant) -> Iterator[Named]:
 
 
 def client_pinned_to_leader(plant: Plant, control: str) -> Iterator[Breach]:
-    """Point the kubeconfig past the load balancer, at the API server beside the etcd leader: the first lost.
+    """Let the kubeconfig name the API server on the etcd leader's node, which a drill takes away first.
 
     Writes must then stop for longer than the profile declares for `control`.
     """
@@ -62,37 +63,35 @@ def client_pinned_to_leader(plant: Plant, control: str) -> Iterator[Breach]:
         clear()
 
 
-def write_stolen(plant: Plant) -> Iterator[Breach]:
+def write_deleted(plant: Plant) -> Iterator[Breach]:
     """Delete one acknowledged write of the drill's own ledger while the drill runs.
 
     The namespace of an earlier drill may still be going away with the same keys in it: only the one of the
     drill that runs now counts.
 
     Raises:
-        GuardError: nothing was there to steal, so nothing was planted.
+        GuardError: no write of the drill was found, so nothing was planted.
     """
-    thief = _Thief(plant)
+    deleter = _Deleter(plant)
     clear()
-    thief.start()
+    deleter.start()
     try:
         yield Breach("lost_writes", "above", 1)
     finally:
-        thief.stop()
+        deleter.stop()
         clear()
-    if thief.stolen is None:
-        raise GuardError(
-            "no write was stolen from the drill", "see whether the drill wrote its ledger at all"
-        )
+    if deleter.deleted is None:
+        raise GuardError("no write of the drill was deleted", "check that the drill wrote its ledger")
 
 
-class _Thief:
-    """A thread that deletes one key from the first drill namespace made after it."""
+class _Deleter:
+    """A thread that deletes one key from the first drill namespace that is made after its start."""
 
     def __init__(self, plant: Plant) -> None:
-        self.stolen: str | None = None
+        self.deleted: str | None = None
         self._kube = plant.kube
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._steal, args=(self._drills(),), daemon=True)
+        self._thread = threading.Thread(target=self._delete, args=(self._drills(),), daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -105,9 +104,9 @@ class _Thief:
         found = self._kube.wire.items("/api/v1/namespaces", labelSelector=LABEL)
         return frozenset(str(one["metadata"]["name"]) for one in found)
 
-    def _steal(self, earlier: frozenset[str]) -> None:
-        while self.stolen is None and not self._stop.wait(1.0):
+    def _delete(self, earlier: frozenset[str]) -> None:
+        while self.deleted is None and not self._stop.wait(1.0):
             for space in self._drills() - earlier:
-                if self._kube.get("v1", "ConfigMap", space, STOLEN) is not None:
-                    self._kube.delete("v1", "ConfigMap", space, STOLEN)
-                    self.stolen = space
+                if self._kube.get("v1", "ConfigMap", space, DELETED) is not None:
+                    self._kube.delete("v1", "ConfigMap", space, DELETED)
+                    self.deleted = space

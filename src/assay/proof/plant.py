@@ -1,7 +1,4 @@
-"""Write handles for violations.
-
-A Plant exists for lab stacks only; everything it makes is labelled and put back.
-"""
+"""What a violation may do to a platform: change files and objects, labelled, and undone afterwards."""
 
 from __future__ import annotations
 
@@ -15,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from assay.config.profile import Paths, Profile
 from assay.errors import GuardError
-from assay.model import Breach, Named
+from assay.model import Named
 from assay.polling import poll
+from assay.probes.kube.gate import OPT_IN
+from assay.probes.kube.shapes import Manifest
 from assay.proof.source_trees import PlantedTrees
 
 
@@ -26,28 +25,24 @@ if TYPE_CHECKING:
     from assay.writers.talos import TalosWriter
     from assay.writers.vault import VaultWriter
 
-__all__ = ["Breach", "Manifest", "Named", "Plant"]
-
-Manifest = dict[str, Any]
 LABEL = "assay.dev/planted"
 UNDO = "assay.dev/undo"
 NAMESPACE = "assay-planted"
 LOOK_PERIOD_S = 0.3
-OPT_IN = {"policy.sigstore.dev/include": "true"}
 RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 class Plant:
-    """What a violation may do.
+    """The write handles of a violation, for a lab only.
 
-    Every handle is a context manager: it waits for the observed state and undoes on the way out.
+    Every handle is a context manager: it waits until the change is observed, and undoes it on the way out.
     """
 
     def __init__(self, profile: Profile, run: str = "") -> None:
-        """Make a plant for the stack of `profile`, under the run id `run`.
+        """Plant on the stack of `profile`, under the run id `run`.
 
         Raises:
-            GuardError: the stack is no lab.
+            GuardError: the stack is not a lab.
         """
         if not profile.is_lab:
             raise GuardError(
@@ -65,7 +60,7 @@ class Plant:
 
     @cached_property
     def kube(self) -> KubeWriter:
-        """Return the Kubernetes API, write. Whatever it makes directly must carry `plant.labels`."""
+        """Return the Kubernetes API, write. What it makes directly must carry `plant.labels`."""
         from assay.writers.kube import KubeWriter
 
         return KubeWriter.from_profile(self.profile)
@@ -131,6 +126,19 @@ class Plant:
         """
         return self.trees.committed(file, text, then_removed=then_removed)
 
+    def substituted(
+        self, tree: str, pattern: str, new: str, files: str = "*"
+    ) -> AbstractContextManager[Path]:
+        """Open a copy of `tree` in which the first match of a regular expression became `new`.
+
+        See PlantedTrees.substituted.
+        """
+        return self.trees.substituted(tree, pattern, new, files)
+
+    def located(self, path: Path, text: str = "") -> Named:
+        """Return how tests name a file of a tree, and the first line in it that holds `text`."""
+        return self.trees.located(path, text)
+
     # Kubernetes -----------------------------------------------------------------------------------
 
     @contextmanager
@@ -142,8 +150,8 @@ class Plant:
         It is deleted on the way out.
 
         Args:
-            manifest: apiVersion, kind, metadata, ... ; a namespace that does not exist is made for the time.
-            ready: judges the object as the API returns it; None: it is enough that the API returns it.
+            manifest: apiVersion, kind, metadata, ... ; a namespace that does not exist is made as well.
+            ready: whether the object, as the API returns it, is as wanted; None: that it is there is enough.
             within: seconds to wait.
 
         Raises:
@@ -157,7 +165,7 @@ class Plant:
             if space and self.kube.get("v1", "Namespace", "", space) is None:
                 undo.enter_context(self.namespace(space))
             if self.kube.get(*where) is not None:
-                raise GuardError(f"{_name(*where[1:])} exists already", "plant under a name of its own")
+                raise GuardError(f"{_name(*where[1:])} exists already", "choose another name")
             undo.callback(self._delete, *where)
             self.kube.apply(labelled)
             self.await_object(*where, ready=ready or bool, within=within)
@@ -185,11 +193,13 @@ class Plant:
         where = (api_version, kind, namespace, name)
         found = self.kube.get(*where)
         if found is None:
-            raise GuardError(f"{_name(*where[1:])} is not there, nothing planted", "mend the violation")
+            raise GuardError(
+                f"{_name(*where[1:])} does not exist, nothing planted", "fix the name in the violation"
+            )
         back = inverse(found, patch)
         if back == patch:
             raise GuardError(
-                f"{_name(*where[1:])} looks like that already, nothing planted", "mend the violation"
+                f"{_name(*where[1:])} is like that already, nothing planted", "fix the patch in the violation"
             )
         marks = {"labels": self.labels, "annotations": {UNDO: json.dumps(back)}}
         try:
@@ -223,10 +233,10 @@ class Plant:
         labels: Mapping[str, str] | None = None,
         ready: Callable[[Manifest], bool] | None = None,
     ) -> Iterator[Named]:
-        """Yield the name of a pod `namespace/name` that is harmless but for what is asked.
+        """Yield the name of a pod `namespace/name` that breaks no control except by what is asked.
 
         Args:
-            path: `namespace/name`; the namespace is made if it is not there.
+            path: `namespace/name`; the namespace is made if it does not exist.
             token: mount the service account's token.
             image: default: the profile's signed sample.
             spec: merged over the pod's spec.
@@ -317,12 +327,12 @@ class Plant:
         gone = f"{_name(kind, namespace, name)} going away"
         self.await_true(lambda: self.kube.get(api_version, kind, namespace, name) is None, gone, within)
 
-    # the janitor ----------------------------------------------------------------------------------
+    # cleaning up ---------------------------------------------------------------------------------
 
     def sweep(self) -> list[str]:
-        """Put back or delete whatever any run planted and left behind, and return the names.
+        """Undo everything that an earlier run planted and left behind, and return the names.
 
-        For the holder of the stack only.
+        Only the run that holds the lock of the stack may call it.
         """
         left = sorted(self.kube.labelled(LABEL), key=lambda found: found["kind"] == "Namespace")
         for found in left:
@@ -335,11 +345,6 @@ class Plant:
             self.kube.patch(*_where(found), undo_patch(json.loads(undo)))
         else:
             self._delete(*_where(found), within=180)
-
-
-def planted_by(found: Manifest) -> str:
-    """Return the run id that planted an object, empty for an object nobody planted."""
-    return str(_at(found, "metadata", "labels", LABEL) or "")
 
 
 def inverse(found: object, patch: Manifest) -> Manifest:
@@ -357,7 +362,7 @@ def inverse(found: object, patch: Manifest) -> Manifest:
 
 
 def undo_patch(back: Manifest) -> Manifest:
-    """Return `back` with the marks of the plant taken off."""
+    """Return `back` with the label and the annotation of the plant removed."""
     return _merged({"metadata": {"labels": {LABEL: None}, "annotations": {UNDO: None}}}, back)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from assay.proof.plant import Named, Plant
+from assay.model import Named
+from assay.proof.plant import Plant
 
 
 @contextmanager
@@ -21,6 +22,4 @@ def runbook_with(plant: Plant, edit: Callable[[str], str]) -> Iterator[Path]:
 def runbook_line(plant: Plant, line: str, edit: Callable[[str], str]) -> Iterator[Named]:
     """Bring `line` into a copy of the runbook by `edit`, and yield its name: the file and the number."""
     with runbook_with(plant, edit) as path:
-        rows = path.read_text(encoding="utf-8").splitlines()
-        number = next(n for n, row in enumerate(rows, 1) if row.strip() == line)
-        yield Named(f"File {path.name}:{number}")
+        yield plant.located(path, line)

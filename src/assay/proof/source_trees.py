@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 from assay.config.profile import Paths
 from assay.errors import GuardError, ProbeError
 from assay.formats.tools import run_tool
+from assay.model import Named
 
 
 GIT_TIMEOUT_S = 60.0
@@ -58,7 +60,7 @@ class PlantedTrees:
             text = path.read_text(encoding="utf-8") if path.is_file() else ""
             if old not in text:
                 raise GuardError(
-                    f"{tree}/{file}: the text to replace is not there, nothing planted", "mend the violation"
+                    f"{tree}/{file}: the text to replace is not there, nothing planted", "fix the violation"
                 )
             path.write_text(text.replace(old, new, 1), encoding="utf-8")
             yield path
@@ -84,12 +86,50 @@ class PlantedTrees:
             yield path
 
     @contextmanager
+    def substituted(self, tree: str, pattern: str, new: str, files: str = "*") -> Iterator[Path]:
+        """Yield the copied file of `tree` in which the first match of `pattern` became `new`.
+
+        Args:
+            tree: as in `copied`.
+            pattern: a regular expression, `^` and `$` at each line; the first file that matches is edited.
+            new: the replacement, as `re.sub` takes it.
+            files: a glob over file names.
+
+        Raises:
+            GuardError: no file matches, so nothing would be planted.
+        """
+        expression = re.compile(pattern, re.MULTILINE)
+        with self.copied(tree) as copy:
+            for path in sorted(path for path in copy.rglob(files) if path.is_file()):
+                text = path.read_bytes().decode("utf-8", "replace")
+                changed = expression.sub(new, text, count=1)
+                if changed != text:
+                    path.write_text(changed, encoding="utf-8")
+                    yield path
+                    return
+        raise GuardError(f"{tree}: no file matches {pattern}, nothing planted", "fix the violation")
+
+    def located(self, path: Path, text: str = "") -> Named:
+        """Return how tests name a file of a tree, with the number of the first line that holds `text`.
+
+        Files of the repository are named from its root, all others from the folder that holds their tree.
+
+        Raises:
+            GuardError: no line holds `text`.
+        """
+        roots = [root.parent for root in (self.paths.infra, self.paths.gitops, self.paths.talos) if root]
+        roots = [self.paths.repository, *roots] if self.paths.repository else roots
+        root = next((root for root in roots if path.is_relative_to(root)), path.parent)
+        line = f":{line_of(path.read_text(encoding='utf-8'), text)}" if text else ""
+        return Named(f"File {path.relative_to(root)}{line}")
+
+    @contextmanager
     def removed(self, tree: str, file: str) -> Iterator[Path]:
         """Yield the path of a `file` that is gone from a copy of `tree`."""
         with self.copied(tree) as copy:
             path = copy / file
             if not path.is_file():
-                raise GuardError(f"{tree}/{file}: is not there, nothing planted", "mend the violation")
+                raise GuardError(f"{tree}/{file} does not exist, nothing planted", "fix the violation")
             path.unlink()
             yield path
 
@@ -106,6 +146,19 @@ class PlantedTrees:
                 git(copy, *AUTHOR, "rm", "-q", "-f", "--", file)
                 git(copy, *AUTHOR, "commit", "-q", "--no-verify", "-m", "planted file removed")
             yield path
+
+
+def line_of(text: str, part: str) -> int:
+    """Return the number, from 1, of the first line of `text` that is `part`, else of the first that holds it.
+
+    Raises:
+        GuardError: no line does.
+    """
+    lines = list(enumerate(text.splitlines(), 1))
+    exact = (number for number, line in lines if line.strip() == part.strip())
+    for number in (*exact, *(number for number, line in lines if part in line)):
+        return number
+    raise GuardError("no line holds what should be planted", "fix the violation")
 
 
 def git(folder: Path, *args: str) -> str:

@@ -15,7 +15,7 @@ from assay.polling import poll
 from assay.probes.kube.client import Kube
 from assay.probes.kube.discovery import api_resources
 from assay.probes.kube.paths import collection_of, one
-from assay.probes.kube.wire import MERGE, ApiAnswer, Wire
+from assay.probes.kube.wire import MERGE, Wire
 
 
 T = TypeVar("T")
@@ -104,10 +104,6 @@ class KubeWriter:
         """
         self.delete(api_version, kind, namespace, name)
         wait(f"{kind} {name} gone", lambda: self.get(api_version, kind, namespace, name) is None, timeout_s)
-
-    def try_create(self, manifest: Mapping[str, Any]) -> ApiAnswer:
-        """Return the answer to a creation as a dry run: nothing is stored."""
-        return self.wire.ask("POST", f"{collection_of(manifest)}?dryRun=All", manifest)
 
     def labelled(self, selector: str) -> list[Manifest]:
         """Return every object, of every kind that can be listed and deleted, that a label selector picks."""

@@ -15,10 +15,10 @@ from assay.drills.workload.ledger import Write, outcome_of
 from assay.drills.workload.verdict import FAIL, INFO
 from assay.errors import ProbeError
 from assay.probes.kube.client import Kube, door
+from assay.probes.kube.gate import OPT_IN
 
 
 LABEL = "assay.dev/drill"
-OPT_IN = {"policy.sigstore.dev/include": "true"}
 REQUEST_TIMEOUT_S = (2.0, 4.0)
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 

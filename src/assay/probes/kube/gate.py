@@ -16,6 +16,7 @@ from assay.probes.kube.shapes import AdmissionTrial, admission_trials, bare_name
 from assay.probes.kube.wire import MERGE
 
 
+OPT_IN = {"policy.sigstore.dev/include": "true"}  # the label of namespaces that the gate looks into
 VARIANTS = ("unsigned", "otherkey", "otherdigest", "tagmoved")
 THROWAWAY = "assay-throwaway"
 DRY = "?dryRun=All"

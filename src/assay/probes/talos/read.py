@@ -223,15 +223,6 @@ class Talos:
             raise ProbeError(f"{node.ref}: no active machine configuration", facts.UPDATE)
         return known
 
-    def static_pods(self, node: Machine) -> list[str]:
-        """Return the ids of the static pods the node's kubelet reports.
-
-        Raises:
-            ProbeError: no answer, or another shape.
-        """
-        what = f"{node.ref}: static pods"
-        return [facts.talos_identity(one, what) for one in self.resources(node, "staticpodstatus")]
-
     def etcd_members(self, node: Machine) -> list[EtcdMember]:
         """Return the member list as this node's etcd sees it: it lists dead members too.
 

@@ -44,7 +44,6 @@ EXTENSIONS = frozenset(
         "modules.dep",
     }
 )
-ROOT_KINDS = frozenset({"squashfs", "erofs"})
 KERNEL = frozenset(
     {
         "proc",
