@@ -5,6 +5,7 @@ No kind, no container, no namespace, no API server lets it.
 
 import pytest
 
+from assay.config.platform import covered
 from assay.model import Record
 from assay.probes.kube import gate
 from assay.probes.kube.shapes import admission_trials
@@ -21,11 +22,15 @@ def test_unsigned_images_are_refused(stack: Stack, control: Record) -> None:
     Ways in: kinds, ephemeral containers, namespaces, the opt-in label, a controller.
     """
     kube, signed, bad = stack.kube, stack.samples.signed, gate.images(stack.samples)
-    layers, label, exempt = control.listed("layers"), control.scalar("opt_in"), control.listed("exempt")
+    layers, label, exempt = (
+        control.listed("layers"),
+        control.scalar("opt_in"),
+        stack.platform.namespaces.unsigned,
+    )
     live = gate.place_to_try(kube, exempt)
     pairs = gate.workload_pairs(kube, live.namespace, admission_trials(KINDS, PLACES, bad, signed))
     pairs += gate.ephemeral_pairs(kube, live, bad, signed)
-    spaces = [space for space in kube.namespaces() if space.active and space.name not in exempt]
+    spaces = [space for space in kube.namespaces() if space.active and not covered(space.name, exempt)]
     tried = gate.namespace_pairs(kube, spaces, bad["unsigned"], signed)
     there = {space.name for space in kube.namespaces() if space.active}
     pairs += [pair for space, pair in tried if space.name in there]

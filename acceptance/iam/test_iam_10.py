@@ -11,7 +11,7 @@ from assay.stack import Stack
 def test_only_known_people_and_admins(stack: Stack, control: Record) -> None:
     """Judge every grant, and every API server's answer to no credential, a good token and three bad ones."""
     kube, issuer = stack.kube, TokenIssuer.from_profile(stack.profile)
-    prefix = control.scalar("prefix")
+    prefix = stack.platform.identity.prefix
     servers = control.population(kube.apiservers, of=len(stack.profile.talos.controlplanes) or None)
     for server in servers:
         open_paths = [p for p in control.listed("anonymous_paths") if kube.anonymous(server, p).status != 401]
@@ -39,6 +39,6 @@ def test_only_known_people_and_admins(stack: Stack, control: Record) -> None:
         control.offenders(Offender(person.ref, f"accepts {why}") for why in taken)
     grants = control.population(kube.grants())
     for grant in grants:
-        if grant.powers and grant.entry not in control.listed("admins"):
+        if grant.powers and grant.entry not in stack.platform.identity.administrators:
             control.offender(grant, f"{grant.subject}: {', '.join(grant.powers)}")
     assert not control.found

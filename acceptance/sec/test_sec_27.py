@@ -2,6 +2,7 @@
 
 import pytest
 
+from assay.config.platform import covered
 from assay.model import Record
 from assay.stack import Stack
 
@@ -9,9 +10,12 @@ from assay.stack import Stack
 @pytest.mark.control("SEC-27")
 def test_no_undeclared_api_token(stack: Stack, control: Record) -> None:
     """Judge every live pod, every stored token and every grant of a default service account."""
-    clients, longest = control.listed("api_clients"), control.limit("token_life")
+    clients, says = stack.platform.api_clients, stack.platform.annotations.calls_api
+    longest = control.limit("token_life")
     pods = control.population(stack.kube.pods())
-    undeclared = (p for p in pods if p.mounts_token and not p.declares_api and p.account not in clients)
+    undeclared = (
+        p for p in pods if p.mounts_token and not p.declares_api(says) and not covered(p.account, clients)
+    )
     lasting = (p for p in pods if any(token.seconds > longest for token in p.shape.api_tokens))
     stored, grants = stack.kube.stored_tokens(), stack.kube.grants()
     default = (

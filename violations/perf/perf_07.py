@@ -46,3 +46,14 @@ def bare_sidecar(plant: Plant) -> Iterator[Named]:
     sidecar = {**sound, "name": "injected", "restartPolicy": "Always", "resources": {}}
     with plant.pod("assay-planted/injected", spec={"initContainers": [sidecar]}, ready=_sized) as ref:
         yield ref
+
+
+@violation()
+def marked_in_uncritical(plant: Plant) -> Iterator[Named]:
+    """A critical pod without guarantees that runs among uncritical services."""
+    mark = {plant.profile.platform.annotations.critical: "true"}
+    space = plant.profile.platform.namespaces.uncritical[0]
+    with plant.pod(
+        f"{space}/assay-critical", container={"resources": BURST}, labels=mark, ready=_sized
+    ) as ref:
+        yield ref

@@ -131,12 +131,15 @@ class Annotations:
         state: on a pod: it holds state.
         sensitive: on a ConfigMap: every value of it is sensitive.
         calls_api: on a pod: it calls the Kubernetes API, and why.
+        critical: as annotation or label, with the value `true`, on a namespace, workload or pod: a critical
+            backend service, also inside a namespace that is uncritical (PERF-07).
     """
 
     backup_of: str = "assay.dev/backup-of"
     state: str = "assay.dev/state"
     sensitive: str = "assay.dev/sensitive"
     calls_api: str = "assay.dev/calls-api"
+    critical: str = "assay.dev/critical"
 
 
 @dataclass(frozen=True, slots=True)

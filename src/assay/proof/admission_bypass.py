@@ -26,7 +26,6 @@ SKIPPED_IF = {
     "ephemeral": "!(has(request.subResource) && request.subResource == 'ephemeralcontainers')",
     "init": "!(request.kind.kind == 'Pod' && has(object.spec.initContainers))",
 }
-EXEMPT = ("cosign-system", "kube-node-lease", "kube-public", "kube-system")
 
 
 def trial(plant: Plant, kind: str, place: str, variant: str) -> AdmissionTrial:
@@ -39,7 +38,7 @@ def trial(plant: Plant, kind: str, place: str, variant: str) -> AdmissionTrial:
 def admitted(plant: Plant, tried: AdmissionTrial) -> Callable[[], bool]:
     """Return a function that says whether every API server admits the request now."""
     kube = Kube.from_profile(plant.profile)
-    live = place_to_try(kube, EXEMPT)
+    live = place_to_try(kube, plant.profile.platform.namespaces.unsigned)
 
     def holds() -> bool:
         if tried.place == "ephemeral":
@@ -105,7 +104,8 @@ def warn_only(plant: Plant, tried: AdmissionTrial) -> Iterator[Named]:
 def opt_in_lifted(plant: Plant) -> Iterator[None]:
     """Suspend the rule that demands the opt-in label on namespaces."""
     kube = Kube.from_profile(plant.profile)
-    live, ((key, value),) = place_to_try(kube, EXEMPT), OPT_IN.items()
+    live = place_to_try(kube, plant.profile.platform.namespaces.unsigned)
+    ((key, value),) = OPT_IN.items()
     label = f"{key}={value}"
 
     def free() -> bool:

@@ -15,7 +15,6 @@ from assay.formats.quantity import quantity
 from assay.probes.kube.fields import Object, mapping_at, mappings_at, metadata_of, strings_at
 
 
-CALLS_API = "assay.dev/calls-api"
 SIZES = ("cpu", "memory")
 
 
@@ -144,10 +143,9 @@ class Pod:
         """Return True if a container mounts a token for the Kubernetes API."""
         return bool(self.shape.api_tokens)
 
-    @property
-    def declares_api(self) -> bool:
-        """Return True if the annotation `assay.dev/calls-api` says why the pod calls the Kubernetes API."""
-        return bool(self.annotations.get(CALLS_API, "").strip())
+    def declares_api(self, annotation: str) -> bool:
+        """Return True if an annotation of this name says why the pod calls the Kubernetes API."""
+        return bool(self.annotations.get(annotation, "").strip())
 
     @property
     def account(self) -> str:
@@ -157,13 +155,17 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One object that makes pods, from Deployment to CronJob, with the shape of its pods."""
+    """One object that makes pods, from Deployment to CronJob, with the shape of its pods.
+
+    `labels` and `annotations` are its own, and where it has none of that name those that its pods get.
+    """
 
     kind: str
     namespace: str
     name: str
     shape: PodShape
     labels: Mapping[str, str]
+    annotations: Mapping[str, str]
     owner: str
 
     @property
@@ -257,9 +259,15 @@ def workload(kind: str, item: Object) -> Workload:
     if kind == "CronJob":
         spec = mapping_at(mapping_at(spec, "jobTemplate"), "spec")
     template = mapping_at(spec, "template")
-    name, namespace = str(meta.get("name", "")), str(meta.get("namespace", ""))
+    made = mapping_at(template, "metadata")
     return Workload(
-        kind, namespace, name, shape(mapping_at(template, "spec")), strings_at(meta, "labels"), owner(meta)
+        kind=kind,
+        namespace=str(meta.get("namespace", "")),
+        name=str(meta.get("name", "")),
+        shape=shape(mapping_at(template, "spec")),
+        labels={**strings_at(made, "labels"), **strings_at(meta, "labels")},
+        annotations={**strings_at(made, "annotations"), **strings_at(meta, "annotations")},
+        owner=owner(meta),
     )
 
 
@@ -295,6 +303,11 @@ def namespace(item: Object) -> Namespace:
     return Namespace(
         str(meta.get("name", "")), strings_at(meta, "labels"), strings_at(meta, "annotations"), active
     )
+
+
+def marked(thing: Pod | Workload | Namespace, mark: str) -> bool:
+    """Return True if a label or an annotation named `mark` says `true` of a thing."""
+    return "true" in {thing.labels.get(mark), thing.annotations.get(mark)}
 
 
 @parsing("a pod specification")

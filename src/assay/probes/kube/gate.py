@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from assay.config.platform import covered
 from assay.config.profile import Samples
 from assay.errors import ProbeError
 from assay.model import Attempt
@@ -151,14 +152,13 @@ def way_out(how: str, server: str) -> str:
     return f"{how} at {server}"
 
 
-def place_to_try(kube: Kube, exempt: Iterable[str]) -> Pod:
+def place_to_try(kube: Kube, exempt: tuple[str, ...]) -> Pod:
     """Return a running pod outside the `exempt` namespaces, the first by name: trials are made beside it.
 
     Raises:
         ProbeError: there is none.
     """
-    outside = set(exempt)
-    running = [pod for pod in kube.pods() if pod.phase == "Running" and pod.namespace not in outside]
+    running = [pod for pod in kube.pods() if pod.phase == "Running" and not covered(pod.namespace, exempt)]
     if not running:
         raise ProbeError("no running pod outside the exempt namespaces", "is the workload deployed?")
     return min(running, key=lambda pod: (pod.namespace, pod.name))

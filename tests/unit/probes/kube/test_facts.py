@@ -273,3 +273,17 @@ def test_paths() -> None:
         "endpoints",
     ]
     assert ref({"kind": "Pod", "metadata": {"namespace": "a", "name": "b"}}) == "Pod a/b"
+
+
+def test_a_mark_counts_as_label_or_annotation_of_an_object_or_of_its_pods() -> None:
+    template = {"metadata": {"labels": {"m": "true"}}, "spec": {"containers": [{"name": "c"}]}}
+
+    def made(labels: Manifest, annotations: Manifest) -> kube_facts.Workload:
+        meta = {"name": "w", "labels": labels, "annotations": annotations}
+        return kube_facts.workload("Deployment", {"metadata": meta, "spec": {"template": template}})
+
+    assert kube_facts.marked(made({}, {}), "m")
+    assert kube_facts.marked(made({"m": "false"}, {"m": "true"}), "m")
+    assert not kube_facts.marked(made({"m": "false"}, {}), "m")
+    assert kube_facts.marked(kube_facts.Namespace("n", {}, {"m": "true"}, True), "m")
+    assert not kube_facts.marked(kube_facts.Namespace("n", {"m": ""}, {}, True), "m")
