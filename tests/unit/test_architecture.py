@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -17,21 +18,7 @@ from assay.catalogue import check_trios, load_catalogue
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "assay"
 # Packages and single modules, low to high: one imports only from lower rows. docs/design.md shows them.
-ROWS = (
-    ("errors",),
-    ("model",),
-    ("config", "formats", "polling"),
-    ("catalogue", "secretscan"),
-    ("load", "probes"),
-    ("backups", "origins"),
-    ("writers",),
-    ("drills",),
-    ("stack",),
-    ("proof",),
-    ("run",),
-    ("preflight",),
-    ("cli",),
-)
+ROWS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["assay"]["rows"]
 CLIENTS = {
     "kubernetes": {"probes/kube/client.py"},
     "hcl2": {"formats/hcl.py"},

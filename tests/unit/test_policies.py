@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from assay.catalogue import load_catalogue
 from assay.model import Effect, Tier
 
 
@@ -130,8 +131,11 @@ def test_a_number_the_specification_does_not_give_is_not_invented(control: str) 
 
 def test_the_judged_controls_are_decided_in_the_tiers_they_have_tests_for() -> None:
     """A tier without a test would be a promise."""
-    judged = SPECIFICATION["judged"]
-    assert {control: POLICIES[control]["tiers"] for control in judged} == judged
+    catalogue = load_catalogue(ROOT)
+    tested = {
+        name: {case.tier for case in catalogue.cases if case.control == name} for name in catalogue.judged
+    }
+    assert {name: set(catalogue.controls[name].tiers) for name in tested} == tested
 
 
 @every_policy

@@ -90,13 +90,15 @@ def load_profile(path: Path) -> Profile:
     top = Table(path.name, read_toml(path, ProfileError), ProfileError, path.absolute().parent)
     _refuse_moved(top)
     identity = top.table("stack")
+    controls, tested_only = _scope(top)
     profile = Profile(
         file=path.absolute(),
         name=identity.needed("name"),
         kind=_kind(identity),
         cluster_uid=identity.text("cluster_uid"),
         labels=identity.mapping("labels"),
-        controls=_scope(top),
+        controls=controls,
+        tested_only=tested_only,
         **{name: _section(top, name, kind) for name, kind in SECTIONS.items()},
         platform=_read(top.table("platform"), Platform),
         overrides=_overrides(top),
@@ -117,18 +119,20 @@ def _kind(identity: Table) -> str:
     return kind
 
 
-def _scope(top: Table) -> tuple[str, ...] | None:
+def _scope(top: Table) -> tuple[tuple[str, ...] | None, bool]:
+    """Return the controls that the stack is accepted on (None: all), and whether only those with a test."""
     scope = top.table("scope")
     controls = scope.texts("controls") if "controls" in scope.values else None
     scope.take("controls")
+    tested_only = scope.flag("tested_only")
     scope.close()
-    if controls is not None and not controls:
+    if controls is not None and (not controls or tested_only):
         raise scope.complain(
-            "controls", "a list with at least one control; leave it out for the whole catalogue"
+            "controls", "a list with at least one control, without tested_only; leave it out for all"
         )
     for control in controls or ():
         _check_id(scope, control)
-    return controls
+    return controls, tested_only
 
 
 def _check_id(table: Table, control: str) -> str:

@@ -245,8 +245,9 @@ class Standin:
 class Profile:
     """One stack, as its TOML file says.
 
-    `file` is that file, `digest` its SHA-256; `controls` is None where the scope is the whole catalogue.
-    `overrides` is what it sets for single controls, by id.
+    Attributes that no section has: `file` is that file and `digest` its SHA-256; `controls` is None where the
+    scope is the whole catalogue, `tested_only` narrows it to the controls that have a test; `overrides` is what
+    the profile sets for single controls, by id.
     """
 
     file: Path
@@ -255,6 +256,7 @@ class Profile:
     cluster_uid: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     controls: tuple[str, ...] | None = None
+    tested_only: bool = False
     paths: Paths = Paths()
     kube: KubeAccess = KubeAccess()
     talos: TalosAccess = TalosAccess()

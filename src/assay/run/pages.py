@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import ast
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,8 @@ def pages(catalogue: Catalogue) -> dict[str, str]:
     }
     made["docs/coverage.md"] = _coverage(catalogue)
     made["docs/detections.md"] = _detections(catalogue, detections)
+    for page, regions in _regions(catalogue).items():
+        made[page] = with_regions(_read(catalogue.root / page), regions)
     return made
 
 
@@ -53,6 +57,45 @@ def stale(catalogue: Catalogue) -> list[str]:
         [path for path, text in made.items() if _read(catalogue.root / path) != text]
         + list(there - set(made))
     )
+
+
+def with_regions(page: str, regions: Mapping[str, str]) -> str:
+    """Return a page with the text between `<!-- name -->` and `<!-- /name -->` replaced, for each region."""
+    for name, text in regions.items():
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        before, found, rest = page.partition(begin)
+        _, closed, after = rest.partition(end)
+        if found and closed:
+            page = f"{before}{begin}\n{text}\n{end}{after}"
+    return page
+
+
+def _regions(catalogue: Catalogue) -> dict[str, dict[str, str]]:
+    """Return what is generated inside of pages that people write: page -> region -> text."""
+    if not (catalogue.root / "README.md").is_file():
+        return {}
+    total, judged = len(catalogue.controls), len(catalogue.judged)
+    counts = f"`policies/` holds {total} controls read out of the specification; {judged} have a test today. "
+    counts += "The others are listed in every report as NOT_CHECKED, never left out.\n"
+    counts += f"In {len(catalogue.findings)} places the specification contradicts itself or the facts: "
+    counts += "[docs/coverage.md](docs/coverage.md)."
+    return {"README.md": {"counts": counts}, "docs/design.md": {"rows": _rows(catalogue.root)}}
+
+
+def _rows(root: Path) -> str:
+    """Return the table of the library's rows, highest first, each package with its own first line."""
+    rows = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["assay"]["rows"]
+    lines = ["| row | package | what it holds |", "|---|---|---|"]
+    for number, names_ in reversed(list(enumerate(rows))):
+        lines += [
+            f"| {number} | `{name}` | {_first_line(root / 'src' / 'assay' / name)} |" for name in names_
+        ]
+    return "\n".join(lines)
+
+
+def _first_line(place: Path) -> str:
+    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    return (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").partition("\n")[0]
 
 
 def _read(path: Path) -> str:

@@ -41,6 +41,9 @@ def load(folder: Path, text: str) -> object:
         ),
         pytest.param(STACK + "[kube]\nkubeconfig=3", "kubeconfig must be text", id="type"),
         pytest.param(STACK + "[scope]\ncontrols=[]", "at least one control", id="scope-empty"),
+        pytest.param(
+            STACK + '[scope]\ncontrols=["NET-01"]\ntested_only=true', "at least one", id="scope-both"
+        ),
         pytest.param(STACK + '[scope]\ncontrols=["sec2"]', "'sec2' is no control id", id="scope-id"),
         pytest.param(STACK + '[controls."ACC-01"]\np="9"', "p must be a number", id="override-text"),
         pytest.param(STACK + '[controls."ACC-01"]\np=nan', "finite", id="override-nan"),

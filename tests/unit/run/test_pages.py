@@ -14,6 +14,7 @@ import yaml
 from assay.catalogue import Catalogue, check_overrides, load_catalogue
 from assay.config.loader import load_profile
 from assay.config.profile import Profile
+from assay.run.pages import with_regions
 
 
 ROOT = Path(__file__).parents[3]
@@ -103,25 +104,22 @@ def test_links_between_pages_resolve(path: Path) -> None:
     assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
 
 
-def test_the_readme_counts_what_is_there() -> None:
-    """Controls, those with a test, those the lab is accepted on, and the contradictions."""
-    catalogue, page = catalogued(), text("README.md")
-    total, judged = len(catalogue.controls), len(catalogue.judged)
-    scope = len(load_profile(ROOT / "stacks" / "lab.toml").controls or ())
-    assert f"`GREEN: {scope} of {scope} in scope, {total} in the catalogue, " in page
-    assert f"all {total} controls" in page
-    assert f"{judged} have a test today, {scope} of them are in the lab's scope" in page
-    assert f"In {len(catalogue.findings)} places" in page
-    assert len(page.splitlines()) <= 60
+def test_the_readme_has_a_screen_or_two_and_its_counts_are_generated() -> None:
+    """`make docs` writes the counts, so that a new control edits no page by hand."""
+    page = text("README.md")
+    assert "<!-- counts -->" in page
+    assert len(page.splitlines()) <= 90
 
 
-def test_the_changelog_names_every_control_that_has_a_test() -> None:
-    """Keep a Changelog, with three headings of its own."""
+def test_regions_are_replaced_and_the_rest_stays() -> None:
+    page = "a\n<!-- x -->\nold\n<!-- /x -->\nb <!-- y --> c"
+    assert with_regions(page, {"x": "new", "y": "never closed"}) == page.replace("old", "new")
+
+
+def test_the_changelog_has_three_headings_of_its_own() -> None:
+    """Keep a Changelog, with what may turn a green platform red."""
     page = text("CHANGELOG.md")
-    for heading in ("added", "tightened", "retired"):
-        assert f"### Controls {heading}" in page
-    added = page.split("### Controls added")[1].split("###")[0].split("- The whole catalogue")[0]
-    assert set(re.findall(r"[A-Z]{2,5}-\d{2}", added)) == catalogued().judged
+    assert all(f"### Controls {heading}" in page for heading in ("added", "tightened", "retired"))
 
 
 def test_the_example_profile_loads_and_explains_every_key() -> None:
