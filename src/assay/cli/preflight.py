@@ -18,7 +18,7 @@ from assay.run.gate import UNUSABLE
 from assay.run.resolve import find_profile
 
 
-PATH = click.Path(exists=True, path_type=Path)
+PATH = click.Path(path_type=Path)
 
 
 @click.command(

@@ -246,8 +246,8 @@ class Profile:
     """One stack, as its TOML file says.
 
     Attributes that no section has: `file` is that file and `digest` its SHA-256; `controls` is None where the
-    scope is the whole catalogue, `tested_only` narrows it to the controls that have a test; `overrides` is what
-    the profile sets for single controls, by id.
+    scope is the whole catalogue, `tested_only` narrows it to the controls that have a test; `overrides` is
+    what the profile sets for single controls, by id.
     """
 
     file: Path

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from assay.config.loader import load_profile
+from assay.errors import ProfileError
 from assay.preflight.checkout import from_checkout, from_path
 from assay.preflight.cluster import from_cluster, from_talosconfig
 from assay.preflight.needs import value_at
@@ -16,7 +17,14 @@ KIND = "production"  # the strictest: nothing but reads and dry runs happens una
 
 
 def discover(kubeconfig: Path | None, talosconfig: Path | None, checkout: Path) -> Findings:
-    """Return everything that can be known without asking a person; what failed is in `missed`."""
+    """Return everything that can be known without asking a person; what failed is in `missed`.
+
+    Raises:
+        ProfileError: a file or folder that was named is not there.
+    """
+    for place in filter(None, (kubeconfig, talosconfig, checkout)):
+        if not place.exists():
+            raise ProfileError(f"{place}: does not exist", "name one that does")
     found = Findings()
     if talosconfig is not None:
         from_talosconfig(talosconfig.absolute(), found)
