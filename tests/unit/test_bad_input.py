@@ -56,7 +56,7 @@ def reader(pytester: pytest.Pytester, world: World, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("ASSAY_REPORTS", str(pytester.path / "reports"))
     pytester.makefile(".ini", pytest=INI)
     monkeypatch.setattr(s3.connect, "__kwdefaults__", {"tries": 1})
-    monkeypatch.setattr("assay.probes.kube.wire.AGAIN", 0)
+    monkeypatch.setattr("assay.probes.kube.wire.BUSY_WAIT_S", 0)
     return Reader(pytester, world)
 
 

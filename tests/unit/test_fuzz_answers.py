@@ -329,7 +329,7 @@ ANSWERS: dict[str, tuple[st.SearchStrategy[Any], Parse]] = {
 def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no reader open a connection or start a program."""
     monkeypatch.setattr(vault, "VaultConnection", lambda *_: Said(200, VAULT))
-    monkeypatch.setattr("assay.probes.kube.wire.AGAIN", 0)
+    monkeypatch.setattr("assay.probes.kube.wire.BUSY_WAIT_S", 0)
 
 
 @pytest.mark.parametrize("name", ANSWERS)

@@ -41,9 +41,16 @@ class Paths:
 
 @dataclass(frozen=True, slots=True)
 class KubeAccess:
-    """The Kubernetes API: a kubeconfig file, and every apiserver by its own address (`https://host:6443`)."""
+    """The Kubernetes API.
+
+    Attributes:
+        kubeconfig: the file.
+        context: of it; empty: the one in force.
+        apiservers: every apiserver by its own address (`https://host:6443`); none: those the cluster lists.
+    """
 
     kubeconfig: Path | None = None
+    context: str = ""
     apiservers: tuple[str, ...] = ()
 
 

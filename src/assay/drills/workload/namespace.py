@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from assay.config.profile import Profile
 from assay.drills.workload.ledger import Write, outcome_of
 from assay.drills.workload.verdict import FAIL, INFO
 from assay.errors import ProbeError
-from assay.probes.kube.client import Kube, door
+from assay.probes.kube.client import Kube
 from assay.probes.kube.gate import OPT_IN
 
 
@@ -26,9 +25,9 @@ JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 class DrillNamespace:
     """What a drill does in Kubernetes, with the credential of the profile."""
 
-    def __init__(self, kube: Kube, kubeconfig: Path) -> None:
-        """Read through `kube`; write through the address that `kubeconfig` names, the load balancer's."""
-        self._kube, self._kubeconfig = kube, kubeconfig
+    def __init__(self, kube: Kube) -> None:
+        """Read through `kube`; write through the address that its kubeconfig names, the load balancer's."""
+        self._kube = kube
 
     @classmethod
     def from_profile(cls, profile: Profile) -> DrillNamespace:
@@ -37,7 +36,7 @@ class DrillNamespace:
         Raises:
             ProbeError: the profile names no kubeconfig.
         """
-        return cls(Kube.from_profile(profile), profile.need_path("kube.kubeconfig"))
+        return cls(Kube.from_profile(profile))
 
     def apiservers_ready(self) -> bool:
         """Return True if every API server, asked by its own address, says it is ready."""
@@ -47,8 +46,7 @@ class DrillNamespace:
             return False
 
     def _ready(self, server: str) -> bool:
-        _, send = door(self._kubeconfig, server, timeout=REQUEST_TIMEOUT_S)
-        return send("GET", "/readyz", {}, None)[0] == 200
+        return self._kube.separate(server, REQUEST_TIMEOUT_S).send("GET", "/readyz", {}, None)[0] == 200
 
     @contextmanager
     def opened(self, run: str, writers: int) -> Iterator[list[Write]]:
@@ -87,7 +85,7 @@ class DrillNamespace:
             wire.ask("DELETE", f"/api/v1/namespaces/{found['metadata']['name']}")
 
     def _writer(self, name: str) -> Write:
-        _, send = door(self._kubeconfig, timeout=REQUEST_TIMEOUT_S)
+        send = self._kube.separate(timeout=REQUEST_TIMEOUT_S).send
         path = f"/api/v1/namespaces/{name}/configmaps"
 
         def write(key: str) -> str:

@@ -1,7 +1,4 @@
-"""The Kubernetes API, read, and every API server asked by its own address.
-
-The only module that imports the kubernetes client.
-"""
+"""The Kubernetes API, read, and every API server asked by its own address."""
 
 from __future__ import annotations
 
@@ -11,41 +8,32 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kubernetes.client import ApiClient, Configuration
-from kubernetes.client.exceptions import ApiException
-from kubernetes.config import ConfigException, load_kube_config
-from urllib3 import Timeout
-from urllib3.exceptions import HTTPError
-from yaml import YAMLError
-
 from assay.config.profile import Profile
 from assay.errors import GuardError, ProbeError
-from assay.formats.parsing import WRONG, parsing
+from assay.formats.parsing import parsing
 from assay.model import Attempt
 from assay.probes.kube import facts as kube_facts
 from assay.probes.kube import fields
 from assay.probes.kube import rbac as kube_rbac
+from assay.probes.kube.connection import CONNECT_S, READ_S, Seconds, connect, server_time
+from assay.probes.kube.discovery import KubeServers, find_apiservers
 from assay.probes.kube.facts import KubeNode, Namespace, Pod, StoredToken, Workload
+from assay.probes.kube.kubeconfig import open_login
 from assay.probes.kube.paths import collection, collection_of, one
 from assay.probes.kube.rbac import Grant
 from assay.probes.kube.shapes import KINDS
-from assay.probes.kube.wire import NAMES_ONLY, STRATEGIC, ApiAnswer, Door, Wire
+from assay.probes.kube.wire import NAMES_ONLY, STRATEGIC, ApiAnswer, Wire
 
 
 T = TypeVar("T")
-Seconds = tuple[float, float]
-CONNECT, READ = 5.0, 40.0
 AT_ONCE = 8
 DRY = "?dryRun=All"
 TEMPLATED = (*KINDS[1:], "ReplicationController")
-TRUST = ("ssl_ca_cert", "ca_cert_data")  # the second one exists in later clients only
 REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
-__all__ = ["Kube", "WhoAmI", "door"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,82 +51,6 @@ class WhoAmI:
         return f"Apiserver {self.server}"
 
 
-def door(
-    kubeconfig: Path, server: str = "", credentials: bool = True, timeout: Seconds = (CONNECT, READ)
-) -> tuple[str, Door]:
-    """Return the server's address and a function that sends one request to it.
-
-    Args:
-        kubeconfig: file with the CA and the client's credential.
-        server: address to ask; empty: the kubeconfig's own.
-        credentials: False keeps the CA and leaves out who we are.
-        timeout: seconds to connect, seconds to read.
-
-    Raises:
-        ProbeError: the kubeconfig cannot be used.
-    """
-    known = _configuration(kubeconfig)
-    host = (server or known.host).rstrip("/")
-    trust = {key: getattr(known, key) for key in TRUST if hasattr(known, key)}
-    asked = Configuration(host=host, **trust)
-    asked.verify_ssl = True
-    if credentials:
-        asked.cert_file, asked.key_file = known.cert_file, known.key_file
-    secret = known.get_api_key_with_prefix("BearerToken", alias="authorization") if credentials else None
-    client = ApiClient(configuration=asked)
-
-    def send(method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
-        all_headers = {"User-Agent": "assay", **({"Authorization": secret} if secret else {}), **headers}
-        try:
-            reply = client.rest_client.pool_manager.request(
-                method,
-                f"{host}{path}",
-                headers=all_headers,
-                body=body,
-                timeout=Timeout(connect=timeout[0], read=timeout[1]),
-                redirect=False,
-                retries=False,
-            )
-            return int(reply.status), bytes(reply.data)
-        except (HTTPError, ApiException, OSError) as problem:
-            raise unreachable(host, method, path, problem) from problem
-
-    return host, send
-
-
-def _configuration(kubeconfig: Path) -> Configuration:
-    known = Configuration()
-    try:
-        load_kube_config(str(kubeconfig), client_configuration=known, persist_config=False)
-    except (ConfigException, YAMLError, OSError, *WRONG) as problem:
-        message = f"{kubeconfig.name}: no usable kubeconfig: {type(problem).__name__}"
-        raise ProbeError(message, "check [kube] kubeconfig in the profile") from problem
-    return known
-
-
-def unreachable(server: str, method: str, path: str, problem: Exception) -> ProbeError:
-    """Return the one-line complaint, with a remedy, for a request that got no whole answer."""
-    words = " ".join(str(problem).split())
-    for sign, cause, remedy in (
-        ("certificate has expired", "its certificate has expired", "renew the API server's certificate"),
-        (
-            "CERTIFICATE_VERIFY_FAILED",
-            "its certificate does not verify",
-            "check the CA in the kubeconfig and the certificate's names",
-        ),
-        ("sslv3 alert", "it refused the client certificate", "renew the credential of the kubeconfig"),
-        ("tlsv1", "it refused the client certificate", "renew the credential of the kubeconfig"),
-        ("timed out", "no answer in time", "is the API server overloaded, or a firewall in between?"),
-        ("IncompleteRead", "the answer broke off", "ask again; is a proxy in between?"),
-        ("refused", "connection refused", "is the API server running at this address?"),
-    ):
-        if sign in words:
-            return ProbeError(f"{server}: {method} {path}: {cause}", remedy)
-    return ProbeError(
-        f"{server}: {method} {path}: {type(problem).__name__}", "is the API server reachable from here?"
-    )
-
-
 class Kube:
     """The cluster's objects, each list read to its end, as frozen facts. Nothing is kept between calls."""
 
@@ -147,10 +59,15 @@ class Kube:
         kubeconfig: Path,
         apiservers: tuple[str, ...] = (),
         uid: str = "",
-        timeout: Seconds = (CONNECT, READ),
+        timeout: Seconds = (CONNECT_S, READ_S),
+        context: str = "",
     ) -> None:
-        """Ask with the credential in `kubeconfig`; `uid` is the cluster that must answer."""
-        self._kubeconfig, self._apiservers, self._uid, self._timeout = kubeconfig, apiservers, uid, timeout
+        """Ask with the credential of a context in `kubeconfig`; `uid` is the cluster that must answer.
+
+        `apiservers` are the API servers' own addresses; none: those that the cluster lists.
+        """
+        self._kubeconfig, self._context, self._timeout = kubeconfig, context, timeout
+        self._apiservers, self._uid = apiservers, uid
         self.at = cache(self._at)
 
     @classmethod
@@ -160,29 +77,41 @@ class Kube:
         Raises:
             ProbeError: the profile names no readable kubeconfig.
         """
-        return cls(profile.need_path("kube.kubeconfig"), profile.kube.apiservers, profile.cluster_uid)
+        file, known = profile.need_path("kube.kubeconfig"), profile.kube
+        return cls(file, known.apiservers, profile.cluster_uid, context=known.context)
 
     def _at(self, server: str = "", credentials: bool = True) -> Wire:
-        return Wire(*door(self._kubeconfig, server, credentials, self._timeout))
+        return Wire(*connect(self._kubeconfig, server, credentials, self._timeout, self._context))
+
+    def separate(self, server: str = "", timeout: Seconds = (CONNECT_S, READ_S)) -> Wire:
+        """Return a connection that shares nothing but the credential with any other.
+
+        Args:
+            server: its own address; empty: the one that the kubeconfig names.
+            timeout: seconds to connect, seconds to read.
+        """
+        return Wire(*connect(self._kubeconfig, server, True, timeout, self._context))
 
     @property
     def wire(self) -> Wire:
         """Return the connection to the address that the kubeconfig names, usually the load balancer."""
         return self.at()
 
-    @property
-    def apiservers(self) -> tuple[str, ...]:
-        """Return every API server's own address, as the profile lists them.
+    @cached_property
+    def servers(self) -> KubeServers:
+        """Return every API server's own address: the profile's, else those that the cluster lists.
 
         Raises:
-            ProbeError: the profile lists none.
+            ProbeError: the cluster does not list them, or lists fewer than it has control planes.
         """
-        if not self._apiservers:
-            raise ProbeError(
-                "the profile lists no API servers",
-                "set apiservers under [kube], one address per control plane",
-            )
-        return self._apiservers
+        if self._apiservers:
+            return KubeServers(self._apiservers, "the profile")
+        return find_apiservers(self.wire, self.nodes())
+
+    @property
+    def apiservers(self) -> tuple[str, ...]:
+        """Return every API server's own address; errors as for `servers`."""
+        return self.servers.addresses
 
     def cluster_uid(self) -> str:
         """Return the UID of namespace kube-system, the cluster's identity."""
@@ -196,15 +125,13 @@ class Kube:
         Empty where the kubeconfig names none of its own.
 
         Raises:
-            ProbeError: the kubeconfig cannot be used, or its CA is no certificate.
+            ProbeError: the kubeconfig cannot be used, or its CA is not a certificate.
         """
-        path = _configuration(self._kubeconfig).ssl_ca_cert
-        if not path:
-            return ""
+        text = open_login(self._kubeconfig, self._context).context.authority
         try:
-            return hashlib.sha256(ssl.PEM_cert_to_DER_cert(Path(path).read_text("ascii"))).hexdigest()
-        except (OSError, ValueError) as problem:
-            message = f"{self._kubeconfig.name}: its CA is no certificate: {type(problem).__name__}"
+            return hashlib.sha256(ssl.PEM_cert_to_DER_cert(text)).hexdigest() if text else ""
+        except ValueError as problem:
+            message = f"{self._kubeconfig.name}: its CA is not a certificate: {type(problem).__name__}"
             raise ProbeError(message, "check certificate-authority in the kubeconfig") from problem
 
     def check_cluster(self) -> None:
@@ -229,16 +156,7 @@ class Kube:
         Raises:
             ProbeError: it does not answer, or says no time.
         """
-        known = _configuration(self._kubeconfig)
-        asked = Configuration(
-            host=server, **{key: getattr(known, key) for key in TRUST if hasattr(known, key)}
-        )
-        pool = ApiClient(configuration=asked).rest_client.pool_manager
-        try:
-            reply = pool.request("GET", f"{server}/version", timeout=Timeout(*self._timeout), retries=False)
-            return parsedate_to_datetime(reply.headers["Date"])
-        except (HTTPError, OSError, *WRONG) as problem:
-            raise unreachable(server, "GET", "/version", problem) from problem
+        return server_time(open_login(self._kubeconfig, self._context), server, self._timeout)
 
     def pods(self) -> list[Pod]:
         """Return every pod that has not finished, in all namespaces."""
@@ -307,10 +225,17 @@ class Kube:
     def together(self, calls: Iterable[Callable[[], T]]) -> list[T]:
         """Return the results of several questions asked at once, in their order.
 
-        The first error is raised.
+        Raises:
+            ProbeError: the first that failed, with the other places at which one did.
         """
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            return [future.result() for future in [pool.submit(call) for call in calls]]
+            futures = [pool.submit(call) for call in calls]
+        failed = [problem for one in futures if isinstance(problem := one.exception(), ProbeError)]
+        places = list(dict.fromkeys(problem.message.partition(": ")[0] for problem in failed))
+        if len(places) > 1:
+            also = f"{failed[0].message} (also failed: {', '.join(places[1:])})"
+            raise ProbeError(also, failed[0].remedy) from failed[0]
+        return [future.result() for future in futures]
 
     @parsing("who the API server takes us for")
     def whoami(self, apiserver: str, token: str = "") -> WhoAmI:

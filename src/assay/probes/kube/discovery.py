@@ -1,12 +1,64 @@
-"""Everything the API server knows how to list."""
+"""What the cluster says of its own API: where its servers are, and everything that they know how to list."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from assay.errors import ProbeError
+from assay.formats.parsing import parsing
+from assay.probes.kube.facts import CONTROL_PLANE, KubeNode
 from assay.probes.kube.fields import mappings_at
 from assay.probes.kube.wire import Wire
+
+
+SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+SERVICE = {"labelSelector": "kubernetes.io/service-name=kubernetes"}
+
+
+@dataclass(frozen=True, slots=True)
+class KubeServers:
+    """Every API server by its own address (`https://host:port`), and where that is known from."""
+
+    addresses: tuple[str, ...]
+    source: str
+
+
+@parsing("the EndpointSlice kubernetes")
+def find_apiservers(wire: Wire, nodes: Iterable[KubeNode]) -> KubeServers:
+    """Return the API servers as they list themselves, in the EndpointSlices of the service `kubernetes`.
+
+    A server that is down leaves that list after some seconds, so it must be as long as the cluster has
+    control planes, where those are nodes of it.
+
+    Args:
+        wire: the connection to any of them.
+        nodes: every node of the cluster.
+
+    Raises:
+        ProbeError: no address in the list, or fewer than control planes; names those without one.
+    """
+    found = [
+        (str(address), int(port["port"]))
+        for item in wire.items(SLICES, **SERVICE)
+        for port in mappings_at(item, "ports")
+        for endpoint in mappings_at(item, "endpoints")
+        for address in endpoint["addresses"]
+    ]
+    planes = [node for node in nodes if CONTROL_PLANE in node.labels]
+    by_hand = "list every one's own address as apiservers under [kube]"
+    if not found:
+        raise ProbeError(f"{wire.server}: no address in the EndpointSlice kubernetes", by_hand)
+    hosts = {host for host, _ in found}
+    if len(hosts) < len(planes):
+        silent = [one.name for one in planes if not hosts & {address for _, address in one.addresses}]
+        message = (
+            f"{len(hosts)} of {len(planes)} API servers list themselves, not those of {', '.join(silent)}"
+        )
+        raise ProbeError(message, f"look at these control planes, or {by_hand}")
+    written = {f"https://{f'[{host}]' if ':' in host else host}:{port}" for host, port in found}
+    return KubeServers(tuple(sorted(written)), "the EndpointSlice kubernetes")
 
 
 def api_resources(wire: Wire, verbs: frozenset[str]) -> Iterator[tuple[str, str, str]]:

@@ -15,6 +15,7 @@ from assay.formats.quantity import quantity
 from assay.probes.kube.fields import Object, mapping_at, mappings_at, metadata_of, strings_at
 
 
+CONTROL_PLANE = "node-role.kubernetes.io/control-plane"  # as the kubelet labels one
 SIZES = ("cpu", "memory")
 
 

@@ -24,10 +24,10 @@ MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 NAMES_ONLY = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 PAGE = 250
-LONGEST = 1000
+MAX_REASON_CHARS = 1000
 # How often a read is tried while the server says 429, and the seconds between.
-BUSY, AGAIN = 6, 1.0
-RESTARTS = 2
+BUSY_TRIES, BUSY_WAIT_S = 6, 1.0
+LIST_RESTARTS = 2
 REMEDIES = {
     401: "renew the credential of the kubeconfig: expired certificate or token",
     403: "give the suite's reader role this right",
@@ -36,7 +36,7 @@ REMEDIES = {
     429: "the API server is overloaded; run again when it is not",
 }
 T = TypeVar("T")
-Door = Callable[[str, str, Mapping[str, str], bytes | None], tuple[int, bytes]]
+Send = Callable[[str, str, Mapping[str, str], bytes | None], tuple[int, bytes]]
 
 
 class ExpiredListError(ProbeError):
@@ -58,15 +58,15 @@ class ApiAnswer:
     @property
     def reason(self) -> str:
         """Return the server's own words on one line."""
-        return repeated(str(self.body.get("message") or f"HTTP {self.status}"), LONGEST)
+        return repeated(str(self.body.get("message") or f"HTTP {self.status}"), MAX_REASON_CHARS)
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """One API server; its `door` takes (method, path, headers, body) and returns (status, bytes)."""
+    """One API server; `send` takes (method, path, headers, body) and returns (status, bytes)."""
 
     server: str
-    door: Door
+    send: Send
 
     def ask(
         self,
@@ -80,28 +80,29 @@ class Wire:
         """Return the answer to one request, whatever its status.
 
         Raises:
-            ProbeError: no answer, or a body that is no JSON object.
+            ProbeError: no answer, or a body that is not a JSON object.
         """
         headers = {
             "Accept": accept,
             "Content-Type": content,
             **({"Authorization": f"Bearer {token}"} if token else {}),
         }
-        status, raw = self.door(method, path, headers, None if body is None else json.dumps(body).encode())
+        status, raw = self.send(method, path, headers, None if body is None else json.dumps(body).encode())
         return ApiAnswer(status, self._parsed(method, path, status, raw))
 
     def _parsed(self, method: str, path: str, status: int, raw: bytes) -> Mapping[str, Any]:
         if status >= 400 and not raw.lstrip().startswith(b"{"):
-            return {"message": raw[:LONGEST].decode("utf-8", "replace")}
+            return {"message": raw[:MAX_REASON_CHARS].decode("utf-8", "replace")}
         try:
             body = json.loads(raw)
         except (ValueError, RecursionError) as problem:
             raise ProbeError(
-                f"{self.server}: {method} {path}: the answer is no JSON", "is this a Kubernetes API server?"
+                f"{self.server}: {method} {path}: the answer is not JSON", "is this a Kubernetes API server?"
             ) from problem
         if not isinstance(body, dict):
             raise ProbeError(
-                f"{self.server}: {method} {path}: the answer is no object", "is this a Kubernetes API server?"
+                f"{self.server}: {method} {path}: the answer is not an object",
+                "is this a Kubernetes API server?",
             )
         return body
 
@@ -116,8 +117,8 @@ class Wire:
         """
         patient = Retrying(
             retry=retry_if_result(lambda answer: answer.status == 429),
-            stop=stop_after_attempt(BUSY),
-            wait=wait_fixed(AGAIN),
+            stop=stop_after_attempt(BUSY_TRIES),
+            wait=wait_fixed(BUSY_WAIT_S),
             retry_error_callback=lambda tried: tried.outcome.result() if tried.outcome else None,
         )
         return self.need(patient(self.ask, "GET", path, accept=accept), "GET", path).body
@@ -132,7 +133,8 @@ class Wire:
             return answer
         kind = ExpiredListError if answer.status == 410 else ProbeError
         remedy = REMEDIES.get(
-            answer.status, "look at the API server's own log" if answer.status >= 500 else "mend the request"
+            answer.status,
+            "look at the API server's own log" if answer.status >= 500 else "look at the words of the answer",
         )
         raise kind(f"{self.server}: {method} {path}: {answer.status}: {answer.reason}", remedy)
 
@@ -150,7 +152,7 @@ class Wire:
         Raises:
             ProbeError: denied, unreachable, malformed, or fewer objects than the server announced.
         """
-        for _ in range(RESTARTS):
+        for _ in range(LIST_RESTARTS):
             try:
                 return [make(item) for item in self._pages(path, accept, selectors)]
             except ExpiredListError:
