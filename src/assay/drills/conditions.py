@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from assay.config.profile import Profile
-from assay.drills.engine.engine import guard, guard_kind, standing
+from assay.drills.engine.engine import guard, standing
 from assay.errors import AssayError
+from assay.writers.lab import require_lab
 
 
 def conditions(profile: Profile) -> Iterator[tuple[str, str]]:
@@ -32,7 +33,7 @@ def conditions(profile: Profile) -> Iterator[tuple[str, str]]:
 
 
 def _lab(profile: Profile) -> str:
-    guard_kind(profile)
+    require_lab(profile)
     return ""
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from assay.config.profile import Profile
 from assay.drills.drivers import NODE
 from assay.drills.engine.clock import await_true, now, time_when
-from assay.drills.engine.engine import Engine, armed, guard_kind
+from assay.drills.engine.engine import Engine, armed
 from assay.drills.engine.journal import folder_of
 from assay.drills.engine.session_cache import cached_per_session
 from assay.drills.faults.quorum import Quorum
@@ -21,6 +21,7 @@ from assay.drills.workload.namespace import DrillNamespace
 from assay.drills.workload.verdict import HistoryFindings, NodeLoss, check_history
 from assay.polling import poll
 from assay.probes.talos.facts import Machine
+from assay.writers.lab import require_lab
 
 
 WRITER_COUNT = 3
@@ -60,7 +61,7 @@ class ControlPlaneDrill:
             GuardError: the stack may not be drilled.
             ProbeError: the profile lacks what a drill needs.
         """
-        guard_kind(profile)
+        require_lab(profile)
         return cls(profile, Quorum.from_profile(profile), DrillNamespace.from_profile(profile))
 
     def result(self) -> ControlPlaneReport:

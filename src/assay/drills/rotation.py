@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 from assay.config.profile import Profile
 from assay.drills.engine.clock import now
-from assay.drills.engine.engine import guard_kind
 from assay.errors import AssumptionError, ProbeError
 from assay.model import Attempt
 from assay.polling import poll
 from assay.probes.kube.client import Kube
 from assay.probes.kube.paths import one
 from assay.probes.postgres import Postgres
+from assay.writers.lab import require_lab
 from assay.writers.vault import VaultWriter
 
 
@@ -75,7 +75,7 @@ class RotationDrill:
             GuardError: the stack is no lab.
             ProbeError: the profile lacks what the drill needs.
         """
-        guard_kind(profile)
+        require_lab(profile)
         writer = VaultWriter.from_profile(profile)
         return cls(Kube.from_profile(profile), writer, Postgres.from_profile(profile), profile.vault.mount)
 

@@ -39,6 +39,7 @@ from assay.run.resolve import find_profile
 from assay.run.stack_lock import StackLock
 from assay.run.summary import summary
 from assay.stack import Stack
+from assay.writers.lab import is_marked, require_lab
 
 
 LOCK_TIMEOUT_S = 900.0
@@ -121,9 +122,11 @@ class Session:
             exclusive = self.lock.try_exclusive(LOCK_TIMEOUT_S)
         if self.options.prove and not exclusive:
             raise GuardError("another run uses this stack", "wait for it to end, then prove")
+        if self.options.prove:
+            require_lab(profile)
         try:
             Stack(profile).kube.check_cluster()
-            if profile.is_lab and exclusive:
+            if profile.is_lab and exclusive and is_marked(profile):
                 self.swept = Plant(profile, self.run).sweep()
         except ProbeError as why:
             self.swept = [f"nothing, the Kubernetes API cannot be asked: {why}"]

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from assay.config.profile import Profile
-from assay.errors import GuardError, ProbeError
+from assay.errors import ProbeError
 from assay.polling import poll
 from assay.probes.kube.client import Kube
 from assay.probes.kube.discovery import api_resources
 from assay.probes.kube.paths import collection_of, one
 from assay.probes.kube.wire import MERGE, Wire
+from assay.writers.lab import require_lab
 
 
 T = TypeVar("T")
@@ -56,15 +57,10 @@ class KubeWriter:
         """Return the write side for the lab of `profile`.
 
         Raises:
-            GuardError: the stack is no lab, or another cluster answers than the profile means.
+            GuardError: the stack is not a lab, or another cluster answers than the profile means.
         """
-        if not profile.is_lab:
-            raise GuardError(
-                f"stack {profile.name} is no lab: nothing is written there", "write to a lab only"
-            )
-        kube = Kube.from_profile(profile)
-        kube.check_cluster()
-        return cls(kube.wire)
+        require_lab(profile)
+        return cls(Kube.from_profile(profile).wire)
 
     def get(self, api_version: str, kind: str, namespace: str, name: str) -> Manifest | None:
         """Return the live object, None where there is none."""

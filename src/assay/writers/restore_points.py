@@ -15,6 +15,7 @@ from assay.config.profile import Profile
 from assay.errors import GuardError, ProbeError
 from assay.probes.s3.client import S3, Client, asking, connect
 from assay.probes.s3.facts import ObjectVersion
+from assay.writers.lab import require_lab
 
 
 class RestorePointWriter:
@@ -29,11 +30,10 @@ class RestorePointWriter:
         """Return the write side for the lab of `profile`.
 
         Raises:
-            GuardError: the stack is no lab.
+            GuardError: the stack is not a lab.
             ProbeError: the profile lacks the writer's key of the bucket.
         """
-        if not profile.is_lab:
-            raise GuardError(f"stack {profile.name} is no lab", "plant on a lab only")
+        require_lab(profile)
         key = profile.s3.writer_keys.get("etcd")
         if key is None:
             raise ProbeError("the profile names no writer's key for etcd", "set writer_keys under [s3]")

@@ -11,6 +11,7 @@ from assay.config.profile import Profile
 from assay.errors import GuardError, ProbeError
 from assay.probes.s3.client import S3, Client, asking, attempt, connect
 from assay.probes.s3.facts import ObjectVersion
+from assay.writers.lab import require_lab
 
 
 PLANTED = "assay-planted-"
@@ -42,13 +43,10 @@ class S3Writer:
         """Return the write side for the lab of `profile`.
 
         Raises:
-            GuardError: the stack is no lab.
+            GuardError: the stack is not a lab.
             ProbeError: the profile lacks the operator's key.
         """
-        if not profile.is_lab:
-            raise GuardError(
-                f"stack {profile.name} is no lab: nothing is written to its buckets", "plant on a lab only"
-            )
+        require_lab(profile)
         if profile.s3.operator_key is None:
             raise ProbeError("the profile names no operator's key", "set operator_key under [s3]")
         return cls(S3.from_profile(profile), connect(profile.s3, profile.s3.operator_key))

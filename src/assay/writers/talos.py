@@ -20,6 +20,7 @@ from assay.polling import poll
 from assay.probes.net import tls
 from assay.probes.talos.facts import Machine
 from assay.probes.talos.read import Talos
+from assay.writers.lab import require_lab
 
 
 SAVED, NOTE = ".before-plant", ".replaced"
@@ -50,13 +51,10 @@ class TalosWriter:
         """Return the write side for the lab of `profile`.
 
         Raises:
-            GuardError: the stack is no lab.
+            GuardError: the stack is not a lab.
             ProbeError: the profile lacks talosctl, the admin credential or the nodes.
         """
-        if not profile.is_lab:
-            raise GuardError(
-                f"stack {profile.name} is no lab: no node is changed there", "plant on a lab only"
-            )
+        require_lab(profile)
         return cls(Talos.from_profile(profile), profile.file.parent / "planted-talos")
 
     def machine(self, name: str) -> Machine:

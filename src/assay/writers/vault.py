@@ -14,6 +14,7 @@ from assay.errors import GuardError, ProbeError
 from assay.formats.parsing import WRONG
 from assay.probes.vault import facts
 from assay.probes.vault.client import VaultConnection
+from assay.writers.lab import require_lab
 
 
 SHARES_FILE = "vault-unseal.json"
@@ -51,13 +52,10 @@ class VaultWriter:
         """Return the write side for a lab.
 
         Raises:
-            GuardError: the stack is no lab.
+            GuardError: the stack is not a lab.
             ProbeError: the profile says no member, or the escrow folder has no shares.
         """
-        if not profile.is_lab:
-            raise GuardError(
-                f"stack {profile.name} is no lab: nothing is written there", "write to a lab only"
-            )
+        require_lab(profile)
         profile.need_text("vault.addresses")
         shares = shares_of(profile.need_path("escrow.folder") / SHARES_FILE)
         return cls(profile.vault.addresses, profile.need_path("vault.ca"), shares, profile.vault.entry)

@@ -19,6 +19,7 @@ from assay.drills.engine.journal import HeldError, Journal, Stage, Undo, path_of
 from assay.drills.engine.signals import interruptible, uninterrupted
 from assay.drills.engine.watchdog import DRILL_MAX_S, watched
 from assay.errors import AssayError, GuardError
+from assay.writers.lab import require_lab
 
 
 UNDO_TRIES = 3
@@ -139,7 +140,7 @@ def armed(profile: Profile, limit: float = DRILL_MAX_S) -> Iterator[Engine]:
     """
     with ExitStack() as stack:
         stack.enter_context(interruptible())
-        guard_kind(profile)
+        require_lab(profile)
         journal = Journal(path_of(profile))
         stack.callback(journal.close)
         stack.enter_context(watched(profile, limit))
@@ -201,29 +202,13 @@ def _held(profile: Profile) -> bool:
 
 
 def guard(profile: Profile) -> None:
-    """Refuse every stack but a lab, and every cluster but the one that the profile names.
+    """Refuse every stack but a lab, and every cluster but the one that the profile names, asked now.
 
     Raises:
         GuardError: it is another one.
         ProbeError: it does not answer.
     """
-    from assay.probes.kube.client import Kube
+    from assay.probes.kube.client import Kube  # the watchdog starts without it
 
-    guard_kind(profile)
+    require_lab(profile)
     Kube.from_profile(profile).check_cluster()
-
-
-def guard_kind(profile: Profile) -> None:
-    """Refuse every stack but a lab.
-
-    Raises:
-        GuardError: the stack is no lab, or the profile does not say which cluster it is.
-    """
-    if profile.kind != "lab":
-        raise GuardError(
-            f"no drill on a {profile.kind} stack", 'only a profile with kind = "lab" may be drilled'
-        )
-    if not profile.cluster_uid:
-        raise GuardError(
-            "the profile does not say which cluster may be drilled", "set cluster_uid under [stack]"
-        )

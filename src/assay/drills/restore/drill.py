@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from assay.config.profile import Profile
-from assay.drills.engine.engine import Engine, armed, guard_kind
+from assay.drills.engine.engine import Engine, armed
 from assay.drills.engine.journal import folder_of
 from assay.drills.engine.session_cache import cached_per_session
 from assay.drills.restore.inputs import RestoreInputs
@@ -17,6 +17,7 @@ from assay.drills.restore.result import Budgets, RestoreResult
 from assay.model import Offender
 from assay.probes.kube.client import Kube
 from assay.probes.runbook.reader import Runbook
+from assay.writers.lab import require_lab
 
 
 class RestoreDrill(ABC):
@@ -41,7 +42,7 @@ class RestoreDrill(ABC):
             GuardError: the stack may not be drilled.
             ProbeError: the profile lacks what the drill needs.
         """
-        guard_kind(profile)
+        require_lab(profile)
         self._profile, self._kube = profile, Kube.from_profile(profile)
         self._inputs = RestoreInputs(profile, runbook, self.service, self.tools)
         self.runbook = Runbook(runbook, **self._inputs.binaries)

@@ -36,19 +36,19 @@ from assay.errors import AssumptionError
 from assay.model import Offender
 
 
-GATES = (
+ADMISSION_KINDS = (
     ("ValidatingAdmissionPolicy", "admissionregistration.k8s.io/v1"),
     ("ValidatingAdmissionPolicyBinding", "admissionregistration.k8s.io/v1"),
     ("ValidatingWebhookConfiguration", "admissionregistration.k8s.io/v1"),
     ("MutatingWebhookConfiguration", "admissionregistration.k8s.io/v1"),
 )
-JOB = ("backups", "etcd-snapshot")
+SNAPSHOT_JOB = ("backups", "etcd-snapshot")
 ROWS_BEFORE, ROWS_AFTER = 30, 12
 PREPARING_TIMEOUT_S, VOTERS_TIMEOUT_S, ANSWER_TIMEOUT_S = 240.0, 420.0, 300.0
 RECOVERED_READ_TIMEOUT_S = 60.0
 PREPARING = "STATE    Preparing"
 NOTHING_TO_WIPE = "is not located"
-STATIC = ("kube-system",)
+STATIC_POD_NAMESPACES = ("kube-system",)
 
 
 class EtcdRestore(RestoreDrill):
@@ -90,9 +90,9 @@ class EtcdRestore(RestoreDrill):
             await_true(lambda: ledger.acked_since(begun) >= ROWS_BEFORE, "rows before the backup", 60)
             point = self._backup(run)
             await_true(lambda: ledger.acked_since(now() - 4) >= ROWS_AFTER, "rows after the backup", 60)
-            gates = self._gates()
+            admission = self._admission()
             with engine.acting(DISKS, self._target) as fault:
-                result = self._restored(run, ledger, fault, point, gates, canary)
+                result = self._restored(run, ledger, fault, point, admission, canary)
             await_true(self._namespace.apiservers_ready, "every API server ready again", 300, every_s=1.0)
         return result
 
@@ -104,7 +104,7 @@ class EtcdRestore(RestoreDrill):
         """Take a backup by the declared job, and return the time it was begun once its snapshot verified."""
         points = Points.from_profile(self._profile)
         before = {one.id for one in points.snapshots()}
-        begun = backed_up(self._kube, *JOB, run)
+        begun = backed_up(self._kube, *SNAPSHOT_JOB, run)
         fresh = next(one for one in points.snapshots() if one.id not in before)
         if fault := points.open(fresh).fault:
             raise AssumptionError(
@@ -128,11 +128,11 @@ class EtcdRestore(RestoreDrill):
         found = self._ask("GET", f"/api/v1/namespaces/{space(run)}/secrets/canary")
         return hashlib.sha256(str(found["data"]["value"]).encode()).hexdigest()
 
-    def _gates(self) -> dict[str, str]:
+    def _admission(self) -> dict[str, str]:
         """Return the gate's objects: name -> UID."""
         return {
             f"{kind} {item['metadata']['name']}": str(item["metadata"]["uid"])
-            for kind, version in GATES
+            for kind, version in ADMISSION_KINDS
             for item in self._kube.objects(kind, version=version)
         }
 
@@ -142,7 +142,7 @@ class EtcdRestore(RestoreDrill):
         ledger: OperationLog,
         fault: float,
         point: float,
-        gates: Mapping[str, str],
+        admission: Mapping[str, str],
         canary: str,
     ) -> RestoreResult:
         watch, notes = Stopwatch(self._budgets, fault), dict[str, str]()
@@ -152,7 +152,7 @@ class EtcdRestore(RestoreDrill):
             with self._inputs.open_sandbox(self._folder) as sandbox:
                 procedure = self._procedure(sandbox)
                 size = self._runbook(procedure, steps, watch, notes)
-                answered, wrong = self._unwatched.submit(self._answer, gates, canary, run).result()
+                answered, wrong = self._unwatched.submit(self._answer, admission, canary, run).result()
                 watch.lap("answer")
                 notes["first answer"] = f"{answered - watch.t0:.0f} s after the fault"
                 ops = ledger.stop()
@@ -205,19 +205,21 @@ class EtcdRestore(RestoreDrill):
         watch.lap("restore")
         return size
 
-    def _answer(self, gates: Mapping[str, str], canary: str, run: str) -> tuple[float, list[Offender]]:
+    def _answer(self, admission: Mapping[str, str], canary: str, run: str) -> tuple[float, list[Offender]]:
         """Wait for the first answer of the API and compare the gate and the Secret with what was there."""
-        seen = answer_of(self._gates, ANSWER_TIMEOUT_S)
+        seen = answer_of(self._admission, ANSWER_TIMEOUT_S)
         moment = time.time()
         wrong = [
-            Offender(name, "the gate came back without it") for name in gates if seen.get(name) != gates[name]
+            Offender(name, "the gate came back without it")
+            for name in admission
+            if seen.get(name) != admission[name]
         ]
         if answer_of(lambda: self._canary_now(run), RECOVERED_READ_TIMEOUT_S) != canary:
             wrong.append(Offender(f"Secret {space(run)}/canary", "its value is another"))
         await_true(self._namespace.apiservers_ready, "every API server ready", ANSWER_TIMEOUT_S, every_s=1.0)
         return moment, wrong
 
-    def _early(self, fault: float, gated: float) -> list[Offender]:
+    def _early(self, fault: float, admitted: float) -> list[Offender]:
         """Return the pods of workloads that were created after the fault, before the gate was seen.
 
         What was running before, the job of the drill's own backup among it, went through the gate then.
@@ -225,10 +227,10 @@ class EtcdRestore(RestoreDrill):
         early = [
             item["metadata"]
             for item in answer_of(lambda: self._kube.objects("Pod", version="v1"), RECOVERED_READ_TIMEOUT_S)
-            if started_within(item, fault, gated - 1) and created(item) > fault
+            if started_within(item, fault, admitted - 1) and created(item) > fault
         ]
         return [
             Offender(f"Pod {meta['namespace']}/{meta['name']}", "started before the gate was back")
             for meta in early
-            if meta["namespace"] not in STATIC
+            if meta["namespace"] not in STATIC_POD_NAMESPACES
         ]

@@ -38,14 +38,14 @@ from assay.probes.postgres import Postgres
 
 PSQL_TIMEOUT_S = 60.0
 
-PATH = "/api/v1/orders"
+ORDERS_PATH = "/api/v1/orders"
 LATEST = "latest"
-ROWS, MORE = 12, 8
-ARCHIVED, FETCHED, REPLAYED, SHOWN = 150.0, 300.0, 300.0, 30.0
-CURRENT = "SELECT pg_walfile_name(pg_current_wal_lsn()) AS name"
-LEDGER = "SELECT id, substr(mark, %d) FROM orders WHERE mark LIKE '%s%%' ORDER BY id"
-SIZE = "SELECT sum(pg_database_size(oid)) FROM pg_database"
-PARTS = (
+ROWS_MIN, MORE_ROWS = 12, 8
+ARCHIVE_TIMEOUT_S, FETCH_TIMEOUT_S, REPLAY_TIMEOUT_S, ANSWER_TIMEOUT_S = 150.0, 300.0, 300.0, 30.0
+CURRENT_SEGMENT_SQL = "SELECT pg_walfile_name(pg_current_wal_lsn()) AS name"
+LEDGER_SQL = "SELECT id, substr(mark, %d) FROM orders WHERE mark LIKE '%s%%' ORDER BY id"
+SIZE_SQL = "SELECT sum(pg_database_size(oid)) FROM pg_database"
+SCHEMA_SQL = (
     "SELECT 'Constraint ' || conrelid::regclass || '/' || conname FROM pg_constraint JOIN pg_namespace n "
     "ON n.oid = connamespace WHERE nspname = 'public' AND conrelid <> 0 UNION ALL "
     "SELECT 'Index ' || indexrelid::regclass FROM pg_index JOIN pg_class c ON c.oid = indexrelid "
@@ -111,19 +111,19 @@ class PostgresRestore(ScratchRestore):
         with ExitStack() as stack:
             stack.callback(ledger.stop)
             ledger.start()
-            self._await_rows(ledger, ROWS)
+            self._await_rows(ledger, ROWS_MIN)
             point, moment = now(), dt.datetime.now(dt.UTC)
-            self._await_rows(ledger, MORE)
+            self._await_rows(ledger, MORE_ROWS)
             archived = now()
-            self._await_archived(str(self._sql.rows(CURRENT)[0]["name"]))
-            self._await_rows(ledger, MORE)
+            self._await_archived(str(self._sql.rows(CURRENT_SEGMENT_SQL)[0]["name"]))
+            self._await_rows(ledger, MORE_ROWS)
             ops = ledger.stop()
         return WriterLog(run, ops, ids, point, moment, archived, now())
 
     def _writer(self, run: str, ids: dict[str, int]) -> Callable[[str], str]:
         def write(key: str) -> str:
             try:
-                reply = self._http.post(PATH, {"mark": f"ledger-{run}-{key}"})
+                reply = self._http.post(ORDERS_PATH, {"mark": f"ledger-{run}-{key}"})
             except ProbeError:
                 return INFO
             outcome = outcome_of(reply.status)
@@ -143,9 +143,9 @@ class PostgresRestore(ScratchRestore):
         Raises:
             AssumptionError: the archive is stuck.
         """
-        if not poll(lambda: self._sql.archiver().last[:24] >= name, ARCHIVED, every_s=1.0):
+        if not poll(lambda: self._sql.archiver().last[:24] >= name, ARCHIVE_TIMEOUT_S, every_s=1.0):
             raise AssumptionError(
-                f"{name} of PostgreSQL's log is not archived after {ARCHIVED:.0f} s",
+                f"{name} of PostgreSQL's log is not archived after {ARCHIVE_TIMEOUT_S:.0f} s",
                 "look at archive_command and the object storage",
             )
 
@@ -191,12 +191,12 @@ class PostgresRestore(ScratchRestore):
     @contextmanager
     def _opened(self, point: str) -> Iterator[tuple[Procedure, CommandCursor]]:
         waits = {
-            " logs --follow ": Wait(evidence.fetched_backup, FETCHED, evidence.unfetched),
-            " get pod ": Wait(ready, REPLAYED, ended),
-            " --raw ": Wait(bool, SHOWN),
+            " logs --follow ": Wait(evidence.fetched_backup, FETCH_TIMEOUT_S, evidence.unfetched),
+            " get pod ": Wait(ready, REPLAY_TIMEOUT_S, ended),
+            " --raw ": Wait(bool, ANSWER_TIMEOUT_S),
         }
         with self._sandbox() as sandbox:
-            procedure = self._inputs.procedure(sandbox, waits, {"POINT": point}, limit=FETCHED)
+            procedure = self._inputs.procedure(sandbox, waits, {"POINT": point}, limit=FETCH_TIMEOUT_S)
             yield procedure, CommandCursor(self.runbook.section(self.section))
 
     def _restored(self, procedure: Procedure, steps: CommandCursor, watch: Stopwatch) -> tuple[str, str]:
@@ -246,8 +246,8 @@ class PostgresRestore(ScratchRestore):
         return self._unwatched.submit(self._looked, written.mark).result()
 
     def _looked(self, mark: str) -> tuple[list[KeptRows], list[str], int]:
-        kept = evidence.evidence_rows(self._ask(LEDGER % (len(mark) + 1, mark)))
-        return kept, self._ask(PARTS).splitlines(), int(self._ask(SIZE))
+        kept = evidence.evidence_rows(self._ask(LEDGER_SQL % (len(mark) + 1, mark)))
+        return kept, self._ask(SCHEMA_SQL).splitlines(), int(self._ask(SIZE_SQL))
 
     def _ask(self, statement: str) -> str:
         profile = self._profile

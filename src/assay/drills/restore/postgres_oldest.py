@@ -21,7 +21,14 @@ from assay.config.profile import Profile
 from assay.drills.engine.engine import Engine
 from assay.drills.restore import postgres_evidence as evidence
 from assay.drills.restore.inputs import CommandCursor
-from assay.drills.restore.postgres import PARTS, PATH, SHOWN, SIZE, PostgresRestore, WriterLog
+from assay.drills.restore.postgres import (
+    ANSWER_TIMEOUT_S,
+    ORDERS_PATH,
+    SCHEMA_SQL,
+    SIZE_SQL,
+    PostgresRestore,
+    WriterLog,
+)
 from assay.drills.restore.procedure import Procedure, StepError
 from assay.drills.restore.result import MEASURED, RestoreResult, Stopwatch
 from assay.drills.workload.verdict import OK
@@ -32,13 +39,13 @@ from assay.probes.s3.client import S3
 
 
 # A commit answers within seconds: what was written a minute before the point is in every backup of then.
-SETTLED = dt.timedelta(minutes=1)
-OLDER = "SELECT id, md5(mark) AS mark FROM orders WHERE created < %s ORDER BY created DESC LIMIT 1000"
-SAME = "SELECT id, md5(mark) FROM orders WHERE id IN (%s)"
-YOUNGER = "SELECT 'Row orders/' || id FROM orders WHERE created > '%s' ORDER BY id LIMIT 1000"
-LAST = "SELECT json_build_array(id, mark) FROM orders ORDER BY id DESC LIMIT 1"
-COUNT = "SELECT count(*) FROM orders"
-UNKNOWN = "no such order"
+SETTLED_BEFORE = dt.timedelta(minutes=1)
+OLDER_SQL = "SELECT id, md5(mark) AS mark FROM orders WHERE created < %s ORDER BY created DESC LIMIT 1000"
+SAME_SQL = "SELECT id, md5(mark) FROM orders WHERE id IN (%s)"
+YOUNGER_SQL = "SELECT 'Row orders/' || id FROM orders WHERE created > '%s' ORDER BY id LIMIT 1000"
+LAST_SQL = "SELECT json_build_array(id, mark) FROM orders ORDER BY id DESC LIMIT 1"
+COUNT_SQL = "SELECT count(*) FROM orders"
+UNKNOWN_ORDER = "no such order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,35 +102,37 @@ class OldestPostgresRestore(PostgresRestore):
         if not found or found[0].whole is None:
             ref = found[0].ref if found else f"Service {self.service}"
             return RestoreResult(None, (Offender(ref, "no base backup with a manifest"),))
-        aim, written = self._aim(found[0], found[0].whole), self._ledger()
+        wanted, written = self._wanted(found[0], found[0].whole), self._ledger()
         with self._scratch(engine):
-            return self._oldest(aim, written)
+            return self._oldest(wanted, written)
 
-    def _aim(self, base: Base, whole: dt.datetime) -> RestoreTarget:
+    def _wanted(self, base: Base, whole: dt.datetime) -> RestoreTarget:
         """Aim at the next whole second: pgBackRest takes the newest backup that ended before it."""
         moment = whole.replace(microsecond=0) + dt.timedelta(seconds=1)
-        known = {row["id"]: row["mark"] for row in self._sql.rows(OLDER, (moment - SETTLED,))}
+        known = {row["id"]: row["mark"] for row in self._sql.rows(OLDER_SQL, (moment - SETTLED_BEFORE,))}
         parts = [one.ref for one in (*self._sql.constraints(), *self._sql.indexes())]
         return RestoreTarget(base, f"{moment:%Y-%m-%d %H:%M:%S}+00", known, parts)
 
-    def _oldest(self, aim: RestoreTarget, written: WriterLog) -> RestoreResult:
-        notes = {"backup": aim.base.label, "restored to": aim.point}
+    def _oldest(self, wanted: RestoreTarget, written: WriterLog) -> RestoreResult:
+        notes = {"backup": wanted.base.label, "restored to": wanted.point}
         watch = Stopwatch(self._budgets, written.fault)
         try:
-            with self._opened(aim.point) as (procedure, steps):
+            with self._opened(wanted.point) as (procedure, steps):
                 log, invalid = self._restored(procedure, steps, watch)
-                found = self._unwatched.submit(self._found, aim).result()
+                found = self._unwatched.submit(self._found, wanted).result()
                 wrong = evidence.schema((), found.parts, invalid)
                 taken = evidence.taken(log)
-                wrong += evidence.oldest(aim.base.label, taken, aim.known, found.same, found.younger)
+                wrong += evidence.oldest(wanted.base.label, taken, wanted.known, found.same, found.younger)
                 wrong += self._application(procedure, steps, found, written)
                 watch.lap("verify")
                 self._finish(procedure, steps)
         except StepError as failed:
-            return RestoreResult(None, (self._blamed(aim.base, failed),), notes=notes)
+            return RestoreResult(None, (self._blamed(wanted.base, failed),), notes=notes)
         acked = sum(op.outcome == OK for op in written.ops)
-        compared = (*found.parts, *(f"Row orders/{number}" for number in aim.known))
-        return RestoreResult(None, tuple(wrong), acked, notes | _notes(aim, found, watch), compared=compared)
+        compared = (*found.parts, *(f"Row orders/{number}" for number in wanted.known))
+        return RestoreResult(
+            None, tuple(wrong), acked, notes | _notes(wanted, found, watch), compared=compared
+        )
 
     def _blamed(self, base: Base, failed: StepError) -> Offender:
         """Return what to name; what the backup brought back is the backup's fault, not the line's."""
@@ -142,37 +151,37 @@ class OldestPostgresRestore(PostgresRestore):
     # looking into the restored database past the runbook, with our own key ----------------------------
 
     @parsing("what the restored database says", "look at its pod")
-    def _found(self, aim: RestoreTarget) -> RestoredState:
-        same = self._ask(SAME % (", ".join(map(str, aim.known)) or "NULL"))
+    def _found(self, wanted: RestoreTarget) -> RestoredState:
+        same = self._ask(SAME_SQL % (", ".join(map(str, wanted.known)) or "NULL"))
         rows = (line.split("\t") for line in same.splitlines())
-        last = self._ask(LAST)
+        last = self._ask(LAST_SQL)
         return RestoredState(
-            self._ask(PARTS).splitlines(), int(self._ask(SIZE)), int(self._ask(COUNT)),
-            {int(number): mark for number, mark in rows}, self._ask(YOUNGER % aim.point).splitlines(),
+            self._ask(SCHEMA_SQL).splitlines(), int(self._ask(SIZE_SQL)), int(self._ask(COUNT_SQL)),
+            {int(number): mark for number, mark in rows}, self._ask(YOUNGER_SQL % wanted.point).splitlines(),
             tuple(json.loads(last)) if last.strip() else None,
         )  # fmt: skip
 
     def _unknown(self, number: int) -> list[Offender]:
         """Have the application look up an order that is younger than the point: it must find none."""
         service = f"/api/v1/namespaces/{self.target.space}/services/public-api:http/proxy"
-        answer = self._kube.wire.ask("GET", f"{service}{PATH}/{number}")
+        answer = self._kube.wire.ask("GET", f"{service}{ORDERS_PATH}/{number}")
 
         def decided() -> bool:
             nonlocal answer
-            answer = self._kube.wire.ask("GET", f"{service}{PATH}/{number}")
+            answer = self._kube.wire.ask("GET", f"{service}{ORDERS_PATH}/{number}")
             return answer.status != 503
 
-        poll(decided, SHOWN, every_s=1.0)
-        if answer.status == 404 and UNKNOWN in answer.reason:
+        poll(decided, ANSWER_TIMEOUT_S, every_s=1.0)
+        if answer.status == 404 and UNKNOWN_ORDER in answer.reason:
             return []
         return [Offender(self.target.ref, f"the application does not look orders up: {answer.status}")]
 
 
-def _notes(aim: RestoreTarget, found: RestoredState, watch: Stopwatch) -> dict[str, str]:
+def _notes(wanted: RestoreTarget, found: RestoredState, watch: Stopwatch) -> dict[str, str]:
     """Return what is worth reading of a restore that went through."""
-    younger = sorted(set(aim.parts) - set(found.parts))
+    younger = sorted(set(wanted.parts) - set(found.parts))
     return {
         "took": ", ".join(f"{part} {watch.parts[part]:.0f} s" for part in MEASURED),
-        "orders": f"{found.orders}, {len(aim.known)} compared with the live ones, in {found.size} bytes",
+        "orders": f"{found.orders}, {len(wanted.known)} compared with the live ones, in {found.size} bytes",
         "of today's schema not there yet": ", ".join(younger) or "nothing",
     }

@@ -20,7 +20,7 @@ from assay.drills.restore.result import Restore
 from assay.errors import GuardError, ProbeError
 
 
-FOLDER = "restores"
+RECORDS_FOLDER = "restores"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Records:
     def from_profile(cls, profile: Profile) -> Records:
         """Return the records of the stack of `profile`, below `ASSAY_REPORTS` (default `./reports`)."""
         reports = Path(os.environ.get("ASSAY_REPORTS") or Path.cwd() / "reports")
-        return cls(reports / FOLDER / f"{profile.name}.jsonl", profile.cluster_uid)
+        return cls(reports / RECORDS_FOLDER / f"{profile.name}.jsonl", profile.cluster_uid)
 
     def add(self, restore: Restore) -> None:
         """Append a restore, durably.

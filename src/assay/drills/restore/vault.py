@@ -34,11 +34,11 @@ from assay.secretscan.fingerprint import Fingerprinter
 from assay.writers.vault import VaultWriter
 
 
-JOB = ("backups", "vault-snapshot")
-KEEPERS = 3
+SNAPSHOT_JOB = ("backups", "vault-snapshot")
+SHARE_COUNT = 3
 FOLDER = VAULT.ledger
-ROWS, MORE = 20, 8
-FETCHED, INSTALLED, READY = 300.0, 180.0, 60.0
+ROWS_MIN, MORE_ROWS = 20, 8
+FETCH_TIMEOUT_S, INSTALL_TIMEOUT_S, READY_TIMEOUT_S = 300.0, 180.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,9 @@ class VaultRestore(ScratchRestore):
             ledger = OperationLog(self._folder / f"ledger-{run}.jsonl", [self._write(door, run)] * 2)
             stack.callback(ledger.stop)
             ledger.start()
-            self._await_rows(ledger, ROWS)
-            point = backed_up(self._kube, *JOB, run)
-            self._await_rows(ledger, MORE)
+            self._await_rows(ledger, ROWS_MIN)
+            point = backed_up(self._kube, *SNAPSHOT_JOB, run)
+            self._await_rows(ledger, MORE_ROWS)
             ops = ledger.stop()
         return WriterLog(run, ops, point, now(), state)
 
@@ -116,8 +116,10 @@ class VaultRestore(ScratchRestore):
         }
         try:
             with self._sandbox() as sandbox:
-                shares = tuple(f"../escrow/vault-share-{n}" for n in range(1, KEEPERS + 1))
-                procedure = self._inputs.procedure(sandbox, self._waits(), {"SHARE": shares}, limit=FETCHED)
+                shares = tuple(f"../escrow/vault-share-{n}" for n in range(1, SHARE_COUNT + 1))
+                procedure = self._inputs.procedure(
+                    sandbox, self._waits(), {"SHARE": shares}, limit=FETCH_TIMEOUT_S
+                )
                 steps = CommandCursor(self.runbook.section(self.section))
                 ends = {"fetch": "fetch", "get": "restore", "check": "answer"}
                 size = 0
@@ -149,9 +151,13 @@ class VaultRestore(ScratchRestore):
 
     def _waits(self) -> dict[str, Wait]:
         return {
-            " logs --follow ": Wait(lambda log: evidence.fetched_snapshot(log) > 0, FETCHED, evidence.broken),
-            " logs vault --container keeper": Wait(evidence.installed_snapshot, INSTALLED, evidence.broken),
-            " get pod ": Wait(ready, READY, ended),
+            " logs --follow ": Wait(
+                lambda log: evidence.fetched_snapshot(log) > 0, FETCH_TIMEOUT_S, evidence.broken
+            ),
+            " logs vault --container keeper": Wait(
+                evidence.installed_snapshot, INSTALL_TIMEOUT_S, evidence.broken
+            ),
+            " get pod ": Wait(ready, READY_TIMEOUT_S, ended),
         }
 
     def _offender(self, failed: StepError) -> Offender:
