@@ -5,7 +5,6 @@ import time
 import pytest
 
 from assay.backups import schedules
-from assay.backups.points import Points
 from assay.backups.retention import segments
 from assay.backups.stateful import inventory
 from assay.model import Record
@@ -46,7 +45,7 @@ def test_newest_points_keep_the_objectives(stack: Stack, control: Record) -> Non
         if age > rpo:
             control.offender(f"Service {service}", f"newest point {age:.0f} s old")
         if service == "etcd":
-            point = Points.from_profile(stack.profile).open(newest)
+            point = stack.points.open(newest)
             if point.fault:
                 control.offender(f"Service {service}", point.fault)
     assert not control.found

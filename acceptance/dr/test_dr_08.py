@@ -4,7 +4,6 @@ import datetime as dt
 
 import pytest
 
-from assay.backups.points import Points
 from assay.backups.retention import documented, gaps, overdue, setting, snapshot_fault, undeclared, unlike
 from assay.model import Offender, Record
 from assay.probes.terraform.buckets import declared_buckets
@@ -51,7 +50,7 @@ def test_the_oldest_point_opens(stack: Stack, control: Record) -> None:
         control.note(one.service, f"{len(shown)} objects, the oldest of {oldest.modified:%Y-%m-%d %H:%M}")
         control.offenders(overdue(one, shown, late, moment))
         if one.service == "etcd":
-            fault = Points.from_profile(stack.profile).open(oldest).fault
+            fault = stack.points.open(oldest).fault
         elif one.service == "vault":
             identity = escrow / "vault-backup.agekey"
             fault = snapshot_fault(s3, oldest, stack.profile.need_path("tools.age"), identity)

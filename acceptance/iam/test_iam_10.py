@@ -3,14 +3,13 @@
 import pytest
 
 from assay.model import Offender, Record
-from assay.probes.net.oidc import TokenIssuer
 from assay.stack import Stack
 
 
 @pytest.mark.control("IAM-10")
 def test_only_known_people_and_admins(stack: Stack, control: Record) -> None:
     """Judge every grant, and every API server's answer to no credential, a good token and three bad ones."""
-    kube, issuer = stack.kube, TokenIssuer.from_profile(stack.profile)
+    kube, issuer = stack.kube, stack.token_issuer
     prefix = stack.platform.identity.prefix
     servers = control.population(kube.apiservers, of=len(stack.profile.talos.controlplanes) or None)
     for server in servers:

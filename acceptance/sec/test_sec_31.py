@@ -2,7 +2,7 @@
 
 import pytest
 
-from assay.backups.ciphertext import INFO, Keys, deep_fault, fault, heads, kept_secrets
+from assay.backups.ciphertext import INFO, deep_fault, fault, heads, kept_secrets
 from assay.model import Offender, Record
 from assay.stack import Stack
 
@@ -28,7 +28,7 @@ def test_backups_are_ciphertext(stack: Stack, control: Record) -> None:
                 if why := deep_fault(s3.read(one), canaries):
                     control.offender(one, why)
     control.note("read whole", f"{whole} of {control.looked_at}, the newest {budget:g} bytes of each bucket")
-    keys = Keys.from_profile(stack.profile)
+    keys = stack.restore_keys
     for service, bucket in s3.buckets.items():
         found = [one for one in listed[bucket] if one.shown]
         ref = [one for one in found if one.key.endswith(INFO)] or found

@@ -5,7 +5,6 @@ import time
 import pytest
 
 from assay.backups import schedules
-from assay.backups.points import Points
 from assay.model import Offender, Record
 from assay.probes.talos.machineconfigs import pod_access
 from assay.stack import Stack
@@ -44,7 +43,7 @@ def test_newest_snapshot_restores(stack: Stack, control: Record) -> None:
         roles = stack.talos.pod_roles(machine)
         if roles != {schedules.ROLE}:
             control.offender(machine, "pods may ask for other roles")
-    points = Points.from_profile(stack.profile)
+    points = stack.points
     newest = control.population(points.snapshots())[0]
     control.ask(f"{newest.ref} version {newest.id}")
     age = control.measured(time.time() - newest.modified.timestamp(), "s", "snapshot_age")

@@ -226,7 +226,6 @@ class Record:
     gaps: list[Unread] = field(default_factory=list)
     numbers: list[Measurement] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
-    standins: set[str] = field(default_factory=set)
 
     def assume(self, holds: bool, why: str) -> None:
         """Go on only if `holds`; else the judgement is ERROR with `why`."""

@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Self
 
+from assay.asked import asks
+from assay.backups.ciphertext import Keys
+from assay.backups.points import Points
 from assay.config.platform import Platform
 from assay.config.profile import Paths, Profile, Samples
+from assay.drills.registry import Drills
 from assay.errors import ProbeError
-
-
-if TYPE_CHECKING:
-    from assay.drills.registry import Drills
-    from assay.formats.hcl import Hcl
-    from assay.load.generator import Load
-    from assay.origins.leaks import SecretScan
-    from assay.origins.tracer import Origins
-    from assay.probes.etcd import Etcd
-    from assay.probes.gitops.git import GitTree
-    from assay.probes.gitops.manifests import Manifests
-    from assay.probes.kube.client import Kube
-    from assay.probes.net.http import Http
-    from assay.probes.postgres import Postgres
-    from assay.probes.runbook.reader import Runbook
-    from assay.probes.s3.client import S3
-    from assay.probes.sops.client import Sops
-    from assay.probes.talos.read import Talos
-    from assay.probes.terraform.plan import TerraformPlan
-    from assay.probes.vault.client import Vault
-    from assay.probes.vault.policy import VaultFiles
-    from assay.writers.kube_decoy import Decoy
+from assay.formats.hcl import Hcl
+from assay.load.generator import Load
+from assay.origins.leaks import SecretScan
+from assay.origins.tracer import Origins
+from assay.probes.etcd import Etcd
+from assay.probes.gitops.git import GitTree
+from assay.probes.gitops.manifests import Manifests
+from assay.probes.kube.client import Kube
+from assay.probes.net.http import Http
+from assay.probes.net.oidc import TokenIssuer
+from assay.probes.postgres import Postgres
+from assay.probes.runbook.reader import Runbook
+from assay.probes.s3.client import S3
+from assay.probes.sops.client import Sops
+from assay.probes.talos.read import Talos
+from assay.probes.terraform.plan import TerraformPlan
+from assay.probes.vault.client import Vault
+from assay.probes.vault.policy import VaultFiles
+from assay.writers.kube_decoy import Decoy, decoy_namespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,26 +122,34 @@ class Stack:
         """
         self.profile, self._requested_drill = profile, requested_drill
         self.paths = Trees(paths or profile.paths)
+        self.asked: set[str] = set()
+        self.made: dict[str, object] = {}
 
     def at(self, paths: Paths) -> Stack:
         """Return the same stack with fresh probes and other trees."""
-        return Stack(replace(self.profile, paths=paths))
+        other = Stack(replace(self.profile, paths=paths))
+        other.asked = self.asked
+        return other
+
+    def view(self) -> Self:
+        """Return the same stack with the same probes, for one judgement: `asked` is its own, and empty."""
+        other = copy.copy(self)
+        other.asked = set()
+        return other
 
     @property
     def platform(self) -> Platform:
         """Return what the platform calls its own things."""
         return self.profile.platform
 
-    @property
+    @asks("registry")
     def samples(self) -> Samples:
         """Return the image references made for trying admission."""
         return self.profile.samples
 
-    @cached_property
+    @asks("kube")
     def kube(self) -> Kube:
         """Return the Kubernetes API, read."""
-        from assay.probes.kube.client import Kube
-
         return Kube.from_profile(self.profile)
 
     def decoy(self, labels: Mapping[str, str]) -> AbstractContextManager[Decoy]:
@@ -149,85 +158,76 @@ class Stack:
         The one thing a test may ever make. Nothing in it can run: its pods ask for a node that is not there.
         Decoys that a killed run left are deleted first.
         """
-        from assay.writers.kube_decoy import decoy_namespace
-
         return decoy_namespace(self.kube.wire, labels)
 
-    @cached_property
+    @asks("talos")
     def talos(self) -> Talos:
         """Return the Talos API and talosctl itself, read."""
-        from assay.probes.talos.read import Talos
-
         return Talos.from_profile(self.profile)
 
-    @cached_property
+    @asks("etcd")
     def etcd(self) -> Etcd:
         """Return the etcd members, each asked by its own address."""
-        from assay.probes.etcd import Etcd
-
         return Etcd.from_profile(self.profile)
 
-    @cached_property
+    @asks("vault")
     def vault(self) -> Vault:
         """Return Vault, each member by its own address, with a token that reads."""
-        from assay.probes.vault.client import Vault
-
         return Vault.from_profile(self.profile)
 
-    @cached_property
+    @asks()
     def vault_files(self) -> VaultFiles:
         """Return the policies and roles that Git declares for Vault."""
-        from assay.probes.vault.policy import VaultFiles
-
         return VaultFiles(self.paths.gitops / "platform" / "vault" / "config")
 
-    @cached_property
+    @asks("api")
     def http(self) -> Http:
         """Return the public API, as its users reach it."""
-        from assay.probes.net.http import Http
-
         return Http.from_profile(self.profile)
 
-    @cached_property
+    @asks("api")
     def load(self) -> Load:
         """Return the load generator, a process of its own, and its results."""
-        from assay.load.generator import Load
-
         return Load.from_profile(self.profile)
 
-    @cached_property
+    @property
     def drills(self) -> Drills:
         """Return the drills: faults whose rollback is on disk first, and the records of restores."""
-        from assay.drills.registry import Drills
+        return Drills(self.profile, lambda: self.paths.runbook, self._requested_drill, self.asked.update)
 
-        return Drills(self.profile, lambda: self.paths.runbook, self._requested_drill)
-
-    @cached_property
+    @asks("s3")
     def s3(self) -> S3:
         """Return the object storage, read."""
-        from assay.probes.s3.client import S3
-
         return S3.from_profile(self.profile)
 
-    @cached_property
+    @asks("s3")
+    def points(self) -> Points:
+        """Return the etcd snapshots in the object storage, and what opens them."""
+        return Points.from_profile(self.profile)
+
+    @asks("s3")
+    def restore_keys(self) -> Keys:
+        """Return the keys that open what the object storage holds."""
+        return Keys.from_profile(self.profile)
+
+    @asks("oidc")
+    def token_issuer(self) -> TokenIssuer:
+        """Return the issuer of human identities."""
+        return TokenIssuer.from_profile(self.profile)
+
+    @asks()
     def hcl(self) -> Hcl:
         """Return the Terraform sources."""
-        from assay.formats.hcl import Hcl
-
         return Hcl(self.paths.infra)
 
-    @cached_property
+    @asks()
     def plan(self) -> tuple[TerraformPlan, ...]:
         """Return the Terraform plans, one per plan file; at least one."""
-        from assay.probes.terraform.plan import TerraformPlan
-
         return tuple(TerraformPlan(path) for path in self.paths.plan)
 
-    @cached_property
+    @asks()
     def runbook(self) -> Runbook:
         """Return the runbook, with the binaries that its commands are tried against."""
-        from assay.probes.runbook.reader import Runbook
-
         known = self.profile.tools
         return Runbook(
             self.paths.runbook,
@@ -240,44 +240,32 @@ class Stack:
             vault=known.vault,
         )
 
-    @cached_property
+    @asks()
     def manifests(self) -> Manifests:
         """Return the manifests of the GitOps folder."""
-        from assay.probes.gitops.manifests import Manifests
-
         return Manifests(self.paths.gitops)
 
-    @cached_property
+    @asks()
     def git(self) -> GitTree:
         """Return the Git repository: its files and its history."""
-        from assay.probes.gitops.git import GitTree
-
         return GitTree(self.paths.repository)
 
-    @cached_property
+    @asks()
     def secrets(self) -> SecretScan:
         """Return the search for secrets in clear in the repository and its whole history."""
-        from assay.origins.leaks import SecretScan
-
         return SecretScan(self.paths.repository, self.profile.need_path("tools.gitleaks"))
 
-    @cached_property
+    @asks("sops")
     def sops(self) -> Sops:
         """Return the files that SOPS encrypts, and their rules."""
-        from assay.probes.sops.client import Sops
-
         return Sops(self.profile.sops, self.paths.declared.gitops)
 
-    @cached_property
+    @asks("kube", "vault", "sops")
     def origins(self) -> Origins:
         """Return where every value of the cluster comes from: one look at it, at Vault and at SOPS' files."""
-        from assay.origins.tracer import Origins
-
         return Origins(self.kube, self.vault, self.sops)
 
-    @cached_property
+    @asks("sql")
     def sql(self) -> Postgres:
         """Return the database, read past the product's own path."""
-        from assay.probes.postgres import Postgres
-
         return Postgres.from_profile(self.profile)

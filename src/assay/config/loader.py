@@ -17,6 +17,7 @@ from assay.config.profile import (
     CONTROL_ID,
     KINDS,
     LONGEST_WAIVER,
+    SYSTEMS,
     AllowList,
     ApiAccess,
     DrillAccess,
@@ -265,8 +266,18 @@ def _not_applicable(top: Table) -> dict[str, str]:
 
 
 def _standins(top: Table) -> tuple[Standin, ...]:
-    standins = []
-    for table in top.tables("standins"):
-        standins.append(Standin(table.needed("part"), table.needed("reason")))
-        table.close()
-    return tuple(standins)
+    return tuple(_standin(table) for table in top.tables("standins"))
+
+
+def _standin(table: Table) -> Standin:
+    one = Standin(
+        table.needed("part"), table.needed("reason"), table.texts("systems"), table.texts("controls")
+    )
+    table.close()
+    for control in one.controls:
+        _check_id(table, control)
+    if not set(one.systems) <= set(SYSTEMS):
+        raise table.complain("systems", f"a list of {', '.join(SYSTEMS)}")
+    if not one.systems and not one.controls:
+        raise table.complain("systems", "given, or controls: which judgements go through the stand-in")
+    return one

@@ -9,7 +9,7 @@ import datetime
 import fnmatch
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from assay.model import Override
 
 
 KINDS = ("lab", "staging", "production")
+# The systems that a judgement may ask: the sections of the profile by which they are reached.
+SYSTEMS = ("kube", "talos", "etcd", "registry", "api", "oidc", "vault", "s3", "sops", "sql", "drill")
 LONGEST_WAIVER = datetime.timedelta(days=90)
 CONTROL_ID = re.compile(r"[A-Z]{2,5}-[0-9]{2}")
 
@@ -242,10 +244,23 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True)
 class Standin:
-    """A part that is not the real one in this stack, and why."""
+    """A part that is not the real one in this stack.
+
+    Attributes:
+        part: what it is called.
+        reason: why it is there, and in place of what.
+        systems: the systems that it takes the place of, as SYSTEMS names them.
+        controls: controls that it bears on besides.
+    """
 
     part: str
     reason: str
+    systems: tuple[str, ...] = ()
+    controls: tuple[str, ...] = ()
+
+    def touches(self, control: str, asked: Set[str]) -> bool:
+        """Return whether a judgement of `control` that asked these systems went through the stand-in."""
+        return control in self.controls or bool(asked & set(self.systems))
 
 
 @dataclass(frozen=True, slots=True)

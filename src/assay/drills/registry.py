@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -32,6 +32,7 @@ class DrillSpec(Generic[T]):
         impact: what it does to the stack.
         rollback: how that is put back.
         minutes: how long it takes on the lab.
+        systems: what it asks, by the sections of the profile; what stands in for one is recorded.
         make: makes the drill for a stack; the runbook is looked for by those that follow it.
     """
 
@@ -40,6 +41,7 @@ class DrillSpec(Generic[T]):
     impact: str
     rollback: str
     minutes: int
+    systems: frozenset[str]
     make: Callable[[Profile, Runbook], T]
 
 
@@ -84,25 +86,27 @@ def _rotation(profile: Profile, _: Runbook) -> RotationDrill:
 
 CONTROL_PLANES = DrillSpec(
     "control-planes", "ACC-09", "every control plane loses power once, the etcd leader's first",
-    "each is started again on its disks before the next one loses power", 5, _control_planes,
+    "each is started again on its disks before the next one loses power", 5,
+    frozenset({"drill", "kube", "etcd", "talos"}), _control_planes,
 )  # fmt: skip
 ROTATION = DrillSpec(
     "rotation", "SEC-26", "the password of a login without rights is changed, at the source only",
-    "none is needed: the login keeps its new password", 2, _rotation,
+    "none is needed: the login keeps its new password", 2, frozenset({"kube", "vault"}), _rotation,
 )  # fmt: skip
 # Restores of the newest backup, by the service that they restore.
 RESTORES: Mapping[str, DrillSpec[RestoreDrill]] = {
     "etcd": DrillSpec(
         "etcd", "DR-03", "all control planes lose their disks together",
-        "the runbook restores etcd; if that fails, the old disks come back", 4, _etcd,
+        "the runbook restores etcd; if that fails, the old disks come back", 4,
+        frozenset({"drill", "kube", "etcd", "talos", "s3"}), _etcd,
     ),
     "postgres": DrillSpec(
         "postgres", "DR-01", "nothing is lost: a database is restored twice, into a scratch namespace",
-        "the namespace postgres-restored is deleted", 2, _postgres,
+        "the namespace postgres-restored is deleted", 2, frozenset({"kube", "s3", "sql"}), _postgres,
     ),
     "vault": DrillSpec(
         "vault", "ACC-07", "nothing is lost: a Vault is restored into a scratch namespace",
-        "the namespace vault-restored is deleted", 1, _vault,
+        "the namespace vault-restored is deleted", 1, frozenset({"kube", "s3", "vault"}), _vault,
     ),
 }  # fmt: skip
 # Restores of the oldest backup, by the service that they restore.
@@ -110,7 +114,7 @@ OLDEST_RESTORES: Mapping[str, DrillSpec[RestoreDrill]] = {
     "postgres": DrillSpec(
         "postgres-oldest", "DR-08",
         "nothing is lost: a database is restored from its oldest base backup, into a scratch namespace",
-        "the namespace postgres-restored is deleted", 3, _oldest_postgres,
+        "the namespace postgres-restored is deleted", 3, frozenset({"kube", "s3", "sql"}), _oldest_postgres,
     ),
 }  # fmt: skip
 DRILLS: Mapping[str, DrillSpec[object]] = {
@@ -121,20 +125,32 @@ DRILLS: Mapping[str, DrillSpec[object]] = {
 class Drills:
     """The drills of one stack; one run of a drill serves every control of a session."""
 
-    def __init__(self, profile: Profile, runbook: Runbook, requested: str = "") -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        runbook: Runbook,
+        requested: str = "",
+        note: Callable[[Set[str]], None] = lambda _: None,
+    ) -> None:
         """Drill the stack of `profile`.
 
         Args:
             profile: the stack.
             runbook: returns the runbook that restores follow.
             requested: the one drill to run, by its name; empty: all that are due.
+            note: is told the systems that are asked.
         """
-        self._profile, self._runbook, self._requested = profile, runbook, requested
-        self.records = Records.from_profile(profile)
+        self._profile, self._runbook, self._requested, self._note = profile, runbook, requested, note
+
+    @property
+    def records(self) -> Records:
+        """Return the records of earlier restores, each out of the object storage."""
+        self._note({"s3"})
+        return Records.from_profile(self._profile)
 
     def control_planes(self) -> ControlPlaneReport:
         """Return the report on losing each control plane once; errors as for ControlPlaneDrill.result."""
-        return CONTROL_PLANES.make(self._profile, self._runbook).result()
+        return self._made(CONTROL_PLANES).result()
 
     def restore(self, service: str) -> RestoreResult:
         """Return what restoring the newest backup of a service found; errors as for RestoreDrill.result.
@@ -151,7 +167,7 @@ class Drills:
     def _restored(self, known: Mapping[str, DrillSpec[RestoreDrill]], service: str) -> RestoreResult:
         if service not in known:
             raise AssumptionError(f"no drill restores {service}", "assay drill plan lists the drills")
-        return known[service].make(self._profile, self._runbook).result()
+        return self._made(known[service]).result()
 
     def is_due(self, service: str, *, stale: bool) -> bool:
         """Return whether to restore `service` now: a drill can, and it was asked to or no record is new."""
@@ -165,4 +181,8 @@ class Drills:
 
     def rotation(self) -> RotationDrill:
         """Return the drill that rotates a login at the source; errors as for RotationDrill.from_profile."""
-        return ROTATION.make(self._profile, self._runbook)
+        return self._made(ROTATION)
+
+    def _made(self, spec: DrillSpec[T]) -> T:
+        self._note(spec.systems)
+        return spec.make(self._profile, self._runbook)

@@ -47,6 +47,9 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "origins": (*KUBE, *VAULT, *SOPS),
     "sql": SQL,
     "samples": ("samples.signed",),
+    "points": ("escrow.folder", "tools.age", "tools.etcdutl", *S3),
+    "restore_keys": ("escrow.folder", "tools.age", "tools.openssl", *S3),
+    "token_issuer": ("oidc.issuer", "oidc.client_id"),
 }
 # Length of `profile.section.key`.
 SECTION_AND_KEY = 3

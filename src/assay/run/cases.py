@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +19,7 @@ from assay.proof.violation import Violation
 from assay.run.detection import Expectation, expectation_text, is_expectation, is_named, why_not_caught
 from assay.run.evidence import Judgement, judgement_from
 from assay.run.session import Session
+from assay.run.standins import with_standins
 from assay.run.verdict import judgement_of, redact_errors, report_error
 from assay.stack import Stack
 
@@ -37,6 +38,7 @@ RECORD = pytest.StashKey[Record]()
 STANDING = pytest.StashKey[Standing]()
 JUDGED = pytest.StashKey[Judgement]()
 STARTED = pytest.StashKey[float]()
+ASKED = pytest.StashKey[Set[str]]()  # the systems that a test asked
 JUDGEMENT = "assay_judgement"  # the attribute of a report that holds what the test came to
 FORBIDDEN = ("xfail", "skip", "skipif", "flaky", "repeat")
 TIERS = tuple(str(tier) for tier in Tier)
@@ -110,13 +112,16 @@ class CasePlugin:
             yield request.node.stash[STANDING]
 
     @pytest.fixture
-    def stack(self, violation: Standing | None) -> Stack:
+    def stack(self, request: pytest.FixtureRequest, violation: Standing | None) -> Stack:
         """Return the stack under judgement, read-only; a fresh one where something is planted."""
         if violation is not None:
-            return Stack(self.session.needed(), violation.plant.paths)
-        drill = self.session.options.drill
-        self.shared_stack = self.shared_stack or Stack(self.session.needed(), requested_drill=drill)
-        return self.shared_stack
+            view = Stack(self.session.needed(), violation.plant.paths)
+        else:
+            drill = self.session.options.drill
+            self.shared_stack = self.shared_stack or Stack(self.session.needed(), requested_drill=drill)
+            view = self.shared_stack.view()
+        request.node.stash[ASKED] = view.asked
+        return view
 
     @pytest.fixture
     def control(self, request: pytest.FixtureRequest) -> Record:
@@ -222,6 +227,7 @@ class CasePlugin:
     def _judged(self, item: pytest.Item, problem: BaseException | None) -> Judgement:
         record, (_, tier) = item.stash[RECORD], case_of(item)
         found = judgement_of(record, problem, tier, item.nodeid, item.stash[STARTED])
+        found = with_standins(found, self.session.needed(), item.stash.get(ASKED, frozenset[str]()))
         standing = item.stash.get(STANDING, None)
         if standing is None:
             return self.session.judge_waiver(replace(found, violation=_violation_name(item)))

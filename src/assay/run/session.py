@@ -239,7 +239,13 @@ def start(options: RunOptions) -> Session:
     session = Session(
         options, catalogue, profile, select(catalogue, profile, options.tiers, options.controls), run=run
     )
+    _check_known(
+        f"{profile.file.name} [[standins]]",
+        [name for one in profile.standins for name in one.controls],
+        catalogue,
+    )
     _check_exclusive(session)
+    _check_cluster_named(session, profile)
     if options.prove:
         if not profile.is_lab:
             raise GuardError(f"{profile.name} is {profile.kind}: nothing is planted there", "prove on a lab")
@@ -252,6 +258,15 @@ def _check_known(where: str, controls: Sequence[str], catalogue: Catalogue) -> N
     if unknown:
         raise CatalogueError(
             f"{where}: no such control: {', '.join(unknown)}", "see docs/coverage.md for the ids"
+        )
+
+
+def _check_cluster_named(session: Session, profile: Profile) -> None:
+    if session.live and not profile.cluster_uid:
+        raise ProfileError(
+            f"{profile.file.name} does not say which cluster is meant: [stack] cluster_uid is empty",
+            "kubectl get namespace kube-system -o jsonpath={.metadata.uid} prints it; "
+            "--tier static judges without it",
         )
 
 

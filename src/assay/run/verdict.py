@@ -71,7 +71,6 @@ def judgement_of(
         limits=record.limits(),
         asked=tuple(record.asked),
         notes=dict(record.notes),
-        standins=tuple(sorted(record.standins)),
     )
 
 

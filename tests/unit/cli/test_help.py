@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -30,7 +31,10 @@ COMMANDS = dict(leaves(main))
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
-def test_each_help_text_has_an_example_that_parses(path: tuple[str, ...]) -> None:
+def test_each_help_text_has_an_example_that_parses(
+    path: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files that an example names are made first: some options want them to exist."""
     command = COMMANDS[path]
     done = CliRunner().invoke(main, [*path, "--help"])
     assert done.exit_code == 0
@@ -43,6 +47,10 @@ def test_each_help_text_has_an_example_that_parses(path: tuple[str, ...]) -> Non
         inner = known.get_command(context, words.pop(0))
         assert inner is not None
         known = inner
+    monkeypatch.chdir(tmp_path)
+    for word in words:
+        (tmp_path / word).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / word).touch()
     known.make_context("assay", words)
 
 

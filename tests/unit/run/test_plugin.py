@@ -5,13 +5,12 @@ from __future__ import annotations
 import datetime
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
 from assay.run.evidence import read_lines, verify
-from tests.unit.support.catalogue import GOOD, INI, PLANTS, Toy
+from tests.unit.support.catalogue import GOOD, PLANTS, Toy
 
 
 BAD = "one bad-two bad-three"
@@ -77,21 +76,6 @@ def test_things(stack, control):
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored
     os.kill(os.getpid(), signal.SIGINT)
 """
-
-
-@pytest.fixture
-def toy(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Toy:
-    """Return an empty platform; no stack is named by the environment.
-
-    A file that a test writes again within a second is read again: no bytecode of the first one is kept.
-    """
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.delenv("ASSAY_STACK", raising=False)
-    monkeypatch.delenv("ASSAY_RUN", raising=False)
-    monkeypatch.delenv("ASSAY_REPORTS", raising=False)
-    monkeypatch.setenv("ASSAY_LAB_STATE", str(pytester.path / "nowhere"))
-    pytester.makefile(".ini", pytest=INI)
-    return Toy(pytester.path)
 
 
 def run(pytester: pytest.Pytester, *words: str) -> pytest.RunResult:
