@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 INI = """[pytest]
-addopts = --import-mode=importlib -p no:cacheprovider -p no:hypothesispytest -p no:locust -p no:testinfra
+addopts = --import-mode=importlib -p no:cacheprovider -p no:hypothesispytest -p no:locust
 """
 POLICY = """
 id = "{id}"
