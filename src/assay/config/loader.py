@@ -7,6 +7,7 @@ import datetime
 import hashlib
 import math
 import os
+import shutil
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -155,7 +156,13 @@ def _section(top: Table, name: str, kind: type[T]) -> T:
 
 
 def _default(dotted: str, usual: object) -> str:
-    """Return what stands in for a text or a path that is not given: a standard variable, else its default."""
+    """Return what stands in for a text or a path that is not given.
+
+    A standard variable, else for a tool the one on PATH, else the default.
+    """
+    section, _, key = dotted.partition(".")
+    if section == "tools" or dotted == "sops.binary":
+        return shutil.which("sops" if section == "sops" else key) or ""
     given = os.environ.get(STANDARD.get(dotted, ""), "")
     return given.split(os.pathsep)[0] if dotted == "kube.kubeconfig" else given or _text(usual)
 

@@ -113,7 +113,7 @@ def _key(dotted: str, entry: Sequence[str], found: Finding | None) -> Iterator[s
         yield from (line if line.startswith("#") else f"# {line}" for line in entry)
         return
     parts = COMMENT.split(entry[0], maxsplit=1)
-    explained = f"; {parts[1]}" if len(parts) > 1 and not entry[0].startswith("# ") else ""
+    explained = f"; {parts[1]}" if len(parts) > 1 else ""
     mark = "# " if found.proposed else ""
     wish = ", to be confirmed by you" if found.proposed else ""
     yield f"{mark}{name} = {toml_value(found.value)}{' ' * GAP}# from {found.source}{wish}{explained}"

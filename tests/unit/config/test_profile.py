@@ -87,6 +87,21 @@ def test_paths_start_at_the_profile_and_variables_stand_in(
     assert profile.kube.kubeconfig == Path("/k/one")
 
 
+def test_a_tool_is_the_one_on_path_unless_another_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("age", "sops"):
+        (tmp_path / name).write_text("")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "s.toml").write_text(STACK + '[tools]\nkubectl = "/pinned/kubectl"\n')
+    profile = load_profile(tmp_path / "s.toml")
+    assert profile.tools.age == tmp_path / "age"
+    assert profile.tools.kubectl == Path("/pinned/kubectl")
+    assert profile.tools.talosctl is None
+    assert profile.sops.binary == tmp_path / "sops"
+
+
 def test_a_missing_credential_is_an_error_that_names_the_key(tmp_path: Path) -> None:
     (tmp_path / "s.toml").write_text(STACK + '[etcd]\nca = "none.pem"\n')
     profile = load_profile(tmp_path / "s.toml")
