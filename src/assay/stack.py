@@ -178,7 +178,17 @@ class Stack:
     @asks()
     def vault_files(self) -> VaultFiles:
         """Return the policies and roles that Git declares for Vault."""
-        return VaultFiles(self.paths.gitops / "platform" / "vault" / "config")
+        return VaultFiles(self._vault_config())
+
+    def _vault_config(self) -> Path:
+        """Return the folder of Vault's configuration, of the planted manifests where there are some."""
+        config, gitops = self.platform.vault.config, self.profile.paths.gitops
+        if config is None:
+            raise ProbeError(
+                "the profile does not say where Vault's configuration is", "set config in [platform.vault]"
+            )
+        inside = gitops is not None and config.is_relative_to(gitops)
+        return self.paths.gitops / config.relative_to(gitops) if inside and gitops is not None else config
 
     @asks("api")
     def http(self) -> Http:

@@ -8,7 +8,6 @@ from assay.proof.plant import Plant
 from assay.proof.violation import violation
 
 
-WHERE = ("apps/v1", "Deployment", "shop", "public-api")
 DELAY = [{"name": "ASSAY_DELAY_MS", "value": "250"}, {"name": "ASSAY_DELAY_SHARE", "value": "0.12"}]
 
 
@@ -24,15 +23,13 @@ def rolled_out(found: Mapping[str, Any]) -> bool:
 @violation()
 def late_replies(plant: Plant) -> Iterator[Breach]:
     """Delay 12 % of the replies by 250 ms: so far above 5 % that it must be FAIL, not doubt."""
-    api_version, kind, namespace, name = WHERE
-    found = plant.await_object(*WHERE, ready=rolled_out, within=120)
+    api = plant.targets.declared("api")
+    found = plant.await_object(*api.key, ready=rolled_out, within=120)
     containers = [dict(container) for container in found["spec"]["template"]["spec"]["containers"]]
     containers[0]["env"] = [*containers[0].get("env", []), *DELAY]
     patch = {"spec": {"template": {"spec": {"containers": containers}}}}
     try:
-        with plant.patched(
-            kind, namespace, name, patch, api_version=api_version, ready=rolled_out, within=180
-        ):
+        with plant.patched(*api.key[1:], patch, api_version=api.api_version, ready=rolled_out, within=180):
             yield Breach("share_over", "above", 0.05)
     finally:
-        plant.await_object(*WHERE, ready=rolled_out, within=180)
+        plant.await_object(*api.key, ready=rolled_out, within=180)

@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterator
 from assay.model import Named
 from assay.probes.kube.shapes import Manifest
 from assay.proof.plant import Plant
+from assay.proof.targets import EXTERNAL
 from assay.proof.violation import violation
 
 
 SPACE = "assay-planted"
-OPERATED = "external-secrets"
-CANARY = "canary/rotation"
 FORGED = {
     "labels": {"reconcile.external-secrets.io/managed": "true"},
     "annotations": {"reconcile.external-secrets.io/data-hash": "5084766c232ee532f2322e0b5fdd58d131baaacf"},
@@ -32,11 +31,12 @@ def _short() -> str:
     return f"Summer{secrets.randbelow(9000) + 1000}!"
 
 
-def _canary(plant: Plant) -> str:
-    """Return a value that Vault and a Secret of the platform hold."""
-    with plant.vault.root() as door:
-        path = f"{plant.profile.vault.mount}/data/{CANARY}"
-        return str(door.need("get", path)["data"]["data"]["value"])
+def _canary(plant: Plant) -> tuple[str, str]:
+    """Return a property of the rotated login in Vault and its value, which a Secret of the platform holds."""
+    with plant.vault.root() as vault:
+        path = f"{plant.profile.vault.mount}/data/{plant.profile.platform.rotation.canary_path}"
+        found = vault.need("get", path)["data"]["data"]
+    return max(((str(key), str(value)) for key, value in found.items()), key=lambda one: len(one[1]))
 
 
 def _coded(value: str) -> str:
@@ -72,40 +72,40 @@ def _external(name: str, what: str, spec: Manifest, target: Manifest | None = No
 
     @violation(name=name, what=what, tier="live")
     def planted(plant: Plant) -> Iterator[Named]:
-        wanted = {"name": secret, "creationPolicy": "Owner", **(target or {})}
+        canary = plant.targets.canary()
+        space, source = canary["metadata"]["namespace"], plant.profile.platform.rotation.canary_path
+        entry = {"key": source, "property": _canary(plant)[0]}
         body = {
-            "apiVersion": "external-secrets.io/v1",
+            "apiVersion": EXTERNAL,
             "kind": "ExternalSecret",
-            "metadata": {"namespace": OPERATED, "name": secret},
+            "metadata": {"namespace": space, "name": secret},
             "spec": {
                 "refreshInterval": "10s",
-                "secretStoreRef": {"kind": "SecretStore", "name": "vault"},
-                "target": wanted,
-                "data": [{"secretKey": "value", "remoteRef": {"key": CANARY, "property": "value"}}],
+                "secretStoreRef": canary["spec"]["secretStoreRef"],
+                "target": {"name": secret, "creationPolicy": "Owner", **(target or {})},
+                "data": [{"secretKey": "value", "remoteRef": entry}],
                 **spec,
             },
         }
         with plant.apply(body):
-            plant.await_object("v1", "Secret", OPERATED, secret, ready=lambda found: bool(found.get("data")))
-            yield Named(f"Secret {OPERATED}/{secret}")
+            plant.await_object("v1", "Secret", space, secret, ready=lambda found: bool(found.get("data")))
+            yield Named(f"Secret {space}/{secret}")
 
 
-def _renamed(name: str, what: str, file: str, old: str) -> None:
-    """Register a violation in which a manifest takes a Secret that nobody declares."""
+def _renamed(name: str, what: str, pattern: str) -> None:
+    """Register a violation in which the first manifest that matches takes a Secret that nobody declares."""
 
     @violation(name=name, what=what, tier="static")
     def planted(plant: Plant) -> Iterator[Named]:
-        new = old.replace("ame: ", "ame: handmade-")
-        with plant.edited("gitops", file, old, new) as path:
-            yield plant.located(path, new)
+        with plant.substituted("gitops", pattern, r"\1handmade-\2", "*.yaml") as path:
+            yield plant.located(path, "handmade-")
 
 
 @violation(tier="live")
 def foreign_key(plant: Plant) -> Iterator[Named]:
     """Somebody adds a key of their own to a Secret that comes from Git."""
-    with plant.patched(
-        "Secret", "backups", "etcd-backups-writer", {"data": {"mine": _coded(_value())}}
-    ) as ref:
+    secret = plant.targets.encrypted_secret()
+    with plant.patched(*secret.key[1:], {"data": {"mine": _coded(_value())}}) as ref:
         yield ref
 
 
@@ -113,7 +113,7 @@ def foreign_key(plant: Plant) -> Iterator[Named]:
 def copied_value(plant: Plant) -> Iterator[Named]:
     """A value of Vault is written down in a ConfigMap, under a name that promises nothing."""
     with plant.apply(
-        _object("ConfigMap", "notes", {"data": {"note": f"for later: {_canary(plant)} (old)"}})
+        _object("ConfigMap", "notes", {"data": {"note": f"for later: {_canary(plant)[1]} (old)"}})
     ) as ref:
         yield ref
 
@@ -121,7 +121,7 @@ def copied_value(plant: Plant) -> Iterator[Named]:
 @violation(tier="live")
 def copied_in_base64(plant: Plant) -> Iterator[Named]:
     """The same, in base64, in the middle of an annotation."""
-    meta = {"annotations": {"example.com/note": f"see {_coded(_canary(plant))} there"}}
+    meta = {"annotations": {"example.com/note": f"see {_coded(_canary(plant)[1])} there"}}
     with plant.apply(_object("ConfigMap", "annotated", {"data": {}}, meta)) as ref:
         yield ref
 
@@ -131,7 +131,8 @@ def applied_secret(plant: Plant) -> Iterator[Named]:
     """Kubectl's own copy of a Secret, in an annotation of a Secret."""
     copy = json.dumps({"kind": "Secret", "stringData": {"password": _value()}})
     meta = {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": copy}}
-    with plant.patched("Secret", "backups", "etcd-backups-writer", {"metadata": meta}) as ref:
+    secret = plant.targets.encrypted_secret()
+    with plant.patched(*secret.key[1:], {"metadata": meta}) as ref:
         yield ref
 
 
@@ -220,14 +221,12 @@ def _last_applied() -> Manifest:
 _renamed(
     "undeclared_volume",
     "A pod mounts a Secret that no file makes.",
-    "apps/public-api/deployment.yaml",
-    "secretName: public-api",
+    r"(secretName: )([\w.-]+)",
 )
 _renamed(
     "undeclared_variable",
     "A variable is taken from a Secret that no file makes.",
-    "platform/vault-snapshot/cronjob.yaml",
-    "secretKeyRef: {name: vault-backups-writer, key: access_key}",
+    r"(secretKeyRef: ?\{?\s*name: )([\w.-]+)",
 )
 _applied(
     "by_hand",

@@ -1,5 +1,6 @@
 """ACC-10: backups too seldom for the objective, a service without one, a newest point of nothing."""
 
+import re
 from collections.abc import Iterator
 
 from assay.model import Named
@@ -8,20 +9,24 @@ from assay.proof.violation import violation
 from assay.writers.restore_points import RestorePointWriter
 
 
-FILE = "platform/backups/etcd-snapshot.yaml"
+def job_of(plant: Plant, service: str) -> str:
+    """Return the pattern of the annotation of the job that backs up a service."""
+    return rf"{re.escape(plant.profile.platform.annotations.backup_of)}: {service}\b"
 
 
 @violation(tier="static")
 def too_seldom(plant: Plant) -> Iterator[Named]:
     """A snapshot every six hours."""
-    with plant.edited("gitops", FILE, '"7,37 * * * *"', '"7 */6 * * *"') as path:
+    pattern = rf"({job_of(plant, 'etcd')}(?:.|\n)*?\n  schedule: ).*$"
+    with plant.substituted("gitops", pattern, r'\1"7 */6 * * *"', "*.yaml") as path:
         yield plant.located(path, "apiVersion: batch/v1")
 
 
 @violation(tier="static")
 def undeclared_service(plant: Plant) -> Iterator[Named]:
     """A backup of something for which nobody declared an objective."""
-    with plant.edited("gitops", FILE, "backup-of: etcd", "backup-of: queue") as path:
+    key = plant.profile.platform.annotations.backup_of
+    with plant.substituted("gitops", job_of(plant, "etcd"), f"{key}: queue", "*.yaml") as path:
         yield plant.located(path, "apiVersion: batch/v1")
 
 

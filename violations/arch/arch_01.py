@@ -15,7 +15,7 @@ NOBODY = "https://192.0.2.99:2380"
 @violation(tier="static")
 def two_control_planes(plant: Plant) -> Iterator[Named]:
     """A count of two: quorum of two, none may fail."""
-    with plant.edited("infra", "servers.tf", "control_planes = 3", "control_planes = 2"):
+    with plant.substituted("infra", r"control_planes = 3\b", "control_planes = 2", "*.tf"):
         yield NAMED
 
 
@@ -30,9 +30,8 @@ def four_control_planes(plant: Plant) -> Iterator[Named]:
 @violation(tier="static")
 def count_by_tfvars(plant: Plant) -> Iterator[Named]:
     """The default is three; a tfvars file makes it one."""
-    with plant.edited(
-        "infra", "servers.tf", "control_planes = 3", "control_planes = var.planted_count"
-    ) as path:
+    new = "control_planes = var.planted_count"
+    with plant.substituted("infra", r"control_planes = 3\b", new, "*.tf") as path:
         declared = 'variable "planted_count" {\n  type    = number\n  default = 3\n}\n'
         (path.parent / "planted.tf").write_text(declared, encoding="utf-8")
         (path.parent / "planted.auto.tfvars").write_text("planted_count = 1\n", encoding="utf-8")

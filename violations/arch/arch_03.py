@@ -4,41 +4,50 @@ from collections.abc import Iterator
 
 from assay.errors import GuardError
 from assay.model import Named
+from assay.probes.kube.shapes import Manifest
 from assay.proof.plant import Plant
 from assay.proof.violation import violation
 
 
-POOL = "platform.example/pool"
+def pools(plant: Plant) -> tuple[str, str]:
+    """Return a pool with a taint and one without.
 
-
-def _node(plant: Plant, pool: str) -> str:
-    """Return the name of a worker of `pool`, by its live label."""
-    for name in plant.profile.talos.workers:
-        found = plant.kube.get("v1", "Node", "", name) or {}
-        if found.get("metadata", {}).get("labels", {}).get(POOL) == pool:
-            return name
-    raise GuardError(f"no worker of pool {pool}: nothing planted", "is the lab whole?")
+    Raises:
+        GuardError: the profile does not name both.
+    """
+    known = plant.profile.platform.pools
+    dedicated, shared = sorted(known.taints), sorted(set(known.names) - known.taints.keys())
+    if not dedicated or not shared:
+        raise GuardError("the profile names no pool with a taint and one without", "see [platform.pools]")
+    return dedicated[-1], shared[0]
 
 
 @violation()
 def db_pod_on_app(plant: Plant) -> Iterator[Named]:
-    """A pod that says it belongs to the db pool, on an app node."""
-    spec = {"nodeName": _node(plant, "app")}
-    with plant.pod("assay-planted/db-astray", spec=spec, labels={POOL: "db"}) as ref:
+    """A pod that says it belongs to a dedicated pool, on a node of another one."""
+    dedicated, shared = pools(plant)
+    spec, labels = {"nodeName": plant.targets.worker(shared)}, {plant.profile.platform.pools.label: dedicated}
+    with plant.pod("assay-planted/db-astray", spec=spec, labels=labels) as ref:
         yield ref
 
 
 @violation()
 def stranger_on_db(plant: Plant) -> Iterator[Named]:
-    """A pod that belongs to no pool, on a db node."""
-    with plant.pod("assay-planted/stranger", spec={"nodeName": _node(plant, "db")}) as ref:
+    """A pod that belongs to no pool, on a dedicated node."""
+    node = plant.targets.worker(pools(plant)[0])
+    with plant.pod("assay-planted/stranger", spec={"nodeName": node}) as ref:
         yield ref
 
 
 @violation()
 def pool_without_taint(plant: Plant) -> Iterator[Named]:
-    """A db node whose taint is gone; its label stays."""
-    clean = {"spec": {"taints": None}}
-    ready = lambda found: not any("platform.example" in t["key"] for t in found["spec"].get("taints", []))  # noqa: E731
-    with plant.patched("Node", "", _node(plant, "db"), clean, ready=ready) as ref:
+    """A node of a dedicated pool without its taint; the label is still there."""
+    pool = pools(plant)[0]
+    key = plant.profile.platform.pools.taints[pool]
+
+    def clean(found: Manifest) -> bool:
+        return all(taint["key"] != key for taint in found["spec"].get("taints", []))
+
+    patch = {"spec": {"taints": None}}
+    with plant.patched("Node", "", plant.targets.worker(pool), patch, ready=clean) as ref:
         yield ref

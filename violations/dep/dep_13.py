@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from assay.errors import GuardError
 from assay.model import Named
 from assay.proof.plant import Plant
+from assay.proof.targets import Target
 from assay.proof.violation import violation
 
 
-API = ("apps/v1", "Deployment", "shop", "public-api")
-POOL = ("apps/v1", "Deployment", "postgres", "pgbouncer")
 PATH = "/api/v1/orders"
 TABLE = (
     "CREATE TEMP TABLE IF NOT EXISTS orders (id bigint GENERATED ALWAYS AS IDENTITY (START 1000000000), "
@@ -33,59 +33,69 @@ def sent(plant: Plant) -> Named:
 
 
 @contextmanager
-def changed(plant: Plant, where: tuple[str, str, str, str], template: Mapping[str, Any]) -> Iterator[None]:
+def changed(plant: Plant, where: Target, template: Mapping[str, Any]) -> Iterator[None]:
     """Change the pods of a Deployment, wait until it is rolled out, and again when it is put back."""
-    version, kind, space, name = where
     patch = {"spec": {"template": {"spec": dict(template)}}}
     try:
-        with plant.patched(kind, space, name, patch, api_version=version, ready=rolled_out, within=180):
+        with plant.patched(
+            *where.key[1:], patch, api_version=where.api_version, ready=rolled_out, within=180
+        ):
             yield
     finally:
-        plant.await_object(*where, ready=rolled_out, within=180)
+        plant.await_object(*where.key, ready=rolled_out, within=180)
 
 
 @violation()
 def uncommitted(plant: Plant) -> Iterator[Named]:
     """Let the API answer 201 without a commit."""
-    found = plant.await_object(*API, ready=rolled_out, within=120)
+    api = plant.targets.declared("api")
+    found = plant.await_object(*api.key, ready=rolled_out, within=120)
     containers = [dict(one) for one in found["spec"]["template"]["spec"]["containers"]]
     containers[0]["env"] = [*containers[0].get("env", []), {"name": "ASSAY_UNCOMMITTED", "value": "1"}]
-    with changed(plant, API, {"containers": containers}):
+    with changed(plant, api, {"containers": containers}):
         yield sent(plant)
 
 
 @violation()
 def wrong_table(plant: Plant) -> Iterator[Named]:
     """Let the pool put a temporary table in front of the real one; the product's answers look right."""
-    found = plant.await_object(*POOL, ready=rolled_out, within=120)
+    pooler, database = plant.targets.declared("pooler"), f"dbname={plant.profile.need_text('sql.dbname')}"
+    found = plant.await_object(*pooler.key, ready=rolled_out, within=120)
     volumes = [dict(one) for one in found["spec"]["template"]["spec"]["volumes"]]
-    place = next(one for one in volumes if one["name"] == "configuration")
-    live = plant.kube.get("v1", "ConfigMap", "postgres", place["configMap"]["name"])
-    assert live is not None, "the pool's configuration is not there"
-    text = live["data"]["pgbouncer.ini"].replace("dbname=shop", f"dbname=shop connect_query='{TABLE}'")
+    for volume in (one for one in volumes if "configMap" in one):
+        live = plant.kube.get("v1", "ConfigMap", pooler.namespace, volume["configMap"]["name"])
+        data = (live or {}).get("data", {})
+        if any(database in text for text in data.values()):
+            break
+    else:
+        raise GuardError(f"no ConfigMap of {pooler.ref} says {database}", "fix the violation")
     body = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"namespace": "postgres", "name": "pgbouncer-planted"},
-        "data": {"pgbouncer.ini": text},
+        "metadata": {"namespace": pooler.namespace, "name": "planted-pool"},
+        "data": {
+            file: text.replace(database, f"{database} connect_query='{TABLE}'") for file, text in data.items()
+        },
     }
-    place["configMap"] = {**place["configMap"], "name": "pgbouncer-planted"}
-    with plant.apply(body), changed(plant, POOL, {"volumes": volumes}):
+    volume["configMap"] = {**volume["configMap"], "name": "planted-pool"}
+    with plant.apply(body), changed(plant, pooler, {"volumes": volumes}):
         yield sent(plant)
 
 
 @violation()
 def nobody_serves(plant: Plant) -> Iterator[Named]:
     """Take every pod of the API away; kept-alive connections go with them, so no old route answers."""
-    version, kind, space, name = API
+    api = plant.targets.declared("api")
+    found = plant.await_object(*api.key, ready=rolled_out, within=120)
+    mine = ",".join(f"{key}={value}" for key, value in found["spec"]["selector"]["matchLabels"].items())
+    pods = f"/api/v1/namespaces/{api.namespace}/pods"
     try:
         with plant.patched(
-            kind, space, name, {"spec": {"replicas": 0}}, api_version=version,
+            *api.key[1:], {"spec": {"replicas": 0}}, api_version=api.api_version,
             ready=lambda found: not found.get("status", {}).get("replicas"), within=120,
         ):  # fmt: skip
-            pods = f"/api/v1/namespaces/{space}/pods"
-            mine = {"labelSelector": f"app.kubernetes.io/name={name}"}
-            plant.await_true(lambda: not list(plant.kube.wire.items(pods, **mine)), "the API's pods gone")
+            gone = "the API's pods gone"
+            plant.await_true(lambda: not plant.kube.wire.items(pods, labelSelector=mine), gone)
             yield sent(plant)
     finally:
-        plant.await_object(*API, ready=rolled_out, within=180)
+        plant.await_object(*api.key, ready=rolled_out, within=180)

@@ -35,7 +35,8 @@ def _opened(name: str, body: str, what: str) -> None:
 @violation()
 def default_in_locals(plant: Plant) -> Iterator[Named]:
     """The real rule, opened through the local that it refers to."""
-    with plant.edited("infra", "firewall.tf", "[var.netbird_cidr]", '[var.netbird_cidr, "203.0.113.0/24"]'):
+    new = '[var.netbird_cidr, "203.0.113.0/24"]'
+    with plant.substituted("infra", r"\[var\.netbird_cidr\]", new, "*.tf"):
         yield Named("hcloud_firewall.control_plane")
 
 

@@ -63,13 +63,16 @@ def encryption_secret_in_history(plant: Plant) -> Iterator[Named]:
 @violation()
 def state_in_clear(plant: Plant) -> Iterator[Named]:
     """A backend that no longer encrypts."""
-    with plant.edited("infra", "versions.tf", "encrypt      = true", "encrypt      = false"):
+    with plant.substituted("infra", r"(encrypt\s+= )true", r"\1false", "*.tf"):
         yield Named("terraform.backend.s3")
 
 
 @violation()
 def configuration_as_user_data(plant: Plant) -> Iterator[Named]:
     """The machine configuration handed to the server as user_data."""
-    new = 'user_data          = file("controlplane.yaml")\n  server_type        = var.control_plane_type'
-    with plant.edited("infra", "servers.tf", "server_type        = var.control_plane_type", new):
+    server, new = (
+        r'(resource "hcloud_server" "control_plane" \{\n)',
+        r'\1  user_data = file("controlplane.yaml")\n',
+    )
+    with plant.substituted("infra", server, new, "*.tf"):
         yield Named("hcloud_server.control_plane")

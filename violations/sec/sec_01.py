@@ -3,8 +3,10 @@
 Images that are named by no digest, or come from anywhere, in every place where one can be named.
 """
 
+import re
 from collections.abc import Iterator
 
+from assay.errors import GuardError
 from assay.model import Named
 from assay.proof.plant import Plant
 from assay.proof.source_trees import line_of
@@ -12,40 +14,42 @@ from assay.proof.violation import violation
 
 
 FILE = "planted/planted.yaml"
-HERE = "<HERE>"
-WRONG = "registry.platform.example/shop/planted:latest"
+HERE, REGISTRY = "<HERE>", "<REGISTRY>"
+WRONG = "<REGISTRY>/shop/planted:latest"
+PINNED = re.compile(r"image: (\S+)@sha256:")
 DIGEST = "0123456789abcdef" * 4
 ONE = "  containers:\n    - name: a\n"
 
 
 def _manifest(name: str, what: str, text: str) -> None:
-    """Register a violation that adds a file; the line that holds the marker must be named."""
+    """Register a violation that adds a file; the line that holds HERE must be named."""
 
     @violation(name=name, what=what)
     def planted(plant: Plant) -> Iterator[Named]:
-        with plant.added("gitops", FILE, text.replace(HERE, "")) as path:
+        registry = plant.profile.allowlist.registries[0]
+        with plant.added("gitops", FILE, text.replace(HERE, "").replace(REGISTRY, registry)) as path:
             yield Named(f"{plant.located(path)}:{line_of(text, HERE)}")
 
 
 def _pod(inner: str) -> str:
-    return f"apiVersion: v1\nkind: Pod\nmetadata: {{name: planted, namespace: shop}}\nspec:\n{inner}"
+    return f"apiVersion: v1\nkind: Pod\nmetadata: {{name: planted, namespace: planted}}\nspec:\n{inner}"
 
 
 _manifest("latest_tag", "A moving tag.", _pod(f"  containers:\n    - name: a\n      image: {WRONG}{HERE}\n"))
 _manifest(
     "no_tag",
     "Neither tag nor digest.",
-    _pod(f"{ONE}      image: {HERE}registry.platform.example/a\n"),
+    _pod(f"{ONE}      image: {HERE}<REGISTRY>/a\n"),
 )
 _manifest(
     "half_a_digest",
     "Tag and something that only looks like a digest.",
-    _pod(f"{ONE}      image: {HERE}registry.platform.example/a:v1@sha256:{DIGEST[:40]}\n"),
+    _pod(f"{ONE}      image: {HERE}<REGISTRY>/a:v1@sha256:{DIGEST[:40]}\n"),
 )
 _manifest(
     "made_up_digest",
     "A digest of zeros.",
-    _pod(f"{ONE}      image: {HERE}registry.platform.example/a@sha256:{'0' * 64}\n"),
+    _pod(f"{ONE}      image: {HERE}<REGISTRY>/a@sha256:{'0' * 64}\n"),
 )
 _manifest(
     "foreign_registry",
@@ -55,7 +59,7 @@ _manifest(
 _manifest(
     "look_alike_registry",
     "A host name that begins like a declared one.",
-    _pod(f"{ONE}      image: {HERE}registry.platform.example.evil.example/a@sha256:{DIGEST}\n"),
+    _pod(f"{ONE}      image: {HERE}<REGISTRY>.evil.example/a@sha256:{DIGEST}\n"),
 )
 _manifest(
     "init_container",
@@ -96,7 +100,7 @@ _manifest(
 _manifest(
     "helm_values",
     "Helm values in parts.",
-    f"app:\n  image:\n    repository: {HERE}registry.platform.example/shop/api\n    tag: v1.2.3\n",
+    f"app:\n  image:\n    repository: {HERE}<REGISTRY>/shop/api\n    tag: v1.2.3\n",
 )
 _manifest(
     "values_of_an_application",
@@ -116,7 +120,13 @@ _manifest(
 @violation()
 def tag_by_kustomize(plant: Plant) -> Iterator[Named]:
     """A kustomize entry that takes the digest off a pinned image."""
-    file = "apps/public-api/kustomization.yaml"
-    text = "images:\n  - name: registry.platform.example/shop/public-api\n    newTag: latest\n"
-    with plant.added("gitops", file, text) as path:
-        yield plant.located(path, "    newTag: latest")
+    with plant.copied("gitops") as tree:
+        for path in sorted(tree.rglob("kustomization.yaml")):
+            beside = "".join(file.read_text(encoding="utf-8") for file in sorted(path.parent.glob("*.yaml")))
+            pinned, text = PINNED.search(beside), path.read_text(encoding="utf-8")
+            if pinned and "\nimages:" not in text:
+                entry = f"images:\n  - name: {pinned[1]}\n    newTag: latest\n"
+                path.write_text(text + entry, encoding="utf-8")
+                yield plant.located(path, "newTag: latest")
+                return
+    raise GuardError("no kustomization with a pinned image, nothing planted", "fix the violation")

@@ -17,7 +17,7 @@ from assay.proof.violation import violation
 FILE = "apps/planted.sops.yaml"
 NAMED = Named(f"File gitops/{FILE}")
 MANIFEST = (
-    "apiVersion: v1\nkind: Secret\nmetadata: {{name: planted, namespace: shop}}\n{0}:\n  password: {1}\n"
+    "apiVersion: v1\nkind: Secret\nmetadata: {{name: planted, namespace: planted}}\n{0}:\n  password: {1}\n"
 )
 GENERATOR = """apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization

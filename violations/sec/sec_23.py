@@ -11,7 +11,8 @@ from assay.proof.violation import violation
 
 
 FILE = "apps/planted.yaml"
-MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: planted, namespace: shop}}\n{0}:\n  {1}: {2}\n"
+MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: planted, namespace: planted}}\n{0}:\n  {1}: {2}\n"
+PLACE = "name: planted, namespace: planted"
 FOLDER = "apps/planted"
 GENERATOR = "kind: Kustomization\nconfigMapGenerator:\n  - name: planted\n    {0}:\n      - {1}\n"
 
@@ -26,16 +27,14 @@ def planted(plant: Plant, key: str, value: str, holder: str = "data") -> Iterato
 @violation()
 def dsn_with_password(plant: Plant) -> Iterator[Named]:
     """A database address with the password inside."""
-    with planted(
-        plant, "DATABASE_URL", f"postgres://shop:{PASSWORD}@pgbouncer.postgres.svc:5432/shop"
-    ) as ref:
+    with planted(plant, "DATABASE_URL", f"postgres://app:{PASSWORD}@pooler.data.svc:5432/app") as ref:
         yield ref
 
 
 @violation()
 def keyword_dsn(plant: Plant) -> Iterator[Named]:
     """The same in libpq's keywords."""
-    with planted(plant, "connection", f"host=pgbouncer user=shop password={PASSWORD} dbname=shop") as ref:
+    with planted(plant, "connection", f"host=pooler user=app password={PASSWORD} dbname=app") as ref:
         yield ref
 
 
@@ -57,7 +56,9 @@ def password_in_binary(plant: Plant) -> Iterator[Named]:
 @violation()
 def declared_sensitive(plant: Plant) -> Iterator[Named]:
     """A ConfigMap whose name is declared sensitive, with a value that looks like nothing."""
-    text = MAP.format("data", "limit", "'42'").replace("name: planted", "name: bank-credentials")
+    glob = plant.profile.platform.sensitive_configmaps[0]
+    space, _, name = glob.replace("*", "planted").partition("/")
+    text = MAP.format("data", "limit", "'42'").replace(PLACE, f"name: {name}, namespace: {space}")
     with plant.added("gitops", FILE, text):
         yield Named(f"File gitops/{FILE}:5")
 
@@ -65,8 +66,8 @@ def declared_sensitive(plant: Plant) -> Iterator[Named]:
 @violation()
 def says_it_is_sensitive(plant: Plant) -> Iterator[Named]:
     """A ConfigMap that says so itself."""
-    note = 'annotations: {platform.example/sensitive: "true"}, name: planted'
-    text = MAP.format("data", "limit", "'42'").replace("name: planted", note)
+    note = f'annotations: {{{plant.profile.platform.annotations.sensitive}: "true"}}, {PLACE}'
+    text = MAP.format("data", "limit", "'42'").replace(PLACE, note)
     with plant.added("gitops", FILE, text):
         yield Named(f"File gitops/{FILE}:5")
 

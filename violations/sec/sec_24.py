@@ -1,4 +1,4 @@
-"""SEC-24: an unaudited Vault, a root token that lives on, a sealed member, a storage cluster of two."""
+"""SEC-24: a Vault without audit, a root token that lives on, a sealed member, a member lost."""
 
 from collections.abc import Iterator
 
@@ -7,23 +7,23 @@ from assay.proof.plant import Plant
 from assay.proof.violation import violation
 
 
-AUDIT = "stdout"
 SEALED = 503
-STATEFUL = ("StatefulSet", "vault", "vault")
 
 
 @violation()
 def audit_off(plant: Plant) -> Iterator[Named]:
-    """The only audit device is disabled."""
-    with plant.vault.root() as door:
-        kept = door.need("get", "sys/audit")["data"][f"{AUDIT}/"]
-        door.need("delete", f"sys/audit/{AUDIT}")
+    """Every audit device is disabled."""
+    with plant.vault.root() as vault:
+        kept = vault.need("get", "sys/audit")["data"]
+        for path in kept:
+            vault.need("delete", f"sys/audit/{path}")
     try:
         yield Named("Vault audit")
     finally:
-        with plant.vault.root() as door:
-            back = {key: kept[key] for key in ("type", "description", "options")}
-            door.need("put", f"sys/audit/{AUDIT}", back)
+        with plant.vault.root() as vault:
+            for path, device in kept.items():
+                back = {key: device[key] for key in ("type", "description", "options")}
+                vault.need("put", f"sys/audit/{path}", back)
 
 
 @violation()
@@ -40,10 +40,10 @@ def root_token(plant: Plant) -> Iterator[Named]:
 @violation()
 def sealed(plant: Plant) -> Iterator[Named]:
     """A standby is sealed, as after a restart nobody noticed."""
-    address = plant.vault.standby()
-    member = f"vault-{plant.vault.addresses.index(address)}"
+    address, vault = plant.vault.standby(), plant.targets.stateful_set("vault")
+    member = f"{vault.name}-{plant.vault.addresses.index(address)}"
     try:
-        plant.kube.delete("v1", "Pod", "vault", member)
+        plant.kube.delete("v1", "Pod", vault.namespace, member)
         plant.await_true(lambda: plant.vault.code(address) == SEALED, f"{address} sealed", 120)
         yield Named(f"VaultMember {address}")
     finally:
@@ -53,15 +53,16 @@ def sealed(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def two_members(plant: Plant) -> Iterator[Named]:
-    """One of three members is gone: the next loss stops Vault."""
-    address = plant.vault.addresses[-1]
-    ref = Named("VaultPeer vault-2")
+    """One member is gone: of three, the next loss stops Vault."""
+    address, vault = plant.vault.addresses[-1], plant.targets.stateful_set("vault")
+    left = len(plant.vault.addresses) - 1
+    ref = Named(f"VaultPeer {vault.name}-{left}")
     try:
         with plant.patched(
-            *STATEFUL,
-            {"spec": {"replicas": 2}},
-            api_version="apps/v1",
-            ready=lambda found: found["status"].get("replicas") == 2,
+            *vault.key[1:],
+            {"spec": {"replicas": left}},
+            api_version=vault.api_version,
+            ready=lambda found: found["status"].get("replicas") == left,
         ):
             plant.await_true(lambda: not plant.vault.healthy(), "the loss seen by the leader", 60)
             yield ref

@@ -1,97 +1,127 @@
 """SEC-25: roles and policies of Vault that admit or give more than they must, in Git and live."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from assay.errors import GuardError
 from assay.model import Named
 from assay.probes.kube.shapes import Manifest
 from assay.proof.plant import Plant
 from assay.proof.violation import violation
 
 
-FOLDER = "platform/vault/config"
-ROLE = "auth/kubernetes/role/public-api"
-POLICY = "sys/policies/acl/public-api"
-NARROW = {
-    "bound_service_account_names": "public-api",
-    "bound_service_account_namespaces": "shop",
-    "audience": "vault",
-    "token_policies": "public-api",
-    "token_ttl": 600,
-    "token_max_ttl": 600,
-}
+EVERYTHING = ["create", "read", "update", "delete", "list", "sudo"]
+
+
+def folder(plant: Plant) -> Path:
+    """Return the folder of Vault's declared configuration, relative to the manifests.
+
+    Raises:
+        GuardError: the profile does not say, or it lies elsewhere.
+    """
+    config, gitops = plant.profile.platform.vault.config, plant.profile.paths.gitops
+    if config is None or gitops is None or not config.is_relative_to(gitops):
+        raise GuardError("Vault's configuration is not among the manifests", "set config in [platform.vault]")
+    return config.relative_to(gitops)
+
+
+def declared(plant: Plant) -> tuple[str, Manifest]:
+    """Return the name of the first declared role and what the file says."""
+    known = plant.profile.platform.vault.config or Path()
+    file = min((known / "roles").glob("*.json"))
+    return file.stem, json.loads(file.read_text(encoding="utf-8"))
+
+
+@contextmanager
+def edited_role(plant: Plant, change: Manifest) -> Iterator[Named]:
+    """Change keys of the first declared role in a copy of the manifests."""
+    name, role = declared(plant)
+    with plant.copied("gitops") as tree:
+        file = tree / folder(plant) / "roles" / f"{name}.json"
+        file.write_text(json.dumps({**role, **change}), encoding="utf-8")
+        yield Named(f"VaultRole {name}")
 
 
 @violation(tier="static")
 def declared_any_account(plant: Plant) -> Iterator[Named]:
     """Git: a role for every service account of its namespace."""
-    file = f"{FOLDER}/roles/public-api.json"
-    with plant.edited("gitops", file, 'account_names": ["public-api"]', 'account_names": ["*"]'):
-        yield Named("VaultRole public-api")
+    with edited_role(plant, {"bound_service_account_names": ["*"]}) as ref:
+        yield ref
 
 
 @violation(tier="static")
 def declared_no_audience(plant: Plant) -> Iterator[Named]:
-    """Git: a role that takes tokens meant for somebody else."""
-    with plant.edited("gitops", f"{FOLDER}/roles/postgres.json", '"audience": "vault"', '"audience": ""'):
-        yield Named("VaultRole postgres")
+    """Git: a role that accepts tokens made for another audience."""
+    with edited_role(plant, {"audience": ""}) as ref:
+        yield ref
 
 
 @violation(tier="static")
 def declared_everything(plant: Plant) -> Iterator[Named]:
     """Git: a policy that gives everything, in JSON, where a search for HCL does not see it."""
-    text = '{"path": {"*": {"capabilities": ["create", "read", "update", "delete", "list", "sudo"]}}}'
-    with plant.added("gitops", f"{FOLDER}/policies/operator.json", text):
-        yield Named("VaultPolicy operator")
+    text = json.dumps({"path": {"*": {"capabilities": EVERYTHING}}})
+    with plant.added("gitops", f"{folder(plant)}/policies/planted.json", text):
+        yield Named("VaultPolicy planted")
 
 
 @violation(tier="static")
 def declared_glob(plant: Plant) -> Iterator[Named]:
-    """Git: a policy whose path also names its neighbours."""
-    file = f"{FOLDER}/policies/public-api.hcl"
-    with plant.edited("gitops", file, "kv/data/shop/public-api", "kv/data/shop/*"):
-        yield Named("VaultPolicy public-api")
+    """Git: a policy whose path also covers its neighbours."""
+    policy = declared(plant)[1]["token_policies"][0]
+    with plant.substituted("gitops", r'^path "(.+/)[^/"]+"', r'path "\1*"', f"{policy}.hcl"):
+        yield Named(f"VaultPolicy {policy}")
+
+
+def live_path(plant: Plant) -> str:
+    """Return where the running Vault has the first declared role."""
+    return f"auth/{plant.profile.platform.vault.auth_mount}/role/{declared(plant)[0]}"
 
 
 @contextmanager
-def _role(plant: Plant, change: Manifest) -> Iterator[Named]:
-    with plant.vault.root() as door:
-        before = door.need("get", ROLE)["data"]
-    with plant.vault.written(ROLE, {**before, **change}):
-        yield Named("VaultRole public-api")
+def written_role(plant: Plant, change: Manifest) -> Iterator[Named]:
+    """Change keys of that role in the running Vault."""
+    path = live_path(plant)
+    with plant.vault.root() as vault:
+        before = vault.need("get", path)["data"]
+    with plant.vault.written(path, {**before, **change}):
+        yield Named(f"VaultRole {declared(plant)[0]}")
 
 
 @violation(tier="live")
 def any_account(plant: Plant) -> Iterator[Named]:
     """Vault: a role for every service account of its namespace."""
-    with _role(plant, {"bound_service_account_names": ["*"]}) as ref:
+    with written_role(plant, {"bound_service_account_names": ["*"]}) as ref:
         yield ref
 
 
 @violation(tier="live")
 def any_namespace(plant: Plant) -> Iterator[Named]:
-    """Vault: a role for that service account in every namespace that anybody makes."""
-    with _role(plant, {"bound_service_account_namespaces": ["*"]}) as ref:
+    """Vault: a role for that service account in every namespace, also in one that does not exist yet."""
+    with written_role(plant, {"bound_service_account_namespaces": ["*"]}) as ref:
         yield ref
 
 
 @violation(tier="live")
 def long_life(plant: Plant) -> Iterator[Named]:
     """Vault: a login that lasts a month."""
-    with _role(plant, {"token_ttl": 2592000, "token_max_ttl": 2592000}) as ref:
+    with written_role(plant, {"token_ttl": 2592000, "token_max_ttl": 2592000}) as ref:
         yield ref
 
 
 @violation(tier="live")
 def everything(plant: Plant) -> Iterator[Named]:
-    """Vault: the public API's policy gives everything."""
-    text = 'path "*" {\n  capabilities = ["create", "read", "update", "delete", "list", "sudo"]\n}\n'
-    with plant.vault.written(POLICY, {"policy": text}):
-        yield Named("VaultPolicy public-api")
+    """Vault: the policy of a workload gives everything."""
+    name = declared(plant)[1]["token_policies"][0]
+    text = f'path "*" {{\n  capabilities = {json.dumps(EVERYTHING)}\n}}\n'
+    with plant.vault.written(f"sys/policies/acl/{name}", {"policy": text}):
+        yield Named(f"VaultPolicy {name}")
 
 
 @violation(tier="live")
 def undeclared_role(plant: Plant) -> Iterator[Named]:
     """Vault: a narrow role that nobody declared."""
-    with plant.vault.written("auth/kubernetes/role/side-door", NARROW):
-        yield Named("VaultRole side-door")
+    path = f"{live_path(plant).rpartition('/')[0]}/planted"
+    with plant.vault.written(path, declared(plant)[1]):
+        yield Named("VaultRole planted")

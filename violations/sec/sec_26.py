@@ -5,49 +5,57 @@ from collections.abc import Iterator
 from assay.model import Named
 from assay.probes.kube.shapes import Manifest
 from assay.proof.plant import Plant
+from assay.proof.targets import EXTERNAL, Target, made_by
 from assay.proof.violation import violation
 
 
-EXTERNAL = "external-secrets.io/v1"
-CANARY = ("postgres", "postgres-canary")
-OPERATED, SECRET = "external-secrets", "rotation-canary"
+def synced(plant: Plant) -> tuple[Target, str]:
+    """Return a Secret that follows its source, and one of its keys."""
+    secret = made_by(plant.targets.external_secret())
+    found = plant.await_object(*secret.key, ready=lambda found: bool(found.get("data")))
+    return secret, min(found["data"])
 
 
 @violation()
 def never_refreshed(plant: Plant) -> Iterator[Named]:
     """The canary's ExternalSecret has a refresh interval of 0."""
     patch = {"spec": {"refreshInterval": "0s"}}
-    with plant.patched("ExternalSecret", *CANARY, patch, api_version=EXTERNAL) as ref:
+    found = plant.targets.canary()["metadata"]
+    where = ("ExternalSecret", found["namespace"], found["name"])
+    with plant.patched(*where, patch, api_version=EXTERNAL) as ref:
         yield ref
 
 
 @violation()
 def as_a_variable(plant: Plant) -> Iterator[Named]:
     """A pod takes a synced Secret as a variable, and nothing restarts it."""
-    variable = {"name": "CANARY", "valueFrom": {"secretKeyRef": {"name": SECRET, "key": "value"}}}
-    with plant.pod(f"{OPERATED}/planted-variable", container={"env": [variable]}) as ref:
+    secret, key = synced(plant)
+    variable = {"name": "CANARY", "valueFrom": {"secretKeyRef": {"name": secret.name, "key": key}}}
+    with plant.pod(f"{secret.namespace}/planted-variable", container={"env": [variable]}) as ref:
         yield ref
 
 
 @violation()
 def by_sub_path(plant: Plant) -> Iterator[Named]:
     """A pod mounts one key of a synced Secret by subPath, which is never renewed."""
-    mount = {"name": "canary", "mountPath": "/canary", "subPath": "value", "readOnly": True}
-    volume = {"name": "canary", "secret": {"secretName": SECRET}}
+    secret, key = synced(plant)
+    mount = {"name": "canary", "mountPath": "/canary", "subPath": key, "readOnly": True}
+    volume = {"name": "canary", "secret": {"secretName": secret.name}}
     spec, container = {"volumes": [volume]}, {"volumeMounts": [mount]}
-    with plant.pod(f"{OPERATED}/planted-part", spec=spec, container=container) as ref:
+    with plant.pod(f"{secret.namespace}/planted-part", spec=spec, container=container) as ref:
         yield ref
 
 
 @violation()
 def operator_stopped(plant: Plant) -> Iterator[Named]:
     """The operator that carries values from Vault is not running: all that is declared looks well."""
-    patch, where = {"spec": {"replicas": 0}}, ("Deployment", OPERATED, "operator")
+    operator = plant.targets.declared("secret_operator")
+    where, patch = operator.key[1:], {"spec": {"replicas": 0}}
     try:
-        with plant.patched(*where, patch, api_version="apps/v1", ready=_stopped):
-            yield Named("Secret " + "/".join(CANARY))
+        with plant.patched(*where, patch, api_version=operator.api_version, ready=_stopped):
+            yield Named(f"Secret {plant.profile.platform.rotation.canary_secret}")
     finally:
-        plant.await_object("apps/v1", *where, ready=_serving, within=120)
+        plant.await_object(*operator.key, ready=_serving, within=120)
 
 
 def _stopped(found: Manifest) -> bool:

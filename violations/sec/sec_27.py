@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from assay.model import Named
+from assay.probes.kube.shapes import Manifest
 from assay.proof.plant import Plant
 from assay.proof.violation import violation
 
@@ -20,9 +21,10 @@ def lasting_token(plant: Plant) -> Iterator[Named]:
     source = {"serviceAccountToken": {"path": "token", "expirationSeconds": 172800}}
     spec = {"volumes": [{"name": "lasting", "projected": {"sources": [source]}}]}
     mount = {"volumeMounts": [{"name": "lasting", "mountPath": "/var/run/lasting"}]}
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {
-        "namespace": "assay-planted", "name": "lasting", "annotations": {"assay.dev/calls-api": "planted"},
-    }, "spec": plant.pod_spec(spec=spec, container=mount)}  # fmt: skip
+    note = {plant.profile.platform.annotations.calls_api: "planted"}
+    meta = {"namespace": "assay-planted", "name": "lasting", "annotations": note}
+    pod: Manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": meta}
+    pod["spec"] = plant.pod_spec(spec=spec, container=mount)
     with plant.apply(pod) as ref:
         yield ref
 
@@ -30,8 +32,8 @@ def lasting_token(plant: Plant) -> Iterator[Named]:
 @violation()
 def stored_token(plant: Plant) -> Iterator[Named]:
     """A Secret that holds a token without an end; wait until it really holds one."""
-    meta = {"namespace": "assay-planted", "name": "forever"}
-    meta["annotations"] = {"kubernetes.io/service-account.name": "default"}  # type: ignore[assignment]
+    meta: Manifest = {"namespace": "assay-planted", "name": "forever"}
+    meta["annotations"] = {"kubernetes.io/service-account.name": "default"}
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -4,6 +4,7 @@ import gzip
 import secrets
 from collections.abc import Callable, Iterator
 
+from assay.backups.ciphertext import kept_secrets
 from assay.model import Named
 from assay.proof.plant import Plant
 from assay.proof.violation import violation
@@ -13,7 +14,7 @@ AGE = b"age-encryption.org/v1\n-> X25519 c29tZWJvZHkncyBzaGFyZQ\n--- bWFj\n"
 SALTED = b"Salted__"
 CLEAR = b"INSERT INTO orders VALUES (1, 'a customer', 'an address'); " * 400
 ROWS = "INSERT INTO orders VALUES (1, 'Müller'); ".encode() * 20
-RECORD = b"/registry/secrets/shop/app"
+RECORD = b"/registry/secrets/planted/app"
 
 
 def _uploaded(name: str, what: str, body: Callable[[Plant], bytes]) -> None:
@@ -26,9 +27,9 @@ def _uploaded(name: str, what: str, body: Callable[[Plant], bytes]) -> None:
 
 
 def _key(plant: Plant) -> bytes:
-    """Return random bytes with the passphrase of PostgreSQL's backups in their middle."""
-    kept = (plant.profile.need_path("escrow.folder") / "pgbackrest-passphrase").read_bytes().strip()
-    return SALTED + secrets.token_bytes(9000) + kept + secrets.token_bytes(9000)
+    """Return random bytes with one of the escrowed secrets in their middle."""
+    kept = kept_secrets(plant.profile.need_path("escrow.folder"))
+    return SALTED + secrets.token_bytes(9000) + kept[0] + secrets.token_bytes(9000)
 
 
 _uploaded("plain", "A dump as it is.", lambda _: CLEAR)

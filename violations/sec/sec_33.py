@@ -1,8 +1,8 @@
 """SEC-33: snapshots that are not taken, not encrypted, not whole, or taken with too wide a right."""
 
+import re
 from collections.abc import Callable, Iterator
 
-from assay.backups.schedules import TALOS
 from assay.model import Named
 from assay.probes.kube.shapes import Manifest
 from assay.proof.plant import Plant
@@ -10,22 +10,24 @@ from assay.proof.violation import violation
 from assay.writers.restore_points import RestorePointWriter
 
 
-CRONJOB = ("CronJob", "backups", "etcd-snapshot")
-FILES = "platform/backups"
 # The real script, but what it uploads is the snapshot itself.
 PLAIN = (
     "/bin/busybox sed -e 's/^age .*/\\/bin\\/busybox cp etcd.snapshot etcd.snapshot.age/' "
-    "/etc/backup/etcd-snapshot.sh > /work/plain.sh && exec /bin/sh /work/plain.sh"
+    "{script} > /work/plain.sh && exec /bin/sh /work/plain.sh"
 )
 
 
-def _written(what: str, file: str, old: str, new: str, mark: str, tree: str = "gitops") -> None:
-    """Register a violation that edits one file of a copy; the document that starts at `mark` is named."""
+def _written(what: str, old: str, new: str, mark: str, tree: str = "gitops") -> None:
+    """Register a violation that edits the first file that matches; the line with `mark` is named.
+
+    JOB in a pattern stands for the annotation of the job that takes snapshots.
+    """
     name = what.lower().rstrip(".").replace(" ", "_").replace(",", "").replace("'", "")
 
     @violation(name=name, what=what, tier="static")
     def planted(plant: Plant) -> Iterator[Named]:
-        with plant.edited(tree, file, old, new) as path:
+        job = rf"{re.escape(plant.profile.platform.annotations.backup_of)}: etcd\b"
+        with plant.substituted(tree, old.replace("JOB", job), new, "*.yaml") as path:
             yield plant.located(path, mark)
 
 
@@ -46,7 +48,8 @@ def _flipped(content: bytes) -> bytes:
 def suspended(plant: Plant) -> Iterator[Named]:
     """Nobody takes snapshots any more."""
     patch = {"spec": {"suspend": True}}
-    with plant.patched(*CRONJOB, patch, api_version="batch/v1") as ref:
+    job = plant.targets.backup_job("etcd")
+    with plant.patched(*job.key[1:], patch, api_version=job.api_version) as ref:
         yield ref
 
 
@@ -54,7 +57,8 @@ def suspended(plant: Plant) -> Iterator[Named]:
 def wide_role(plant: Plant) -> Iterator[Named]:
     """The job's Talos account asks for an operator's role as well."""
     patch = {"spec": {"roles": ["os:etcd:backup", "os:operator"]}}
-    with plant.patched("ServiceAccount", "backups", "etcd-snapshot", patch, api_version=TALOS) as ref:
+    account = plant.targets.talos_account(plant.targets.backup_job("etcd"))
+    with plant.patched(*account.key[1:], patch, api_version=account.api_version) as ref:
         yield ref
 
 
@@ -73,10 +77,11 @@ def wide_machine(plant: Plant) -> Iterator[Named]:
 def plain_upload(plant: Plant) -> Iterator[Named]:
     """A wrong variant of the job uploads the snapshot as it is."""
     writer = RestorePointWriter.from_profile(plant.profile)
-    found = plant.kube.get("batch/v1", *CRONJOB)
-    template = (found or {})["spec"]["jobTemplate"]["spec"]
-    template["template"]["spec"]["containers"][0]["command"] = ["/bin/sh", "-c", PLAIN]
-    meta = {"namespace": "backups", "name": "etcd-snapshot-plain"}
+    target = plant.targets.backup_job("etcd")
+    template = (plant.kube.get(*target.key) or {})["spec"]["jobTemplate"]["spec"]
+    container = template["template"]["spec"]["containers"][0]
+    container["command"] = ["/bin/sh", "-c", PLAIN.format(script=container["command"][-1])]
+    meta = {"namespace": target.namespace, "name": "planted-plain-snapshot"}
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": template}
     before = writer.shown()
     with writer.hidden_after(), plant.apply(job, ready=_done, within=180):
@@ -88,33 +93,19 @@ def _done(job: Manifest) -> bool:
     return bool(job.get("status", {}).get("succeeded"))
 
 
-_written(
-    "Suspended in Git.",
-    f"{FILES}/etcd-snapshot.yaml",
-    "  concurrencyPolicy: Forbid",
-    "  concurrencyPolicy: Forbid\n  suspend: true",
-    "apiVersion: batch/v1",
-)
-_written(
-    "Taken once a day.",
-    f"{FILES}/etcd-snapshot.yaml",
-    '"7,37 * * * *"',
-    '"7 3 * * *"',
-    "apiVersion: batch/v1",
-)
+_written("Suspended in Git.", r"(JOB(?:.|\n)*?\nspec:\n)", r"\1  suspend: true\n", "apiVersion: batch/v1")
+_written("Taken once a day.", r"(JOB(?:.|\n)*?\n  schedule: ).*$", r'\1"7 3 * * *"', "apiVersion: batch/v1")
 _written(
     "An operator's role in Git.",
-    f"{FILES}/access.yaml",
-    "[os:etcd:backup]",
-    "[os:operator]",
-    "apiVersion: talos.dev",
+    r"(apiVersion: talos\.dev/v1alpha1(?:.|\n)*?)os:etcd:backup",
+    r"\1os:operator",
+    "apiVersion: talos.dev/v1alpha1",
 )
 _written(
     "Any role by machine configuration.",
-    "patches/controlplane.yaml",
-    "[os:etcd:backup]",
-    "[os:admin]",
-    "      enabled: true",
+    r"(kubernetesTalosAPIAccess:(?:.|\n)*?)os:etcd:backup",
+    r"\1os:admin",
+    "enabled: true",
     "talos",
 )
 _spoiled("The upload broke off half way.", "truncated", lambda content: content[: len(content) // 2])

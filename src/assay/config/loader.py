@@ -37,6 +37,7 @@ from assay.config.profile import (
     TalosAccess,
     Tools,
     VaultAccess,
+    ViolationTargets,
     Waiver,
 )
 from assay.config.toml import Table, read_toml
@@ -65,6 +66,7 @@ SECTIONS: dict[str, type[Any]] = {
     "sops": SopsAccess,
     "sql": SqlAccess,
     "escrow": Escrow,
+    "violations": ViolationTargets,
 }
 STANDARD = {
     "kube.kubeconfig": "KUBECONFIG",

@@ -220,6 +220,19 @@ class Escrow:
 
 
 @dataclass(frozen=True, slots=True)
+class ViolationTargets:
+    """Deployments of a lab that planted violations change, each as `Deployment namespace/name`.
+
+    `api` answers the public API, `pooler` stands between it and its database, `secret_operator` makes Secrets
+    of ExternalSecrets.
+    """
+
+    api: str = ""
+    pooler: str = ""
+    secret_operator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Waiver:
     """An accepted failure: `scope` is a glob over the offenders' names (`*`: the whole control).
 
@@ -295,6 +308,7 @@ class Profile:
     sops: SopsAccess = SopsAccess()
     sql: SqlAccess = SqlAccess()
     escrow: Escrow = Escrow()
+    violations: ViolationTargets = ViolationTargets()
     platform: Platform = Platform()
     overrides: Mapping[str, Override] = field(default_factory=dict)
     digest: str = ""

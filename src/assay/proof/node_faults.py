@@ -17,32 +17,31 @@ from assay.proof.plant import Plant
 
 
 DELETED = "w0-000005"  # one of the writes that the drill was told are stored
-AI_WORKER = "ai-1"
 
 
 def other_image(plant: Plant) -> Iterator[Named]:
-    """Restart the worker of the AI pool, on which nothing else depends, from another image than the others.
+    """Restart the worker that runs the fewest pods from another image than the others.
 
     It is a release behind and has a system extension off the allow list; the lab's launcher makes it.
 
     Raises:
         GuardError: the node did not come back, from the one image or the other.
     """
-    launcher = Launcher.from_profile(plant.profile)
+    launcher, worker = Launcher.from_profile(plant.profile), plant.targets.idle_worker()
     kube, pinned = Kube.from_profile(plant.profile), f"Talos ({plant.profile.talos.version})"
 
     def image() -> str:
         """Return what the node says it runs, empty while it is not ready."""
-        return next((one.os_image for one in kube.nodes() if one.name == AI_WORKER and one.ready), "")
+        return next((one.os_image for one in kube.nodes() if one.name == worker and one.ready), "")
 
     try:
-        launcher.do("reimage", AI_WORKER)
-        plant.await_true(lambda: image() not in ("", pinned), f"{AI_WORKER} running another image", 180)
-        yield Named(plant.talos_api.machine(AI_WORKER).ref)
+        launcher.do("reimage", worker)
+        plant.await_true(lambda: image() not in ("", pinned), f"{worker} running another image", 180)
+        yield Named(plant.talos_api.machine(worker).ref)
     finally:
-        launcher.do("kill", AI_WORKER)
-        launcher.do("start", AI_WORKER)
-        plant.await_true(lambda: image() == pinned, f"{AI_WORKER} running its own image", 180)
+        launcher.do("kill", worker)
+        launcher.do("start", worker)
+        plant.await_true(lambda: image() == pinned, f"{worker} running its own image", 180)
 
 
 def client_pinned_to_leader(plant: Plant, control: str) -> Iterator[Breach]:

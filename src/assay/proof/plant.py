@@ -17,6 +17,7 @@ from assay.polling import poll
 from assay.probes.kube.gate import OPT_IN
 from assay.probes.kube.shapes import Manifest
 from assay.proof.source_trees import PlantedTrees
+from assay.proof.targets import Targets
 
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ class Plant:
     def paths(self) -> Paths:
         """Return the trees as they are now: the profile's, or a planted copy."""
         return self.trees.paths
+
+    @cached_property
+    def targets(self) -> Targets:
+        """Return what of the lab violations change."""
+        return Targets(self.profile)
 
     @cached_property
     def kube(self) -> KubeWriter:
