@@ -22,7 +22,7 @@ def rolled_out(found: Mapping[str, Any]) -> bool:
 
 @violation()
 def late_replies(plant: Plant) -> Iterator[Breach]:
-    """Delay 12 % of the replies by 250 ms: so far above 5 % that it must be FAIL, not doubt."""
+    """12 % of the replies come 250 ms late: so far above 5 % that the verdict cannot be doubtful."""
     api = plant.targets.declared("api")
     found = plant.await_object(*api.key, ready=rolled_out, within=120)
     containers = [dict(container) for container in found["spec"]["template"]["spec"]["containers"]]

@@ -103,7 +103,7 @@ def _renamed(name: str, what: str, pattern: str) -> None:
 
 @violation(tier="live")
 def foreign_key(plant: Plant) -> Iterator[Named]:
-    """Somebody adds a key of their own to a Secret that comes from Git."""
+    """A key added by hand to a Secret that comes from Git."""
     secret = plant.targets.encrypted_secret()
     with plant.patched(*secret.key[1:], {"data": {"mine": _coded(_value())}}) as ref:
         yield ref
@@ -111,7 +111,7 @@ def foreign_key(plant: Plant) -> Iterator[Named]:
 
 @violation(tier="live")
 def copied_value(plant: Plant) -> Iterator[Named]:
-    """A value of Vault is written down in a ConfigMap, under a name that promises nothing."""
+    """A value of Vault copied into a ConfigMap, under a key that does not look secret."""
     with plant.apply(
         _object("ConfigMap", "notes", {"data": {"note": f"for later: {_canary(plant)[1]} (old)"}})
     ) as ref:
@@ -120,7 +120,7 @@ def copied_value(plant: Plant) -> Iterator[Named]:
 
 @violation(tier="live")
 def copied_in_base64(plant: Plant) -> Iterator[Named]:
-    """The same, in base64, in the middle of an annotation."""
+    """A value of Vault, in base64, in the middle of an annotation."""
     meta = {"annotations": {"example.com/note": f"see {_coded(_canary(plant)[1])} there"}}
     with plant.apply(_object("ConfigMap", "annotated", {"data": {}}, meta)) as ref:
         yield ref
@@ -128,7 +128,7 @@ def copied_in_base64(plant: Plant) -> Iterator[Named]:
 
 @violation(tier="live")
 def applied_secret(plant: Plant) -> Iterator[Named]:
-    """Kubectl's own copy of a Secret, in an annotation of a Secret."""
+    """Kubectl's own copy of a Secret, in an annotation of another Secret."""
     copy = json.dumps({"kind": "Secret", "stringData": {"password": _value()}})
     meta = {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": copy}}
     secret = plant.targets.encrypted_secret()
@@ -167,7 +167,7 @@ def _in_file(name: str, what: str, tree: str, ref: str, make: Callable[[], str],
 
 @violation(tier="static")
 def sensitive_variable(plant: Plant) -> Iterator[Named]:
-    """A file of variables sets one whose name promises nothing, and that Terraform is told to hide."""
+    """A variables file sets a variable that Terraform treats as sensitive and whose name does not show it."""
     declared = 'variable "pin" {\n  type      = string\n  sensitive = true\n}\n'
     with plant.added("infra", "planted.tf", declared), plant.added(
         "infra", "planted.tfvars", f'size = 3\npin  = "{_short()}"\n'
@@ -220,12 +220,12 @@ def _last_applied() -> Manifest:
 
 _renamed(
     "undeclared_volume",
-    "A pod mounts a Secret that no file makes.",
+    "A pod mounts a Secret that no manifest declares.",
     r"(secretName: )([\w.-]+)",
 )
 _renamed(
     "undeclared_variable",
-    "A variable is taken from a Secret that no file makes.",
+    "An environment variable comes from a Secret that no manifest declares.",
     r"(secretKeyRef: ?\{?\s*name: )([\w.-]+)",
 )
 _applied(
@@ -235,12 +235,12 @@ _applied(
 )
 _applied(
     "forged_marks",
-    "A Secret made by hand, with the operator's label and annotation.",
+    "A Secret made by hand, with the label and annotation of the secrets operator.",
     lambda: _object("Secret", "forged", {"stringData": {"password": _value()}}, FORGED),
 )
 _applied(
     "helm_release",
-    "The record of a chart, whose values hold a password.",
+    "A Helm release record in a Secret, whose values hold a password.",
     lambda: _object(
         "Secret",
         "sh.helm.release.v1.db.v1",
@@ -252,51 +252,61 @@ _applied(
 )
 _applied(
     "helm_config_map",
-    "The same record, by Helm's other driver in a ConfigMap.",
+    "A Helm release record in a ConfigMap, whose values hold a password.",
     lambda: _object("ConfigMap", "sh.helm.release.v1.db.v1", {"data": {"release": _record()}}),
 )
-_external("never_refreshed", "Made once, never looked after.", {"refreshInterval": "0s"})
+_external(
+    "never_refreshed", "An ExternalSecret that is synced once and never again.", {"refreshInterval": "0s"}
+)
 _external(
     "text_of_its_own",
-    "A template adds a password that is in no Vault.",
+    "The template of an ExternalSecret adds a password that is not in Vault.",
     {},
     {"template": {"engineVersion": "v2", "data": {"conf": "user={{ .value }} pass=Xy7-kQ93vLmZ0pWt"}}},
 )
 _in_pod(
     "literal_variable",
-    "A password as the literal value of a variable.",
+    "A password as the literal value of an environment variable.",
     lambda: {"env": [{"name": "DB_PASSWORD", "value": _value()}]},
 )
-_in_pod("argument", "A password among the arguments.", lambda: {"args": [f"--db-password={_value()}"]})
+_in_pod(
+    "argument", "A password in an argument of a container.", lambda: {"args": [f"--db-password={_value()}"]}
+)
 _applied(
     "config_map",
-    "A token in a ConfigMap, under a name that promises nothing.",
+    "A token in a ConfigMap, under a key that does not look secret.",
     lambda: _object("ConfigMap", "settings", {"data": {"line": f"hvs.{secrets.token_urlsafe(24)}9Zb"}}),
 )
 _applied(
     "in_a_file_of_a_config_map",
-    "A password in one line of a file in a ConfigMap.",
+    "A password in one line of a configuration file in a ConfigMap.",
     lambda: _object("ConfigMap", "file", {"data": {"app.conf": f"host=db\npassword={_value()}\n"}}),
 )
-_applied("last_applied", "kubectl's own copy of a Secret, in an annotation.", _last_applied)
+_applied(
+    "last_applied", "kubectl's own copy of a Secret, in an annotation of a ServiceAccount.", _last_applied
+)
 _applied("event", "A password in the message of an event.", _event)
 _in_pod(
     "two_arguments",
-    "A password as the argument after its option.",
+    "A password as the argument that follows its option.",
     lambda: {"args": ["--db-password", _value()]},
 )
 _external(
     "short_text_of_its_own",
-    "A template adds a short password beside the one of Vault.",
+    "The template of an ExternalSecret adds a short password beside the one from Vault.",
     {},
     {"template": {"engineVersion": "v2", "data": {"conf": f"a:{{{{ .value }}}}:{_short()}"}}},
 )
 _machine(
     "secret_of_another_cluster",
-    "A machine whose cluster secret is not the bundle's.",
+    "A machine whose cluster secret is not that of the secrets bundle.",
     lambda: {"cluster": {"secret": base64.b64encode(secrets.token_bytes(32)).decode()}},
 )
-_machine("registry_login", "A machine that logs in to a registry with a password of its own.", _login)
+_machine(
+    "registry_login",
+    "A machine that logs in to a registry with a password from neither Vault nor SOPS.",
+    _login,
+)
 _machine("machine_annotation", "A password in free text of a machine's configuration.", _annotated)
 _in_file(
     "terraform_literal",
@@ -308,7 +318,7 @@ _in_file(
 )
 _in_file(
     "plan",
-    "A value in a plan, marked as sensitive.",
+    "A value that a Terraform plan marks as sensitive.",
     "plan",
     "vendor_thing.planted",
     _plan,
@@ -316,7 +326,7 @@ _in_file(
 )
 _in_file(
     "state",
-    "A generated password in a state.",
+    "A generated password in a Terraform state.",
     "state",
     "random_password.planted",
     _state,

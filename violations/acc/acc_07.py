@@ -45,7 +45,7 @@ def _slow(restore: Restore) -> Restore:
 
 @violation()
 def shares_of_another(plant: Plant) -> Iterator[Named]:
-    """The escrow kit holds the shares of another Vault: the snapshot comes back, and nobody opens it."""
+    """The escrow holds another Vault's unseal shares: the snapshot is restored but cannot be unsealed."""
     records, escrow = Records.from_profile(plant.profile), plant.profile.need_path("escrow.folder")
     others = [one.restore for one in records.all() if one.restore.service != "vault"]
     with ExitStack() as stack:
@@ -61,6 +61,8 @@ def shares_of_another(plant: Plant) -> Iterator[Named]:
         yield Named(VaultRestore.target.ref)
 
 
-_recorded("late_clock", "The clock was started at the restore command.", _late_clock)
-_recorded("no_budgets", "Detection and decision count as nothing.", _no_budgets)
-_recorded("slow", "Half an hour longer in the restore itself.", _slow)
+_recorded(
+    "late_clock", "The recorded time starts at the restore command instead of at the fault.", _late_clock
+)
+_recorded("no_budgets", "The recorded time leaves out detection and decision.", _no_budgets)
+_recorded("slow", "The restore itself takes half an hour longer.", _slow)

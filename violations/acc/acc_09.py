@@ -10,7 +10,7 @@ from assay.proof.violation import violation
 
 @violation()
 def one_address_only(plant: Plant) -> Iterator[Breach]:
-    """The kubeconfig names the API server beside the etcd leader, not the load balancer."""
+    """The kubeconfig names the API server on the etcd leader's node instead of the load balancer."""
     yield from client_pinned_to_leader(plant, "ACC-09")
 
 

@@ -16,7 +16,7 @@ def job_of(plant: Plant, service: str) -> str:
 
 @violation(tier="static")
 def too_seldom(plant: Plant) -> Iterator[Named]:
-    """A snapshot every six hours."""
+    """A snapshot is taken every six hours only."""
     pattern = rf"({job_of(plant, 'etcd')}(?:.|\n)*?\n  schedule: ).*$"
     with plant.substituted("gitops", pattern, r'\1"7 */6 * * *"', "*.yaml") as path:
         yield plant.located(path, "apiVersion: batch/v1")
@@ -24,7 +24,7 @@ def too_seldom(plant: Plant) -> Iterator[Named]:
 
 @violation(tier="static")
 def undeclared_service(plant: Plant) -> Iterator[Named]:
-    """A backup of something for which nobody declared an objective."""
+    """A backup of a service that has no declared objective."""
     key = plant.profile.platform.annotations.backup_of
     with plant.substituted("gitops", job_of(plant, "etcd"), f"{key}: queue", "*.yaml") as path:
         yield plant.located(path, "apiVersion: batch/v1")
@@ -32,6 +32,6 @@ def undeclared_service(plant: Plant) -> Iterator[Named]:
 
 @violation(tier="live")
 def newest_is_rubbish(plant: Plant) -> Iterator[Named]:
-    """The newest object is fresh, and nothing restores from it."""
+    """The newest object is recent but cannot be restored from."""
     with RestorePointWriter.from_profile(plant.profile).uploaded(b"not a snapshot", "rubbish"):
         yield Named("Service etcd")

@@ -14,14 +14,14 @@ NOBODY = "https://192.0.2.99:2380"
 
 @violation(tier="static")
 def two_control_planes(plant: Plant) -> Iterator[Named]:
-    """A count of two: quorum of two, none may fail."""
+    """Two control planes are declared: the quorum is two, so none may fail."""
     with plant.substituted("infra", r"control_planes = 3\b", "control_planes = 2", "*.tf"):
         yield NAMED
 
 
 @violation(tier="static")
 def four_control_planes(plant: Plant) -> Iterator[Named]:
-    """A fourth one, declared apart."""
+    """A fourth control plane, declared in a resource of its own."""
     text = 'resource "hcloud_server" "cp_extra" {\n  name        = "cp-extra"\n  server_type = "ccx23"\n}\n'
     with plant.added("infra", "planted_server.tf", text):
         yield Named("hcloud_server.cp_extra")
@@ -29,7 +29,7 @@ def four_control_planes(plant: Plant) -> Iterator[Named]:
 
 @violation(tier="static")
 def count_by_tfvars(plant: Plant) -> Iterator[Named]:
-    """The default is three; a tfvars file makes it one."""
+    """The declared default is three control planes; a variables file sets one."""
     new = "control_planes = var.planted_count"
     with plant.substituted("infra", r"control_planes = 3\b", new, "*.tf") as path:
         declared = 'variable "planted_count" {\n  type    = number\n  default = 3\n}\n'
@@ -40,7 +40,7 @@ def count_by_tfvars(plant: Plant) -> Iterator[Named]:
 
 @violation(tier="live")
 def learner_as_fourth(plant: Plant) -> Iterator[Named]:
-    """A fourth member that never starts and never votes, in the list of etcd itself."""
+    """A fourth etcd member that never starts and never votes."""
     etcd = EtcdWriter.from_profile(plant.profile)
     for left in etcd.members(etcd.endpoints[0]):
         if left.peers == (NOBODY,):

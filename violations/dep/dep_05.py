@@ -12,13 +12,13 @@ PATCH = {"machine": {"nodeAnnotations": {"assay.dev/planted": "by-hand"}}}
 
 @violation()
 def patched_by_hand(plant: Plant) -> Iterator[Named]:
-    """Change one control plane's configuration, live."""
+    """The configuration of one control plane is changed by hand."""
     with plant.talos_api.patched(list(plant.profile.talos.controlplanes)[1], PATCH) as machine:
         yield Named(machine.ref)
 
 
 @violation()
 def staged(plant: Plant) -> Iterator[Named]:
-    """Stage a change on one worker: it runs the right configuration now and another after its next boot."""
+    """A change is staged on one worker: it runs the right configuration until its next boot."""
     with plant.talos_api.patched(list(plant.profile.talos.workers)[-1], PATCH, mode="staged") as machine:
         yield Named(machine.ref)

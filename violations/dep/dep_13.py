@@ -47,7 +47,7 @@ def changed(plant: Plant, where: Target, template: Mapping[str, Any]) -> Iterato
 
 @violation()
 def uncommitted(plant: Plant) -> Iterator[Named]:
-    """Let the API answer 201 without a commit."""
+    """The API answers 201 without committing the transaction."""
     api = plant.targets.declared("api")
     found = plant.await_object(*api.key, ready=rolled_out, within=120)
     containers = [dict(one) for one in found["spec"]["template"]["spec"]["containers"]]
@@ -58,7 +58,7 @@ def uncommitted(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def wrong_table(plant: Plant) -> Iterator[Named]:
-    """Let the pool put a temporary table in front of the real one; the product's answers look right."""
+    """The connection pool hides the real table behind a temporary one, so the API's answers look right."""
     pooler, database = plant.targets.declared("pooler"), f"dbname={plant.profile.need_text('sql.dbname')}"
     found = plant.await_object(*pooler.key, ready=rolled_out, within=120)
     volumes = [dict(one) for one in found["spec"]["template"]["spec"]["volumes"]]
@@ -84,7 +84,7 @@ def wrong_table(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def nobody_serves(plant: Plant) -> Iterator[Named]:
-    """Take every pod of the API away; kept-alive connections go with them, so no old route answers."""
+    """No pod of the API is left, and no kept-alive connection either."""
     api = plant.targets.declared("api")
     found = plant.await_object(*api.key, ready=rolled_out, within=120)
     mine = ",".join(f"{key}={value}" for key, value in found["spec"]["selector"]["matchLabels"].items())

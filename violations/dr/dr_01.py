@@ -18,7 +18,7 @@ CHECK = "kubectl apply -k <GIT>/gitops/overlays/<STACK>/restore-postgres"
 
 @violation()
 def older_backup(plant: Plant) -> Iterator[Named]:
-    """Restore to a moment before the ledger: everything runs and is ready, and holds what was there then."""
+    """PostgreSQL is restored to a moment before the ledger: all pods are ready, but the data is too old."""
     moment = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S}+00"
     with runbook_with(plant, lambda text: text.replace(POINT, f"'--from-literal=POINT={moment}'")):
         yield Named(PostgresRestore.target.ref)
@@ -26,7 +26,7 @@ def older_backup(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def other_passphrase(plant: Plant) -> Iterator[Named]:
-    """The escrow kit holds a passphrase that opens nothing."""
+    """The escrow holds a passphrase that does not open the backup."""
     file = plant.profile.need_path("escrow.folder") / "pgbackrest-passphrase"
     clear()
     try:
@@ -38,5 +38,5 @@ def other_passphrase(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def no_such_command(plant: Plant) -> Iterator[Named]:
-    """A command that no kubectl has."""
+    """The runbook uses a command that kubectl does not have."""
     yield from runbook_line(plant, WRONG, lambda text: text.replace(CHECK, WRONG))

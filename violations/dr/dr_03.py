@@ -15,12 +15,12 @@ SPECIFIED = "talosctl etcd restore --snapshot ./db.snapshot --nodes <CP_IP>"
 
 @violation()
 def recovers_nothing(plant: Plant) -> Iterator[Named]:
-    """Bootstrap without the snapshot: a new, empty cluster that looks well."""
+    """The runbook bootstraps without the snapshot, which gives a new and empty cluster that looks healthy."""
     with runbook_with(plant, lambda text: RECOVER.sub("talosctl -n <CP_IP> bootstrap", text)) as path:
         yield Named(f"File {path.name}")
 
 
 @violation()
 def specification_text(plant: Plant) -> Iterator[Named]:
-    """The specification's command, which no talosctl has."""
+    """The runbook uses the specification's command, which talosctl does not have."""
     yield from runbook_line(plant, SPECIFIED, lambda text: RECOVER.sub(SPECIFIED, text))

@@ -9,7 +9,7 @@ from assay.proof.violation import violation
 
 @violation()
 def new_stateful_set(plant: Plant) -> Iterator[Named]:
-    """A StatefulSet that no restore was ever drilled for."""
+    """A StatefulSet whose restore was never drilled."""
     labels = {"app.kubernetes.io/name": "queue"}
     spec = {
         "serviceName": "queue",
@@ -27,7 +27,7 @@ def new_stateful_set(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def new_claim(plant: Plant) -> Iterator[Named]:
-    """A claim for a volume beside any StatefulSet."""
+    """A PersistentVolumeClaim that belongs to no StatefulSet."""
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
     meta = {"namespace": "assay-planted", "name": "uploads"}
     body = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}

@@ -10,30 +10,38 @@ from assay.proof.violation import violation
 
 CONFIG = "talosctl --talosconfig ./talosconfig"
 COMMANDS = (
-    ("etcd_health", "No such command: it prints help and exits 0.", f"{CONFIG} etcd health"),
+    (
+        "etcd_health",
+        "A command that does not exist: talosctl prints its help and exits 0.",
+        f"{CONFIG} etcd health",
+    ),
     (
         "service_restart",
-        "Words in the wrong order.",
+        "The words of a command in the wrong order.",
         f"{CONFIG} service restart kube-apiserver --nodes <CP_IP>",
     ),
     (
         "etcd_restore",
-        "No such command, unknown flag.",
+        "A command that does not exist, with an unknown flag.",
         "talosctl etcd restore --snapshot <FILE> --nodes <CP_IP>",
     ),
     (
         "no_talos_service",
-        "Right order, but a static pod is not a Talos service.",
+        "A correct command for a Talos service, applied to a static pod, which is not one.",
         "talosctl -n <CP_IP> service kube-apiserver restart",
     ),
     ("unknown_flag", "A flag that kubectl does not have.", "kubectl get nodes --show-health"),
-    ("missing_argument", "A snapshot that goes nowhere.", "talosctl -n <CP_IP> etcd snapshot"),
+    (
+        "missing_argument",
+        "A snapshot command without the file to write to.",
+        "talosctl -n <CP_IP> etcd snapshot",
+    ),
     (
         "reset_without_node",
-        "A reset of whatever nodes the context names.",
+        "A reset without a node: it would reset whatever nodes the context names.",
         "talosctl reset --graceful=false",
     ),
-    ("other_tool", "A tool that no pinned binary vouches for.", "argocd app sync <APP>"),
+    ("other_tool", "A command of a tool for which no binary is pinned.", "argocd app sync <APP>"),
 )
 
 

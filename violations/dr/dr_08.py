@@ -71,7 +71,7 @@ def _hidden(
 
 @violation(tier="live")
 def oldest_is_none(plant: Plant) -> Iterator[Named]:
-    """The oldest snapshot of etcd broke off half way."""
+    """The oldest snapshot of etcd is only half uploaded."""
     writer = RestorePointWriter.from_profile(plant.profile)
     content = writer.newest()
     with writer.uploaded(content[: len(content) // 2], "oldest", oldest=True) as ref:
@@ -89,7 +89,7 @@ _edited(
 )
 _edited(
     "not_set",
-    "Nobody says how long they are kept.",
+    "The retention of PostgreSQL's base backups is not set.",
     "gitops",
     CONF,
     "repo1-retention-full=30\n",
@@ -98,7 +98,7 @@ _edited(
 )
 _edited(
     "removed_after_a_week",
-    "A superseded version goes after a week.",
+    "Superseded versions are removed after a week.",
     "infra",
     RULES,
     "removed = 30",
@@ -107,7 +107,7 @@ _edited(
 )
 _edited(
     "removed_after_a_quarter",
-    "A superseded version stays for a quarter.",
+    "Superseded versions are kept for a quarter of a year.",
     "infra",
     RULES,
     "removed = 30",
@@ -116,7 +116,7 @@ _edited(
 )
 _edited(
     "never_ended",
-    "No rule ends a snapshot: it is shown for ever.",
+    "No rule expires a snapshot, so it is listed for ever.",
     "infra",
     RULES,
     'ended = "30d"',
@@ -125,16 +125,23 @@ _edited(
 )
 _edited(
     "locked_for_a_fortnight",
-    "The lock ends before the document says.",
+    "The lock ends earlier than the document says.",
     "infra",
     RULES,
     "locked = 30",
     "locked = 14",
     "Bucket etcd-backups",
 )
-_ruled("removed_early", "A rule removes superseded versions after a day.", "vault", (30, 1))
-_ruled("removed_late", "A rule keeps superseded versions for a quarter.", "vault", (30, 90))
-_ruled("no_rule", "A bucket without any rule: nothing is ever removed.", "vault")
-_ruled("ends_what_is_current", "A rule ends base backups, whatever needs them.", "postgres", (30, 35))
-_hidden("part_missing", "One file of the oldest base backup is gone.", _part)
-_hidden("log_missing", "The segment of the log that ends the oldest backup is gone.", _segment)
+_ruled("removed_early", "A lifecycle rule removes superseded versions after a day.", "vault", (30, 1))
+_ruled(
+    "removed_late", "A lifecycle rule keeps superseded versions for a quarter of a year.", "vault", (30, 90)
+)
+_ruled("no_rule", "A bucket without a lifecycle rule: nothing is ever removed.", "vault")
+_ruled(
+    "ends_what_is_current",
+    "A lifecycle rule expires base backups even if later ones need them.",
+    "postgres",
+    (30, 35),
+)
+_hidden("part_missing", "One file of the oldest base backup is missing.", _part)
+_hidden("log_missing", "The log segment that the oldest base backup ends in is missing.", _segment)

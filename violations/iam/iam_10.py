@@ -30,7 +30,7 @@ def _binding(name: str, role: str, subject: dict[str, str], namespace: str = "")
 
 @violation()
 def everybody(plant: Plant) -> Iterator[Named]:
-    """Whoever is logged in may read everything that role view shows."""
+    """Every authenticated user may read what role view shows."""
     group = {"apiGroup": RBAC, "kind": "Group", "name": "system:authenticated"}
     with plant.apply(_binding("assay-everybody", "view", group)) as ref:
         yield ref
@@ -38,7 +38,7 @@ def everybody(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def nobody_in_particular(plant: Plant) -> Iterator[Named]:
-    """Callers without credentials may read what role view shows, as soon as a server lets them ask."""
+    """Unauthenticated callers may read what role view shows, once an API server admits them."""
     group = {"apiGroup": RBAC, "kind": "Group", "name": "system:unauthenticated"}
     with plant.apply(_binding("assay-unauthenticated", "view", group)) as ref:
         yield ref
@@ -46,7 +46,7 @@ def nobody_in_particular(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def anonymous_user(plant: Plant) -> Iterator[Named]:
-    """The user that stands for nobody may read one namespace's objects."""
+    """The anonymous user may read the objects of one namespace."""
     user = {"apiGroup": RBAC, "kind": "User", "name": "system:anonymous"}
     with plant.apply(_binding("assay-anonymous", "view", user, "kube-system")) as ref:
         yield ref
@@ -54,7 +54,7 @@ def anonymous_user(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def wildcard(plant: Plant) -> Iterator[Named]:
-    """A role of another name that allows everything."""
+    """A role with another name that allows everything."""
     with (
         plant.apply(_role("assay-wildcard", EVERYTHING)),
         plant.apply(_binding("assay-wildcard", "assay-wildcard", EVE)) as ref,
@@ -64,7 +64,7 @@ def wildcard(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def aggregated(plant: Plant) -> Iterator[Named]:
-    """A role that is empty by itself and gathers the right to rise from another one."""
+    """An empty role that gets the right to escalate by aggregation."""
     part = _role("assay-part", RISE)
     part["metadata"]["labels"] = {"assay.dev/gathered": "true"}
     selector = {"clusterRoleSelectors": [{"matchLabels": {"assay.dev/gathered": "true"}}]}
@@ -78,7 +78,7 @@ def aggregated(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def impersonator(plant: Plant) -> Iterator[Named]:
-    """A role that may act as anybody."""
+    """A role that may impersonate anybody."""
     with (
         plant.apply(_role("assay-impersonator", ACT_AS)),
         plant.apply(_binding("assay-impersonator", "assay-impersonator", EVE)) as ref,
@@ -88,6 +88,6 @@ def impersonator(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def admin_of_kube_system(plant: Plant) -> Iterator[Named]:
-    """Role cluster-admin, bound in kube-system only, which is enough to take the cluster."""
+    """Role cluster-admin bound in kube-system only, which is enough to take over the cluster."""
     with plant.apply(_binding("assay-system-admin", "cluster-admin", EVE, "kube-system")) as ref:
         yield ref

@@ -15,7 +15,7 @@ YEARS_10 = 10 * 365 * 24
 
 @violation()
 def admin_as_reader(plant: Plant) -> Iterator[Named]:
-    """Hand automation an administrator's certificate in place of the reader's."""
+    """Automation uses an administrator's certificate instead of the reader's."""
     path = plant.profile.need_path("talos.reader_config")
     with plant.talos_api.credential(path, "os:admin", 1):
         yield Named("Talosconfig reader")
@@ -23,7 +23,7 @@ def admin_as_reader(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def admin_for_ten_years(plant: Plant) -> Iterator[Breach]:
-    """Put an administrator's certificate that lives ten years in use."""
+    """An administrator's certificate that is valid for ten years."""
     path = plant.profile.need_path("talos.config")
     with plant.talos_api.credential(path, "os:admin", YEARS_10):
         yield Breach("admin_lifetime", "above", YEARS_10 - 1)
@@ -31,7 +31,7 @@ def admin_for_ten_years(plant: Plant) -> Iterator[Breach]:
 
 @violation()
 def pods_as_admin(plant: Plant) -> Iterator[Named]:
-    """Let pods ask for os:admin by one control plane's configuration; the switch itself stays off."""
+    """The configuration of one control plane lets pods ask for os:admin, although the feature is disabled."""
     name = list(plant.profile.talos.controlplanes)[-1]
     access = {"enabled": False, "allowedRoles": ["os:admin"], "allowedKubernetesNamespaces": ["kube-system"]}
     with plant.talos_api.patched(

@@ -34,7 +34,7 @@ def _opened(name: str, body: str, what: str) -> None:
 
 @violation()
 def default_in_locals(plant: Plant) -> Iterator[Named]:
-    """The real rule, opened through the local that it refers to."""
+    """The real rule, opened through the local value that it refers to."""
     new = '[var.netbird_cidr, "203.0.113.0/24"]'
     with plant.substituted("infra", r"\[var\.netbird_cidr\]", new, "*.tf"):
         yield Named("hcloud_firewall.control_plane")
@@ -42,7 +42,7 @@ def default_in_locals(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def tfvars_override(plant: Plant) -> Iterator[Named]:
-    """The default is right; a tfvars file beside it is not."""
+    """The default is right, but a variables file opens it to everyone."""
     with plant.added("infra", "planted.auto.tfvars", 'netbird_cidr = "0.0.0.0/0"\n'):
         yield Named("hcloud_firewall.worker")
 
@@ -58,15 +58,21 @@ DYNAMIC = """  dynamic "rule" {
     }
   }
 """
-_opened("open_to_all", _rule("6443", EVERYONE), "The Kubernetes API for everyone.")
-_opened("open_to_all_v6_only", _rule("50000", '["::/0"]'), "The Talos API for everyone who has IPv6.")
-_opened("range_of_every_port", _rule("1-65535", EVERYONE), "A range that holds both ports.")
-_opened("range_around_the_port", _rule("6000-7000", EVERYONE), "A range that no search for 6443 finds.")
-_opened("any_port", _rule("any", EVERYONE, "udp"), "Any port.")
+_opened("open_to_all", _rule("6443", EVERYONE), "The Kubernetes API is open to everyone.")
+_opened("open_to_all_v6_only", _rule("50000", '["::/0"]'), "The Talos API is open to everyone over IPv6.")
 _opened(
-    "one_wide_network", _rule("6443", '["100.0.0.0/8"]'), "A network that holds the allowed one and more."
+    "range_of_every_port", _rule("1-65535", EVERYONE), "A port range that contains both admin ports is open."
 )
-_opened("two_halves", _rule("50000", '["0.0.0.0/1", "128.0.0.0/1"]'), "Everyone, in two halves.")
-_opened("host_bits", _rule("6443", '["192.0.2.10/8"]'), "An allowed address with a prefix of 8.")
-_opened("mapped_address", _rule("6443", '["::ffff:0.0.0.0/96"]'), "All of IPv4, written as IPv6.")
-_opened("dynamic_rule", DYNAMIC, "A rule made by a dynamic block.")
+_opened(
+    "range_around_the_port",
+    _rule("6000-7000", EVERYONE),
+    "A port range around 6443 is open; a text search for the port does not find it.",
+)
+_opened("any_port", _rule("any", EVERYONE, "udp"), "A rule for any port is open, over UDP.")
+_opened(
+    "one_wide_network", _rule("6443", '["100.0.0.0/8"]'), "A network that contains the allowed one and more."
+)
+_opened("two_halves", _rule("50000", '["0.0.0.0/1", "128.0.0.0/1"]'), "All of IPv4, written as two halves.")
+_opened("host_bits", _rule("6443", '["192.0.2.10/8"]'), "An allowed address with a prefix length of 8.")
+_opened("mapped_address", _rule("6443", '["::ffff:0.0.0.0/96"]'), "All of IPv4, written as an IPv6 network.")
+_opened("dynamic_rule", DYNAMIC, "An open rule that a dynamic block makes.")

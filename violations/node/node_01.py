@@ -10,7 +10,7 @@ from assay.proof.violation import violation
 
 @violation()
 def foreign_node(plant: Plant) -> Iterator[Named]:
-    """Register a node that nobody declared, as a hand-installed Ubuntu server would register itself."""
+    """A node that was not declared registers itself, as a hand-installed Ubuntu server would."""
     spec = {"unschedulable": True, "taints": [{"key": "assay.dev/planted", "effect": "NoExecute"}]}
     manifest = {
         "apiVersion": "v1",
@@ -24,5 +24,5 @@ def foreign_node(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def release_behind(plant: Plant) -> Iterator[Named]:
-    """A worker boots a release nobody pinned."""
+    """A worker runs a Talos release that is not the pinned one."""
     yield from other_image(plant)

@@ -10,7 +10,7 @@ from assay.proof.violation import violation
 
 @violation()
 def ssh_port_open(plant: Plant) -> Iterator[Named]:
-    """Listen on port 22 in the network of the last worker, so that looking at one node only would miss it."""
+    """Something listens on port 22 of the last worker, so that looking at one node only would miss it."""
     name = list(plant.profile.talos.workers)[-1]
     with plant.talos_api.listening(name, 22) as machine:
         yield Named(machine.ref)
@@ -18,5 +18,5 @@ def ssh_port_open(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def extension_added(plant: Plant) -> Iterator[Named]:
-    """A worker boots an image with a system extension that gives a shell."""
+    """A worker runs an image with a system extension that gives a shell."""
     yield from other_image(plant)

@@ -9,7 +9,7 @@ from assay.proof.violation import violation
 
 @violation()
 def writable_kubelet_mount(plant: Plant) -> Iterator[Named]:
-    """Give one worker's kubelet a writable bind mount of a host folder."""
+    """The kubelet of one worker has a writable bind mount of a host folder."""
     name = list(plant.profile.talos.workers)[-1]
     mount = {
         "destination": "/var/lib/assay-planted",

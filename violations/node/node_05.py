@@ -32,21 +32,21 @@ def talosconfig_in_history(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def kubeconfig_staged(plant: Plant) -> Iterator[Named]:
-    """A kubeconfig that is tracked and not committed yet."""
+    """A kubeconfig that is staged but not committed yet."""
     with plant.added("repository", "bootstrap/kubeconfig", "kind: Config\n"):
         yield Named("File bootstrap/kubeconfig")
 
 
 @violation()
 def rendered_configuration(plant: Plant) -> Iterator[Named]:
-    """What `talosctl gen config` writes, committed."""
+    """A machine configuration as `talosctl gen config` writes it, committed."""
     with plant.committed("talos/rendered/controlplane.yaml", RENDERED):
         yield Named("File talos/rendered/controlplane.yaml")
 
 
 @violation()
 def key_in_template(plant: Plant) -> Iterator[Named]:
-    """A certificate authority's key in a template with a harmless name."""
+    """The key of a certificate authority in a template with an inconspicuous name."""
     text = f"machine:\n  ca:\n    key: {KEY}\n"
     with plant.committed("talos/patches/planted.yaml", text):
         yield Named("File talos/patches/planted.yaml:3")
@@ -54,7 +54,7 @@ def key_in_template(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def encryption_secret_in_history(plant: Plant) -> Iterator[Named]:
-    """The key of etcd's encryption at rest, gone from the tree, kept by the history."""
+    """The key of etcd's encryption at rest, removed from the tree but still in the history."""
     text = f"cluster:\n  secretboxEncryptionSecret: {MADE_UP}\n"
     with plant.committed("talos/patches/planted.yaml", text, then_removed=True):
         yield Named("File talos/patches/planted.yaml:2")
@@ -62,14 +62,14 @@ def encryption_secret_in_history(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def state_in_clear(plant: Plant) -> Iterator[Named]:
-    """A backend that no longer encrypts."""
+    """A Terraform backend that does not encrypt the state."""
     with plant.substituted("infra", r"(encrypt\s+= )true", r"\1false", "*.tf"):
         yield Named("terraform.backend.s3")
 
 
 @violation()
 def configuration_as_user_data(plant: Plant) -> Iterator[Named]:
-    """The machine configuration handed to the server as user_data."""
+    """The machine configuration is passed to the server as user_data."""
     server, new = (
         r'(resource "hcloud_server" "control_plane" \{\n)',
         r'\1  user_data = file("controlplane.yaml")\n',

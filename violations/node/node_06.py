@@ -14,7 +14,7 @@ NAME = "default/assay-planted-clear"
 
 @violation()
 def secret_in_clear(plant: Plant) -> Iterator[Named]:
-    """Write a well-formed Secret past the API servers: they can read it, none has encrypted it."""
+    """A Secret written to etcd directly: the API servers can read it, but it is not encrypted."""
     space, _, name = NAME.partition("/")
     meta = {
         "namespace": space,

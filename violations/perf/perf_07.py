@@ -19,14 +19,14 @@ def _sized(found: dict[str, Any]) -> bool:
 
 @violation()
 def burstable(plant: Plant) -> Iterator[Named]:
-    """A pod that asks for less than its limit."""
+    """A pod that requests less than its limit."""
     with plant.pod("assay-planted/burstable", container={"resources": BURST}, ready=_sized) as ref:
         yield ref
 
 
 @violation()
 def memory_only(plant: Plant) -> Iterator[Named]:
-    """A pod with memory set and CPU forgotten."""
+    """A pod with memory requests and limits, but none for CPU."""
     only = {**plant.pod_spec()["containers"][0], "resources": {"requests": MEMORY, "limits": MEMORY}}
     with plant.pod("assay-planted/memory-only", spec={"containers": [only]}, ready=_sized) as ref:
         yield ref
@@ -34,14 +34,14 @@ def memory_only(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def zero(plant: Plant) -> Iterator[Named]:
-    """A pod with requests and limits that are equal because they are zero."""
+    """A pod whose requests and limits are equal because both are zero."""
     with plant.pod("assay-planted/zero", container={"resources": ZERO}, ready=_sized) as ref:
         yield ref
 
 
 @violation()
 def bare_sidecar(plant: Plant) -> Iterator[Named]:
-    """A pod whose sidecar came without numbers, as an injector adds one."""
+    """A pod with an injected sidecar that has no requests and limits."""
     sound = plant.pod_spec()["containers"][0]
     sidecar = {**sound, "name": "injected", "restartPolicy": "Always", "resources": {}}
     with plant.pod("assay-planted/injected", spec={"initContainers": [sidecar]}, ready=_sized) as ref:

@@ -34,7 +34,7 @@ def bare_pod(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def job(plant: Plant) -> Iterator[Named]:
-    """A Job without requests and limits; it is never started."""
+    """A Job without requests and limits; it is suspended."""
     spec = {"suspend": True, "template": _unsized(plant, restartPolicy="Never")}
     with plant.apply(_object("Job", "batch/v1", "unsized", spec)) as ref:
         yield ref
@@ -42,7 +42,7 @@ def job(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def cron_job(plant: Plant) -> Iterator[Named]:
-    """A CronJob without requests and limits; it never fires."""
+    """A CronJob without requests and limits; it is suspended."""
     template = {"spec": {"template": _unsized(plant, restartPolicy="Never")}}
     spec = {"schedule": "0 0 1 1 *", "suspend": True, "jobTemplate": template}
     with plant.apply(_object("CronJob", "batch/v1", "unsized", spec)) as ref:
@@ -51,7 +51,7 @@ def cron_job(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def hidden_by_limit_range(plant: Plant) -> Iterator[Named]:
-    """A Deployment without numbers in a namespace whose LimitRange fills them in for its pods."""
+    """A Deployment without requests and limits in a namespace whose LimitRange adds them to its pods."""
     spec = {"replicas": 1, "selector": {"matchLabels": {"app": "unsized"}}, "template": _unsized(plant)}
     with (
         plant.namespace("assay-planted"),
@@ -63,7 +63,7 @@ def hidden_by_limit_range(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def init_container(plant: Plant) -> Iterator[Named]:
-    """A pod whose init container alone has no numbers."""
+    """A pod whose init container has no requests and limits."""
     first = {**plant.pod_spec()["containers"][0], "name": "first", "resources": {}}
     with plant.pod("assay-planted/init-unsized", spec={"initContainers": [first]}) as ref:
         yield ref

@@ -35,82 +35,86 @@ def _pod(inner: str) -> str:
     return f"apiVersion: v1\nkind: Pod\nmetadata: {{name: planted, namespace: planted}}\nspec:\n{inner}"
 
 
-_manifest("latest_tag", "A moving tag.", _pod(f"  containers:\n    - name: a\n      image: {WRONG}{HERE}\n"))
+_manifest(
+    "latest_tag",
+    "An image with a moving tag.",
+    _pod(f"  containers:\n    - name: a\n      image: {WRONG}{HERE}\n"),
+)
 _manifest(
     "no_tag",
-    "Neither tag nor digest.",
+    "An image with neither tag nor digest.",
     _pod(f"{ONE}      image: {HERE}<REGISTRY>/a\n"),
 )
 _manifest(
     "half_a_digest",
-    "Tag and something that only looks like a digest.",
+    "An image with a tag and a digest that is too short.",
     _pod(f"{ONE}      image: {HERE}<REGISTRY>/a:v1@sha256:{DIGEST[:40]}\n"),
 )
 _manifest(
     "made_up_digest",
-    "A digest of zeros.",
+    "An image with a digest of zeros.",
     _pod(f"{ONE}      image: {HERE}<REGISTRY>/a@sha256:{'0' * 64}\n"),
 )
 _manifest(
     "foreign_registry",
-    "Pinned, from a registry that nobody declared.",
+    "An image by digest, from a registry that was not declared.",
     _pod(f"{ONE}      image: {HERE}docker.io/library/nginx@sha256:{DIGEST}\n"),
 )
 _manifest(
     "look_alike_registry",
-    "A host name that begins like a declared one.",
+    "A registry whose name begins like a declared one.",
     _pod(f"{ONE}      image: {HERE}<REGISTRY>.evil.example/a@sha256:{DIGEST}\n"),
 )
 _manifest(
     "init_container",
-    "Only the init container.",
+    "An image with a moving tag, in an init container.",
     _pod(f"  initContainers:\n    - name: a\n      image: {WRONG}{HERE}\n"),
 )
 _manifest(
     "ephemeral_container",
-    "An ephemeral container.",
+    "An image with a moving tag, in an ephemeral container.",
     _pod(f"  ephemeralContainers:\n    - name: a\n      image: {WRONG}{HERE}\n"),
 )
 _manifest(
     "image_volume",
-    "A volume that is an image.",
+    "An image with a moving tag, mounted as a volume.",
     _pod(f"  volumes:\n    - name: a\n      image:\n        reference: {WRONG}{HERE}\n"),
 )
 _manifest(
     "cron_job",
-    "Deep inside of a CronJob.",
+    "An image with a moving tag, in a CronJob.",
     "apiVersion: batch/v1\nkind: CronJob\nspec:\n  jobTemplate:\n    spec:\n"
     f"      template:\n        spec:\n          containers:\n            - image: {WRONG}{HERE}\n",
 )
 _manifest(
     "custom_resource",
-    "A field of a custom resource.",
+    "An image with a moving tag, in a field of a custom resource.",
     f"apiVersion: postgresql.cnpg.io/v1\nkind: Cluster\nspec:\n  imageName: {WRONG}{HERE}\n",
 )
 _manifest(
     "operand_in_environment",
-    "An operator's operand, in an environment variable.",
+    "An image that an operator starts, named in an environment variable.",
     _pod(f"{ONE}      env:\n        - name: RELATED_IMAGE_AGENT\n          value: {WRONG}{HERE}\n"),
 )
 _manifest(
     "operand_in_argument",
-    "An operand in an argument.",
+    "An image that an operator starts, named in an argument.",
     _pod(f"{ONE}      args:\n        - --reloader={HERE}quay.io/example/reloader:v1\n"),
 )
 _manifest(
     "helm_values",
-    "Helm values in parts.",
+    "Helm values with registry, repository and tag apart.",
     f"app:\n  image:\n    repository: {HERE}<REGISTRY>/shop/api\n    tag: v1.2.3\n",
 )
 _manifest(
     "values_of_an_application",
-    "Helm values as a text inside of an Application.",
+    "Helm values in a text of an Argo CD Application.",
     "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec:\n  source:\n    helm:\n      values: |\n"
     f"        image: {WRONG}{HERE}\n",
 )
 _manifest(
     "helm_parameter",
-    "A tag as a Helm parameter.",
+    "An image tag as a Helm parameter.",
     "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec:\n"
     "  source:\n    helm:\n      parameters:\n"
     f"        - name: image.tag\n          value: {HERE}v1.2.3\n",
@@ -119,7 +123,7 @@ _manifest(
 
 @violation()
 def tag_by_kustomize(plant: Plant) -> Iterator[Named]:
-    """A kustomize entry that takes the digest off a pinned image."""
+    """A kustomize entry that replaces the digest of a pinned image by a tag."""
     with plant.copied("gitops") as tree:
         for path in sorted(tree.rglob("kustomization.yaml")):
             beside = "".join(file.read_text(encoding="utf-8") for file in sorted(path.parent.glob("*.yaml")))

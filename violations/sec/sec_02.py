@@ -19,25 +19,25 @@ from assay.writers.kube_decoy import controller_pod
 
 @violation()
 def ephemeral_unseen(plant: Plant) -> Iterator[Named]:
-    """The gate does not look at ephemeral containers."""
+    """The gate does not check ephemeral containers."""
     yield from skip_containers(plant, "ephemeral")
 
 
 @violation()
 def init_unseen(plant: Plant) -> Iterator[Named]:
-    """The gate does not look at pods that have init containers."""
+    """The gate does not check pods that have init containers."""
     yield from skip_containers(plant, "init")
 
 
 @violation()
 def job_unseen(plant: Plant) -> Iterator[Named]:
-    """The gate does not look at Jobs."""
+    """The gate does not check Jobs."""
     yield from _kind_unseen(plant, "Job")
 
 
 @violation()
 def deployment_unseen(plant: Plant) -> Iterator[Named]:
-    """The gate does not look at Deployments."""
+    """The gate does not check Deployments."""
     yield from _kind_unseen(plant, "Deployment")
 
 
@@ -57,25 +57,25 @@ def _image_unseen(plant: Plant, variant: str) -> Iterator[Named]:
 
 @violation()
 def other_key(plant: Plant) -> Iterator[Named]:
-    """The gate lets an image in that another key signed."""
+    """The gate admits an image that was signed with another key."""
     yield from _image_unseen(plant, "otherkey")
 
 
 @violation()
 def other_digest(plant: Plant) -> Iterator[Named]:
-    """The gate lets an image in whose signature is for another digest."""
+    """The gate admits an image whose signature belongs to another digest."""
     yield from _image_unseen(plant, "otherdigest")
 
 
 @violation()
 def moved_tag(plant: Plant) -> Iterator[Named]:
-    """The gate lets an image in whose tag was moved after it had been signed."""
+    """The gate admits an image whose tag was moved after it was signed."""
     yield from _image_unseen(plant, "tagmoved")
 
 
 @violation()
 def controller_unseen(plant: Plant) -> Iterator[Named]:
-    """The gate does not look at pods that a controller asks for in its own name."""
+    """The gate does not check pods that a controller makes."""
     who = "system:serviceaccount:kube-system:replication-controller"
     with webhook_filtered(plant, f"request.userInfo.username != '{who}'"):
         yield Named(controller_pod("unsigned"))
@@ -83,7 +83,7 @@ def controller_unseen(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def volume_unseen(plant: Plant) -> Iterator[Named]:
-    """Nobody refuses an image that is mounted as a volume; the rule for digests still stands."""
+    """An unsigned image mounted as a volume is not refused; the rule for digests still holds."""
     tried = trial(plant, "Pod", VOLUME, "unsigned")
     kind, name = "ValidatingAdmissionPolicy", "images-by-digest"
     found = plant.kube.get(REGISTRATION, kind, "", name) or {"spec": {"validations": []}}

@@ -53,7 +53,7 @@ def _commit(folder: Path, file: str, text: str) -> None:
 
 @violation()
 def removed_fifty_commits_back(plant: Plant) -> Iterator[Named]:
-    """A password committed, removed, and fifty commits put on top."""
+    """A password that was committed and removed again, fifty commits ago."""
     with plant.committed("planted/db.env", f"DB_PASSWORD={_password()}\n", then_removed=True):
         for number in range(50):
             git(_repository(plant), *AUTHOR, "commit", "-q", "--allow-empty", "-m", f"planted {number}")
@@ -73,7 +73,7 @@ def side_branch(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def merge_commit(plant: Plant) -> Iterator[Named]:
-    """A password that neither parent has: it was written while a merge was resolved, and removed after."""
+    """A password that was written while a merge was resolved, and removed afterwards: neither parent has it."""
     with plant.copied("repository") as copy:
         git(copy, "checkout", "-q", "-b", "planted-other")
         git(copy, *AUTHOR, "commit", "-q", "--allow-empty", "-m", "planted other")
@@ -90,7 +90,7 @@ def merge_commit(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def tag_only(plant: Plant) -> Iterator[Named]:
-    """A password in a commit that only a tag holds."""
+    """A password in a commit that only a tag refers to."""
     with plant.copied("repository") as copy:
         home = git(copy, "rev-parse", "HEAD").strip()
         git(copy, "checkout", "-q", "--detach")
@@ -126,7 +126,7 @@ def tarball(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def hidden_by_comment(plant: Plant) -> Iterator[Named]:
-    """A token behind a comment and an ignore file that tell gitleaks to look away."""
+    """A token that gitleaks is told to ignore, by a comment and by an ignore file."""
     token = f"hvs.{_password()}{_password()}"
     with plant.added("repository", "planted/app.py", f'TOKEN = "{token}"  # gitleaks:allow\n'):
         ignore = _repository(plant) / ".gitleaksignore"
@@ -137,7 +137,7 @@ def hidden_by_comment(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def expired_baseline(plant: Plant) -> Iterator[Named]:
-    """A password that the baseline accepted until yesterday."""
+    """A password that was accepted in the baseline, until a date that has passed."""
     from assay.origins.leaks import BASELINE, oid_of
 
     text = f"password: {_password()}\n"
@@ -180,7 +180,7 @@ def _plan() -> str:
 _in_file("clear_secret", "A Secret in clear.", "planted/a.yaml", _secret("pin", _password), 6)
 _in_file(
     "encoded_secret",
-    "A Secret whose data is only base64.",
+    "A Secret whose data is base64 only.",
     "planted/b.yaml",
     _secret("pin", lambda: _b64(_password()), "data"),
     6,
@@ -207,7 +207,7 @@ _in_file(
     4,
 )
 _in_file(
-    "nested_encodings", "A password below base64, hex, gzip and base64.", "planted/e.yaml", _inside_config, 4
+    "nested_encodings", "A password inside base64, hex, gzip and base64.", "planted/e.yaml", _inside_config, 4
 )
 _in_file(
     "age_identity",
@@ -221,19 +221,19 @@ _in_file(
     "planted/run.sh",
     lambda: f"export HCLOUD_TOKEN={secrets.token_hex(28)}ZqLmWx8K\n",
 )
-_in_file("machine_configuration", "A Talos machine configuration's key.", "planted/cp.yaml", _talos, 8)
+_in_file("machine_configuration", "A key in a Talos machine configuration.", "planted/cp.yaml", _talos, 8)
 _in_file(
     "variable_default",
-    "A password as a default of a variable.",
+    "A password as the default of a Terraform variable.",
     "planted/main.tf",
     lambda: f'variable "db_password" {{\n  type = string\n  default = "{_password()}"\n}}\n',
     3,
 )
 _in_file(
     "tfvars",
-    "A password in a variables file.",
+    "A password in a Terraform variables file.",
     "planted/prod.tfvars",
     lambda: f'db_password = "{_password()}"\n',
 )
-_in_file("state", "A generated password in a state.", "planted/a.tfstate", _state, 2)
-_in_file("plan", "A variable's value in a plan.", "planted/plan.json", _plan, 2)
+_in_file("state", "A generated password in a Terraform state.", "planted/a.tfstate", _state, 2)
+_in_file("plan", "The value of a variable in a Terraform plan.", "planted/plan.json", _plan, 2)

@@ -49,35 +49,35 @@ def forged(data: bytes, iv: int = 32, tag: int = 16) -> str:
 
 @violation()
 def edited_in_clear(plant: Plant) -> Iterator[Named]:
-    """One value was edited by hand after encryption."""
+    """A value that was replaced by clear text after encryption."""
     with spoiled(plant, ENC.pattern, "aHVudGVyMi1odW50ZXIy") as ref:
         yield ref
 
 
 @violation()
 def short_fake(plant: Plant) -> Iterator[Named]:
-    """One value says ENC[...] and holds three letters."""
+    """A value that says ENC[...] and holds three letters."""
     with spoiled(plant, ENC.pattern, "ENC[AES256_GCM,data:aHVudGVy,iv:YWJj,tag:ZGVm,type:str]") as ref:
         yield ref
 
 
 @violation()
 def readable_fake(plant: Plant) -> Iterator[Named]:
-    """One value has the shape of ciphertext around readable text."""
+    """A value with the shape of ciphertext that holds readable text."""
     with spoiled(plant, ENC.pattern, forged(b"correct horse battery staple")) as ref:
         yield ref
 
 
 @violation()
 def random_fake(plant: Plant) -> Iterator[Named]:
-    """One value has the right shape and was never encrypted: only decrypting shows it."""
+    """A value with the shape of ciphertext that was never encrypted: only decrypting shows it."""
     with spoiled(plant, ENC.pattern, forged(secrets.token_bytes(24)), line=False) as ref:
         yield ref
 
 
 @violation()
 def code_does_not_match(plant: Plant) -> Iterator[Named]:
-    """The Secret was moved to another namespace after encryption: its values are fine, its code is not."""
+    """A Secret moved to another namespace after encryption: its authentication code no longer matches."""
     with spoiled(plant, r"^ +namespace: .*$", "    namespace: default", line=False) as ref:
         yield ref
 
@@ -91,7 +91,7 @@ def code_removed(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def metadata_removed(plant: Plant) -> Iterator[Named]:
-    """The file was cut before its metadata: ciphertext that nobody can open."""
+    """A file without its SOPS metadata: ciphertext that cannot be decrypted."""
     text = encrypted_sample(plant).partition("\nsops:")[0] + "\n"
     with plant.added("gitops", FILE, text):
         yield Named(f"{NAMED}:{values(text)[0]}")
@@ -99,7 +99,7 @@ def metadata_removed(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def unencrypted_suffix(plant: Plant) -> Iterator[Named]:
-    """A key whose name keeps its value in clear."""
+    """A key whose suffix leaves its value in clear."""
     text = encrypted_sample(plant)
     lines = text.splitlines(keepends=True)
     number = values(text)[0]
@@ -111,7 +111,7 @@ def unencrypted_suffix(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def code_of_ciphertext_only(plant: Plant) -> Iterator[Named]:
-    """`mac_only_encrypted`: names and namespaces could be changed unseen."""
+    """`mac_only_encrypted` is set: names and namespaces can be changed without notice."""
     with spoiled(
         plant, r"^( +)version: 3", "    mac_only_encrypted: true\n    version: 3", line=False
     ) as ref:
@@ -120,14 +120,14 @@ def code_of_ciphertext_only(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def written_by_an_old_sops(plant: Plant) -> Iterator[Named]:
-    """A file of a version before the floor."""
+    """A file written by a version of SOPS older than allowed."""
     with spoiled(plant, r"^ +version: .*$", "    version: 3.6.1", line=False) as ref:
         yield ref
 
 
 @violation()
 def secret_in_a_comment(plant: Plant) -> Iterator[Named]:
-    """Somebody left the value in a comment."""
+    """A password left in a comment."""
     text = f"# password: {PASSWORD}\n" + encrypted_sample(plant)
     with plant.added("gitops", FILE, text):
         yield Named(f"{NAMED}:1")
@@ -142,6 +142,6 @@ def plain_secret(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def generated_secret(plant: Plant) -> Iterator[Named]:
-    """A Secret that kustomize makes of a literal."""
+    """A Secret that kustomize generates from a literal."""
     with plant.added("gitops", "apps/planted/kustomization.yaml", GENERATOR.format(PASSWORD)):
         yield Named("File gitops/apps/planted/kustomization.yaml:6")

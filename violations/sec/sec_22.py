@@ -24,14 +24,14 @@ def rule(plant: Plant, new: str) -> Iterator[Named]:
 
 @violation()
 def path_without_rule(plant: Plant) -> Iterator[Named]:
-    """An encrypted file whose name no rule knows."""
+    """An encrypted file whose path matches no rule."""
     with plant.added("gitops", "apps/planted.enc.yaml", encrypted_sample(plant)):
         yield Named("File gitops/apps/planted.enc.yaml")
 
 
 @violation()
 def stranger_in_the_rule(plant: Plant) -> Iterator[Named]:
-    """A recipient nobody declared, beside the declared ones."""
+    """A rule with a recipient that was not declared, beside the declared ones."""
     own = ",".join(plant.profile.sops.recipients)
     with rule(plant, f"{FIELD}    age: {own},{STRANGER}\n") as ref:
         yield ref
@@ -39,14 +39,14 @@ def stranger_in_the_rule(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def declared_one_left_out(plant: Plant) -> Iterator[Named]:
-    """The rule encrypts to somebody else only."""
+    """A rule that encrypts only to a recipient that was not declared."""
     with rule(plant, f"{FIELD}    age: {STRANGER}\n") as ref:
         yield ref
 
 
 @violation()
 def stranger_in_the_file(plant: Plant) -> Iterator[Named]:
-    """A leaver's key is still in a file: updatekeys was not run."""
+    """A file that a former recipient can still decrypt: updatekeys was not run."""
     block = (
         f"        - recipient: {STRANGER}\n          enc: |\n"
         "            -----BEGIN AGE ENCRYPTED FILE-----\n            -----END AGE ENCRYPTED FILE-----\n"
@@ -57,7 +57,7 @@ def stranger_in_the_file(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def file_of_somebody_else(plant: Plant) -> Iterator[Named]:
-    """A file that only a stranger can open."""
+    """A file that only an undeclared recipient can decrypt."""
     text = encrypted_sample(plant)
     for own in plant.profile.sops.recipients:
         text = text.replace(own, STRANGER)
@@ -67,14 +67,14 @@ def file_of_somebody_else(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def pgp_beside_age(plant: Plant) -> Iterator[Named]:
-    """A PGP key where age is claimed."""
+    """A rule with a PGP key beside age."""
     with rule(plant, f"{FIELD}    pgp: FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4\n") as ref:
         yield ref
 
 
 @violation()
 def key_management_beside_age(plant: Plant) -> Iterator[Named]:
-    """A cloud's key where age is claimed, inside of a key group."""
+    """A rule with a cloud KMS key beside age, in a key group."""
     key = "{arn: 'arn:aws:kms:eu-central-1:1:key/x'}"
     groups = f"    key_groups:\n      - age: [{STRANGER}]\n        kms: [{key}]\n"
     with rule(plant, FIELD + groups) as ref:
@@ -83,7 +83,7 @@ def key_management_beside_age(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def threshold(plant: Plant) -> Iterator[Named]:
-    """A threshold of one makes two key groups an either-or."""
+    """A Shamir threshold of one: either of two key groups is enough."""
     own = ", ".join(plant.profile.sops.recipients)
     groups = f"    shamir_threshold: 1\n    key_groups:\n      - age: [{own}]\n      - age: [{STRANGER}]\n"
     with rule(plant, FIELD + groups) as ref:
@@ -92,28 +92,28 @@ def threshold(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def narrow_regex(plant: Plant) -> Iterator[Named]:
-    """`data` stays in clear."""
+    """A rule that leaves `data` in clear."""
     with rule(plant, "    encrypted_regex: ^stringData$\n") as ref:
         yield ref
 
 
 @violation()
 def clear_by_suffix(plant: Plant) -> Iterator[Named]:
-    """A name decides that a value stays in clear."""
+    """A rule that leaves values in clear by the suffix of their key."""
     with rule(plant, "    unencrypted_suffix: _plain\n") as ref:
         yield ref
 
 
 @violation()
 def catch_all_first(plant: Plant) -> Iterator[Named]:
-    """A rule for everything stands first: the rules after it never count."""
+    """A rule that matches everything stands first, so the others never apply."""
     with plant.edited("gitops", RULES, "creation_rules:\n", "creation_rules:\n  - path_regex: ''\n") as path:
         yield plant.located(path, "  - path_regex: ''")
 
 
 @violation()
 def rule_lost(plant: Plant) -> Iterator[Named]:
-    """Git no longer has a rule that is in force."""
+    """A rule that is in force is missing in Git."""
     old = "  - path_regex: (^|/)[^/]+\\.sops\\.(json|env|ini|txt)$\n"
     with plant.edited("gitops", RULES, old, ""):
         yield Named(f"File gitops/{RULES}")

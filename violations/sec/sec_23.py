@@ -26,28 +26,28 @@ def planted(plant: Plant, key: str, value: str, holder: str = "data") -> Iterato
 
 @violation()
 def dsn_with_password(plant: Plant) -> Iterator[Named]:
-    """A database address with the password inside."""
+    """A database URL with a password."""
     with planted(plant, "DATABASE_URL", f"postgres://app:{PASSWORD}@pooler.data.svc:5432/app") as ref:
         yield ref
 
 
 @violation()
 def keyword_dsn(plant: Plant) -> Iterator[Named]:
-    """The same in libpq's keywords."""
+    """A database connection string with a password, in libpq's keywords."""
     with planted(plant, "connection", f"host=pooler user=app password={PASSWORD} dbname=app") as ref:
         yield ref
 
 
 @violation()
 def password_by_name(plant: Plant) -> Iterator[Named]:
-    """A key that says what it holds."""
+    """A password under a key that says so."""
     with planted(plant, "SMTP_PASSWORD", PASSWORD) as ref:
         yield ref
 
 
 @violation()
 def password_in_binary(plant: Plant) -> Iterator[Named]:
-    """A password in a configuration file in binaryData: base64 hides nothing."""
+    """A password in a configuration file in binaryData."""
     inner = base64.b64encode(f"[smtp]\nuser = mailer\npassword = {PASSWORD}\n".encode()).decode()
     with planted(plant, "mail.ini", inner, "binaryData") as ref:
         yield ref
@@ -55,7 +55,7 @@ def password_in_binary(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def declared_sensitive(plant: Plant) -> Iterator[Named]:
-    """A ConfigMap whose name is declared sensitive, with a value that looks like nothing."""
+    """A ConfigMap whose name is declared sensitive, with a value that does not look secret."""
     glob = plant.profile.platform.sensitive_configmaps[0]
     space, _, name = glob.replace("*", "planted").partition("/")
     text = MAP.format("data", "limit", "'42'").replace(PLACE, f"name: {name}, namespace: {space}")
@@ -65,7 +65,7 @@ def declared_sensitive(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def says_it_is_sensitive(plant: Plant) -> Iterator[Named]:
-    """A ConfigMap that says so itself."""
+    """A ConfigMap that is annotated as sensitive."""
     note = f'annotations: {{{plant.profile.platform.annotations.sensitive}: "true"}}, {PLACE}'
     text = MAP.format("data", "limit", "'42'").replace(PLACE, note)
     with plant.added("gitops", FILE, text):
@@ -74,7 +74,7 @@ def says_it_is_sensitive(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def generated_from_a_literal(plant: Plant) -> Iterator[Named]:
-    """Kustomize makes the ConfigMap of a literal."""
+    """A ConfigMap that kustomize generates from a literal."""
     text = GENERATOR.format("literals", f"REDIS_PASSWORD={PASSWORD}")
     with plant.added("gitops", f"{FOLDER}/kustomization.yaml", text):
         yield Named(f"File gitops/{FOLDER}/kustomization.yaml:5")
@@ -82,7 +82,7 @@ def generated_from_a_literal(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def generated_from_a_file(plant: Plant) -> Iterator[Named]:
-    """Kustomize makes the ConfigMap of a file that is no YAML."""
+    """A ConfigMap that kustomize generates from a file that is not YAML."""
     text = GENERATOR.format("files", "app.conf")
     with plant.added("gitops", f"{FOLDER}/kustomization.yaml", text) as path:
         (path.parent / "app.conf").write_text(f"listen = 8080\napi_token = {PASSWORD}\n", encoding="utf-8")
@@ -91,7 +91,7 @@ def generated_from_a_file(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def generated_from_an_environment(plant: Plant) -> Iterator[Named]:
-    """Kustomize makes the ConfigMap of an environment file."""
+    """A ConfigMap that kustomize generates from an environment file."""
     text = GENERATOR.format("envs", "app.env")
     with plant.added("gitops", f"{FOLDER}/kustomization.yaml", text) as path:
         (path.parent / "app.env").write_text(f"PORT=8080\nDB_PASSWORD={PASSWORD}\n", encoding="utf-8")

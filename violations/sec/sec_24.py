@@ -28,7 +28,7 @@ def audit_off(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def root_token(plant: Plant) -> Iterator[Named]:
-    """A root token, made from the escrowed shares and not revoked."""
+    """A root token generated from the escrowed shares and not revoked."""
     token = plant.vault.make_root()
     try:
         about = plant.vault.door(token).need("get", "auth/token/lookup-self")["data"]
@@ -39,7 +39,7 @@ def root_token(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def sealed(plant: Plant) -> Iterator[Named]:
-    """A standby is sealed, as after a restart nobody noticed."""
+    """A standby that is sealed, as after a restart that went unnoticed."""
     address, vault = plant.vault.standby(), plant.targets.stateful_set("vault")
     member = f"{vault.name}-{plant.vault.addresses.index(address)}"
     try:
@@ -53,7 +53,7 @@ def sealed(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def two_members(plant: Plant) -> Iterator[Named]:
-    """One member is gone: of three, the next loss stops Vault."""
+    """One of three members is gone: the next loss stops Vault."""
     address, vault = plant.vault.addresses[-1], plant.targets.stateful_set("vault")
     left = len(plant.vault.addresses) - 1
     ref = Named(f"VaultPeer {vault.name}-{left}")

@@ -60,7 +60,7 @@ def declared_no_audience(plant: Plant) -> Iterator[Named]:
 
 @violation(tier="static")
 def declared_everything(plant: Plant) -> Iterator[Named]:
-    """Git: a policy that gives everything, in JSON, where a search for HCL does not see it."""
+    """Git: a policy that grants everything, in JSON, where a search for HCL does not find it."""
     text = json.dumps({"path": {"*": {"capabilities": EVERYTHING}}})
     with plant.added("gitops", f"{folder(plant)}/policies/planted.json", text):
         yield Named("VaultPolicy planted")
@@ -98,7 +98,7 @@ def any_account(plant: Plant) -> Iterator[Named]:
 
 @violation(tier="live")
 def any_namespace(plant: Plant) -> Iterator[Named]:
-    """Vault: a role for that service account in every namespace, also in one that does not exist yet."""
+    """Vault: a role for its service account's name in every namespace."""
     with written_role(plant, {"bound_service_account_namespaces": ["*"]}) as ref:
         yield ref
 
@@ -112,7 +112,7 @@ def long_life(plant: Plant) -> Iterator[Named]:
 
 @violation(tier="live")
 def everything(plant: Plant) -> Iterator[Named]:
-    """Vault: the policy of a workload gives everything."""
+    """Vault: the policy of a workload grants everything."""
     name = declared(plant)[1]["token_policies"][0]
     text = f'path "*" {{\n  capabilities = {json.dumps(EVERYTHING)}\n}}\n'
     with plant.vault.written(f"sys/policies/acl/{name}", {"policy": text}):
@@ -121,7 +121,7 @@ def everything(plant: Plant) -> Iterator[Named]:
 
 @violation(tier="live")
 def undeclared_role(plant: Plant) -> Iterator[Named]:
-    """Vault: a narrow role that nobody declared."""
+    """Vault: a narrow role that is not declared in Git."""
     path = f"{live_path(plant).rpartition('/')[0]}/planted"
     with plant.vault.written(path, declared(plant)[1]):
         yield Named("VaultRole planted")

@@ -18,7 +18,7 @@ def synced(plant: Plant) -> tuple[Target, str]:
 
 @violation()
 def never_refreshed(plant: Plant) -> Iterator[Named]:
-    """The canary's ExternalSecret has a refresh interval of 0."""
+    """The ExternalSecret of the canary has a refresh interval of 0."""
     patch = {"spec": {"refreshInterval": "0s"}}
     found = plant.targets.canary()["metadata"]
     where = ("ExternalSecret", found["namespace"], found["name"])
@@ -28,7 +28,7 @@ def never_refreshed(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def as_a_variable(plant: Plant) -> Iterator[Named]:
-    """A pod takes a synced Secret as a variable, and nothing restarts it."""
+    """A pod takes a synced Secret as an environment variable, and nothing restarts it."""
     secret, key = synced(plant)
     variable = {"name": "CANARY", "valueFrom": {"secretKeyRef": {"name": secret.name, "key": key}}}
     with plant.pod(f"{secret.namespace}/planted-variable", container={"env": [variable]}) as ref:
@@ -37,7 +37,7 @@ def as_a_variable(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def by_sub_path(plant: Plant) -> Iterator[Named]:
-    """A pod mounts one key of a synced Secret by subPath, which is never renewed."""
+    """A pod mounts one key of a synced Secret by subPath, which the kubelet never renews."""
     secret, key = synced(plant)
     mount = {"name": "canary", "mountPath": "/canary", "subPath": key, "readOnly": True}
     volume = {"name": "canary", "secret": {"secretName": secret.name}}
@@ -48,7 +48,7 @@ def by_sub_path(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def operator_stopped(plant: Plant) -> Iterator[Named]:
-    """The operator that carries values from Vault is not running: all that is declared looks well."""
+    """The secrets operator is not running, although everything that is declared is right."""
     operator = plant.targets.declared("secret_operator")
     where, patch = operator.key[1:], {"spec": {"replicas": 0}}
     try:

@@ -10,14 +10,14 @@ from assay.proof.violation import violation
 
 @violation()
 def undeclared_token(plant: Plant) -> Iterator[Named]:
-    """A pod with an API token nobody asked for."""
+    """A pod with an API token that it does not declare."""
     with plant.pod("assay-planted/leaky", token=True) as ref:
         yield ref
 
 
 @violation()
 def lasting_token(plant: Plant) -> Iterator[Named]:
-    """A pod that declares its API calls, with a token that lives for two days."""
+    """A pod that declares its API calls, with a token that is valid for two days."""
     source = {"serviceAccountToken": {"path": "token", "expirationSeconds": 172800}}
     spec = {"volumes": [{"name": "lasting", "projected": {"sources": [source]}}]}
     mount = {"volumeMounts": [{"name": "lasting", "mountPath": "/var/run/lasting"}]}
@@ -31,7 +31,7 @@ def lasting_token(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def stored_token(plant: Plant) -> Iterator[Named]:
-    """A Secret that holds a token without an end; wait until it really holds one."""
+    """A Secret that holds an API token without expiry."""
     meta: Manifest = {"namespace": "assay-planted", "name": "forever"}
     meta["annotations"] = {"kubernetes.io/service-account.name": "default"}
     secret = {
@@ -49,7 +49,7 @@ def stored_token(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def default_account(plant: Plant) -> Iterator[Named]:
-    """The default service account of a namespace bound to role edit."""
+    """A binding that gives role edit to a default service account."""
     binding = {
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
         "metadata": {"namespace": "assay-planted", "name": "default-edits"},

@@ -24,32 +24,32 @@ UPLOAD = (
 
 
 LINES: tuple[tuple[str, str, str, dict[str, str]], ...] = (
-    ("home_folder", "The specification's own line: a talosconfig in a home folder.", HOME, {WELL: HOME}),
+    ("home_folder", "The specification's own command: a talosconfig in a home folder.", HOME, {WELL: HOME}),
     (
         "merged",
-        "The specification's own line: a kubeconfig merged into a person's own.",
+        "The specification's own command: a kubeconfig merged into a person's own.",
         MERGE,
         {WELL: MERGE},
     ),
-    ("left_behind", "A kubeconfig that nobody destroys.", MADE, {SHREDDED: WELL}),
+    ("left_behind", "A kubeconfig that is never destroyed.", MADE, {SHREDDED: WELL}),
     (
         "decrypted",
-        "A talosconfig out of an encrypted file, by no tool of Talos or Kubernetes.",
+        "A talosconfig decrypted from a file, by a tool that is neither Talos' nor Kubernetes'.",
         DECRYPTED,
         {WELL: DECRYPTED},
     ),
-    ("copied", "A kubeconfig copied from elsewhere, that nobody destroys.", COPIED, {WELL: COPIED}),
+    ("copied", "A kubeconfig that is copied from elsewhere and never destroyed.", COPIED, {WELL: COPIED}),
     (
         "shredded_too_early",
-        "A kubeconfig is destroyed before it is made.",
+        "A kubeconfig that is destroyed before it is written.",
         MADE,
         {f"{SHREDDED}\n": "", MADE: f"{SHREDDED}\n{MADE}"},
     ),
 )
 FILES = (
-    ("cached", "A kubeconfig in a pipeline's cache.", ".gitlab-ci.yml", CACHE, 5),
-    ("uploaded", "A kubeconfig that a step uploads.", ".github/workflows/nodes.yml", UPLOAD, 7),
-    ("script", "A script that takes a kubeconfig from a home folder.", "scripts/nodes.sh", SCRIPT, 2),
+    ("cached", "A kubeconfig in the cache of a pipeline.", ".gitlab-ci.yml", CACHE, 5),
+    ("uploaded", "A kubeconfig that a pipeline step uploads.", ".github/workflows/nodes.yml", UPLOAD, 7),
+    ("script", "A script that uses a kubeconfig from a home folder.", "scripts/nodes.sh", SCRIPT, 2),
 )
 
 

@@ -32,12 +32,16 @@ def _key(plant: Plant) -> bytes:
     return SALTED + secrets.token_bytes(9000) + kept[0] + secrets.token_bytes(9000)
 
 
-_uploaded("plain", "A dump as it is.", lambda _: CLEAR)
-_uploaded("compressed", "Compressed: random looks, for anybody to open.", lambda _: gzip.compress(CLEAR))
-_uploaded("age_in_name_only", "The header of age, and a dump behind it.", lambda _: AGE + CLEAR)
+_uploaded("plain", "A database dump in clear.", lambda _: CLEAR)
+_uploaded(
+    "compressed",
+    "A compressed dump, which looks random but is not encrypted.",
+    lambda _: gzip.compress(CLEAR),
+)
+_uploaded("age_in_name_only", "The header of age, followed by a dump in clear.", lambda _: AGE + CLEAR)
 _uploaded(
     "half_encrypted",
-    "It begins as ciphertext does and goes on in clear.",
+    "An object that begins as ciphertext and continues in clear.",
     lambda _: SALTED + secrets.token_bytes(8000) + CLEAR * 4,
 )
 _uploaded(
@@ -47,22 +51,22 @@ _uploaded(
 )
 _uploaded(
     "archive_behind",
-    "The header of a cipher, and a compressed archive behind it.",
+    "The header of a cipher, followed by a compressed archive.",
     lambda _: SALTED + secrets.token_bytes(8) + gzip.compress(secrets.token_bytes(9000)),
 )
 _uploaded(
     "endless_header",
-    "It begins as age does, and its header never ends.",
+    "An object that begins as age does, with a header that never ends.",
     lambda _: AGE.partition(b"\n---")[0] + secrets.token_bytes(9000),
 )
 _uploaded(
     "small_dump",
-    "The header of a cipher, and one readable line.",
+    "The header of a cipher, followed by one readable line.",
     lambda _: SALTED + secrets.token_bytes(8) + CLEAR[:200],
 )
 _uploaded(
     "small_rows",
-    "The header of a cipher, and some readable rows that are not all ASCII.",
+    "The header of a cipher, followed by readable rows that are not all ASCII.",
     lambda _: SALTED + secrets.token_bytes(8) + ROWS,
 )
-_uploaded("key_beside", "The passphrase lies beside what it opens.", _key)
+_uploaded("key_beside", "A secret of the escrow in a bucket beside the backups.", _key)

@@ -41,24 +41,48 @@ def _wider(name: str, what: str, verbs: list[str], attempt: str) -> None:
 
 @violation(tier="live")
 def older_than_the_lock(plant: Plant) -> Iterator[Named]:
-    """A bucket whose lock was given a default after something was uploaded."""
+    """An object that was uploaded before its bucket had a default retention."""
     with plant.s3.bucket("late", lock=True) as bucket:
         ref = plant.s3.upload(bucket, "early", b"not held")
         plant.s3.retain(bucket, "GOVERNANCE", 1)
         yield Named(ref)
 
 
-_written("governance", "Governance instead of compliance.", '"COMPLIANCE"', '"GOVERNANCE"')
-_written("a_week", "Locked for a week.", 's"     = { locked = 30', 's"     = { locked = 7')
-_written("no_lock_declared", "No object lock.", "object_locking = true", "object_locking = false")
-_written("emptied", "Emptied when removed.", "force_destroy  = false", "force_destroy  = true")
+_written(
+    "governance", "The buckets are declared with a lock in governance mode.", '"COMPLIANCE"', '"GOVERNANCE"'
+)
+_written(
+    "a_week", "A bucket is declared with a lock of a week.", 's"     = { locked = 30', 's"     = { locked = 7'
+)
+_written(
+    "no_lock_declared",
+    "The buckets are declared without object lock.",
+    "object_locking = true",
+    "object_locking = false",
+)
+_written(
+    "emptied",
+    "The buckets are declared to be emptied when they are removed.",
+    "force_destroy  = false",
+    "force_destroy  = true",
+)
 _bucket("no_lock", "A bucket without object lock.", lock=False, mode="")
-_bucket("no_default", "An object lock that holds nothing by itself.", lock=True, mode="")
-_bucket("bypass", "A default that a right of every key walks around.", lock=True, mode="GOVERNANCE")
+_bucket("no_default", "A bucket with object lock and no default retention.", lock=True, mode="")
+_bucket(
+    "bypass",
+    "A bucket with a default retention in governance mode, which every key may bypass.",
+    lock=True,
+    mode="GOVERNANCE",
+)
 _wider(
     "drops_the_default",
-    "The writer may take the default retention away.",
+    "The key that writes backups may remove the default retention.",
     ["s3:PutBucketObjectLockConfiguration"],
     "drop default retention",
 )
-_wider("deletes_the_bucket", "The writer may delete the bucket.", ["s3:DeleteBucket"], "delete bucket")
+_wider(
+    "deletes_the_bucket",
+    "The key that writes backups may delete the bucket.",
+    ["s3:DeleteBucket"],
+    "delete bucket",
+)

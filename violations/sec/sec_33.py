@@ -17,12 +17,11 @@ PLAIN = (
 )
 
 
-def _written(what: str, old: str, new: str, mark: str, tree: str = "gitops") -> None:
+def _written(name: str, what: str, old: str, new: str, mark: str, tree: str = "gitops") -> None:
     """Register a violation that edits the first file that matches; the line with `mark` is named.
 
     JOB in a pattern stands for the annotation of the job that takes snapshots.
     """
-    name = what.lower().rstrip(".").replace(" ", "_").replace(",", "").replace("'", "")
 
     @violation(name=name, what=what, tier="static")
     def planted(plant: Plant) -> Iterator[Named]:
@@ -46,7 +45,7 @@ def _flipped(content: bytes) -> bytes:
 
 @violation(tier="live")
 def suspended(plant: Plant) -> Iterator[Named]:
-    """Nobody takes snapshots any more."""
+    """The job that takes snapshots is suspended."""
     patch = {"spec": {"suspend": True}}
     job = plant.targets.backup_job("etcd")
     with plant.patched(*job.key[1:], patch, api_version=job.api_version) as ref:
@@ -55,7 +54,7 @@ def suspended(plant: Plant) -> Iterator[Named]:
 
 @violation(tier="live")
 def wide_role(plant: Plant) -> Iterator[Named]:
-    """The job's Talos account asks for an operator's role as well."""
+    """The job's Talos account also has an operator's role."""
     patch = {"spec": {"roles": ["os:etcd:backup", "os:operator"]}}
     account = plant.targets.talos_account(plant.targets.backup_job("etcd"))
     with plant.patched(*account.key[1:], patch, api_version=account.api_version) as ref:
@@ -75,7 +74,7 @@ def wide_machine(plant: Plant) -> Iterator[Named]:
 
 @violation(tier="live")
 def plain_upload(plant: Plant) -> Iterator[Named]:
-    """A wrong variant of the job uploads the snapshot as it is."""
+    """The job uploads the snapshot without encrypting it."""
     writer = RestorePointWriter.from_profile(plant.profile)
     target = plant.targets.backup_job("etcd")
     template = (plant.kube.get(*target.key) or {})["spec"]["jobTemplate"]["spec"]
@@ -93,20 +92,36 @@ def _done(job: Manifest) -> bool:
     return bool(job.get("status", {}).get("succeeded"))
 
 
-_written("Suspended in Git.", r"(JOB(?:.|\n)*?\nspec:\n)", r"\1  suspend: true\n", "apiVersion: batch/v1")
-_written("Taken once a day.", r"(JOB(?:.|\n)*?\n  schedule: ).*$", r'\1"7 3 * * *"', "apiVersion: batch/v1")
 _written(
-    "An operator's role in Git.",
+    "suspended_in_git",
+    "Git: the job that takes snapshots is suspended.",
+    r"(JOB(?:.|\n)*?\nspec:\n)",
+    r"\1  suspend: true\n",
+    "apiVersion: batch/v1",
+)
+_written(
+    "taken_once_a_day",
+    "Git: snapshots are taken once a day only.",
+    r"(JOB(?:.|\n)*?\n  schedule: ).*$",
+    r'\1"7 3 * * *"',
+    "apiVersion: batch/v1",
+)
+_written(
+    "an_operators_role_in_git",
+    "Git: the job's Talos account has an operator's role.",
     r"(apiVersion: talos\.dev/v1alpha1(?:.|\n)*?)os:etcd:backup",
     r"\1os:operator",
     "apiVersion: talos.dev/v1alpha1",
 )
 _written(
-    "Any role by machine configuration.",
+    "any_role_by_machine_configuration",
+    "Git: the machine configuration lets pods ask for os:admin.",
     r"(kubernetesTalosAPIAccess:(?:.|\n)*?)os:etcd:backup",
     r"\1os:admin",
     "enabled: true",
     "talos",
 )
-_spoiled("The upload broke off half way.", "truncated", lambda content: content[: len(content) // 2])
-_spoiled("One bit of the newest snapshot is another.", "flipped", _flipped)
+_spoiled(
+    "The newest snapshot is only half uploaded.", "truncated", lambda content: content[: len(content) // 2]
+)
+_spoiled("One bit of the newest snapshot is flipped.", "flipped", _flipped)
