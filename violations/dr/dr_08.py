@@ -12,19 +12,30 @@ from assay.proof.violation import violation
 from assay.writers.restore_points import RestorePointWriter
 
 
-CONF = "platform/postgres/pgbackrest.conf"
-RULES = "backups.tf"
+RETENTION = "repo1-retention-full="
 
 
-def _edited(name: str, what: str, tree: str, file: str, old: str, new: str, ref: str) -> None:
-    """Register a violation that edits one file of a copy."""
+@violation(tier="static")
+def one_backup(plant: Plant) -> Iterator[Named]:
+    """PostgreSQL's base backups are kept for a day."""
+    with plant.substituted("gitops", rf"^{RETENTION}\d+$", f"{RETENTION}1", "*.conf") as path:
+        yield plant.located(path, RETENTION)
+
+
+@violation(tier="static")
+def not_set(plant: Plant) -> Iterator[Named]:
+    """The retention of PostgreSQL's base backups is not set."""
+    with plant.substituted("gitops", rf"^{RETENTION}\d+\n", "", "*.conf") as path:
+        yield Named(f"{plant.located(path)}:0")
+
+
+def _declared(name: str, what: str, old: str, new: str) -> None:
+    """Register a violation that edits the Terraform sources by a pattern; etcd's bucket is named."""
 
     @violation(name=name, what=what, tier="static")
     def planted(plant: Plant) -> Iterator[Named]:
-        with plant.edited(tree, file, old, new) as path:
-            rows = path.read_text(encoding="utf-8").splitlines()
-            line = next((n for n, row in enumerate(rows, 1) if row == new), 0)
-            yield Named(ref or f"File {tree}/{file}:{line}")
+        with plant.substituted("infra", old, new, "*.tf"):
+            yield Named(f"Bucket {plant.profile.s3.buckets['etcd']}")
 
 
 def _ruled(name: str, what: str, service: str, *rules: tuple[int | None, int | None]) -> None:
@@ -78,59 +89,20 @@ def oldest_is_none(plant: Plant) -> Iterator[Named]:
         yield Named(ref)
 
 
-_edited(
-    "one_backup",
-    "PostgreSQL's base backups are kept for a day.",
-    "gitops",
-    CONF,
-    "repo1-retention-full=30",
-    "repo1-retention-full=1",
-    "",
+_declared(
+    "removed_after_a_week", "Superseded versions are removed after a week.", "removed = 30", "removed = 7"
 )
-_edited(
-    "not_set",
-    "The retention of PostgreSQL's base backups is not set.",
-    "gitops",
-    CONF,
-    "repo1-retention-full=30\n",
-    "",
-    f"File gitops/{CONF}:0",
-)
-_edited(
-    "removed_after_a_week",
-    "Superseded versions are removed after a week.",
-    "infra",
-    RULES,
-    "removed = 30",
-    "removed = 7",
-    "Bucket etcd-backups",
-)
-_edited(
+_declared(
     "removed_after_a_quarter",
     "Superseded versions are kept for a quarter of a year.",
-    "infra",
-    RULES,
     "removed = 30",
     "removed = 90",
-    "Bucket etcd-backups",
 )
-_edited(
-    "never_ended",
-    "No rule expires a snapshot, so it is listed for ever.",
-    "infra",
-    RULES,
-    'ended = "30d"',
-    "ended = null",
-    "Bucket etcd-backups",
+_declared(
+    "never_ended", "No rule expires a snapshot, so it is listed for ever.", 'ended = "30d"', "ended = null"
 )
-_edited(
-    "locked_for_a_fortnight",
-    "The lock ends earlier than the document says.",
-    "infra",
-    RULES,
-    "locked = 30",
-    "locked = 14",
-    "Bucket etcd-backups",
+_declared(
+    "locked_for_a_fortnight", "The lock ends earlier than the document says.", "locked = 30", "locked = 14"
 )
 _ruled("removed_early", "A lifecycle rule removes superseded versions after a day.", "vault", (30, 1))
 _ruled(

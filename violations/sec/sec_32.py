@@ -7,17 +7,13 @@ from assay.proof.plant import Plant
 from assay.proof.violation import violation
 
 
-FILE = "backups.tf"
-BUCKET = "Bucket etcd-backups"
-
-
 def _written(name: str, what: str, old: str, new: str) -> None:
-    """Register a violation that edits the Terraform sources; the first bucket is named."""
+    """Register a violation that edits the Terraform sources by a pattern; etcd's bucket is named."""
 
     @violation(name=name, what=what, tier="static")
     def planted(plant: Plant) -> Iterator[Named]:
-        with plant.edited("infra", FILE, old, new):
-            yield Named(BUCKET)
+        with plant.substituted("infra", old, new, "*.tf"):
+            yield Named(f"Bucket {plant.profile.s3.buckets['etcd']}")
 
 
 def _bucket(name: str, what: str, *, lock: bool, mode: str, days: int = 1) -> None:
@@ -35,7 +31,7 @@ def _wider(name: str, what: str, verbs: list[str], attempt: str) -> None:
     @violation(name=name, what=what, tier="live")
     def planted(plant: Plant) -> Iterator[Named]:
         bucket = plant.profile.s3.buckets["etcd"]
-        with plant.s3.allowed(bucket, "etcd-writer", verbs):
+        with plant.s3.allowed(bucket, plant.profile.s3.writer_keys["etcd"].stem, verbs):
             yield Named(f"{attempt} in Bucket {bucket} as the etcd writer")
 
 
@@ -51,20 +47,18 @@ def older_than_the_lock(plant: Plant) -> Iterator[Named]:
 _written(
     "governance", "The buckets are declared with a lock in governance mode.", '"COMPLIANCE"', '"GOVERNANCE"'
 )
-_written(
-    "a_week", "A bucket is declared with a lock of a week.", 's"     = { locked = 30', 's"     = { locked = 7'
-)
+_written("a_week", "A bucket is declared with a lock of a week.", r"(\{ locked = )30", r"\g<1>7")
 _written(
     "no_lock_declared",
     "The buckets are declared without object lock.",
-    "object_locking = true",
-    "object_locking = false",
+    r"(object_locking\s+= )true",
+    r"\1false",
 )
 _written(
     "emptied",
     "The buckets are declared to be emptied when they are removed.",
-    "force_destroy  = false",
-    "force_destroy  = true",
+    r"(force_destroy\s+= )false",
+    r"\1true",
 )
 _bucket("no_lock", "A bucket without object lock.", lock=False, mode="")
 _bucket("no_default", "A bucket with object lock and no default retention.", lock=True, mode="")
