@@ -4,11 +4,11 @@ import pytest
 
 from assay.load.verdict import judge_load, require_decided
 from assay.model import Record
-from assay.stack import Stack
+from assay.stack import LoadStack
 
 
 @pytest.mark.control("ACC-01")
-def test_public_api_answers_in_time_at_peak(stack: Stack, control: Record) -> None:
+def test_public_api_answers_in_time_at_peak(stack: LoadStack, control: Record) -> None:
     """Arrivals come at the peak rate whether or not earlier ones were answered."""
     limit, share = control.limit("threshold") / 1000, control.limit("share_over")
     reply = stack.http.get()

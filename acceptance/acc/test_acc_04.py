@@ -7,11 +7,11 @@ from assay.origins.secret_uses import declared_secrets, uses
 from assay.origins.terraform_secrets import in_plan, in_sources, in_state, sources
 from assay.origins.tracer import by_owner
 from assay.probes.terraform.state import TerraformState
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("ACC-04", tier="static")
-def test_every_secret_in_use_is_declared(stack: Stack, control: Record) -> None:
+def test_every_secret_in_use_is_declared(stack: ReadStack, control: Record) -> None:
     """A Secret that a manifest names is declared; files, plans and states of Terraform hold no secret."""
     known = declared_secrets(stack.manifests, stack.sops, control.listed("elsewhere"))
     used = control.population(uses(stack.manifests))
@@ -27,7 +27,7 @@ def test_every_secret_in_use_is_declared(stack: Stack, control: Record) -> None:
 
 
 @pytest.mark.control("ACC-04", tier="live")
-def test_every_value_is_traced(stack: Stack, control: Record) -> None:
+def test_every_value_is_traced(stack: ReadStack, control: Record) -> None:
     """Climb the ladder for each key and each secret of a machine; search everything else for secrets."""
     origins, (deployer,) = stack.origins, control.listed("deployer")
     steps = control.population(origins.steps(control.listed("neither"), deployer))

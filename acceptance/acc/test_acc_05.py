@@ -9,14 +9,14 @@ from assay.config.platform import covered
 from assay.model import Record
 from assay.probes.kube import gate
 from assay.probes.kube.shapes import admission_trials
-from assay.stack import Stack
+from assay.stack import DecoyStack
 
 
 KINDS, PLACES = ("Pod", "Deployment", "Job"), ("container", "init")
 
 
 @pytest.mark.control("ACC-05")
-def test_unsigned_images_are_refused(stack: Stack, control: Record) -> None:
+def test_unsigned_images_are_refused(stack: DecoyStack, control: Record) -> None:
     """Try every way in, each beside a signed baseline request.
 
     Ways in: kinds, ephemeral containers, namespaces, the opt-in label, a controller.

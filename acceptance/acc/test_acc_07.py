@@ -6,14 +6,14 @@ import pytest
 
 from assay.backups.stateful import inventory
 from assay.model import Record
-from assay.stack import Stack
+from assay.stack import DrillStack
 
 
 HOUR_S = 3600.0
 
 
 @pytest.mark.control("ACC-07")
-def test_each_service_comes_back_in_time(stack: Stack, control: Record) -> None:
+def test_each_service_comes_back_in_time(stack: DrillStack, control: Record) -> None:
     """Restore every service that the live cluster holds state of, or take today's record; budgets count."""
     items = inventory(stack.kube, stack.platform)
     for service in control.population(sorted({item.service for item in items} - {""})):

@@ -3,11 +3,11 @@
 import pytest
 
 from assay.model import Record
-from assay.stack import Stack
+from assay.stack import DrillStack
 
 
 @pytest.mark.control("ACC-09")
-def test_any_control_plane_may_be_lost(stack: Stack, control: Record) -> None:
+def test_any_control_plane_may_be_lost(stack: DrillStack, control: Record) -> None:
     """Lose each of them once and ask what a client outside was promised."""
     report = stack.drills.control_planes()
     finding = report.finding

@@ -8,11 +8,11 @@ from assay.backups import schedules
 from assay.backups.retention import segments
 from assay.backups.stateful import inventory
 from assay.model import Record
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("ACC-10", tier="static")
-def test_schedules_keep_the_objectives(stack: Stack, control: Record) -> None:
+def test_schedules_keep_the_objectives(stack: ReadStack, control: Record) -> None:
     """Judge the longest time between two runs and the longest run against the declared objective."""
     for job in control.population(schedules.declared_schedules(stack.manifests)):
         rpo = stack.profile.rpo(job.service)
@@ -26,7 +26,7 @@ def test_schedules_keep_the_objectives(stack: Stack, control: Record) -> None:
 
 
 @pytest.mark.control("ACC-10", tier="live")
-def test_newest_points_keep_the_objectives(stack: Stack, control: Record) -> None:
+def test_newest_points_keep_the_objectives(stack: ReadStack, control: Record) -> None:
     """Ask the object storage for the newest point of every service that the live cluster holds state of."""
     items = inventory(stack.kube, stack.platform)
     for service in control.population(sorted({item.service for item in items} - {""})):

@@ -6,11 +6,11 @@ from assay.drills.faults.quorum import judge_members, judge_status
 from assay.model import Record
 from assay.probes.talos.machineconfigs import machine_types
 from assay.probes.terraform.hetzner import miscounted, servers
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("ARCH-01", tier="static")
-def test_three_control_planes_are_declared(stack: Stack, control: Record) -> None:
+def test_three_control_planes_are_declared(stack: ReadStack, control: Record) -> None:
     """Count servers in the sources and in each plan, and control-plane configurations where there are any."""
     wanted = int(control.limit("control_planes"))
     plans = stack.plan if stack.paths.declared.plan else ()
@@ -39,7 +39,7 @@ def test_three_control_planes_are_declared(stack: Stack, control: Record) -> Non
 
 
 @pytest.mark.control("ARCH-01", tier="live")
-def test_etcd_has_three_voters(stack: Stack, control: Record) -> None:
+def test_etcd_has_three_voters(stack: ReadStack, control: Record) -> None:
     """Ask every member by its own address, of etcd and of Talos; none speaks for another."""
     talos, etcd, voters = stack.talos, stack.etcd, int(control.limit("voters"))
     planes = control.population(talos.controlplanes, of=int(control.limit("control_planes")))

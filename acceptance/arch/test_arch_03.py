@@ -3,11 +3,11 @@
 import pytest
 
 from assay.model import Record
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("ARCH-03")
-def test_pools_are_real(stack: Stack, control: Record) -> None:
+def test_pools_are_real(stack: ReadStack, control: Record) -> None:
     """Judge live labels and live taints of every worker, and where every pod really is."""
     label, control_label = control.scalar("pool_label"), control.scalar("control_label")
     pools, everywhere = control.listed("pools"), control.listed("everywhere")

@@ -5,14 +5,14 @@ import pytest
 from assay.model import Record
 from assay.probes.talos.diff import differences
 from assay.probes.talos.facts import yaml_documents
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 MOST_PATHS = 5
 
 
 @pytest.mark.control("DEP-05")
-def test_every_node_runs_its_rendered_configuration(stack: Stack, control: Record) -> None:
+def test_every_node_runs_its_rendered_configuration(stack: ReadStack, control: Record) -> None:
     """Compare leaf by leaf, by keyed digest, the running and the stored configuration of all nodes."""
     folder, talos = stack.paths.machineconfigs, stack.talos
     rendered = {file.stem: file for file in folder.glob("*.yaml")}

@@ -5,11 +5,11 @@ import secrets
 import pytest
 
 from assay.model import Record
-from assay.stack import Stack
+from assay.stack import WriteStack
 
 
 @pytest.mark.control("DEP-13")
-def test_marked_transaction_reaches_the_database(stack: Stack, control: Record) -> None:
+def test_marked_transaction_reaches_the_database(stack: WriteStack, control: Record) -> None:
     """Send one marked order per path, look for it in the database itself and by its own address."""
     for path in control.population(control.listed("paths")):
         mark = f"assay-{secrets.token_hex(12)}"

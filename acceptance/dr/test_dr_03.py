@@ -3,11 +3,11 @@
 import pytest
 
 from assay.model import Record
-from assay.stack import Stack
+from assay.stack import DrillStack
 
 
 @pytest.mark.control("DR-03")
-def test_etcd_comes_back_by_the_runbook(stack: Stack, control: Record) -> None:
+def test_etcd_comes_back_by_the_runbook(stack: DrillStack, control: Record) -> None:
     """Carry out the runbook's section word for word, and compare what came back with what was promised."""
     result = stack.drills.restore("etcd")
     result.report(control, stack.profile.rpo("etcd"))

@@ -7,17 +7,17 @@ import pytest
 from assay.backups.stateful import inventory
 from assay.drills.restore.result import restore_faults
 from assay.model import Offender, Record
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 HOUR = 3600.0
 
 
 @pytest.mark.control("DR-04")
-def test_everything_stateful_was_restored(stack: Stack, control: Record) -> None:
+def test_everything_stateful_was_restored(stack: ReadStack, control: Record) -> None:
     """What is stateful, less what has a passing record that is young enough, must be nothing."""
     items = control.population(inventory(stack.kube, stack.platform))
-    newest, limit = stack.drills.records.newest(), control.limit("restore")
+    newest, limit = stack.records.newest(), control.limit("restore")
     for item in items:
         if not item.service:
             control.offender(item, "belongs to no service that is restored")

@@ -3,11 +3,11 @@
 import pytest
 
 from assay.model import Record
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("DR-05")
-def test_runbook_commands_exist(stack: Stack, control: Record) -> None:
+def test_runbook_commands_exist(stack: ReadStack, control: Record) -> None:
     """Judge every command by the command tree of the binary that the platform pins."""
     runbook = stack.runbook
     commands = control.population(runbook.commands)

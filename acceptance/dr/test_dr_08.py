@@ -7,14 +7,14 @@ import pytest
 from assay.backups.retention import documented, gaps, overdue, setting, snapshot_fault, undeclared, unlike
 from assay.model import Offender, Record
 from assay.probes.terraform.buckets import declared_buckets
-from assay.stack import Stack
+from assay.stack import DrillStack, ReadStack
 
 
 DOCUMENT = "backups-and-restore.md"
 
 
 @pytest.mark.control("DR-08", tier="static")
-def test_the_sources_say_what_the_document_says(stack: Stack, control: Record) -> None:
+def test_the_sources_say_what_the_document_says(stack: ReadStack, control: Record) -> None:
     """Compare the document's days and objectives with Terraform, the profile and pgBackRest's setting."""
     kept = control.population(documented(stack.paths.runbook.with_name(DOCUMENT)))
     buckets = {one.bucket: one for one in declared_buckets(stack.hcl.resources())}
@@ -35,7 +35,7 @@ def test_the_sources_say_what_the_document_says(stack: Stack, control: Record) -
 
 
 @pytest.mark.control("DR-08", tier="live")
-def test_the_oldest_point_opens(stack: Stack, control: Record) -> None:
+def test_the_oldest_point_opens(stack: ReadStack, control: Record) -> None:
     """Judge the buckets' rules and ages, open the oldest snapshot of each, follow PostgreSQL's log."""
     s3, escrow = stack.s3, stack.profile.need_path("escrow.folder")
     late, moment = control.limit("late"), dt.datetime.now(dt.UTC)
@@ -62,7 +62,7 @@ def test_the_oldest_point_opens(stack: Stack, control: Record) -> None:
 
 
 @pytest.mark.control("DR-08", tier="drill")
-def test_the_oldest_base_backup_comes_back(stack: Stack, control: Record) -> None:
+def test_the_oldest_base_backup_comes_back(stack: DrillStack, control: Record) -> None:
     """Restore PostgreSQL's oldest base backup by the runbook, to the moment after it was whole."""
     result = stack.drills.restore_oldest("postgres")
     for key, fact in result.notes.items():

@@ -3,11 +3,11 @@
 import pytest
 
 from assay.model import Record
-from assay.stack import Stack
+from assay.stack import DrillStack
 
 
 @pytest.mark.control("DR-11")
-def test_leader_lost_and_back(stack: Stack, control: Record) -> None:
+def test_leader_lost_and_back(stack: DrillStack, control: Record) -> None:
     """Judge the losses in which the node held the etcd leader."""
     finding = stack.drills.control_planes().finding
     led = control.population([one for one in finding.losses if one.leader])

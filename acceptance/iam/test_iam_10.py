@@ -3,11 +3,11 @@
 import pytest
 
 from assay.model import Offender, Record
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("IAM-10")
-def test_only_known_people_and_admins(stack: Stack, control: Record) -> None:
+def test_only_known_people_and_admins(stack: ReadStack, control: Record) -> None:
     """Judge every grant, and every API server's answer to no credential, a good token and three bad ones."""
     kube, issuer = stack.kube, stack.token_issuer
     prefix = stack.platform.identity.prefix

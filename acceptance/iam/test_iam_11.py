@@ -6,7 +6,7 @@ The Talos API gives a reader its reads and nothing else, and an admin certificat
 import pytest
 
 from assay.model import Record
-from assay.stack import Stack
+from assay.stack import DryRunStack
 
 
 LAYER = "PermissionDenied"
@@ -21,7 +21,7 @@ HOURS = 24.0
 
 
 @pytest.mark.control("IAM-11")
-def test_reader_reads_and_admins_are_short_lived(stack: Stack, control: Record) -> None:
+def test_reader_reads_and_admins_are_short_lived(stack: DryRunStack, control: Record) -> None:
     """Try calls that change nothing even if admitted, on every node; the admin's call is the baseline.
 
     Then read the certificates.

@@ -4,11 +4,11 @@ import pytest
 
 from assay.model import Record
 from assay.probes.terraform.hetzner import allow_list, left_open, rules
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("NET-01")
-def test_admin_ports_are_open_to_the_allow_list_only(stack: Stack, control: Record) -> None:
+def test_admin_ports_are_open_to_the_allow_list_only(stack: ReadStack, control: Record) -> None:
     """Judge every inbound rule of the sources and of the plans; what neither decides is not a PASS."""
     allowed = allow_list(stack.profile.allowlist.admin)
     written = rules(stack.hcl.resources("hcloud_firewall"))

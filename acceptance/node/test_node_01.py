@@ -6,11 +6,11 @@ Every node is a Talos node of the pinned version, and its API knows nobody witho
 import pytest
 
 from assay.model import Record
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("NODE-01")
-def test_every_node_runs_the_pinned_talos(stack: Stack, control: Record) -> None:
+def test_every_node_runs_the_pinned_talos(stack: ReadStack, control: Record) -> None:
     """Judge the nodes that Kubernetes knows and those the profile knows, each by its own Talos API."""
     talos, known = stack.talos, {node.name: node for node in stack.kube.nodes()}
     control.note("pinned", talos.pinned)

@@ -4,14 +4,14 @@ import pytest
 
 from assay.model import Record
 from assay.probes.talos.shipped import EXTENSIONS, SERVICES
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 SSH = 22
 
 
 @pytest.mark.control("NODE-02")
-def test_no_way_in_but_the_api(stack: Stack, control: Record) -> None:
+def test_no_way_in_but_the_api(stack: ReadStack, control: Record) -> None:
     """Probe every address, list every listener from inside, read services and extensions."""
     talos = stack.talos
     for machine in control.population(talos.machines, of=len(stack.kube.nodes())):

@@ -6,11 +6,11 @@ from assay.config.platform import covered
 from assay.errors import PairError
 from assay.model import Record
 from assay.probes.kube.pod_security import PINNED, LevelTrial, UntriedNamespace, try_levels, versions_behind
-from assay.stack import Stack
+from assay.stack import DryRunStack
 
 
 @pytest.mark.control("NODE-04")
-def test_privileged_pods_are_refused(stack: Stack, control: Record) -> None:
+def test_privileged_pods_are_refused(stack: DryRunStack, control: Record) -> None:
     """Try a privileged pod, a root pod and a harmless baseline in every namespace.
 
     All of them are dry runs, at every API server.

@@ -4,11 +4,11 @@ import pytest
 
 from assay.model import Record
 from assay.probes.terraform.state import state_faults
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("NODE-05")
-def test_git_and_state_hold_no_machine_secret(stack: Stack, control: Record) -> None:
+def test_git_and_state_hold_no_machine_secret(stack: ReadStack, control: Record) -> None:
     """Judge every version of every file by name and content, and what would put secrets into the state."""
     blobs = control.population(stack.git.blobs)
     control.note("versions in the history only", sum(not blob.current for blob in blobs))

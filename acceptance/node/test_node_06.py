@@ -5,7 +5,7 @@ import pytest
 from assay.backups import snapshot
 from assay.model import Record
 from assay.probes.kube.wire import NAMES_ONLY
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 PREFIX = "/registry/secrets/"
@@ -13,7 +13,7 @@ PROVIDER = "secretbox"
 
 
 @pytest.mark.control("NODE-06")
-def test_every_stored_secret_is_ciphertext(stack: Stack, control: Record) -> None:
+def test_every_stored_secret_is_ciphertext(stack: ReadStack, control: Record) -> None:
     """Read a raw snapshot whole, checked against etcd's own count, and judge every Secret in it."""
     talos, before = stack.talos, names(stack)
     with talos.snapshot(talos.controlplanes[0]) as path:
@@ -33,7 +33,7 @@ def test_every_stored_secret_is_ciphertext(stack: Stack, control: Record) -> Non
     assert not control.found
 
 
-def names(stack: Stack) -> set[str]:
+def names(stack: ReadStack) -> set[str]:
     """Return every Secret of the API as `namespace/name`; no value is read."""
     metas = [item["metadata"] for item in stack.kube.wire.items("/api/v1/secrets", NAMES_ONLY)]
     return {f"{meta['namespace']}/{meta['name']}" for meta in metas}

@@ -5,11 +5,11 @@ import pytest
 from assay.config.platform import covered
 from assay.model import Record
 from assay.probes.kube.facts import Pod, Workload, marked
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("PERF-07")
-def test_critical_workloads_are_guaranteed(stack: Stack, control: Record) -> None:
+def test_critical_workloads_are_guaranteed(stack: ReadStack, control: Record) -> None:
     """Judge live pods by their class and by their own numbers, and the templates that make them.
 
     Critical is all outside the uncritical namespaces, and in them what carries the mark, or whose namespace

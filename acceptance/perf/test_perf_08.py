@@ -4,11 +4,11 @@ import pytest
 
 from assay.config.platform import covered
 from assay.model import Record
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("PERF-08")
-def test_every_container_is_sized(stack: Stack, control: Record) -> None:
+def test_every_container_is_sized(stack: ReadStack, control: Record) -> None:
     """Judge every live pod, and every template, which a LimitRange cannot fill in behind our back."""
     spared = stack.platform.namespaces.unsized
     pods = control.population(p for p in stack.kube.pods() if not covered(p.namespace, spared))

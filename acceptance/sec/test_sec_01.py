@@ -4,11 +4,11 @@ import pytest
 
 from assay.model import Record
 from assay.probes.gitops.manifests import Manifests
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("SEC-01")
-def test_every_image_is_pinned(stack: Stack, control: Record) -> None:
+def test_every_image_is_pinned(stack: ReadStack, control: Record) -> None:
     """Judge every place of the manifests that names an image.
 
     Any kind, any field, Helm values, kustomize entries.

@@ -5,11 +5,11 @@ import pytest
 from assay.model import Record
 from assay.probes.kube import gate
 from assay.probes.kube.shapes import KINDS, PLACES, VOLUME, admission_trials
-from assay.stack import Stack
+from assay.stack import DecoyStack
 
 
 @pytest.mark.control("SEC-02")
-def test_every_kind_and_container_is_gated(stack: Stack, control: Record) -> None:
+def test_every_kind_and_container_is_gated(stack: DecoyStack, control: Record) -> None:
     """Try the whole matrix as dry runs, and one controller that the gate does not look into for real."""
     kube, signed, bad = stack.kube, stack.samples.signed, gate.images(stack.samples)
     layers, label = control.listed("layers"), control.scalar("opt_in")

@@ -3,11 +3,11 @@
 import pytest
 
 from assay.model import Record
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("SEC-20")
-def test_no_secret_in_clear(stack: Stack, control: Record) -> None:
+def test_no_secret_in_clear(stack: ReadStack, control: Record) -> None:
     """Judge every version of every file that any branch or tag ever held, and every message."""
     leaks = stack.secrets
     control.population(leaks.versions)

@@ -3,11 +3,11 @@
 import pytest
 
 from assay.model import Record
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("SEC-21")
-def test_sensitive_manifests_are_encrypted(stack: Stack, control: Record) -> None:
+def test_sensitive_manifests_are_encrypted(stack: ReadStack, control: Record) -> None:
     """Judge every value by its shape, without a key; then let sops open each file and check its code."""
     files = control.population(stack.sops.files)
     control.note("ciphertexts", sum(file.ciphertexts for file in files))

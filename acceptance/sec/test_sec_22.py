@@ -4,11 +4,11 @@ import pytest
 
 from assay.model import Record
 from assay.probes.sops.rules import file_faults
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("SEC-22")
-def test_rules_and_recipients(stack: Stack, control: Record) -> None:
+def test_rules_and_recipients(stack: ReadStack, control: Record) -> None:
     """Judge the rules, then every file by the first rule that matches its path."""
     declared = stack.sops.declared
     files = control.population(stack.sops.files)

@@ -4,11 +4,11 @@ import pytest
 
 from assay.model import Record
 from assay.origins.configmaps import ConfigMaps, configmap_faults
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("SEC-23")
-def test_sensitive_configuration_is_encrypted(stack: Stack, control: Record) -> None:
+def test_sensitive_configuration_is_encrypted(stack: ReadStack, control: Record) -> None:
     """Judge every value that reaches a ConfigMap, written or generated, by its name, shape and encodings."""
     entries = control.population(ConfigMaps(stack.sops.everything).entries)
     control.offenders(configmap_faults(entries, control.listed("sensitive")))

@@ -3,11 +3,11 @@
 import pytest
 
 from assay.model import Offender, Record
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("SEC-24")
-def test_vault_is_available_and_accountable(stack: Stack, control: Record) -> None:
+def test_vault_is_available_and_accountable(stack: ReadStack, control: Record) -> None:
     """Judge every member by its own answer, the storage cluster by its leader's, and every live token."""
     vault = stack.vault
     members = control.population(vault.health(), of=len(vault.addresses))

@@ -4,11 +4,11 @@ import pytest
 
 from assay.model import Offender, Record
 from assay.origins.secret_holders import RotationExemption, holders
-from assay.stack import Stack
+from assay.stack import DrillStack
 
 
 @pytest.mark.control("SEC-26")
-def test_a_rotated_value_arrives_and_the_old_one_dies(stack: Stack, control: Record) -> None:
+def test_a_rotated_value_arrives_and_the_old_one_dies(stack: DrillStack, control: Record) -> None:
     """Judge who looks at the source and who holds what comes of it; then rotate a login, try both values."""
     limit, canary = control.limit("rotation"), control.listed("canary")
     control.assume(
@@ -32,7 +32,7 @@ def test_a_rotated_value_arrives_and_the_old_one_dies(stack: Stack, control: Rec
     assert not control.found
 
 
-def rotate(stack: Stack, control: Record, path: str, secret: str) -> None:
+def rotate(stack: DrillStack, control: Record, path: str, secret: str) -> None:
     """Rotate the canary's login, and judge that the new value arrives in time and the old one dies."""
     limit = control.limit("rotation")
     turned = stack.drills.rotation().turn(path, secret, limit)

@@ -4,11 +4,11 @@ import pytest
 
 from assay.config.platform import covered
 from assay.model import Record
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("SEC-27")
-def test_no_undeclared_api_token(stack: Stack, control: Record) -> None:
+def test_no_undeclared_api_token(stack: ReadStack, control: Record) -> None:
     """Judge every live pod, every stored token and every grant of a default service account."""
     clients, says = stack.platform.api_clients, stack.platform.annotations.calls_api
     longest = control.limit("token_life")

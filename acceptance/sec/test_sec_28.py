@@ -4,11 +4,11 @@ import pytest
 
 from assay.model import Record
 from assay.origins.local_copies import in_documents, in_scripts, scripts
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("SEC-28")
-def test_no_credential_is_left_on_a_machine(stack: Stack, control: Record) -> None:
+def test_no_credential_is_left_on_a_machine(stack: ReadStack, control: Record) -> None:
     """Follow every credential that the runbook makes to its end; search scripts and pipelines for others."""
     control.note("commands", len(control.population(stack.runbook.commands)))
     control.offenders(in_documents(stack.runbook))

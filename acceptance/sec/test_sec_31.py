@@ -4,11 +4,11 @@ import pytest
 
 from assay.backups.ciphertext import INFO, deep_fault, fault, heads, kept_secrets
 from assay.model import Offender, Record
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("SEC-31", tier="live")
-def test_backups_are_ciphertext(stack: Stack, control: Record) -> None:
+def test_backups_are_ciphertext(stack: ReadStack, control: Record) -> None:
     """Judge how every version begins, and the newest ones whole; the escrowed keys must open one of each."""
     s3, budget = stack.s3, control.limit("read_whole")
     canaries = [text.encode() for text in (*control.listed("canaries"), stack.profile.cluster_uid)]

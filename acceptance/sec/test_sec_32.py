@@ -5,14 +5,14 @@ import pytest
 from assay.backups.lock_trial import lock_trials, reader
 from assay.model import Offender, Record
 from assay.probes.terraform.buckets import declared_buckets
-from assay.stack import Stack
+from assay.stack import ReadStack, WriteStack
 
 
 NAMES = ("base", "log", "manifest")
 
 
 @pytest.mark.control("SEC-32", tier="static")
-def test_buckets_are_declared_with_a_lock(stack: Stack, control: Record) -> None:
+def test_buckets_are_declared_with_a_lock(stack: ReadStack, control: Record) -> None:
     """Judge every bucket for backups in the Terraform sources: lock, versioning, mode and days."""
     (suffix,) = control.listed("backups")
     found = declared_buckets(stack.hcl.resources())
@@ -25,7 +25,7 @@ def test_buckets_are_declared_with_a_lock(stack: Stack, control: Record) -> None
 
 
 @pytest.mark.control("SEC-32", tier="live")
-def test_locked_versions_outlive_every_key(stack: Stack, control: Record) -> None:
+def test_locked_versions_outlive_every_key(stack: WriteStack, control: Record) -> None:
     """Judge each bucket's lock and each version's, then try to lose canaries with every key there is."""
     s3, days = stack.s3, control.limit("lock_days")
     locks = control.population(s3.lock(bucket) for bucket in s3.every())

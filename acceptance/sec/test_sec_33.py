@@ -7,14 +7,14 @@ import pytest
 from assay.backups import schedules
 from assay.model import Offender, Record
 from assay.probes.talos.machineconfigs import pod_access
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 SERVICE = "etcd"
 
 
 @pytest.mark.control("SEC-33", tier="static")
-def test_snapshots_are_declared_with_the_smallest_right(stack: Stack, control: Record) -> None:
+def test_snapshots_are_declared_with_the_smallest_right(stack: ReadStack, control: Record) -> None:
     """Judge schedule, account and machine configuration as they are written."""
     jobs = [job for job in schedules.declared_schedules(stack.manifests) if job.service == SERVICE]
     accounts = schedules.declared_accounts(stack.manifests)
@@ -31,7 +31,7 @@ def test_snapshots_are_declared_with_the_smallest_right(stack: Stack, control: R
 
 
 @pytest.mark.control("SEC-33", tier="live")
-def test_newest_snapshot_restores(stack: Stack, control: Record) -> None:
+def test_newest_snapshot_restores(stack: ReadStack, control: Record) -> None:
     """Fetch the newest one as a restore would, and restore it in a scratch place."""
     jobs = schedules.live_schedules(stack.kube.objects("CronJob", version="batch/v1"))
     etcd = control.population([job for job in jobs if job.service == SERVICE])

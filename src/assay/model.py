@@ -224,6 +224,7 @@ class Record:
     asked: list[str] = field(default_factory=list)
     found: list[Offender] = field(default_factory=list)
     gaps: list[Unread] = field(default_factory=list)
+    left_out: list[Unread] = field(default_factory=list)
     numbers: list[Measurement] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
 
@@ -281,6 +282,13 @@ class Record:
         With it the control cannot come to PASS: it is ERROR, or FAIL where an offender was found.
         """
         self.gaps.append(Unread(_ref(what), problem.message, problem.remedy))
+
+    def unchecked(self, part: str, why: str, remedy: str) -> None:
+        """Note a part of the control that was left out on purpose, as what this run does not allow.
+
+        With it the control cannot come to PASS: it is NOT_CHECKED, or what the rest of it comes to.
+        """
+        self.left_out.append(Unread(part, why, remedy))
 
     def measured(self, value: float, unit: str, metric: str = "value") -> float:
         """Note a measured number and return it."""

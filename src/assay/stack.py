@@ -1,133 +1,113 @@
-"""What a test may look at: one read-only, lazily made probe per system. No method here changes anything."""
+"""What a test may do with the platform: one stack for each effect that a policy can declare.
+
+A test is handed the stack of the effect that its policy declares, so it has the verbs of that effect and no
+more: `ReadStack` reads, `DryRunStack` asks besides what would be admitted, `DecoyStack` makes objects in a
+place of the suite's own, `WriteStack` uses the platform as its users do, `LoadStack` reads and sends load,
+`DrillStack` reads and drills. The probes' transports keep to it too: see assay.probes.guard.
+"""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self, TypeVar
 
 from assay.asked import asks
 from assay.backups.ciphertext import Keys
 from assay.backups.points import Points
 from assay.config.platform import Platform
 from assay.config.profile import Paths, Profile, Samples
+from assay.config.trees import Trees
 from assay.drills.registry import Drills
-from assay.errors import ProbeError
+from assay.drills.restore.records import Records
+from assay.errors import GuardError, ProbeError
 from assay.formats.hcl import Hcl
 from assay.load.generator import Load
+from assay.model import Effect, Record
 from assay.origins.leaks import SecretScan
 from assay.origins.tracer import Origins
 from assay.probes.etcd import Etcd
 from assay.probes.gitops.git import GitTree
 from assay.probes.gitops.manifests import Manifests
 from assay.probes.kube.client import Kube
-from assay.probes.net.http import Http
+from assay.probes.kube.dry_run import DryRunKube, TokenKube
+from assay.probes.net.http import Http, WritingHttp
 from assay.probes.net.oidc import TokenIssuer
 from assay.probes.postgres import Postgres
 from assay.probes.runbook.reader import Runbook
 from assay.probes.s3.client import S3
 from assay.probes.sops.client import Sops
-from assay.probes.talos.read import Talos
+from assay.probes.talos.read import DryRunTalos, Talos
 from assay.probes.terraform.plan import TerraformPlan
 from assay.probes.vault.client import Vault
+from assay.probes.vault.login import VaultLogins
 from assay.probes.vault.policy import VaultFiles
 from assay.writers.kube_decoy import Decoy, decoy_namespace
 
 
-@dataclass(frozen=True, slots=True)
-class Trees:
-    """The files of the declared platform.
+S = TypeVar("S", bound="ReadStack")
 
-    Asking for one that the profile does not give, or that is not there, is an ERROR.
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """What a run allows beside the effect that a policy declares.
+
+    Attributes:
+        allowed: every effect that the run allows.
+        drill: the one drill to run, by its name; empty: all that are due.
     """
 
-    declared: Paths
-
-    @property
-    def infra(self) -> Path:
-        """Return the folder of the Terraform sources."""
-        return self._there("infra", self.declared.infra)
-
-    @property
-    def talos(self) -> Path:
-        """Return the folder of the machine configuration templates and patches."""
-        return self._there("talos", self.declared.talos)
-
-    @property
-    def gitops(self) -> Path:
-        """Return the folder of the manifests."""
-        return self._there("gitops", self.declared.gitops)
-
-    @property
-    def overlay(self) -> Path:
-        """Return the kustomize folder that this stack deploys."""
-        return self._there("overlay", self.declared.overlay)
-
-    @property
-    def runbook(self) -> Path:
-        """Return the runbook, a Markdown file."""
-        return self._there("runbook", self.declared.runbook)
-
-    @property
-    def repository(self) -> Path:
-        """Return the work tree of the Git repository that holds the platform."""
-        return self._there("repository", self.declared.repository)
-
-    @property
-    def backups_doc(self) -> Path:
-        """Return the document that says how backups are made and kept, a Markdown file."""
-        return self._there("backups_doc", self.declared.backups_doc)
-
-    @property
-    def machineconfigs(self) -> Path:
-        """Return the folder with one rendered `<node>.yaml` per node."""
-        return self._there("machineconfigs", self.declared.machineconfigs)
-
-    @property
-    def plan(self) -> tuple[Path, ...]:
-        """Return the plan files, as `terraform show -json` writes them; at least one."""
-        if not self.declared.plan:
-            raise ProbeError("the profile names no plan file", "set plan under [paths]")
-        return tuple(self._there("plan", path) for path in self.declared.plan)
-
-    @property
-    def state(self) -> tuple[Path, ...]:
-        """Return the state files, as Terraform pulls or shows them; none where the profile names none."""
-        return tuple(self._there("state", path) for path in self.declared.state)
-
-    def _there(self, key: str, path: Path | None) -> Path:
-        if path is None:
-            raise ProbeError(f"the profile does not say where {key} is", f"set {key} under [paths]")
-        if not path.exists():
-            raise ProbeError(f"{key}: {path.name} does not exist", f"check {key} under [paths]")
-        return path
+    allowed: frozenset[Effect] = frozenset({Effect.READS, Effect.DRY_RUN})
+    drill: str = ""
 
 
-class Stack:
-    """The platform under judgement.
+class ReadStack:
+    """The platform under judgement, read.
 
     Making one opens no connection; a probe is made when it is first asked for.
     """
 
-    def __init__(self, profile: Profile, paths: Paths | None = None, requested_drill: str = "") -> None:
+    EFFECT: ClassVar[Effect] = Effect.READS
+
+    def __init__(
+        self,
+        profile: Profile,
+        paths: Paths | None = None,
+        limits: RunLimits | None = None,
+        further: Effect | None = None,
+    ) -> None:
         """Look at the stack of `profile`.
 
         Args:
             profile: the stack.
             paths: replaces its trees, as a planted copy does.
-            requested_drill: the one drill to run, by its name; empty: all that are due.
+            limits: what the run allows.
+            further: the bigger effect that the policy declares for a part of the control.
         """
-        self.profile, self._requested_drill = profile, requested_drill
+        self.profile, self._limits, self._further = profile, limits or RunLimits(), further
         self.paths = Trees(paths or profile.paths)
         self.asked: set[str] = set()
         self.made: dict[str, object] = {}
 
-    def at(self, paths: Paths) -> Stack:
-        """Return the same stack with fresh probes and other trees."""
-        other = Stack(replace(self.profile, paths=paths))
+    def if_allowed(self, kind: type[S], control: Record, part: str) -> S | None:
+        """Return the same stack with the verbs of a bigger effect, None where the run does not allow it.
+
+        Then `part` of the control is noted as left out, and the control cannot come to PASS.
+
+        Raises:
+            GuardError: the policy does not declare that effect under `further`.
+        """
+        if self._further is not kind.EFFECT:
+            raise GuardError(
+                f"{control.control.id} declares no further effect {kind.EFFECT}", "declare it in the policy"
+            )
+        if kind.EFFECT not in self._limits.allowed:
+            control.unchecked(part, *not_allowed(kind.EFFECT))
+            return None
+        other = kind(self.profile, self.paths.declared, self._limits)
         other.asked = self.asked
         return other
 
@@ -151,14 +131,6 @@ class Stack:
     def kube(self) -> Kube:
         """Return the Kubernetes API, read."""
         return Kube.from_profile(self.profile)
-
-    def decoy(self, labels: Mapping[str, str]) -> AbstractContextManager[Decoy]:
-        """Open a namespace of the suite's own, made for one judgement and deleted after it.
-
-        The one thing a test may ever make. Nothing in it can run: its pods ask for a node that is not there.
-        Decoys that a killed run left are deleted first.
-        """
-        return decoy_namespace(self.kube.wire, labels)
 
     @asks("talos")
     def talos(self) -> Talos:
@@ -195,16 +167,6 @@ class Stack:
         """Return the public API, as its users reach it."""
         return Http.from_profile(self.profile)
 
-    @asks("api")
-    def load(self) -> Load:
-        """Return the load generator, a process of its own, and its results."""
-        return Load.from_profile(self.profile)
-
-    @property
-    def drills(self) -> Drills:
-        """Return the drills: faults whose rollback is on disk first, and the records of restores."""
-        return Drills(self.profile, lambda: self.paths.runbook, self._requested_drill, self.asked.update)
-
     @asks("s3")
     def s3(self) -> S3:
         """Return the object storage, read."""
@@ -224,6 +186,11 @@ class Stack:
     def token_issuer(self) -> TokenIssuer:
         """Return the issuer of human identities."""
         return TokenIssuer.from_profile(self.profile)
+
+    @asks()
+    def records(self) -> Records:
+        """Return the records of restores that drills have made."""
+        return Records.from_profile(self.profile)
 
     @asks()
     def hcl(self) -> Hcl:
@@ -279,3 +246,89 @@ class Stack:
     def sql(self) -> Postgres:
         """Return the database, read past the product's own path."""
         return Postgres.from_profile(self.profile)
+
+
+class DryRunStack(ReadStack):
+    """The same, with questions what would be admitted: nothing is stored."""
+
+    EFFECT: ClassVar[Effect] = Effect.DRY_RUN
+
+    @asks("kube")
+    def kube(self) -> DryRunKube:
+        """Return the Kubernetes API, read, and asked by dry runs."""
+        return DryRunKube.from_profile(self.profile)
+
+    @asks("talos")
+    def talos(self) -> DryRunTalos:
+        """Return the Talos API, read, and asked for changes of what does not exist."""
+        return DryRunTalos.from_profile(self.profile)
+
+
+class DecoyStack(DryRunStack):
+    """The same, with objects in a namespace of the suite's own."""
+
+    EFFECT: ClassVar[Effect] = Effect.DECOY
+
+    def decoy(self, labels: Mapping[str, str]) -> AbstractContextManager[Decoy]:
+        """Open a namespace of the suite's own, made for one judgement and deleted after it.
+
+        The one thing a test may ever make. Nothing in it can run: its pods ask for a node that is not there.
+        Decoys that a killed run left are deleted first.
+        """
+        return decoy_namespace(self.kube.wire, labels)
+
+
+class WriteStack(DecoyStack):
+    """The same, with what a user or a workload of the platform does: requests to its API, logins."""
+
+    EFFECT: ClassVar[Effect] = Effect.WRITES
+
+    @asks("kube")
+    def kube(self) -> TokenKube:
+        """Return the Kubernetes API, read, asked by dry runs, and for tokens of service accounts."""
+        return TokenKube.from_profile(self.profile)
+
+    @asks("vault")
+    def vault(self) -> VaultLogins:
+        """Return Vault, read, and logged in to."""
+        return VaultLogins.from_profile(self.profile)
+
+    @asks("api")
+    def http(self) -> WritingHttp:
+        """Return the public API, as its users use it."""
+        return WritingHttp.from_profile(self.profile)
+
+
+class LoadStack(ReadStack):
+    """The platform, read, and under load."""
+
+    EFFECT: ClassVar[Effect] = Effect.LOAD
+
+    @asks("api")
+    def load(self) -> Load:
+        """Return the load generator, a process of its own, and its results."""
+        return Load.from_profile(self.profile)
+
+
+class DrillStack(ReadStack):
+    """The platform, read, and drilled: parts of it are taken away and put back."""
+
+    EFFECT: ClassVar[Effect] = Effect.DISRUPTS
+
+    @property
+    def drills(self) -> Drills:
+        """Return the drills: faults whose rollback is on disk first, and the records of restores."""
+        return Drills(self.profile, lambda: self.paths.runbook, self._limits.drill, self.asked.update)
+
+
+STACKS: Mapping[Effect, type[ReadStack]] = {
+    kind.EFFECT: kind for kind in (ReadStack, DryRunStack, DecoyStack, WriteStack, LoadStack, DrillStack)
+}
+
+
+def not_allowed(effect: Effect) -> tuple[str, str]:
+    """Return why a run leaves out what has `effect`, and what the reader can do."""
+    return (
+        f"its effect is {effect}, which this run does not allow",
+        f"allow it under [allow] in the profile, or with --allow {effect}",
+    )

@@ -263,3 +263,38 @@ def test_violations_are_registered_by_the_files_of_violations_only() -> None:
         for node in nodes(path):
             words = [ast.unparse(one) for one in getattr(node, "decorator_list", ())]
             assert not any(word.startswith("violation(") for word in words), ident(path)
+
+
+def test_only_writers_drills_and_the_stack_send_more_than_reads() -> None:
+    """Whoever opens a connection for a bigger effect stands in one of these places."""
+    homes = ("writers/", "drills/", "stack.py", "proof/")
+    # The probe of each bigger effect declares it itself; the stack hands it out.
+    declared = {
+        "probes/guard.py", "probes/kube/dry_run.py", "probes/kube/wire.py", "probes/net/http.py",
+        "probes/talos/read.py", "probes/vault/login.py", "backups/lock_trial.py",
+    }  # fmt: skip
+    for path in sources("src/assay"):
+        inside = path.relative_to(SOURCE).as_posix()
+        for node in nodes(path):
+            if isinstance(node, ast.Call) and (opened := opening(node)):
+                place = inside.startswith(homes) or inside in declared
+                assert place, f"{ident(path)}:{node.lineno}: opens a connection for {opened}"
+
+
+def opening(call: ast.Call) -> str:
+    """Return the effect that a call opens a connection for, empty where it opens none."""
+    name = ast.unparse(call.func).rpartition(".")[2]
+    words = [ast.unparse(one) for one in (*call.args, *(pair.value for pair in call.keywords))]
+    bigger = next((word for word in words if word.startswith("Effect.") and word != "Effect.READS"), "")
+    return bigger if name in {"Guard", "allowing", "from_profile", "KubeWriter"} else ""
+
+
+@pytest.mark.parametrize(("text", "effect"), [
+    ("Guard(Effect.WRITES)", "Effect.WRITES"), ("wire.allowing(Effect.DECOY)", "Effect.DECOY"),
+    ("Kube.from_profile(p, Effect.DISRUPTS)", "Effect.DISRUPTS"),
+    ("Guard(effect=Effect.LOAD)", "Effect.LOAD"),
+    ("Guard()", ""), ("Guard(Effect.READS)", ""), ("print(Effect.WRITES)", ""),
+])  # fmt: skip
+def test_the_rule_about_bigger_effects_sees(text: str, effect: str) -> None:
+    (call,) = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    assert opening(call) == effect

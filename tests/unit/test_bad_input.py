@@ -55,7 +55,7 @@ def reader(pytester: pytest.Pytester, world: World, monkeypatch: pytest.MonkeyPa
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ASSAY_REPORTS", str(pytester.path / "reports"))
     pytester.makefile(".ini", pytest=INI)
-    monkeypatch.setattr(s3.connect, "__kwdefaults__", {"tries": 1})
+    monkeypatch.setattr(s3.connect, "__kwdefaults__", {**s3.connect.__kwdefaults__, "tries": 1})
     monkeypatch.setattr("assay.probes.kube.wire.BUSY_WAIT_S", 0)
     return Reader(pytester, world)
 

@@ -21,13 +21,16 @@ from assay.backups.stateful import inventory
 from assay.config.profile import S3Access, SopsAccess
 from assay.drills.restore import etcd_evidence, postgres_evidence
 from assay.errors import AssayError
+from assay.model import Effect
 from assay.origins import external_secrets, helm_record, kube_leaves, kube_secrets, leaks, talos_secrets
 from assay.origins.secret_holders import holders
 from assay.origins.sops_secrets import encrypted_configs, sops_secrets
 from assay.probes.etcd import Etcd
+from assay.probes.guard import Guard
 from assay.probes.kube import facts as kube_facts
 from assay.probes.kube import rbac as kube_rbac
 from assay.probes.kube.client import Kube
+from assay.probes.kube.dry_run import TokenKube
 from assay.probes.kube.wire import Wire
 from assay.probes.net.http import Reply
 from assay.probes.s3.client import S3
@@ -37,9 +40,10 @@ from assay.probes.talos.diff import differences
 from assay.probes.talos.facts import Machine
 from assay.probes.talos.read import Talos
 from assay.probes.talos.shipped import unexpected_files, unexpected_kubelet_mounts
-from assay.probes.vault import client as vault
 from assay.probes.vault import facts as vault_facts
-from assay.probes.vault.client import Vault, VaultAnswer, needed
+from assay.probes.vault import login
+from assay.probes.vault.client import VaultAnswer, needed
+from assay.probes.vault.login import VaultLogins
 from assay.probes.vault.policy import vault_role
 from assay.secretscan.fingerprint import Fingerprinter
 from tests.unit.probes.sops.test_file import sealed
@@ -128,10 +132,10 @@ stringData: {s: t}
 NODE = Machine("cp-1", "10.0.0.1", "controlplane")
 
 
-def cluster(status: int, raw: bytes) -> Kube:
+def cluster(status: int, raw: bytes) -> TokenKube:
     """Return a cluster that answers everything so."""
-    kube = Kube(Path("kubeconfig"), ("https://a:6443",))
-    wire = Wire("https://a:6443", lambda *_: (status, raw))
+    kube = TokenKube(Path("kubeconfig"), ("https://a:6443",))
+    wire = Wire("https://a:6443", lambda *_: (status, raw), Guard(Effect.WRITES))
     kube.at = lambda *_: wire  # type: ignore[assignment,misc]
     return kube
 
@@ -156,9 +160,9 @@ class Said:
         return needed(self.address, path, self.answer)
 
 
-def asked(status: int, body: object) -> Vault:
+def asked(status: int, body: object) -> VaultLogins:
     """Return a Vault that answers everything so."""
-    probe = Vault(("https://v:8200",), Path("ca"), "t")
+    probe = VaultLogins(("https://v:8200",), Path("ca"), "t")
     probe.__dict__["door"] = Said(status, body)
     return probe
 
@@ -328,7 +332,7 @@ ANSWERS: dict[str, tuple[st.SearchStrategy[Any], Parse]] = {
 @pytest.fixture(autouse=True)
 def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no reader open a connection or start a program."""
-    monkeypatch.setattr(vault, "VaultConnection", lambda *_: Said(200, VAULT))
+    monkeypatch.setattr(login, "VaultConnection", lambda *_, **__: Said(200, VAULT))
     monkeypatch.setattr("assay.probes.kube.wire.BUSY_WAIT_S", 0)
 
 

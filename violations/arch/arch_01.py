@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from assay.model import Named
-from assay.probes.etcd import EtcdWriter
 from assay.proof.plant import Plant
 from assay.proof.violation import violation
+from assay.writers.etcd import EtcdWriter
 
 
 NAMED = Named("hcloud_server.control_plane")

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator
 
 from assay.model import Named
-from assay.probes.etcd import EtcdWriter
 from assay.proof.plant import Plant
 from assay.proof.violation import violation
+from assay.writers.etcd import EtcdWriter
 
 
 NAME = "default/assay-planted-clear"

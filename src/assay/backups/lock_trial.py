@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from assay.errors import ProbeError
-from assay.model import Attempt
+from assay.model import Attempt, Effect
+from assay.probes.guard import Guard
 from assay.probes.s3.client import S3, Client, asking, attempt, connect
 from assay.probes.s3.facts import CANARIES, COMPLIANCE, Hold, Lock, ObjectVersion
 
@@ -46,7 +47,7 @@ class LockTrial:
     def __init__(self, s3: S3, who: str, key: Path, lock: Lock, *, owns: bool = False) -> None:
         """Act as `who`, whose key file is `key`, on the bucket of `lock`; `owns`: the bucket is his."""
         self._s3, self.who, self.bucket, self._lock, self.owns = s3, who, lock.bucket, lock, owns
-        self._client: Client = connect(s3.access, key)
+        self._client: Client = connect(s3.access, key, guard=Guard(Effect.WRITES))
         self.prefix = f"{CANARIES}{secrets.token_hex(4)}/"
 
     def canary(self, name: str, body: bytes) -> ObjectVersion:

@@ -28,11 +28,11 @@ from __future__ import annotations
 import pytest
 
 from assay.model import Record
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.mark.control("{id}")
-def test_{word}(stack: Stack, control: Record) -> None:
+def test_{word}(stack: ReadStack, control: Record) -> None:
     """Every thing of the population is as it must be."""
     things = control.population([stack.profile.name])
     control.offenders(things, "this test is not written yet")

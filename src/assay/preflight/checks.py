@@ -15,7 +15,7 @@ from assay.formats.parsing import WRONG
 from assay.formats.tools import run_tool
 from assay.preflight.needs import value_at
 from assay.probes.net.tls import probe_port
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 AT_ONCE = 16
@@ -37,7 +37,7 @@ class Check:
     Attributes:
         kind: `key`, `credential`, `address`, `clock`, `tool` or `right`.
         subject: what was tried, as the profile or the platform names it.
-        system: attribute of Stack that cannot be used where it failed; empty: none alone.
+        system: attribute of ReadStack that cannot be used where it failed; empty: none alone.
         ok: whether it is as it must be.
         says: what was found, one line.
         remedy: what to do where it is not ok.
@@ -61,7 +61,7 @@ def run_checks(profile: Profile, deadline_s: float = DEADLINE_S) -> list[Check]:
         profile: what is tried.
         deadline_s: seconds for all of it.
     """
-    stack = Stack(profile)
+    stack = ReadStack(profile)
     asks = dict(_asks(stack))
     pool = ThreadPoolExecutor(AT_ONCE)
     running: dict[Future[list[Check]], tuple[str, str, str]] = {
@@ -87,7 +87,7 @@ def _guarded(kind: str, subject: str, system: str, ask: Ask) -> list[Check]:
         return [Check(kind, subject, system, False, said, "ask again; does something else answer there?")]
 
 
-def _asks(stack: Stack) -> Iterator[tuple[tuple[str, str, str], Ask]]:
+def _asks(stack: ReadStack) -> Iterator[tuple[tuple[str, str, str], Ask]]:
     """Yield ((kind, subject, system), question) for everything that the profile names."""
     profile = stack.profile
     yield from _credentials(stack)
@@ -98,7 +98,7 @@ def _asks(stack: Stack) -> Iterator[tuple[tuple[str, str, str], Ask]]:
             yield ("tool", one.name, ""), partial(_tool, one.name, str(path), profile)
 
 
-def _credentials(stack: Stack) -> Iterator[tuple[tuple[str, str, str], Ask]]:
+def _credentials(stack: ReadStack) -> Iterator[tuple[tuple[str, str, str], Ask]]:
     profile = stack.profile
     if profile.kube.kubeconfig is not None:
         yield ("credential", "kube.kubeconfig", "kube"), lambda: _kube(stack)
@@ -122,7 +122,7 @@ def _tried(key: str, system: str, ask: Callable[[], object]) -> list[Check]:
     return [Check("credential", key, system, True, "accepted")]
 
 
-def _kube(stack: Stack) -> Iterator[Check]:
+def _kube(stack: ReadStack) -> Iterator[Check]:
     kube = stack.kube
     if not stack.profile.cluster_uid:
         says = f"not set; this cluster's is {kube.cluster_uid()}"
@@ -142,18 +142,18 @@ def _kube(stack: Stack) -> Iterator[Check]:
         )
 
 
-def _clocks(stack: Stack) -> Iterator[Check]:
+def _clocks(stack: ReadStack) -> Iterator[Check]:
     for server in stack.kube.apiservers:
         skew = (stack.kube.clock(server) - dt.datetime.now(dt.UTC)).total_seconds()
         says = f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} this machine"
         yield Check("clock", server, "kube", abs(skew) <= MAX_SKEW_S, says, "set both clocks by NTP")
 
 
-def _talos(stack: Stack) -> list[str]:
+def _talos(stack: ReadStack) -> list[str]:
     return [str(stack.talos.version(node)) for node in stack.talos.controlplanes]
 
 
-def _sops(stack: Stack) -> None:
+def _sops(stack: ReadStack) -> None:
     encrypted = [file for file in stack.sops.files if any(file.about)]
     for file in encrypted[:1]:
         stack.sops.opened(file)

@@ -36,6 +36,7 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("etcd_restore", "postgres_restore", "oldest_postgres", "vault_restore"), RESTORE),
     "drills": RESTORE,
     "restored": RESTORE,
+    "records": (),
     "rotation": ("drill.launcher", "escrow.folder", *KUBE, *VAULT, *SQL),
     "s3": S3,
     "hcl": ("paths.infra",),
@@ -54,7 +55,7 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
 # Length of `profile.section.key`.
 SECTION_AND_KEY = 3
 # Names that say nothing of the platform by themselves.
-NEUTRAL = frozenset({"platform", "profile", "paths", "due", "plan"})
+NEUTRAL = frozenset({"platform", "profile", "paths", "due", "plan", "if_allowed"})
 # Sources that a judgement uses where the profile gives them, and does without otherwise.
 OPTIONAL = frozenset({"paths.plan", "paths.state"})
 

@@ -5,22 +5,25 @@ Standard library only.
 
 from __future__ import annotations
 
-import base64
 import json
 import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from assay.config.profile import Profile
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
+from assay.model import Effect
+from assay.probes.guard import Guard, Request
 from assay.secretscan.suspect import repeated
 
 
 ALARM_ACTION_GET = 0
+# What the gateway is asked with POST and changes nothing.
+QUESTIONS = {"/v3/cluster/member/list", "/v3/maintenance/status", "/v3/maintenance/alarm"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class EtcdStatus:
 class Etcd:
     """The etcd members of the profile, read-only."""
 
+    EFFECT: ClassVar[Effect] = Effect.READS
+
     def __init__(self, endpoints: tuple[str, ...], context: ssl.SSLContext, seconds: float = 5.0) -> None:
         """Ask `endpoints` (`https://host:2379`) with `context`.
 
@@ -75,6 +80,7 @@ class Etcd:
         self.endpoints = endpoints
         self._context = context
         self._seconds = seconds
+        self._guard = Guard(self.EFFECT)
 
     @classmethod
     def from_profile(cls, profile: Profile) -> Self:
@@ -102,7 +108,7 @@ class Etcd:
         Raises:
             ProbeError: no answer, no quorum, or another shape.
         """
-        rows = self._ask(endpoint, "/v3/cluster/member/list", {"linearizable": True}).get("members")
+        rows = self.ask(endpoint, "/v3/cluster/member/list", {"linearizable": True}).get("members")
         if not isinstance(rows, list) or not rows:
             raise ProbeError(f"{endpoint}: no members in the answer", "is this an etcd 3.4 or later?")
         return [_member(row, endpoint) for row in rows]
@@ -114,16 +120,16 @@ class Etcd:
         Raises:
             ProbeError: no answer, or another shape.
         """
-        got = self._ask(endpoint, "/v3/maintenance/status", {})
+        got = self.ask(endpoint, "/v3/maintenance/status", {})
         header = got.get("header", {})
         return EtcdStatus(
             endpoint,
-            _int(header.get("member_id"), endpoint),
-            _int(got.get("leader", "0"), endpoint),
+            number_of(header.get("member_id"), endpoint),
+            number_of(got.get("leader", "0"), endpoint),
             str(got.get("version", "")),
-            _int(got.get("raftIndex", "0"), endpoint),
-            _int(got.get("raftAppliedIndex", "0"), endpoint),
-            _int(got.get("raftTerm", "0"), endpoint),
+            number_of(got.get("raftIndex", "0"), endpoint),
+            number_of(got.get("raftAppliedIndex", "0"), endpoint),
+            number_of(got.get("raftTerm", "0"), endpoint),
             bool(got.get("isLearner", False)),
             tuple(map(str, got.get("errors", ()))),
         )
@@ -135,10 +141,18 @@ class Etcd:
         Raises:
             ProbeError: no answer, or another shape.
         """
-        got = self._ask(endpoint, "/v3/maintenance/alarm", {"action": ALARM_ACTION_GET}).get("alarms", [])
+        got = self.ask(endpoint, "/v3/maintenance/alarm", {"action": ALARM_ACTION_GET}).get("alarms", [])
         return [f"{row.get('memberID', '?')} {row.get('alarm', 'NONE')}" for row in got]
 
-    def _ask(self, endpoint: str, path: str, body: Mapping[str, object]) -> dict[str, Any]:
+    def ask(self, endpoint: str, path: str, body: Mapping[str, object]) -> dict[str, Any]:
+        """Return the answer of the member at `endpoint` to one request of the JSON gateway.
+
+        Raises:
+            GuardError: it does more than is allowed here.
+            ProbeError: no answer, or another shape.
+        """
+        effect = Effect.READS if path in QUESTIONS and not body.get("action") else Effect.WRITES
+        self._guard.admit(Request("etcd", "POST", path, effect))
         request = urllib.request.Request(
             endpoint + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
         )
@@ -159,50 +173,9 @@ class Etcd:
         return parsed
 
 
-class EtcdWriter(Etcd):
-    """The same members, written to: for violations on a lab only."""
-
-    def add_learner(self, endpoint: str, peer: str) -> int:
-        """Add a learner that will never start, with peer address `peer`; return its id.
-
-        Raises:
-            ProbeError: refused.
-        """
-        got = self._ask(endpoint, "/v3/cluster/member/add", {"peerURLs": [peer], "isLearner": True})
-        return _int(got.get("member", {}).get("ID"), endpoint)
-
-    def remove_member(self, endpoint: str, member: int) -> None:
-        """Take a member out of the list.
-
-        Raises:
-            ProbeError: refused.
-        """
-        self._ask(endpoint, "/v3/cluster/member/remove", {"ID": str(member)})
-
-    def put(self, endpoint: str, key: str, value: bytes) -> None:
-        """Write a raw value.
-
-        Raises:
-            ProbeError: refused.
-        """
-        self._ask(endpoint, "/v3/kv/put", {"key": _b64(key.encode()), "value": _b64(value)})
-
-    def delete(self, endpoint: str, key: str) -> None:
-        """Delete a key; a missing one is left missing.
-
-        Raises:
-            ProbeError: refused.
-        """
-        self._ask(endpoint, "/v3/kv/deleterange", {"key": _b64(key.encode())})
-
-
-def _b64(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()
-
-
 def _member(row: Mapping[str, Any], endpoint: str) -> EtcdMember:
     return EtcdMember(
-        _int(row.get("ID"), endpoint),
+        number_of(row.get("ID"), endpoint),
         str(row.get("name", "")),
         tuple(row.get("peerURLs", ())),
         tuple(row.get("clientURLs", ())),
@@ -210,7 +183,12 @@ def _member(row: Mapping[str, Any], endpoint: str) -> EtcdMember:
     )
 
 
-def _int(value: object, endpoint: str) -> int:
+def number_of(value: object, endpoint: str) -> int:
+    """Return a number as the gateway writes it.
+
+    Raises:
+        ProbeError: it is none.
+    """
     if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).isdecimal():
         raise ProbeError(f"{endpoint}: a number is missing in the answer", "is this an etcd 3.4 or later?")
     return int(value)

@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from assay.config.profile import Profile
 from assay.errors import ProbeError
 from assay.model import Attempt
+from assay.probes.guard import READING, Request
 
 
 PATIENCE_S = 5
@@ -129,6 +130,7 @@ class Postgres:
         Raises:
             ProbeError: not reachable, refused, or the statement failed. Its text has no value in it.
         """
+        READING.admit(Request("postgres", "select", self._where["dbname"]))
         options = f"-c default_transaction_read_only=on -c statement_timeout={STATEMENT_MS}"
         try:
             with psycopg.connect(self._target(options), row_factory=dict_row) as session:
@@ -151,6 +153,7 @@ class Postgres:
         """
         ref = f"Login {user} at {self.ref}"
         where = {**self._where, "user": user, "password": password}
+        READING.admit(Request("postgres", "login", self._where["dbname"]))
         try:
             psycopg.connect(make_conninfo("", **where, connect_timeout=PATIENCE_S)).close()
         except psycopg.OperationalError as error:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from assay.model import Named
 from assay.probes.kube.client import Kube
+from assay.probes.kube.dry_run import DryRunKube
 from assay.probes.kube.gate import (
     OPT_IN,
     ephemeral_pairs,
@@ -37,7 +38,7 @@ def trial(plant: Plant, kind: str, place: str, variant: str) -> AdmissionTrial:
 
 def admitted(plant: Plant, tried: AdmissionTrial) -> Callable[[], bool]:
     """Return a function that says whether every API server admits the request now."""
-    kube = Kube.from_profile(plant.profile)
+    kube = DryRunKube.from_profile(plant.profile)
     live = place_to_try(kube, plant.profile.platform.namespaces.unsigned)
 
     def holds() -> bool:
@@ -103,7 +104,7 @@ def warn_only(plant: Plant, tried: AdmissionTrial) -> Iterator[Named]:
 @contextmanager
 def opt_in_lifted(plant: Plant) -> Iterator[None]:
     """Suspend the rule that demands the opt-in label on namespaces."""
-    kube = Kube.from_profile(plant.profile)
+    kube = DryRunKube.from_profile(plant.profile)
     live = place_to_try(kube, plant.profile.platform.namespaces.unsigned)
     ((key, value),) = OPT_IN.items()
     label = f"{key}={value}"

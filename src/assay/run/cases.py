@@ -13,7 +13,7 @@ import allure
 import pytest
 
 from assay.errors import AssumptionError, GuardError
-from assay.model import Control, Record, Tier, Verdict
+from assay.model import Control, Effect, Record, Tier, Verdict
 from assay.proof.plant import Plant
 from assay.proof.violation import Violation
 from assay.run.detection import Expectation, expectation_text, is_expectation, is_named, why_not_caught
@@ -21,7 +21,7 @@ from assay.run.evidence import Judgement, judgement_from
 from assay.run.session import Session
 from assay.run.standins import with_standins
 from assay.run.verdict import judgement_of, redact_errors, report_error
-from assay.stack import Stack
+from assay.stack import STACKS, ReadStack
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class CasePlugin:
         """Judge for `session`."""
         self.config = config
         self.session = session
-        self.shared_stack: Stack | None = None
+        self.shared_stacks: dict[tuple[Effect, Effect | None], ReadStack] = {}
         self.unredacted = config.option.tbstyle != "no"  # --tb asks for tracebacks, values and all
 
     @pytest.hookimpl(trylast=True)
@@ -112,14 +112,21 @@ class CasePlugin:
             yield request.node.stash[STANDING]
 
     @pytest.fixture
-    def stack(self, request: pytest.FixtureRequest, violation: Standing | None) -> Stack:
-        """Return the stack under judgement, read-only; a fresh one where something is planted."""
+    def stack(self, request: pytest.FixtureRequest, violation: Standing | None) -> ReadStack:
+        """Return the stack with the verbs of the effect that the policy declares for this tier, no more.
+
+        One for all tests of an effect; a fresh one where something is planted.
+        """
+        name, tier = case_of(request.node)
+        control, limits = self._control(name), self.session.limits
+        kinds = control.effect(tier), control.further.get(tier)
         if violation is not None:
-            view = Stack(self.session.needed(), violation.plant.paths)
+            view = STACKS[kinds[0]](self.session.needed(), violation.plant.paths, limits, kinds[1])
         else:
-            drill = self.session.options.drill
-            self.shared_stack = self.shared_stack or Stack(self.session.needed(), requested_drill=drill)
-            view = self.shared_stack.view()
+            if kinds not in self.shared_stacks:
+                made = STACKS[kinds[0]](self.session.needed(), None, limits, kinds[1])
+                self.shared_stacks[kinds] = made
+            view = self.shared_stacks[kinds].view()
         request.node.stash[ASKED] = view.asked
         return view
 

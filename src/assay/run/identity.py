@@ -8,7 +8,7 @@ from typing import Any
 from assay.config.profile import Paths, Profile
 from assay.errors import ProbeError
 from assay.formats.tools import run_tool
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 def stack_identity(profile: Profile, *, asked: bool) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def stack_identity(profile: Profile, *, asked: bool) -> dict[str, Any]:
 
 def _running(profile: Profile) -> dict[str, str]:
     try:
-        kube = Stack(profile).kube
+        kube = ReadStack(profile).kube
         return {
             "cluster_uid": kube.cluster_uid(),
             "authority": kube.authority(),

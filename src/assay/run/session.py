@@ -18,7 +18,7 @@ from assay.catalogue import Catalogue, check_overrides, check_trios, load_catalo
 from assay.config.profile import Profile
 from assay.drills.registry import DRILLS
 from assay.errors import CatalogueError, GuardError, ProbeError, ProfileError
-from assay.model import Tier, Verdict
+from assay.model import Effect, Tier, Verdict
 from assay.proof.plant import Plant
 from assay.proof.violation import Violation, planted_violations
 from assay.run.detection import proof_code, proof_line, proof_lines, write_detections
@@ -38,7 +38,7 @@ from assay.run.identity import stack_identity
 from assay.run.resolve import find_profile
 from assay.run.stack_lock import StackLock
 from assay.run.summary import summary
-from assay.stack import Stack
+from assay.stack import ReadStack, RunLimits
 from assay.writers.lab import is_marked, require_lab
 
 
@@ -87,6 +87,11 @@ class Session:
         """Return True if anything selected needs a running stack."""
         return any(tier is not Tier.STATIC for _, tier in self.selection.pairs)
 
+    @property
+    def limits(self) -> RunLimits:
+        """Return what the run allows its tests."""
+        return RunLimits(frozenset(Effect), drill=self.options.drill)
+
     def needed(self) -> Profile:
         """Return the profile.
 
@@ -125,7 +130,7 @@ class Session:
         if self.options.prove:
             require_lab(profile)
         try:
-            Stack(profile).kube.check_cluster()
+            ReadStack(profile).kube.check_cluster()
             if profile.is_lab and exclusive and is_marked(profile):
                 self.swept = Plant(profile, self.run).sweep()
         except ProbeError as why:

@@ -124,6 +124,9 @@ def _passed(record: Record) -> tuple[Verdict, str, str]:
             "passed without a population: nothing was looked at",
             "call control.population in the test",
         )
+    if record.left_out:
+        parts = "; ".join(f"{one.ref}: {_line(one.why)}" for one in record.left_out)
+        return Verdict.NOT_CHECKED, f"a part was left out: {parts}", _line(record.left_out[0].remedy)
     return Verdict.PASS, "", ""
 
 

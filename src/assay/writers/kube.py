@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from assay.config.profile import Profile
 from assay.errors import ProbeError
+from assay.model import Effect
 from assay.polling import poll
 from assay.probes.kube.client import Kube
 from assay.probes.kube.discovery import api_resources
@@ -45,12 +46,18 @@ def wait(what: str, observed: Callable[[], T | None], timeout_s: float = OBSERVE
 
 @dataclass(frozen=True, slots=True)
 class KubeWriter:
-    """Creates, changes and deletes objects through `wire`.
+    """Creates, changes and deletes objects through the address of `reader`, within `effect`.
 
-    Whoever calls it labels what is made and undoes what is done.
+    The caller labels what is made and undoes what is done.
     """
 
-    wire: Wire
+    reader: Wire
+    effect: Effect = Effect.WRITES
+
+    @property
+    def wire(self) -> Wire:
+        """Return the connection that lets writes through."""
+        return self.reader.allowing(self.effect)
 
     @classmethod
     def from_profile(cls, profile: Profile) -> KubeWriter:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from assay.model import Attempt
+from assay.model import Attempt, Effect
 from assay.probes.kube.fields import mapping_at, mappings_at
 from assay.probes.kube.paths import collection
 from assay.probes.kube.shapes import bare_namespace, pod_spec, workload_manifest
@@ -64,7 +64,7 @@ def controller_pod(variant: str) -> str:
 @contextmanager
 def decoy_namespace(wire: Wire, labels: Mapping[str, str]) -> Iterator[Decoy]:
     """Yield a fresh decoy namespace with `labels`, and delete it, waiting until it is gone, on every exit."""
-    writer, name = KubeWriter(wire), f"assay-decoy-{secrets.token_hex(4)}"
+    writer, name = KubeWriter(wire, Effect.DECOY), f"assay-decoy-{secrets.token_hex(4)}"
     _sweep(writer)
     try:
         writer.apply(bare_namespace(name, {**labels, RESTRICTED: "restricted", DECOY: "true"}))

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from assay.backups.points import PREFIX
 from assay.config.profile import Profile
 from assay.errors import GuardError, ProbeError
+from assay.model import Effect
+from assay.probes.guard import Guard
 from assay.probes.s3.client import S3, Client, asking, connect
 from assay.probes.s3.facts import ObjectVersion
 from assay.writers.lab import require_lab
@@ -37,7 +39,7 @@ class RestorePointWriter:
         key = profile.s3.writer_keys.get("etcd")
         if key is None:
             raise ProbeError("the profile names no writer's key for etcd", "set writer_keys under [s3]")
-        return cls(S3.from_profile(profile), connect(profile.s3, key))
+        return cls(S3.from_profile(profile), connect(profile.s3, key, guard=Guard(Effect.WRITES)))
 
     def newest(self) -> bytes:
         """Return the bytes of the newest snapshot as it lies there.

@@ -9,6 +9,8 @@ from typing import Any
 
 from assay.config.profile import Profile
 from assay.errors import GuardError, ProbeError
+from assay.model import Effect
+from assay.probes.guard import Guard
 from assay.probes.s3.client import S3, Client, asking, attempt, connect
 from assay.probes.s3.facts import ObjectVersion
 from assay.writers.lab import require_lab
@@ -49,7 +51,9 @@ class S3Writer:
         require_lab(profile)
         if profile.s3.operator_key is None:
             raise ProbeError("the profile names no operator's key", "set operator_key under [s3]")
-        return cls(S3.from_profile(profile), connect(profile.s3, profile.s3.operator_key))
+        return cls(
+            S3.from_profile(profile), connect(profile.s3, profile.s3.operator_key, guard=Guard(Effect.WRITES))
+        )
 
     @contextmanager
     def bucket(self, name: str, *, lock: bool = True, mode: str = "", days: int = 1) -> Iterator[str]:

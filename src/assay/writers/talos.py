@@ -16,6 +16,7 @@ from typing import Any
 
 from assay.config.profile import Profile
 from assay.errors import GuardError, ProbeError
+from assay.model import Effect
 from assay.polling import poll
 from assay.probes.net import tls
 from assay.probes.talos.facts import Machine
@@ -55,7 +56,7 @@ class TalosWriter:
             ProbeError: the profile lacks talosctl, the admin credential or the nodes.
         """
         require_lab(profile)
-        return cls(Talos.from_profile(profile), profile.file.parent / "planted-talos")
+        return cls(Talos.from_profile(profile, Effect.WRITES), profile.file.parent / "planted-talos")
 
     def machine(self, name: str) -> Machine:
         """Return the node called `name`.

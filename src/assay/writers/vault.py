@@ -12,6 +12,8 @@ from typing import Any, Self
 from assay.config.profile import Profile
 from assay.errors import GuardError, ProbeError
 from assay.formats.parsing import WRONG
+from assay.model import Effect
+from assay.probes.guard import Guard
 from assay.probes.vault import facts
 from assay.probes.vault.client import VaultConnection
 from assay.writers.lab import require_lab
@@ -62,7 +64,7 @@ class VaultWriter:
 
     def door(self, token: str = "", address: str = "") -> VaultConnection:
         """Return a door to one member, or to any, with a token."""
-        return VaultConnection(address or self._any, self._ca, token)
+        return VaultConnection(address or self._any, self._ca, token, Guard(Effect.WRITES))
 
     def unsealed(self, address: str) -> bool:
         """Unseal one member if it is sealed, and return whether it works now; one that is silent does not."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from assay.config.profile import Paths, Profile
 from assay.errors import GuardError, ProbeError
 from assay.proof.plant import Plant, inverse
-from assay.stack import Stack
+from assay.stack import ReadStack
 
 
 @pytest.fixture
@@ -46,30 +46,30 @@ def test_an_edit_is_seen_by_the_stack_while_open_only(profile: Profile) -> None:
     plant = Plant(profile)
     with plant.edited("infra", "main.tf", "= 1", "= 2") as path:
         assert path.read_text() == "a = 2\nb = 1\n"
-        assert (Stack(profile, plant.paths).paths.infra / "main.tf").read_text() == "a = 2\nb = 1\n"
-        assert (Stack(profile).paths.infra / "main.tf").read_text() == "a = 1\nb = 1\n"
+        assert (ReadStack(profile, plant.paths).paths.infra / "main.tf").read_text() == "a = 2\nb = 1\n"
+        assert (ReadStack(profile).paths.infra / "main.tf").read_text() == "a = 1\nb = 1\n"
     assert plant.paths == profile.paths
 
 
 def test_two_edits_may_be_open(profile: Profile) -> None:
     plant = Plant(profile)
     with plant.added("infra", "x/new.tf", "c = 3"), plant.removed("infra", "main.tf"):
-        infra = Stack(profile, plant.paths).paths.infra
+        infra = ReadStack(profile, plant.paths).paths.infra
         assert sorted(path.name for path in infra.rglob("*.tf")) == ["new.tf"]
 
 
 def test_single_files_and_lists_are_copied_too(profile: Profile) -> None:
     plant = Plant(profile)
     with plant.edited("runbook", "runbook.md", "health", "etcd health"):
-        assert "etcd" in Stack(profile, plant.paths).paths.runbook.read_text()
+        assert "etcd" in ReadStack(profile, plant.paths).paths.runbook.read_text()
     with plant.edited("plan", "plan.json", "{}", "[]"):
-        assert Stack(profile, plant.paths).paths.plan[0].read_text() == "[]"
+        assert ReadStack(profile, plant.paths).paths.plan[0].read_text() == "[]"
 
 
 def test_a_file_added_to_a_list_is_one_of_it(profile: Profile) -> None:
     plant = Plant(profile)
     with plant.added("plan", "more.json", "[]"), plant.added("state", "a.tfstate", "{}"):
-        paths = Stack(profile, plant.paths).paths
+        paths = ReadStack(profile, plant.paths).paths
         assert [path.name for path in paths.plan] == ["plan.json", "more.json"]
         assert [path.read_text() for path in paths.state] == ["{}"]
     assert plant.paths == profile.paths

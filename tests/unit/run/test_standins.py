@@ -10,7 +10,7 @@ from assay.asked import Asks
 from assay.config.profile import SYSTEMS
 from assay.preflight.needs import ATTRIBUTES, NEUTRAL
 from assay.run.evidence import read_lines
-from assay.stack import Stack
+from assay.stack import STACKS
 from tests.unit.support.catalogue import Toy
 
 
@@ -102,13 +102,14 @@ def test_a_stand_in_that_touches_nothing_known_is_refused(
 
 def test_each_probe_of_the_stack_says_which_systems_it_asks() -> None:
     """A probe that forgot to would let a stand-in pass unseen, and doctor would not know what it needs."""
-    made = {name: one for name, one in vars(Stack).items() if isinstance(one, Asks)}
+    own = {name: one for kind in reversed(STACKS.values()) for name, one in vars(kind).items()}
+    made = {name: one for name, one in own.items() if isinstance(one, Asks)}
     assert {system for one in made.values() for system in one.systems} <= set(SYSTEMS)
     plain = {
-        name for name, one in vars(Stack).items()
+        name for name, one in own.items()
         if isinstance(one, property) and name not in ("platform", "drills")
     }  # fmt: skip
     assert plain == set()  # each drill notes its own systems
     assert set(made) - ATTRIBUTES.keys() - NEUTRAL == set()
-    files = {"vault_files", "hcl", "plan", "runbook", "manifests", "git", "secrets"}
+    files = {"vault_files", "records", "hcl", "plan", "runbook", "manifests", "git", "secrets"}
     assert {name for name, one in made.items() if not one.systems} == files

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from assay.probes.kube.client import Kube
+from assay.probes.kube.dry_run import DryRunKube
 
 
 Reply = tuple[int, Any]
@@ -57,7 +57,7 @@ def handler(script: Script) -> type[BaseHTTPRequestHandler]:
 @contextlib.contextmanager
 def served(
     tmp_path: Path, script: Script, context: ssl.SSLContext | None = None, ca: Path | None = None
-) -> Iterator[Kube]:
+) -> Iterator[DryRunKube]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler(script))
     server.daemon_threads = True
     if context:
@@ -66,7 +66,7 @@ def served(
     url = f"http{'s' if context else ''}://127.0.0.1:{server.server_port}"
     file = kubeconfig(tmp_path, url, ca)
     try:
-        yield Kube(file, (url,), timeout=(1, 0.5))
+        yield DryRunKube(file, (url,), timeout=(1, 0.5))
     finally:
         server.shutdown()
         server.server_close()

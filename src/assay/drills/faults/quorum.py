@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from assay.config.profile import Profile
 from assay.errors import ProbeError
+from assay.model import Effect
 from assay.probes.etcd import Etcd, EtcdMember, EtcdStatus
 from assay.probes.net import tls
 from assay.probes.talos.facts import Machine
@@ -34,7 +35,7 @@ class Quorum:
         Raises:
             ProbeError: the profile does not name its nodes and members.
         """
-        return cls(Talos.from_profile(profile), Etcd.from_profile(profile))
+        return cls(Talos.from_profile(profile, Effect.DISRUPTS), Etcd.from_profile(profile))
 
     @property
     def machines(self) -> tuple[Machine, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from assay.config.profile import Profile
 from assay.drills.engine.clock import await_true, now
 from assay.errors import GuardError
+from assay.model import Effect
 from assay.probes.kube.client import Kube
 from assay.probes.vault.client import Vault
 from assay.writers.vault import VaultWriter
@@ -70,7 +71,7 @@ class ScratchNamespaces:
         Raises:
             ProbeError: it says nothing of the cluster.
         """
-        self._profile, self._wire = profile, Kube.from_profile(profile).wire
+        self._profile, self._wire = profile, Kube.from_profile(profile, Effect.DISRUPTS).wire
 
     def inject(self, target: str) -> float:
         """Remove what an earlier restore left.

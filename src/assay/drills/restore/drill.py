@@ -14,7 +14,7 @@ from assay.drills.engine.session_cache import cached_per_session
 from assay.drills.restore.inputs import RestoreInputs
 from assay.drills.restore.records import Records
 from assay.drills.restore.result import Budgets, RestoreResult
-from assay.model import Offender
+from assay.model import Effect, Offender
 from assay.probes.kube.client import Kube
 from assay.probes.runbook.reader import Runbook
 from assay.writers.lab import require_lab
@@ -43,7 +43,7 @@ class RestoreDrill(ABC):
             ProbeError: the profile lacks what the drill needs.
         """
         require_lab(profile)
-        self._profile, self._kube = profile, Kube.from_profile(profile)
+        self._profile, self._kube = profile, Kube.from_profile(profile, Effect.DISRUPTS)
         self._inputs = RestoreInputs(profile, runbook, self.service, self.tools)
         self.runbook = Runbook(runbook, **self._inputs.binaries)
         self._budgets, self._folder = Budgets.from_profile(profile), folder_of(profile)

@@ -32,7 +32,7 @@ from assay.errors import AssumptionError, ProbeError
 from assay.formats.tools import run_tool
 from assay.model import Offender
 from assay.polling import poll
-from assay.probes.net.http import Http
+from assay.probes.net.http import WritingHttp
 from assay.probes.postgres import Postgres
 
 
@@ -89,7 +89,7 @@ class PostgresRestore(ScratchRestore):
     def __init__(self, profile: Profile, runbook: Path) -> None:
         """Carry out the section of `runbook`; errors as for RestoreDrill."""
         super().__init__(profile, runbook)
-        self._sql, self._http = Postgres.from_profile(profile), Http.from_profile(profile)
+        self._sql, self._http = Postgres.from_profile(profile), WritingHttp.from_profile(profile)
 
     def _run(self, engine: Engine) -> RestoreResult:
         before = [one.ref for one in (*self._sql.constraints(), *self._sql.indexes())]

@@ -13,6 +13,7 @@ from assay.config.profile import Profile
 from assay.drills.workload.ledger import Write, outcome_of
 from assay.drills.workload.verdict import FAIL, INFO
 from assay.errors import ProbeError
+from assay.model import Effect
 from assay.probes.kube.client import Kube
 from assay.probes.kube.gate import OPT_IN
 
@@ -36,7 +37,7 @@ class DrillNamespace:
         Raises:
             ProbeError: the profile names no kubeconfig.
         """
-        return cls(Kube.from_profile(profile))
+        return cls(Kube.from_profile(profile, Effect.DISRUPTS))
 
     def apiservers_ready(self) -> bool:
         """Return True if every API server, asked by its own address, says it is ready."""

@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from assay.config.profile import Profile
 from assay.errors import GuardError, ProbeError
 from assay.formats.parsing import parsing
-from assay.model import Attempt
+from assay.model import Effect
+from assay.probes.guard import Guard
 from assay.probes.kube import facts as kube_facts
 from assay.probes.kube import fields
 from assay.probes.kube import rbac as kube_rbac
@@ -23,15 +24,14 @@ from assay.probes.kube.connection import CONNECT_S, READ_S, Seconds, connect, se
 from assay.probes.kube.discovery import KubeServers, find_apiservers
 from assay.probes.kube.facts import KubeNode, Namespace, Pod, StoredToken, Workload
 from assay.probes.kube.kubeconfig import open_login
-from assay.probes.kube.paths import collection, collection_of, one
+from assay.probes.kube.paths import collection, one
 from assay.probes.kube.rbac import Grant
 from assay.probes.kube.shapes import KINDS
-from assay.probes.kube.wire import NAMES_ONLY, STRATEGIC, ApiAnswer, Wire
+from assay.probes.kube.wire import NAMES_ONLY, ApiAnswer, Wire
 
 
 T = TypeVar("T")
 AT_ONCE = 8
-DRY = "?dryRun=All"
 TEMPLATED = (*KINDS[1:], "ReplicationController")
 REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
@@ -54,6 +54,8 @@ class WhoAmI:
 class Kube:
     """The cluster's objects, each list read to its end, as frozen facts. Nothing is kept between calls."""
 
+    EFFECT: ClassVar[Effect] = Effect.READS
+
     def __init__(
         self,
         kubeconfig: Path,
@@ -61,27 +63,31 @@ class Kube:
         uid: str = "",
         timeout: Seconds = (CONNECT_S, READ_S),
         context: str = "",
+        effect: Effect | None = None,
     ) -> None:
         """Ask with the credential of a context in `kubeconfig`; `uid` is the cluster that must answer.
 
-        `apiservers` are the API servers' own addresses; none: those that the cluster lists.
+        `apiservers` are the API servers' own addresses; none: those that the cluster lists. `effect` is the
+        biggest that a request may have; None: that of the class.
         """
         self._kubeconfig, self._context, self._timeout = kubeconfig, context, timeout
         self._apiservers, self._uid = apiservers, uid
+        self._guard = Guard(effect or self.EFFECT)
         self.at = cache(self._at)
 
     @classmethod
-    def from_profile(cls, profile: Profile) -> Kube:
+    def from_profile(cls, profile: Profile, effect: Effect | None = None) -> Self:
         """Return the probe for the stack of `profile`; no connection is opened.
 
         Raises:
             ProbeError: the profile names no readable kubeconfig.
         """
         file, known = profile.need_path("kube.kubeconfig"), profile.kube
-        return cls(file, known.apiservers, profile.cluster_uid, context=known.context)
+        return cls(file, known.apiservers, profile.cluster_uid, context=known.context, effect=effect)
 
     def _at(self, server: str = "", credentials: bool = True) -> Wire:
-        return Wire(*connect(self._kubeconfig, server, credentials, self._timeout, self._context))
+        send = connect(self._kubeconfig, server, credentials, self._timeout, self._context)
+        return Wire(*send, self._guard)
 
     def separate(self, server: str = "", timeout: Seconds = (CONNECT_S, READ_S)) -> Wire:
         """Return a connection that shares nothing but the credential with any other.
@@ -90,7 +96,7 @@ class Kube:
             server: its own address; empty: the one that the kubeconfig names.
             timeout: seconds to connect, seconds to read.
         """
-        return Wire(*connect(self._kubeconfig, server, True, timeout, self._context))
+        return Wire(*connect(self._kubeconfig, server, True, timeout, self._context), self._guard)
 
     @property
     def wire(self) -> Wire:
@@ -205,23 +211,6 @@ class Kube:
         """Return every object of `kind` as the API writes it; for kinds that have no facts class here."""
         return self.wire.items(collection(kind, namespace, version), **selectors)
 
-    def dry_run(self, apiserver: str, manifest: Mapping[str, Any], ref: str) -> Attempt:
-        """Return whether one API server would admit the creation of `manifest`.
-
-        All of admission runs, nothing is stored.
-        """
-        return self.at(apiserver).attempt(ref, "POST", f"{collection_of(manifest)}{DRY}", manifest)
-
-    def dry_run_ephemeral(self, apiserver: str, pod: Pod, container: Mapping[str, Any], ref: str) -> Attempt:
-        """Return whether one API server would let an ephemeral `container` into a live `pod`.
-
-        Nothing is stored.
-        """
-        path = f"{one('Pod', pod.namespace, pod.name)}/ephemeralcontainers{DRY}"
-        return self.at(apiserver).attempt(
-            ref, "PATCH", path, {"spec": {"ephemeralContainers": [container]}}, STRATEGIC
-        )
-
     def together(self, calls: Iterable[Callable[[], T]]) -> list[T]:
         """Return the results of several questions asked at once, in their order.
 
@@ -261,18 +250,6 @@ class Kube:
         return WhoAmI(
             apiserver, answer.status, str(user.get("username", "")), tuple(map(str, user.get("groups") or ()))
         )
-
-    def service_token(self, namespace: str, account: str, audience: str, seconds: int = 600) -> str:
-        """Return a short-lived token of a service account for one audience; nothing is stored.
-
-        Raises:
-            ProbeError: no such account, or no right to ask for its tokens.
-        """
-        path = f"{one('ServiceAccount', namespace, account)}/token"
-        wanted = {"audiences": [audience], "expirationSeconds": seconds}
-        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": wanted}
-        made = self.wire.need(self.wire.ask("POST", path, body), "POST", path).body
-        return str(fields.mapping_at(made, "status").get("token", ""))
 
     def anonymous(self, apiserver: str, path: str) -> ApiAnswer:
         """Return what one API server answers to a caller without any credential."""

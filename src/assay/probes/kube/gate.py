@@ -11,16 +11,15 @@ from assay.config.profile import Samples
 from assay.errors import ProbeError
 from assay.model import Attempt
 from assay.probes.kube.client import Kube
+from assay.probes.kube.dry_run import DryRunKube
 from assay.probes.kube.facts import Namespace, Pod
 from assay.probes.kube.paths import one
 from assay.probes.kube.shapes import AdmissionTrial, admission_trials, bare_namespace, container_spec
-from assay.probes.kube.wire import MERGE
 
 
 OPT_IN = {"policy.sigstore.dev/include": "true"}  # the label of namespaces that the gate looks into
 VARIANTS = ("unsigned", "otherkey", "otherdigest", "tagmoved")
 THROWAWAY = "assay-throwaway"
-DRY = "?dryRun=All"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ def images(samples: Samples) -> dict[str, str]:
     return {variant: getattr(samples, variant) for variant in VARIANTS}
 
 
-def workload_pairs(kube: Kube, namespace: str, tried: Iterable[AdmissionTrial]) -> list[AdmissionPair]:
+def workload_pairs(kube: DryRunKube, namespace: str, tried: Iterable[AdmissionTrial]) -> list[AdmissionPair]:
     """Return one pair per trial and API server; trials of one kind and place share their twin's answer."""
     found = []
     wanted = list(tried)
@@ -64,11 +63,13 @@ def workload_pairs(kube: Kube, namespace: str, tried: Iterable[AdmissionTrial]) 
     return found
 
 
-def _try(kube: Kube, namespace: str, trial: AdmissionTrial, server: str) -> Attempt:
+def _try(kube: DryRunKube, namespace: str, trial: AdmissionTrial, server: str) -> Attempt:
     return kube.dry_run(server, trial.manifest(namespace), trial.ref(server))
 
 
-def ephemeral_pairs(kube: Kube, pod: Pod, variants: Mapping[str, str], sound: str) -> list[AdmissionPair]:
+def ephemeral_pairs(
+    kube: DryRunKube, pod: Pod, variants: Mapping[str, str], sound: str
+) -> list[AdmissionPair]:
     """Return one pair per variant and API server.
 
     An ephemeral container attached to a live, signed `pod`, as a dry run.
@@ -85,14 +86,14 @@ def ephemeral_pairs(kube: Kube, pod: Pod, variants: Mapping[str, str], sound: st
     ]
 
 
-def _attach(kube: Kube, pod: Pod, trial: AdmissionTrial, server: str) -> Attempt:
+def _attach(kube: DryRunKube, pod: Pod, trial: AdmissionTrial, server: str) -> Attempt:
     debugger = container_spec("assay-debugger", trial.image)
     del debugger["resources"]
     return kube.dry_run_ephemeral(server, pod, debugger, trial.ref(server))
 
 
 def namespace_pairs(
-    kube: Kube, namespaces: Iterable[Namespace], image: str, sound: str
+    kube: DryRunKube, namespaces: Iterable[Namespace], image: str, sound: str
 ) -> list[tuple[Namespace, AdmissionPair]]:
     """Return (namespace, pair) per namespace and API server.
 
@@ -109,7 +110,7 @@ def namespace_pairs(
     return [(space, AdmissionPair(answers[2 * n], answers[2 * n + 1])) for n, (space, _) in enumerate(asked)]
 
 
-def unlabelled_pairs(kube: Kube, label: str, live: str) -> list[AdmissionPair]:
+def unlabelled_pairs(kube: DryRunKube, label: str, live: str) -> list[AdmissionPair]:
     """Return the ways out of the opt-in `label` (`key=value`), each at every API server, as dry runs.
 
     A new namespace without the label, one with another value, and the label taken off the `live` namespace.
@@ -132,15 +133,14 @@ def unlabelled_pairs(kube: Kube, label: str, live: str) -> list[AdmissionPair]:
     return found
 
 
-def _label_taken_off(kube: Kube, server: str, live: str, key: str) -> AdmissionPair:
-    path = f"{one('Namespace', '', live)}{DRY}"
+def _label_taken_off(kube: DryRunKube, server: str, live: str, key: str) -> AdmissionPair:
+    path = one("Namespace", "", live)
     off, other = (
         {"metadata": {"labels": {label: value}}} for label, value in ((key, None), ("assay.dev/twin", "true"))
     )
-    wire = kube.at(server)
     return AdmissionPair(
-        wire.attempt(way_out(TAKEN_OFF, server), "PATCH", path, off, MERGE),
-        wire.attempt(way_out("another label set", server), "PATCH", path, other, MERGE),
+        kube.dry_run_merge(server, path, off, way_out(TAKEN_OFF, server)),
+        kube.dry_run_merge(server, path, other, way_out("another label set", server)),
     )
 
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from assay.errors import ProbeError
 from assay.model import Attempt
-from assay.probes.kube.client import Kube
+from assay.probes.kube.dry_run import DryRunKube
 from assay.probes.kube.facts import Namespace, Pod
 from assay.probes.kube.shapes import harmless_pod, privileged_pod, root_pod
 
@@ -42,7 +42,7 @@ class UntriedNamespace:
 
 
 def try_levels(
-    kube: Kube, spaces: Sequence[Namespace], pods: Iterable[Pod], sample: str
+    kube: DryRunKube, spaces: Sequence[Namespace], pods: Iterable[Pod], sample: str
 ) -> list[LevelTrial | UntriedNamespace]:
     """Return one answer per namespace and API server; a namespace deleted meanwhile is left out.
 
@@ -58,7 +58,7 @@ def try_levels(
     return [answer for answer in answers if answer.space.name in there]
 
 
-def _try(kube: Kube, space: Namespace, server: str, image: str) -> LevelTrial | UntriedNamespace:
+def _try(kube: DryRunKube, space: Namespace, server: str, image: str) -> LevelTrial | UntriedNamespace:
     try:
         bad, root, good = (
             kube.dry_run(server, shape(space.name, image), space.ref)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -15,7 +15,9 @@ from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
-from assay.model import Attempt
+from assay.model import Attempt, Effect
+from assay.probes.guard import READING, Guard
+from assay.probes.kube.requests import request_of
 from assay.secretscan.suspect import repeated
 
 
@@ -63,10 +65,18 @@ class ApiAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """One API server; `send` takes (method, path, headers, body) and returns (status, bytes)."""
+    """One API server; `send` takes (method, path, headers, body) and returns (status, bytes).
+
+    `guard` stands before it: what has a bigger effect than it allows is not sent.
+    """
 
     server: str
     send: Send
+    guard: Guard = READING
+
+    def allowing(self, effect: Effect) -> Wire:
+        """Return the same connection for requests of a bigger effect; for writers and drills."""
+        return replace(self, guard=replace(self.guard, effect=effect))
 
     def ask(
         self,
@@ -80,8 +90,10 @@ class Wire:
         """Return the answer to one request, whatever its status.
 
         Raises:
+            GuardError: it does more than is allowed here.
             ProbeError: no answer, or a body that is not a JSON object.
         """
+        self.guard.admit(request_of(method, path, self.guard, body))
         headers = {
             "Accept": accept,
             "Content-Type": content,

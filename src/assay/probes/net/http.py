@@ -6,12 +6,15 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar, Self
 
 import requests
 from requests.adapters import HTTPAdapter
 
 from assay.config.profile import Profile
 from assay.errors import ProbeError
+from assay.model import Effect
+from assay.probes.guard import Guard, Request
 
 
 TIMEOUT = 10.0
@@ -61,12 +64,15 @@ class _NamedAdapter(HTTPAdapter):
 class Http:
     """GET requests to the public API's address, verified against its CA."""
 
+    EFFECT: ClassVar[Effect] = Effect.READS
+
     def __init__(self, url: str, ca: str, name: str, path: str) -> None:
         """Aim at `url`; `ca` is a PEM file, `name` the host name asked for, `path` one cheap read."""
         self.url, self.ca, self.name, self.path = url.rstrip("/"), ca, name, path
+        self._guard = Guard(self.EFFECT)
 
     @classmethod
-    def from_profile(cls, profile: Profile) -> Http:
+    def from_profile(cls, profile: Profile) -> Self:
         """Return the probe of the profile's `[api]`.
 
         Raises:
@@ -83,16 +89,9 @@ class Http:
         """
         return self._ask("GET", path or self.path)
 
-    def post(self, path: str, body: Mapping[str, object]) -> Reply:
-        """Return the reply to one POST of `body` as JSON; any status is a reply. It is not sent twice.
-
-        Raises:
-            ProbeError: no reply, so nothing is known about what was done.
-        """
-        return self._ask("POST", path, body)
-
     def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Reply:
-        url = self.url + path
+        url, effect = self.url + path, Effect.READS if method == "GET" else Effect.WRITES
+        self._guard.admit(Request("http", method, path.partition("?")[0], effect))
         with requests.Session() as session:
             session.trust_env = False
             if self.name:
@@ -121,3 +120,17 @@ class Http:
         except (requests.exceptions.RequestException, OSError) as error:
             remedy = "check [api] url; is the platform serving?"
             raise ProbeError(f"{asked}: {type(error).__name__}", remedy) from error
+
+
+class WritingHttp(Http):
+    """The same, and POST requests: what a client of the platform does."""
+
+    EFFECT: ClassVar[Effect] = Effect.WRITES
+
+    def post(self, path: str, body: Mapping[str, object]) -> Reply:
+        """Return the reply to one POST of `body` as JSON; any status is a reply. It is not sent twice.
+
+        Raises:
+            ProbeError: no reply, so nothing is known about what was done.
+        """
+        return self._ask("POST", path, body)

@@ -22,7 +22,9 @@ from assay.config.profile import Profile, S3Access
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
 from assay.model import Attempt
+from assay.probes.guard import READING, Guard
 from assay.probes.s3.facts import Expiry, Hold, Lock, ObjectVersion, as_of
+from assay.probes.s3.requests import request_of
 from assay.secretscan.suspect import repeated
 
 
@@ -38,8 +40,10 @@ ABSENT = {
 }  # fmt: skip
 
 
-def connect(access: S3Access, key: Path, timeout: float = TIMEOUT, *, tries: int = 2) -> Client:
-    """Return a client that acts with the key file `key`.
+def connect(
+    access: S3Access, key: Path, timeout: float = TIMEOUT, *, tries: int = 2, guard: Guard = READING
+) -> Client:
+    """Return a client that acts with the key file `key`; what `guard` does not allow is not sent.
 
     Raises:
         ProbeError: the file is not there or no key file; the endpoint is not given.
@@ -55,7 +59,7 @@ def connect(access: S3Access, key: Path, timeout: float = TIMEOUT, *, tries: int
             f"{key.name}: no key file of the object storage",
             "it is JSON with access_key and secret_key; check [s3] in the profile",
         ) from None
-    return boto3.client(
+    client = boto3.client(
         "s3",
         endpoint_url=access.endpoint,
         region_name=access.region,
@@ -71,6 +75,11 @@ def connect(access: S3Access, key: Path, timeout: float = TIMEOUT, *, tries: int
             response_checksum_validation="when_required",
         ),
     )
+    client.meta.events.register(
+        "before-parameter-build.s3",
+        lambda params, model, **_: guard.admit(request_of(str(model.name), params, guard)),
+    )
+    return client
 
 
 @contextmanager

@@ -11,7 +11,9 @@ from pathlib import Path
 from assay.errors import ProbeError
 from assay.formats.tools import run_tool
 from assay.model import Attempt
+from assay.probes.guard import READING, Guard
 from assay.probes.talos.facts import Machine
+from assay.probes.talos.requests import request_of
 from assay.secretscan.suspect import repeated
 
 
@@ -44,11 +46,15 @@ class TalosAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Talosctl:
-    """Drives one talosctl binary with one talosconfig; `seconds` is the time limit of one question."""
+    """Drives one talosctl binary with one talosconfig; `seconds` is the time limit of one question.
+
+    What `guard` does not allow is not run.
+    """
 
     binary: Path
     config: Path
     seconds: float = 30.0
+    guard: Guard = READING
 
     def ask(self, node: Machine, *words: str) -> str:
         """Return what `talosctl words` prints about `node`, asked at the node's own address.
@@ -80,8 +86,10 @@ class Talosctl:
         """Return the outcome of one run, whatever it is.
 
         Raises:
+            GuardError: it does more than is allowed here.
             ProbeError: talosctl is not there, or did not end in time.
         """
+        self.guard.admit(request_of(words))
         argv = [
             str(self.binary),
             "--talosconfig",

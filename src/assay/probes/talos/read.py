@@ -8,14 +8,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import yaml
 
 from assay.config.profile import Profile
 from assay.errors import ProbeError
-from assay.model import Attempt
+from assay.model import Attempt, Effect
 from assay.probes.etcd import EtcdMember
+from assay.probes.guard import Guard
 from assay.probes.net import tls
 from assay.probes.talos import facts
 from assay.probes.talos.cert import Credential, credential
@@ -50,6 +51,8 @@ class Talos:
     `admin` and `reader` are the two credentials of the profile.
     """
 
+    EFFECT: ClassVar[Effect] = Effect.READS
+
     def __init__(
         self, admin: Talosctl, reader: Talosctl | None, machines: tuple[Machine, ...], pinned: str
     ) -> None:
@@ -63,18 +66,19 @@ class Talos:
         self.pinned = pinned
 
     @classmethod
-    def from_profile(cls, profile: Profile) -> Talos:
-        """Return the probe for the profile's nodes.
+    def from_profile(cls, profile: Profile, effect: Effect | None = None) -> Self:
+        """Return the probe for the profile's nodes; `effect` is the biggest allowed, None: that of the class.
 
         Raises:
             ProbeError: the profile lacks talosctl, the admin credential or the nodes.
         """
         binary = profile.need_path("tools.talosctl")
         profile.need_text("talos.controlplanes")
-        reader = profile.talos.reader_config
+        reader = profile.need_path("talos.reader_config") if profile.talos.reader_config else None
+        guard = Guard(effect or cls.EFFECT)
         return cls(
-            Talosctl(binary, profile.need_path("talos.config")),
-            Talosctl(binary, profile.need_path("talos.reader_config")) if reader else None,
+            Talosctl(binary, profile.need_path("talos.config"), guard=guard),
+            Talosctl(binary, reader, guard=guard) if reader else None,
             _machines(profile), profile.need_text("talos.version"),
         )  # fmt: skip
 
@@ -266,14 +270,6 @@ class Talos:
             path.chmod(0o600)
             yield path
 
-    def try_roles(self, node: Machine, *words: str) -> RolePair:
-        """Return the same harmless call tried by the reader and by the admin.
-
-        Raises:
-            ProbeError: one of them got no answer of the machine API at all.
-        """
-        return RolePair(self.reader.attempt(node, *words), self.admin.attempt(node, *words))
-
     def credentials(self) -> list[Credential]:
         """Return the client certificates of the profile's talosconfig files: roles and dates, never a key.
 
@@ -338,6 +334,20 @@ class Talos:
             ca.write(_authority(self.admin.config))
             ca.flush()
             return tls.ask_without_certificate(address, API_PORT, Path(ca.name))
+
+
+class DryRunTalos(Talos):
+    """The same, with calls that change nothing even where they are let through."""
+
+    EFFECT: ClassVar[Effect] = Effect.DRY_RUN
+
+    def try_roles(self, node: Machine, *words: str) -> RolePair:
+        """Return the same harmless call tried by the reader and by the admin.
+
+        Raises:
+            ProbeError: one of them got no answer of the machine API at all.
+        """
+        return RolePair(self.reader.attempt(node, *words), self.admin.attempt(node, *words))
 
 
 def _machines(profile: Profile) -> tuple[Machine, ...]:

@@ -19,10 +19,11 @@ from hvac.adapters import RawAdapter
 from assay.config.profile import Profile
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
-from assay.model import Attempt
+from assay.probes.guard import READING, Guard
 from assay.probes.vault import facts
 from assay.probes.vault.facts import OTHER, AuditDevice, Autopilot, Health, Peer, Seal, SecretEntry, Token
 from assay.probes.vault.policy import VaultPolicy, VaultRole, policy, vault_role
+from assay.probes.vault.requests import request_of
 from assay.secretscan.suspect import repeated
 
 
@@ -52,9 +53,9 @@ class VaultAnswer:
 class VaultConnection:
     """One member's API with one token; says what happened as an Answer, or raises ProbeError."""
 
-    def __init__(self, address: str, ca: Path, token: str = "") -> None:
-        """Open no connection yet."""
-        self.address = address
+    def __init__(self, address: str, ca: Path, token: str = "", guard: Guard = READING) -> None:
+        """Open no connection yet; what has a bigger effect than `guard` allows is not sent."""
+        self.address, self._guard = address, guard
         self._client = hvac.Client(address, verify=str(ca), timeout=TIMEOUT_S, adapter=RawAdapter)
         self._client.session.trust_env = False  # no proxy and no .netrc of whoever runs this
         self._client.token = token  # hvac would take one from the environment
@@ -63,8 +64,10 @@ class VaultConnection:
         """Return the answer, whatever its status.
 
         Raises:
+            GuardError: it does more than is allowed here.
             ProbeError: none came, or one that is no JSON object.
         """
+        self._guard.admit(request_of(method, path))
         try:
             reply = self._client.adapter.request(method, f"/v1/{path}", raise_exception=False, json=body)
         except OSError as why:
@@ -291,31 +294,6 @@ class Vault:
                 f"{self.mount}/ is {kind or 'not mounted'}, not KV version 2",
                 f"`vault kv enable-versioning {self.mount}/`, or set mount under [vault]",
             )
-
-    # logging in -----------------------------------------------------------------------------------
-
-    @parsing("Vault's answer", OTHER)
-    def login(self, name: str, jwt: str, as_what: str, method: str = "kubernetes") -> Attempt:
-        """Try to log in to a role with a service account's token; what is got is given back at once.
-
-        Args:
-            name: the role.
-            jwt: the token.
-            as_what: what the attempt is called, for example `shop/default as public-api`.
-            method: the path of the auth method.
-
-        Raises:
-            ProbeError: Vault answers with neither yes nor no.
-        """
-        door = VaultConnection(self.door.address, self._ca)
-        answer = door.ask("post", f"auth/{method}/login", {"role": name, "jwt": jwt})
-        if answer.status in (400, 403):
-            return Attempt(f"VaultLogin {as_what}", False, answer.words)
-        auth = needed(door.address, f"auth/{method}/login", answer).get("auth") or {}
-        VaultConnection(door.address, self._ca, str(auth.get("client_token", ""))).need(
-            "post", "auth/token/revoke-self"
-        )
-        return Attempt(f"VaultLogin {as_what}", True, f"policies: {', '.join(auth.get('policies') or ())}")
 
     def _list(self, path: str) -> list[str]:
         answer = self.door.ask("list", path)

@@ -20,6 +20,8 @@ import pytest
 
 from assay.config.profile import S3Access
 from assay.errors import ProbeError
+from assay.model import Effect
+from assay.probes.guard import Guard
 from assay.probes.s3 import client as probe
 from assay.probes.s3.client import S3, attempt, connect
 from assay.probes.s3.facts import ObjectVersion, as_of
@@ -88,7 +90,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., S3]]:
         access = S3Access(
             endpoint=f"http://127.0.0.1:{server.server_port}", buckets={"etcd": "b"}, reader_key=key
         )
-        return S3(access, connect(access, key, timeout, tries=1))
+        return S3(access, connect(access, key, timeout, tries=1, guard=Guard(Effect.WRITES)))
 
     yield make
     for server in running:

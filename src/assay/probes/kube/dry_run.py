@@ -1,0 +1,61 @@
+"""The Kubernetes API, read, and asked what it would admit; and, bigger still, for tokens of accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from assay.model import Attempt, Effect
+from assay.probes.kube import fields
+from assay.probes.kube.client import Kube
+from assay.probes.kube.facts import Pod
+from assay.probes.kube.paths import collection_of, one
+from assay.probes.kube.wire import MERGE, STRATEGIC
+
+
+DRY = "?dryRun=All"
+
+
+class DryRunKube(Kube):
+    """The reader, with requests that all of admission judges and nothing stores."""
+
+    EFFECT: ClassVar[Effect] = Effect.DRY_RUN
+
+    def dry_run(self, apiserver: str, manifest: Mapping[str, Any], ref: str) -> Attempt:
+        """Return whether one API server would admit the creation of `manifest`.
+
+        All of admission runs, nothing is stored.
+        """
+        return self.at(apiserver).attempt(ref, "POST", f"{collection_of(manifest)}{DRY}", manifest)
+
+    def dry_run_ephemeral(self, apiserver: str, pod: Pod, container: Mapping[str, Any], ref: str) -> Attempt:
+        """Return whether one API server would let an ephemeral `container` into a live `pod`.
+
+        Nothing is stored.
+        """
+        path = f"{one('Pod', pod.namespace, pod.name)}/ephemeralcontainers{DRY}"
+        return self.at(apiserver).attempt(
+            ref, "PATCH", path, {"spec": {"ephemeralContainers": [container]}}, STRATEGIC
+        )
+
+    def dry_run_merge(self, apiserver: str, path: str, patch: Mapping[str, object], ref: str) -> Attempt:
+        """Return whether one API server would let a merge `patch` of the object at `path` through."""
+        return self.at(apiserver).attempt(ref, "PATCH", f"{path}{DRY}", patch, MERGE)
+
+
+class TokenKube(DryRunKube):
+    """The same, with tokens in the name of service accounts: nothing is stored, and yet they open doors."""
+
+    EFFECT: ClassVar[Effect] = Effect.WRITES
+
+    def service_token(self, namespace: str, account: str, audience: str, seconds: int = 600) -> str:
+        """Return a short-lived token of a service account for one audience; nothing is stored.
+
+        Raises:
+            ProbeError: no such account, or no right to ask for its tokens.
+        """
+        path = f"{one('ServiceAccount', namespace, account)}/token"
+        wanted = {"audiences": [audience], "expirationSeconds": seconds}
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": wanted}
+        made = self.wire.need(self.wire.ask("POST", path, body), "POST", path).body
+        return str(fields.mapping_at(made, "status").get("token", ""))
