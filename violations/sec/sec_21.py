@@ -15,7 +15,6 @@ from assay.proof.violation import violation
 
 
 FILE = "apps/planted.sops.yaml"
-NAMED = Named(f"File gitops/{FILE}")
 MANIFEST = (
     "apiVersion: v1\nkind: Secret\nmetadata: {{name: planted, namespace: planted}}\n{0}:\n  password: {1}\n"
 )
@@ -34,9 +33,9 @@ def spoiled(plant: Plant, pattern: str, new: str, line: bool = True) -> Iterator
     text = encrypted_sample(plant)
     changed, count = re.subn(pattern, lambda _: new, text, count=1, flags=re.MULTILINE)
     if not count:
-        raise GuardError(f"nothing in the encrypted file matches {pattern}", "mend the violation")
-    with plant.added("gitops", FILE, changed):
-        yield Named(f"{NAMED}:{values(text)[0]}") if line else NAMED
+        raise GuardError(f"nothing in the encrypted file matches {pattern}", "fix the violation")
+    with plant.added("gitops", FILE, changed) as path:
+        yield plant.located(path, values(text)[0] if line else "")
 
 
 def forged(data: bytes, iv: int = 32, tag: int = 16) -> str:
@@ -93,8 +92,8 @@ def code_removed(plant: Plant) -> Iterator[Named]:
 def metadata_removed(plant: Plant) -> Iterator[Named]:
     """A file without its SOPS metadata: ciphertext that cannot be decrypted."""
     text = encrypted_sample(plant).partition("\nsops:")[0] + "\n"
-    with plant.added("gitops", FILE, text):
-        yield Named(f"{NAMED}:{values(text)[0]}")
+    with plant.added("gitops", FILE, text) as path:
+        yield plant.located(path, values(text)[0])
 
 
 @violation()
@@ -105,8 +104,8 @@ def unencrypted_suffix(plant: Plant) -> Iterator[Named]:
     number = values(text)[0]
     indent = re.match(r" *", lines[number - 1])
     lines.insert(number - 1, f"{indent.group() if indent else ''}password_unencrypted: {PASSWORD}\n")
-    with plant.added("gitops", FILE, "".join(lines) + "    unencrypted_suffix: _unencrypted\n"):
-        yield Named(f"{NAMED}:{number}")
+    with plant.added("gitops", FILE, "".join(lines) + "    unencrypted_suffix: _unencrypted\n") as path:
+        yield plant.located(path, number)
 
 
 @violation()
@@ -129,19 +128,19 @@ def written_by_an_old_sops(plant: Plant) -> Iterator[Named]:
 def secret_in_a_comment(plant: Plant) -> Iterator[Named]:
     """A password left in a comment."""
     text = f"# password: {PASSWORD}\n" + encrypted_sample(plant)
-    with plant.added("gitops", FILE, text):
-        yield Named(f"{NAMED}:1")
+    with plant.added("gitops", FILE, text) as path:
+        yield plant.located(path, 1)
 
 
 @violation()
 def plain_secret(plant: Plant) -> Iterator[Named]:
     """A Secret that was never encrypted, its value in base64."""
-    with plant.added("gitops", "apps/planted.yaml", MANIFEST.format("data", "a1g5LXZScTItTHc3cA==")):
-        yield Named("File gitops/apps/planted.yaml:5")
+    with plant.added("gitops", "apps/planted.yaml", MANIFEST.format("data", "a1g5LXZScTItTHc3cA==")) as path:
+        yield plant.located(path, 5)
 
 
 @violation()
 def generated_secret(plant: Plant) -> Iterator[Named]:
     """A Secret that kustomize generates from a literal."""
-    with plant.added("gitops", "apps/planted/kustomization.yaml", GENERATOR.format(PASSWORD)):
-        yield Named("File gitops/apps/planted/kustomization.yaml:6")
+    with plant.added("gitops", "apps/planted/kustomization.yaml", GENERATOR.format(PASSWORD)) as path:
+        yield plant.located(path, 6)

@@ -25,8 +25,8 @@ def rule(plant: Plant, new: str) -> Iterator[Named]:
 @violation()
 def path_without_rule(plant: Plant) -> Iterator[Named]:
     """An encrypted file whose path matches no rule."""
-    with plant.added("gitops", "apps/planted.enc.yaml", encrypted_sample(plant)):
-        yield Named("File gitops/apps/planted.enc.yaml")
+    with plant.added("gitops", "apps/planted.enc.yaml", encrypted_sample(plant)) as path:
+        yield plant.located(path)
 
 
 @violation()
@@ -51,8 +51,10 @@ def stranger_in_the_file(plant: Plant) -> Iterator[Named]:
         f"        - recipient: {STRANGER}\n          enc: |\n"
         "            -----BEGIN AGE ENCRYPTED FILE-----\n            -----END AGE ENCRYPTED FILE-----\n"
     )
-    with plant.added("gitops", FILE, encrypted_sample(plant).replace("    age:\n", f"    age:\n{block}")):
-        yield Named(f"File gitops/{FILE}")
+    with plant.added(
+        "gitops", FILE, encrypted_sample(plant).replace("    age:\n", f"    age:\n{block}")
+    ) as path:
+        yield plant.located(path)
 
 
 @violation()
@@ -61,8 +63,8 @@ def file_of_somebody_else(plant: Plant) -> Iterator[Named]:
     text = encrypted_sample(plant)
     for own in plant.profile.sops.recipients:
         text = text.replace(own, STRANGER)
-    with plant.added("gitops", FILE, text):
-        yield Named(f"File gitops/{FILE}")
+    with plant.added("gitops", FILE, text) as path:
+        yield plant.located(path)
 
 
 @violation()
@@ -115,5 +117,5 @@ def catch_all_first(plant: Plant) -> Iterator[Named]:
 def rule_lost(plant: Plant) -> Iterator[Named]:
     """A rule that is in force is missing in Git."""
     old = "  - path_regex: (^|/)[^/]+\\.sops\\.(json|env|ini|txt)$\n"
-    with plant.edited("gitops", RULES, old, ""):
-        yield Named(f"File gitops/{RULES}")
+    with plant.edited("gitops", RULES, old, "") as path:
+        yield plant.located(path)

@@ -141,9 +141,9 @@ class Plant:
         """
         return self.trees.substituted(tree, pattern, new, files)
 
-    def located(self, path: Path, text: str = "") -> Named:
-        """Return how tests name a file of a tree, and the first line in it that holds `text`."""
-        return self.trees.located(path, text)
+    def located(self, path: Path, at: str | int = "") -> Named:
+        """Return how tests name a file of a tree, with the line `at`: its number, or what it holds."""
+        return self.trees.located(path, at)
 
     # Kubernetes -----------------------------------------------------------------------------------
 

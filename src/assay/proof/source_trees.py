@@ -109,19 +109,19 @@ class PlantedTrees:
                     return
         raise GuardError(f"{tree}: no file matches {pattern}, nothing planted", "fix the violation")
 
-    def located(self, path: Path, text: str = "") -> Named:
-        """Return how tests name a file of a tree, with the number of the first line that holds `text`.
+    def located(self, path: Path, at: str | int = "") -> Named:
+        """Return how tests name a file of a tree, with the line `at`: its number, or what it holds.
 
         Files of the repository are named from its root, all others from the folder that holds their tree.
 
         Raises:
-            GuardError: no line holds `text`.
+            GuardError: no line holds that.
         """
         roots = [root.parent for root in (self.paths.infra, self.paths.gitops, self.paths.talos) if root]
         roots = [self.paths.repository, *roots] if self.paths.repository else roots
         root = next((root for root in roots if path.is_relative_to(root)), path.parent)
-        line = f":{line_of(path.read_text(encoding='utf-8'), text)}" if text else ""
-        return Named(f"File {path.relative_to(root)}{line}")
+        number = line_of(path.read_text(encoding="utf-8"), at) if isinstance(at, str) and at else at
+        return Named(f"File {path.relative_to(root)}{f':{number}' if number else ''}")
 
     @contextmanager
     def removed(self, tree: str, file: str) -> Iterator[Path]:
