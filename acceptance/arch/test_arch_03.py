@@ -25,7 +25,7 @@ def test_pools_are_real(stack: ReadStack, control: Record) -> None:
     )  # fmt: skip
     empty = (f"pool {pool}" for pool in pools if pool not in {pool_of[n.name] for n in workers})
     astray = (p for p in pods if wanted[p.ref] and pool_of.get(p.node) != wanted[p.ref])
-    strangers = (
+    others = (
         p for p in pods
         if p.node in dedicated and wanted[p.ref] != dedicated[p.node] and p.namespace not in everywhere
     )  # fmt: skip
@@ -33,5 +33,5 @@ def test_pools_are_real(stack: ReadStack, control: Record) -> None:
     control.offenders(empty, "has no node")
     control.offenders(open_nodes, "no taint keeps other pods away")
     control.offenders(astray, "is bound to another pool than its node's")
-    control.offenders(strangers, "is on a dedicated node it is not bound to")
+    control.offenders(others, "is on a dedicated node it is not bound to")
     assert not control.found

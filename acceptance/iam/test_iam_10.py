@@ -1,4 +1,4 @@
-"""IAM-10: people come by OIDC with their groups, nobody comes unnamed, and admins are on the list."""
+"""IAM-10: people log in by OIDC with their groups, anonymous callers are refused, admins are declared."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""SEC-24: Vault is unsealed and highly available, is audited, and nobody holds a root token."""
+"""SEC-24: Vault is unsealed and highly available, is audited, and has no root token."""
 
 import pytest
 

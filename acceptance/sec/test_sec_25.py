@@ -46,9 +46,9 @@ def try_logins(stack: WriteStack, control: Record, role: VaultRole, space: str, 
     """Judge that a role admits its own account, not its neighbour, and no token for another audience."""
     vault, kube = stack.vault, stack.kube
     right = vault.login(role.name, kube.service_token(space, account, role.audience), f"{space}/{account}")
-    stranger = kube.service_token(space, "default", role.audience)
+    neighbour = kube.service_token(space, "default", role.audience)
     foreign = kube.service_token(space, account, AUDIENCE)
-    other = vault.login(role.name, stranger, f"{space}/default to {role.name}")
+    other = vault.login(role.name, neighbour, f"{space}/default to {role.name}")
     aside = vault.login(role.name, foreign, f"{space}/{account} for {AUDIENCE} to {role.name}")
     control.refused(other, right, "not authorized")
     control.refused(aside, right, "audience")

@@ -21,7 +21,7 @@ def test_no_undeclared_api_token(stack: ReadStack, control: Record) -> None:
     default = (
         g for g in grants if g.subject.startswith("ServiceAccount ") and g.subject.endswith("/default")
     )
-    control.offenders(undeclared, "mounts an API token nobody declared")
+    control.offenders(undeclared, "mounts an undeclared API token")
     control.offenders(lasting, "its API token lives too long")
     control.offenders(stored, "holds a token that never ends")
     control.offenders(default, "gives rights to a default service account")

@@ -1,4 +1,4 @@
-"""SEC-28: nobody is told to keep an administrator's credential on a machine, and no pipeline keeps one."""
+"""SEC-28: no runbook, script or pipeline leaves an administrator's credential on a machine."""
 
 import pytest
 

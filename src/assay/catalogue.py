@@ -227,7 +227,7 @@ def _cases(path: Path, root: Path, controls: Mapping[str, Control]) -> list[Case
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (SyntaxError, ValueError) as problem:
         raise CatalogueError(
-            f"{_short(path, root)}: no valid Python: {problem}", "mend the test"
+            f"{_short(path, root)}: not valid Python: {problem}", "fix the test"
         ) from problem
     functions = [
         node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
@@ -258,6 +258,6 @@ def _case(function: ast.FunctionDef, path: Path, root: Path, controls: Mapping[s
     tier = str(words[1]) if len(words) > 1 else str(control.tiers[-1])
     if tier not in control.tiers:
         raise CatalogueError(
-            f"{where}: tier {tier!r} is not among the policy's", "add it to tiers, or mend the mark"
+            f"{where}: tier {tier!r} is not among the policy's", "add it to tiers, or fix the mark"
         )
     return Case(control.id, Tier(tier), path, function.name)

@@ -113,7 +113,7 @@ def test_a_violation_without_its_test_is_refused(toy: Toy) -> None:
     [
         pytest.param("def test_x(): pass", "names no control", id="unmarked"),
         pytest.param("x = 1", "holds no test", id="no-test"),
-        pytest.param("def (", "no valid Python", id="syntax"),
+        pytest.param("def (", "not valid Python", id="syntax"),
         pytest.param(
             GOOD.replace('"{id}"', '"{id}", tier="drill"'),
             "tier 'drill' is not among the policy's",

@@ -1,4 +1,4 @@
-"""ACC-07: a clock that starts late, nobody who has to decide, a slow restore, shares of another Vault."""
+"""ACC-07: times that start late or leave parts out, a slow restore, unseal shares of another Vault."""
 
 import dataclasses
 from base64 import b64encode
@@ -15,15 +15,15 @@ from assay.proof.plant import Plant
 from assay.proof.violation import violation
 
 
-def _recorded(name: str, what: str, spoil: Callable[[Restore], Restore]) -> None:
-    """Register a violation that adds a spoiled copy of the newest record of etcd; the file comes back."""
+def _recorded(name: str, what: str, change: Callable[[Restore], Restore]) -> None:
+    """Register a violation that adds a changed copy of the newest record of etcd; the file comes back."""
 
     @violation(name=name, what=what)
     def planted(plant: Plant) -> Iterator[Named]:
         records = Records.from_profile(plant.profile)
         if "etcd" not in records.newest():
-            raise GuardError("there is no record of a restore of etcd to spoil", "run the drill DR-03 first")
-        restore = spoil(records.newest()["etcd"].restore)
+            raise GuardError("there is no record of a restore of etcd to change", "run the drill DR-03 first")
+        restore = change(records.newest()["etcd"].restore)
         with plant.talos_api.replaced(records.path, records.path.read_text(encoding="utf-8")):
             records.add(dataclasses.replace(restore, ended=restore.ended))
             yield Named(restore.ref)

@@ -1,4 +1,4 @@
-"""DEP-13: orders confirmed and not committed, kept elsewhere by the pool, or taken by nobody."""
+"""DEP-13: transactions that are confirmed but not stored, and an API that does not answer."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""DR-04: something new holds state, and nobody has ever restored it."""
+"""DR-04: new objects hold state, and their restore was never drilled."""
 
 from collections.abc import Iterator
 

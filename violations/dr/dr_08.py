@@ -1,4 +1,4 @@
-"""DR-08: kept or locked too briefly, removed too early, too late or never, an oldest point that is none."""
+"""DR-08: backups kept or locked too briefly, removed too early, too late or never, an oldest one broken."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -49,7 +49,7 @@ def _ruled(name: str, what: str, service: str, *rules: tuple[int | None, int | N
 
 
 def _part(shown: Sequence[ObjectVersion], base: Base) -> ObjectVersion | None:
-    """Return the largest file of a base backup that is no manifest."""
+    """Return the largest file of a base backup that is not a manifest."""
     parts = [v for v in shown if f"/{base.label}/" in v.key and "/backup.manifest" not in v.key]
     return max(parts, key=lambda one: one.size, default=None)
 
@@ -71,7 +71,7 @@ def _hidden(
         found = bases(shown)
         chosen = choose(shown, found[0]) if found else None
         if chosen is None:
-            raise GuardError("there is no base backup to spoil", "take one first")
+            raise GuardError("there is no base backup to plant in", "take one first")
         clear()
         try:
             with plant.s3.hidden(chosen):

@@ -1,7 +1,4 @@
-"""NET-01.
-
-Firewall rules that open the Kubernetes or the Talos API to strangers, each written in another way.
-"""
+"""NET-01: firewall rules that open an admin port to more than the allow list, each written differently."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""SEC-21: encrypted files that were touched, forged or cut, and Secrets that were never encrypted."""
+"""SEC-21: encrypted files that were edited, forged or cut, and Secrets that were never encrypted."""
 
 import base64
 import re
@@ -28,7 +28,7 @@ secretGenerator:
 
 
 @contextmanager
-def spoiled(plant: Plant, pattern: str, new: str, line: bool = True) -> Iterator[Named]:
+def edited(plant: Plant, pattern: str, new: str, line: bool = True) -> Iterator[Named]:
     """A copy of an encrypted file in which the first match of `pattern` became `new`."""
     text = encrypted_sample(plant)
     changed, count = re.subn(pattern, lambda _: new, text, count=1, flags=re.MULTILINE)
@@ -49,42 +49,42 @@ def forged(data: bytes, iv: int = 32, tag: int = 16) -> str:
 @violation()
 def edited_in_clear(plant: Plant) -> Iterator[Named]:
     """A value that was replaced by clear text after encryption."""
-    with spoiled(plant, ENC.pattern, "aHVudGVyMi1odW50ZXIy") as ref:
+    with edited(plant, ENC.pattern, "aHVudGVyMi1odW50ZXIy") as ref:
         yield ref
 
 
 @violation()
 def short_fake(plant: Plant) -> Iterator[Named]:
     """A value that says ENC[...] and holds three letters."""
-    with spoiled(plant, ENC.pattern, "ENC[AES256_GCM,data:aHVudGVy,iv:YWJj,tag:ZGVm,type:str]") as ref:
+    with edited(plant, ENC.pattern, "ENC[AES256_GCM,data:aHVudGVy,iv:YWJj,tag:ZGVm,type:str]") as ref:
         yield ref
 
 
 @violation()
 def readable_fake(plant: Plant) -> Iterator[Named]:
     """A value with the shape of ciphertext that holds readable text."""
-    with spoiled(plant, ENC.pattern, forged(b"correct horse battery staple")) as ref:
+    with edited(plant, ENC.pattern, forged(b"correct horse battery staple")) as ref:
         yield ref
 
 
 @violation()
 def random_fake(plant: Plant) -> Iterator[Named]:
     """A value with the shape of ciphertext that was never encrypted: only decrypting shows it."""
-    with spoiled(plant, ENC.pattern, forged(secrets.token_bytes(24)), line=False) as ref:
+    with edited(plant, ENC.pattern, forged(secrets.token_bytes(24)), line=False) as ref:
         yield ref
 
 
 @violation()
 def code_does_not_match(plant: Plant) -> Iterator[Named]:
     """A Secret moved to another namespace after encryption: its authentication code no longer matches."""
-    with spoiled(plant, r"^ +namespace: .*$", "    namespace: default", line=False) as ref:
+    with edited(plant, r"^ +namespace: .*$", "    namespace: default", line=False) as ref:
         yield ref
 
 
 @violation()
 def code_removed(plant: Plant) -> Iterator[Named]:
     """The message authentication code is gone."""
-    with spoiled(plant, r"^ +mac: .*\n", "", line=False) as ref:
+    with edited(plant, r"^ +mac: .*\n", "", line=False) as ref:
         yield ref
 
 
@@ -111,16 +111,14 @@ def unencrypted_suffix(plant: Plant) -> Iterator[Named]:
 @violation()
 def code_of_ciphertext_only(plant: Plant) -> Iterator[Named]:
     """`mac_only_encrypted` is set: names and namespaces can be changed without notice."""
-    with spoiled(
-        plant, r"^( +)version: 3", "    mac_only_encrypted: true\n    version: 3", line=False
-    ) as ref:
+    with edited(plant, r"^( +)version: 3", "    mac_only_encrypted: true\n    version: 3", line=False) as ref:
         yield ref
 
 
 @violation()
 def written_by_an_old_sops(plant: Plant) -> Iterator[Named]:
     """A file written by a version of SOPS older than allowed."""
-    with spoiled(plant, r"^ +version: .*$", "    version: 3.6.1", line=False) as ref:
+    with edited(plant, r"^ +version: .*$", "    version: 3.6.1", line=False) as ref:
         yield ref
 
 

@@ -1,4 +1,4 @@
-"""SEC-22: rules with a gap, with strangers, with other keys; files that do not follow their rule."""
+"""SEC-22: rules with gaps, undeclared recipients or other keys; files that do not follow their rule."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -31,7 +31,7 @@ def root_token(plant: Plant) -> Iterator[Named]:
     """A root token generated from the escrowed shares and not revoked."""
     token = plant.vault.make_root()
     try:
-        about = plant.vault.door(token).need("get", "auth/token/lookup-self")["data"]
+        about = plant.vault.connection(token).need("get", "auth/token/lookup-self")["data"]
         yield Named(f"VaultToken root {about['accessor'][:8]}")
     finally:
         plant.vault.revoke(token)

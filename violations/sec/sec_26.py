@@ -1,4 +1,4 @@
-"""SEC-26: nobody looks at the source again, or a process keeps what it was started with."""
+"""SEC-26: a Secret is not synced again, or a process keeps the value it was started with."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""SEC-27: API tokens nobody asked for, tokens that last, rights for a default service account."""
+"""SEC-27: undeclared API tokens, tokens that live too long, rights for a default service account."""
 
 from collections.abc import Iterator
 

@@ -30,11 +30,11 @@ def _written(name: str, what: str, old: str, new: str, mark: str, tree: str = "g
             yield plant.located(path, mark)
 
 
-def _spoiled(what: str, name: str, spoil: Callable[[bytes], bytes]) -> None:
+def _uploaded(what: str, name: str, change: Callable[[bytes], bytes]) -> None:
     @violation(name=name, what=what, tier="live")
     def planted(plant: Plant) -> Iterator[Named]:
         writer = RestorePointWriter.from_profile(plant.profile)
-        with writer.uploaded(spoil(writer.newest()), name) as ref:
+        with writer.uploaded(change(writer.newest()), name) as ref:
             yield Named(ref)
 
 
@@ -121,7 +121,7 @@ _written(
     "enabled: true",
     "talos",
 )
-_spoiled(
+_uploaded(
     "The newest snapshot is only half uploaded.", "truncated", lambda content: content[: len(content) // 2]
 )
-_spoiled("One bit of the newest snapshot is flipped.", "flipped", _flipped)
+_uploaded("One bit of the newest snapshot is flipped.", "flipped", _flipped)

@@ -90,7 +90,7 @@ class KubeWriter:
     def delete(self, api_version: str, kind: str, namespace: str, name: str) -> None:
         """Ask for one object's deletion, in the background and without grace.
 
-        One that is not there is no error.
+        It is not an error if there is none.
         """
         path = one(kind, namespace, name, api_version)
         answer = self.wire.ask("DELETE", path, DELETE_NOW)

@@ -39,8 +39,8 @@ class Decoy:
         """
         kind, name = "ReplicationController", f"assay-{variant}"
         self.writer.apply(workload_manifest(kind, self.namespace, pod_spec("container", image, image), name))
-        told = wait(f"{kind} {name}: a pod or a refusal", lambda: self._outcome(kind, name))
-        return Attempt(controller_pod(variant), told == "made", "" if told == "made" else told)
+        outcome = wait(f"{kind} {name}: a pod or a refusal", lambda: self._outcome(kind, name))
+        return Attempt(controller_pod(variant), outcome == "made", "" if outcome == "made" else outcome)
 
     def _outcome(self, kind: str, name: str) -> str:
         status = mapping_at(self.writer.get("v1", kind, self.namespace, name) or {}, "status")

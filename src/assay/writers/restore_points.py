@@ -49,7 +49,7 @@ class RestorePointWriter:
         """
         found = sorted(self._shown(), key=lambda one: one.modified)
         if not found:
-            raise GuardError("there is no snapshot to spoil", "take one first")
+            raise GuardError("there is no snapshot to plant from", "take one first")
         return self._s3.read(found[-1])
 
     @contextmanager

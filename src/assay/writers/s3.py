@@ -94,7 +94,7 @@ class S3Writer:
             GuardError: the bucket is not planted, so what is uploaded might stay.
         """
         if not bucket.startswith(PLANTED):
-            raise GuardError(f"Bucket {bucket} is not planted: nothing is uploaded", "mend the violation")
+            raise GuardError(f"Bucket {bucket} is not planted: nothing is uploaded", "fix the violation")
         with asking(f"put Object {bucket}/{key}"):
             self._client.put_object(Bucket=bucket, Key=key, Body=body)
         return f"Object {bucket}/{key}"

@@ -67,7 +67,7 @@ class TalosWriter:
         for one in self._talos.machines:
             if one.name == name:
                 return one
-        raise ProbeError(f"{name} is no node of the profile", "check [talos]")
+        raise ProbeError(f"{name} is not a node of the profile", "check [talos]")
 
     def run(self, args: list[str]) -> str:
         """Return what talosctl prints for `args`, about the first control plane unless they say otherwise."""

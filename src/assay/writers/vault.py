@@ -62,17 +62,17 @@ class VaultWriter:
         shares = shares_of(profile.need_path("escrow.folder") / SHARES_FILE)
         return cls(profile.vault.addresses, profile.need_path("vault.ca"), shares, profile.vault.entry)
 
-    def door(self, token: str = "", address: str = "") -> VaultConnection:
-        """Return a door to one member, or to any, with a token."""
+    def connection(self, token: str = "", address: str = "") -> VaultConnection:
+        """Return a connection to one member, or to any, with a token."""
         return VaultConnection(address or self._any, self._ca, token, Guard(Effect.WRITES))
 
     def unsealed(self, address: str) -> bool:
         """Unseal one member if it is sealed, and return whether it works now; one that is silent does not."""
         try:
-            door = self.door(address=address)
-            state = door.need("get", "sys/seal-status")
+            vault = self.connection(address=address)
+            state = vault.need("get", "sys/seal-status")
             for share in self._shares if state["sealed"] and state["initialized"] else ():
-                state = door.need("put", "sys/unseal", {"key": share})
+                state = vault.need("put", "sys/unseal", {"key": share})
             return state["sealed"] is False
         except ProbeError:
             return False
@@ -80,7 +80,7 @@ class VaultWriter:
     def code(self, address: str) -> int:
         """Return the status of one member's sys/health, 0 where it does not answer."""
         try:
-            return self.door(address=address).ask("get", "sys/health").status
+            return self.connection(address=address).ask("get", "sys/health").status
         except ProbeError:
             return 0
 
@@ -97,8 +97,8 @@ class VaultWriter:
 
     def healthy(self) -> bool:
         """Return whether the storage cluster's leader calls every one of its members healthy."""
-        with self.root() as door:
-            state = facts.autopilot(door.need("get", "sys/storage/raft/autopilot/state"))
+        with self.root() as vault:
+            state = facts.autopilot(vault.need("get", "sys/storage/raft/autopilot/state"))
         return state.healthy and not state.unhealthy
 
     def make_root(self) -> str:
@@ -107,24 +107,24 @@ class VaultWriter:
         Raises:
             ProbeError: Vault refuses.
         """
-        door = self.door()
-        door.need("delete", "sys/generate-root/attempt")
-        started = door.need("put", "sys/generate-root/attempt", {})
+        vault = self.connection()
+        vault.need("delete", "sys/generate-root/attempt")
+        started = vault.need("put", "sys/generate-root/attempt", {})
         said: Mapping[str, Any] = {}
         for share in self._shares:
-            said = door.need("put", "sys/generate-root/update", {"key": share, "nonce": started["nonce"]})
+            said = vault.need("put", "sys/generate-root/update", {"key": share, "nonce": started["nonce"]})
         return unmasked(str(said["encoded_root_token"]), str(started["otp"]))
 
     def revoke(self, token: str) -> None:
         """End a token by itself."""
-        self.door(token).need("post", "auth/token/revoke-self")
+        self.connection(token).need("post", "auth/token/revoke-self")
 
     @contextmanager
     def root(self) -> Iterator[VaultConnection]:
-        """Yield a door with a root token that is revoked on the way out."""
+        """Yield a connection with a root token that is revoked on the way out."""
         token = self.make_root()
         try:
-            yield self.door(token)
+            yield self.connection(token)
         finally:
             self.revoke(token)
 
@@ -135,17 +135,17 @@ class VaultWriter:
         Raises:
             ProbeError: Vault refuses.
         """
-        with self.root() as door:
-            before = door.ask("get", path)
-            door.need("put", path, content)
+        with self.root() as vault:
+            before = vault.ask("get", path)
+            vault.need("put", path, content)
         try:
             yield
         finally:
-            with self.root() as door:
+            with self.root() as vault:
                 if before.status == 404:
-                    door.need("delete", path)
+                    vault.need("delete", path)
                 else:
-                    door.need("put", path, before.body["data"])
+                    vault.need("put", path, before.body["data"])
 
 
 def unmasked(encoded: str, otp: str) -> str:
