@@ -48,6 +48,7 @@ CLIENTS = {
 LARGEST_ROOM = 0.22  # of the library's lines, each folder of probes/ and drills/ a room of its own
 WRITES = ("assay.writers", "assay.proof", "subprocess", "socket")
 FORBIDDEN = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
+ENDING = "assert not control.found"
 FOLDERS = ("src", "acceptance", "violations", "lab", "loadtests", "tests")
 SKIPPED = {"components", "node_modules"}
 
@@ -298,3 +299,32 @@ def opening(call: ast.Call) -> str:
 def test_the_rule_about_bigger_effects_sees(text: str, effect: str) -> None:
     (call,) = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
     assert opening(call) == effect
+
+
+def endings(text: str) -> list[str]:
+    """Return the tests of a file that assert anything else, or do not end in the one assertion."""
+    tests = [
+        one for one in ast.parse(text).body if isinstance(one, ast.FunctionDef) and one.name[:5] == "test_"
+    ]
+    return [
+        test.name
+        for test in tests
+        if [ast.unparse(node) for node in ast.walk(test) if isinstance(node, ast.Assert)] != [ENDING]
+        or ast.unparse(test.body[-1]) != ENDING
+    ]
+
+
+def test_every_test_of_a_control_ends_in_the_same_assertion() -> None:
+    for path in sources("acceptance"):
+        assert not endings(path.read_text(encoding="utf-8")), ident(path)
+
+
+@pytest.mark.parametrize(("body", "good"), [
+    ("x = 1\n    assert not control.found", True),
+    ("assert x\n    assert not control.found", False),
+    ("assert not control.found\n    x = 1", False),
+    ("assert not control.found, 'why'", False),
+    ("x = 1", False),
+])  # fmt: skip
+def test_the_rule_about_endings_sees(body: str, good: bool) -> None:
+    assert endings(f"def test_a(control):\n    {body}\n") == ([] if good else ["test_a"])
