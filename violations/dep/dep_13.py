@@ -1,12 +1,12 @@
 """DEP-13: transactions that are confirmed but not stored, and an API that does not answer."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterator
 
 from assay.errors import GuardError
 from assay.model import Named
+from assay.probes.kube.shapes import Manifest
 from assay.proof.plant import Plant
+from assay.proof.rollouts import pod_spec_of, rolled, rolled_out, with_variables
 from assay.proof.targets import Target
 from assay.proof.violation import violation
 
@@ -18,41 +18,30 @@ TABLE = (
 )
 
 
-def rolled_out(found: Mapping[str, Any]) -> bool:
-    """Return True if every replica is of the newest revision, available, and no older one is left."""
-    status, wanted = found.get("status", {}), found["spec"].get("replicas", 1)
-    counts = [status.get(key, 0) for key in ("replicas", "updatedReplicas", "availableReplicas")]
-    return bool(
-        status.get("observedGeneration", 0) >= found["metadata"]["generation"] and counts == [wanted] * 3
-    )
-
-
 def sent(plant: Plant) -> Named:
     """Return the name of the request that must be caught."""
     return Named(f"POST {plant.profile.need_text('api.url').rstrip('/')}{PATH}")
 
 
-@contextmanager
-def changed(plant: Plant, where: Target, template: Mapping[str, Any]) -> Iterator[None]:
-    """Change the pods of a Deployment, wait until it is rolled out, and again when it is put back."""
-    patch = {"spec": {"template": {"spec": dict(template)}}}
-    try:
-        with plant.patched(
-            *where.key[1:], patch, api_version=where.api_version, ready=rolled_out, within=180
-        ):
-            yield
-    finally:
-        plant.await_object(*where.key, ready=rolled_out, within=180)
+def configuration(plant: Plant, pooler: Target, part: str) -> tuple[int, Manifest]:
+    """Return which volume of the pooler's pods is the ConfigMap that holds `part`, and its data.
+
+    Raises:
+        GuardError: none is.
+    """
+    for number, volume in enumerate(pod_spec_of(plant, pooler).get("volumes", [])):
+        if "configMap" in volume:
+            found = plant.kube.get("v1", "ConfigMap", pooler.namespace, volume["configMap"]["name"]) or {}
+            if any(part in text for text in found.get("data", {}).values()):
+                return number, found["data"]
+    raise GuardError(f"no ConfigMap of {pooler.ref} says {part}", "check pooler under [violations]")
 
 
 @violation()
 def uncommitted(plant: Plant) -> Iterator[Named]:
     """The API answers 201 without committing the transaction."""
-    api = plant.targets.declared("api")
-    found = plant.await_object(*api.key, ready=rolled_out, within=120)
-    containers = [dict(one) for one in found["spec"]["template"]["spec"]["containers"]]
-    containers[0]["env"] = [*containers[0].get("env", []), {"name": "ASSAY_UNCOMMITTED", "value": "1"}]
-    with changed(plant, api, {"containers": containers}):
+    api, variable = plant.targets.declared("api"), {"name": "ASSAY_UNCOMMITTED", "value": "1"}
+    with rolled(plant, api, with_variables(pod_spec_of(plant, api), [variable])):
         yield sent(plant)
 
 
@@ -60,25 +49,15 @@ def uncommitted(plant: Plant) -> Iterator[Named]:
 def wrong_table(plant: Plant) -> Iterator[Named]:
     """The connection pool hides the real table behind a temporary one, so the API's answers look right."""
     pooler, database = plant.targets.declared("pooler"), f"dbname={plant.profile.need_text('sql.dbname')}"
-    found = plant.await_object(*pooler.key, ready=rolled_out, within=120)
-    volumes = [dict(one) for one in found["spec"]["template"]["spec"]["volumes"]]
-    for volume in (one for one in volumes if "configMap" in one):
-        live = plant.kube.get("v1", "ConfigMap", pooler.namespace, volume["configMap"]["name"])
-        data = (live or {}).get("data", {})
-        if any(database in text for text in data.values()):
-            break
-    else:
-        raise GuardError(f"no ConfigMap of {pooler.ref} says {database}", "fix the violation")
-    body = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"namespace": pooler.namespace, "name": "planted-pool"},
-        "data": {
-            file: text.replace(database, f"{database} connect_query='{TABLE}'") for file, text in data.items()
-        },
+    number, data = configuration(plant, pooler, database)
+    hidden = {
+        file: text.replace(database, f"{database} connect_query='{TABLE}'") for file, text in data.items()
     }
-    volume["configMap"] = {**volume["configMap"], "name": "planted-pool"}
-    with plant.apply(body), changed(plant, pooler, {"volumes": volumes}):
+    meta = {"namespace": pooler.namespace, "name": "planted-pool"}
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": hidden}
+    volumes = [dict(volume) for volume in pod_spec_of(plant, pooler)["volumes"]]
+    volumes[number] = {**volumes[number], "configMap": {**volumes[number]["configMap"], "name": meta["name"]}}
+    with plant.apply(body), rolled(plant, pooler, {"volumes": volumes}):
         yield sent(plant)
 
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 LABEL = "assay.dev/planted"
 UNDO = "assay.dev/undo"
-NAMESPACE = "assay-planted"
 LOOK_PERIOD_S = 0.3
 RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
@@ -92,13 +91,6 @@ class Plant:
 
         return S3Writer.from_profile(self.profile)
 
-    def talos(self, args: list[str]) -> str:
-        """Return what talosctl prints for `args`, run with the admin credential.
-
-        What it changes the violation must undo.
-        """
-        return str(self.talos_api.run(args))
-
     @property
     def labels(self) -> dict[str, str]:
         """Return the label that marks what this run planted."""
@@ -120,10 +112,6 @@ class Plant:
     def added(self, tree: str, file: str, text: str) -> AbstractContextManager[Path]:
         """Open a copy of `tree` with `text` in a new `file`, or at the end of an existing one."""
         return self.trees.added(tree, file, text)
-
-    def removed(self, tree: str, file: str) -> AbstractContextManager[Path]:
-        """Open a copy of `tree` without `file`."""
-        return self.trees.removed(tree, file)
 
     def committed(self, file: str, text: str, *, then_removed: bool = False) -> AbstractContextManager[Path]:
         """Open a copy of the repository with `file` committed.

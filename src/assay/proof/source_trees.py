@@ -124,16 +124,6 @@ class PlantedTrees:
         return Named(f"File {path.relative_to(root)}{f':{number}' if number else ''}")
 
     @contextmanager
-    def removed(self, tree: str, file: str) -> Iterator[Path]:
-        """Yield the path of a `file` that is gone from a copy of `tree`."""
-        with self.copied(tree) as copy:
-            path = copy / file
-            if not path.is_file():
-                raise GuardError(f"{tree}/{file} does not exist, nothing planted", "fix the violation")
-            path.unlink()
-            yield path
-
-    @contextmanager
     def committed(self, file: str, text: str, *, then_removed: bool = False) -> Iterator[Path]:
         """Yield the path of a `file` committed to a copy of the repository.
 
