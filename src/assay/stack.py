@@ -57,10 +57,12 @@ class RunLimits:
 
     Attributes:
         allowed: every effect that the run allows.
+        max_rps: the highest rate of load, requests per second; None: none is set.
         drill: the one drill to run, by its name; empty: all that are due.
     """
 
     allowed: frozenset[Effect] = frozenset({Effect.READS, Effect.DRY_RUN})
+    max_rps: float | None = None
     drill: str = ""
 
 
@@ -307,7 +309,7 @@ class LoadStack(ReadStack):
     @asks("api")
     def load(self) -> Load:
         """Return the load generator, a process of its own, and its results."""
-        return Load.from_profile(self.profile)
+        return Load.from_profile(self.profile, self._limits.max_rps)
 
 
 class DrillStack(ReadStack):

@@ -11,7 +11,7 @@ import click
 
 from assay.cli.child import pytest_command, wait_for
 from assay.errors import AssayError
-from assay.model import Tier
+from assay.model import Effect, Tier
 from assay.run.gate import UNUSABLE
 from assay.run.progress import LATER, earlier, expected
 from assay.run.session import RunOptions, Session, start
@@ -35,14 +35,26 @@ CONTROL = click.option(
 @CONTROL
 @click.option("--jobs", default=2, show_default=True, help="processes for the tiers static and live")
 @click.option("--drill", default="", metavar="NAME", help="of the drills run this one only")
+@click.option(
+    "--allow",
+    multiple=True,
+    type=click.Choice([str(effect) for effect in Effect]),
+    help="the biggest effect on the platform that is allowed, each includes the smaller ones; repeatable; "
+    "default: [allow] of the profile, outside a lab reads and dry-run",
+)
 def check_command(
-    stack: str | None, tiers: tuple[str, ...], controls: tuple[str, ...], jobs: int, drill: str
+    stack: str | None,
+    tiers: tuple[str, ...],
+    controls: tuple[str, ...],
+    jobs: int,
+    drill: str,
+    allow: tuple[str, ...],
 ) -> None:
     """Judge a stack in one run, with one verdict: static and live together, then load, then drills."""
     root = Path.cwd()
     reports = Path(os.environ.get("ASSAY_REPORTS") or root / "reports")
     try:
-        session = start(RunOptions(root, reports, stack, tiers, controls, drill=drill))
+        session = start(RunOptions(root, reports, stack, tiers, controls, drill=drill, allow=allow))
         code = _check(session, jobs)
     except AssayError as problem:
         click.echo(f"ERROR: {problem}", err=True)
@@ -71,7 +83,7 @@ def _check(session: Session, jobs: int) -> int:
         if wanted:
             later = expected(known, left)
             codes.append(_run_part(name, wanted, session, jobs if name == "read" else 0, later))
-    if not codes or max(codes) == UNUSABLE:
+    if UNUSABLE in codes or not (codes or session.selection.left_out):
         return UNUSABLE
     session.adopt(reports / "evidence" / f"{session.run}.jsonl")
     click.echo("\n".join(["", *session.lines(), "", session.files(), "", session.line()]))
@@ -85,5 +97,6 @@ def _run_part(name: str, tiers: list[Tier], session: Session, jobs: int, later: 
     command += [f"--alluredir={reports / 'allure-results'}", f"--junitxml={reports / f'junit-{name}.xml'}"]
     command += ["-n", str(jobs)] if jobs > 1 else []
     command += ["--drill", session.options.drill] if session.options.drill else []
+    command += [word for effect in session.options.allow for word in ("--allow", effect)]
     code = wait_for(command, {"ASSAY_RUN": session.run, "ASSAY_REPORTS": str(reports), LATER: str(later)})
     return code if code in (0, 1, 10) else UNUSABLE

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from assay.config.allow import read_allow
 from assay.config.platform import Platform
 from assay.config.profile import (
     CONTROL_ID,
@@ -110,6 +111,7 @@ def load_profile(path: Path) -> Profile:
         waivers=tuple(_waiver(entry) for entry in top.tables("waivers")),
         not_applicable=_not_applicable(top),
         standins=_standins(top),
+        allow=read_allow(top.table("allow")),
     )
     identity.close()
     top.close()

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from assay.config.allow import Allow
 from assay.config.platform import Platform
 from assay.errors import ProbeError
 from assay.model import Override
@@ -315,6 +316,7 @@ class Profile:
     waivers: tuple[Waiver, ...] = ()
     not_applicable: Mapping[str, str] = field(default_factory=dict)
     standins: tuple[Standin, ...] = ()
+    allow: Allow | None = None
 
     @property
     def is_lab(self) -> bool:

@@ -101,6 +101,13 @@ class Table:
             raise self.complain(key, "a date such as 2026-01-31, without quotes")
         return value
 
+    def moment(self, key: str) -> datetime.datetime:
+        """Return a time that must be there, with its offset: 2026-01-31T22:00:00Z without quotes."""
+        value = self.take(key)
+        if not isinstance(value, datetime.datetime) or value.tzinfo is None:
+            raise self.complain(key, "a time with its offset such as 2026-01-31T22:00:00Z, without quotes")
+        return value
+
     def texts(self, key: str) -> tuple[str, ...]:
         """Return a list of strings; empty where the key is absent."""
         value = self.take(key)

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from assay.config.profile import Profile
-from assay.errors import ProbeError
+from assay.errors import ProbeError, UndeclaredError
 from assay.formats.tools import run_tool
 from assay.load.plan import LoadPlan, Run, read_run
 from assay.secretscan.suspect import repeated
@@ -38,19 +38,27 @@ def locustfile() -> Path:
 class Load:
     """Runs against the public API's address with open arrivals."""
 
-    def __init__(self, url: str, path: str, name: str, ca: str) -> None:
-        """Aim at `path` of `url`; `name` is the host in certificate and Host header, `ca` a PEM file."""
-        self.url, self.path, self.name, self.ca = url, path, name, ca
+    def __init__(self, url: str, path: str, name: str, ca: str, max_rps: float | None = None) -> None:
+        """Aim at `path` of `url`.
+
+        Args:
+            url: of the API.
+            path: what is read.
+            name: the host in certificate and Host header.
+            ca: a PEM file.
+            max_rps: the highest rate that is allowed, requests per second; None: none is set.
+        """
+        self.url, self.path, self.name, self.ca, self.max_rps = url, path, name, ca, max_rps
 
     @classmethod
-    def from_profile(cls, profile: Profile) -> Load:
-        """Return the generator for the profile's `[api]`.
+    def from_profile(cls, profile: Profile, max_rps: float | None = None) -> Load:
+        """Return the generator for the profile's `[api]`, at most at `max_rps` requests per second.
 
         Raises:
             ProbeError: the profile does not say where the API is, or its CA file cannot be read.
         """
         ca = str(profile.need_path("api.ca")) if profile.api.ca else ""
-        return cls(profile.need_text("api.url"), profile.api.path, profile.api.host, ca)
+        return cls(profile.need_text("api.url"), profile.api.path, profile.api.host, ca, max_rps)
 
     def plan(
         self, rate: float, seconds: float = SECONDS, least: int = LEAST, seed: int | None = None
@@ -62,7 +70,15 @@ class Load:
             seconds: how long to judge, on average; longer if `least` needs it.
             least: at least so many judged arrivals.
             seed: of the arrival times; drawn if None.
+
+        Raises:
+            UndeclaredError: the rate is higher than allowed; the control is NOT_CHECKED.
         """
+        if self.max_rps is not None and rate > self.max_rps:
+            raise UndeclaredError(
+                f"the declared peak of {rate:g}/s is more than the {self.max_rps:g}/s that [allow] permits",
+                "raise max_rps under [allow]; the peak itself is what must be judged",
+            )
         judged = max(least, math.ceil(rate * seconds))
         drawn = random.SystemRandom().getrandbits(32) if seed is None else seed
         return LoadPlan(

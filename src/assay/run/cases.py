@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import time
 from collections.abc import Generator, Iterator, Set
 from contextlib import AbstractContextManager, nullcontext
@@ -120,6 +121,7 @@ class CasePlugin:
         name, tier = case_of(request.node)
         control, limits = self._control(name), self.session.limits
         kinds = control.effect(tier), control.further.get(tier)
+        self.session.allowance.check(kinds[0], datetime.datetime.now(datetime.UTC))
         if violation is not None:
             view = STACKS[kinds[0]](self.session.needed(), violation.plant.paths, limits, kinds[1])
         else:

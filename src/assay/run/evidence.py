@@ -74,6 +74,7 @@ IDENTITY = (
     "revisions",
     "actor",
     "suite",
+    "allowed",
 )
 ALLOWED = frozenset(("sequence", "prev", *KNOWN, *IDENTITY))
 

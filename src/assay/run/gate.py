@@ -6,12 +6,13 @@ Reads our record, never pytest's.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from assay.catalogue import Catalogue
 from assay.config.profile import Profile, Waiver
-from assay.model import Control, Tier, Verdict
+from assay.model import Control, Effect, Tier, Verdict
+from assay.run.allowance import Allowance
 from assay.run.evidence import Judgement
 
 
@@ -23,16 +24,47 @@ WORST = (Verdict.FAIL, Verdict.ERROR, Verdict.NOT_CHECKED, Verdict.PASS, Verdict
 class Selection:
     """What a run was asked to judge: (control, tier) pairs.
 
-    `says` tells how it is narrower than the scope, empty if it is not.
+    Attributes:
+        pairs: what is judged.
+        says: how that is narrower than the scope, empty if it is not.
+        left_out: what would be judged and is not allowed, with its effect and the reason.
+        parts: what is judged but for a part, with the effect of that part, which is not allowed.
     """
 
     pairs: frozenset[tuple[str, Tier]]
     says: str = ""
+    left_out: Mapping[tuple[str, Tier], tuple[Effect, str]] = field(default_factory=dict)
+    parts: Mapping[tuple[str, Tier], Effect] = field(default_factory=dict)
 
     @property
     def controls(self) -> set[str]:
         """Return the ids of the selected controls."""
         return {control for control, _ in self.pairs}
+
+    @property
+    def omitted(self) -> str:
+        """Return in words what was left out because it is not allowed, by effect; empty where nothing was."""
+        whole = [(effect, f"{name} {tier}") for (name, tier), (effect, _) in sorted(self.left_out.items())]
+        parts = [(effect, f"a part of {name} {tier}") for (name, tier), effect in sorted(self.parts.items())]
+        words = {effect: [what for one, what in [*whole, *parts] if one is effect] for effect in Effect}
+        said = [f"{effect} ({', '.join(words[effect])})" for effect in Effect if words[effect]]
+        return f"left out, not allowed: {'; '.join(said)}" if said else ""
+
+    def reduced(self, allowance: Allowance, catalogue: Catalogue) -> Selection:
+        """Return what of it is allowed; the rest is left out with its reason."""
+        effects = {(name, tier): catalogue.controls[name].effect(tier) for name, tier in self.pairs}
+        out = {
+            pair: (effect, allowance.why_not(effect))
+            for pair, effect in effects.items()
+            if effect not in allowance.effects
+        }
+        further = {(name, tier): catalogue.controls[name].further.get(tier) for name, tier in self.pairs}
+        parts = {
+            pair: effect
+            for pair, effect in further.items()
+            if effect is not None and effect not in allowance.effects and pair not in out
+        }
+        return replace(self, pairs=self.pairs - out.keys(), left_out=out, parts=parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +146,11 @@ def _row(
             in_scope=in_scope,
         )
     asked = {tier for name, tier in selection.pairs if name == control.id}
+    out = [
+        f"tier {tier}: {why}" for (name, tier), (_, why) in selection.left_out.items() if name == control.id
+    ]
+    if not asked and out:
+        return ControlRow(control, Verdict.NOT_CHECKED, "; ".join(sorted(out)), in_scope=in_scope)
     if not asked:
         return ControlRow(
             control,
@@ -125,6 +162,7 @@ def _row(
         )
     missing = sorted(asked - {Tier(one.tier) for one in judged})
     verdicts = [Verdict(one.verdict) for one in judged] + [Verdict.ERROR for _ in missing]
+    verdicts += [Verdict.NOT_CHECKED for _ in out]
     verdict = min(verdicts, key=WORST.index)
     reasons = [one.reason for one in judged if one.verdict == verdict and one.reason]
     reasons += [
@@ -137,10 +175,16 @@ def _row(
             set(control.tiers) - {case.tier for case in catalogue.cases if case.control == control.id}
         )
     )
-    note = [f"tier {', '.join(untested)} has no test yet"] if untested else []
+    note = out + ([f"tier {', '.join(untested)} has no test yet"] if untested else [])
     return ControlRow(
         control, verdict, "; ".join(dict.fromkeys(reasons + note)), tuple(judged), True, in_scope
     )
+
+
+def _left_out(control: Control, selection: Selection) -> list[str]:
+    """Return why tiers of a control were left out, one line each."""
+    own = [(tier, why) for (name, tier), (_, why) in selection.left_out.items() if name == control.id]
+    return [f"tier {tier}: {why}" for tier, why in sorted(own)]
 
 
 def _owed(selection: Selection, in_scope: bool) -> bool:
@@ -179,7 +223,8 @@ def gate_line(table: Sequence[ControlRow], selection: Selection) -> str:
         f"{colour}: {good} of {len(covered)} {what}, {len(table)} in the catalogue, {unchecked} not checked"
     )
     line += f", {waived} waived" if waived else ""
-    return f"{line} (PARTIAL: {selection.says})" if selection.says else line
+    line += f" (PARTIAL: {selection.says})" if selection.says else ""
+    return f"{line}; {selection.omitted}" if selection.omitted else line
 
 
 def waiver_for(profile: Profile, judged: Judgement, day: datetime.date) -> str:

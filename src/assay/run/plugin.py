@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from assay.errors import AssayError
-from assay.model import Tier
+from assay.model import Effect, Tier
 
 
 TIERS = tuple(str(tier) for tier in Tier)
+EFFECTS = tuple(str(effect) for effect in Effect)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,6 +29,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--control", action="append", default=[], metavar="ID", help="judge this control only; repeatable"
     )
     group.addoption("--drill", default="", metavar="NAME", help="run this drill only, whatever else is due")
+    group.addoption(
+        "--allow", action="append", default=[], choices=EFFECTS, metavar="EFFECT",
+        help=f"the biggest effect on the platform that is allowed: {', '.join(EFFECTS)}; each includes the "
+        "smaller ones; repeatable; default: [allow] of the profile, outside a lab reads and dry-run",
+    )  # fmt: skip
     group.addoption(
         "--prove", action="store_true", help="plant every violation: its test must go red and name it"
     )
@@ -68,6 +74,7 @@ def _start(config: pytest.Config) -> None:
         controls=tuple(config.getoption("control")),
         prove=config.getoption("prove"),
         drill=config.getoption("drill"),
+        allow=tuple(config.getoption("allow")),
         workers=bool(config.getoption("numprocesses", 0)),
         collect_only=config.option.collectonly,
     )

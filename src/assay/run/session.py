@@ -18,9 +18,10 @@ from assay.catalogue import Catalogue, check_overrides, check_trios, load_catalo
 from assay.config.profile import Profile
 from assay.drills.registry import DRILLS
 from assay.errors import CatalogueError, GuardError, ProbeError, ProfileError
-from assay.model import Effect, Tier, Verdict
+from assay.model import Tier, Verdict
 from assay.proof.plant import Plant
 from assay.proof.violation import Violation, planted_violations
+from assay.run.allowance import NOTHING, Allowance, allowance_of
 from assay.run.detection import proof_code, proof_line, proof_lines, write_detections
 from assay.run.evidence import EvidenceLog, Judgement, judgement_from, read_lines
 from assay.run.gate import (
@@ -57,6 +58,7 @@ class RunOptions:
     controls: tuple[str, ...] = ()
     prove: bool = False
     drill: str = ""
+    allow: tuple[str, ...] = ()
     workers: bool = False
     collect_only: bool = False
 
@@ -69,6 +71,7 @@ class Session:
     catalogue: Catalogue
     profile: Profile | None
     selection: Selection
+    allowance: Allowance = NOTHING
     violations: Mapping[tuple[str, Tier], Sequence[Violation]] = field(default_factory=dict)
     run: str = ""
     judged: list[Judgement] = field(default_factory=list)
@@ -90,7 +93,7 @@ class Session:
     @property
     def limits(self) -> RunLimits:
         """Return what the run allows its tests."""
-        return RunLimits(frozenset(Effect), drill=self.options.drill)
+        return RunLimits(self.allowance.effects, self.allowance.max_rps, self.options.drill)
 
     def needed(self) -> Profile:
         """Return the profile.
@@ -114,7 +117,8 @@ class Session:
         if self.live:
             self._take(profile)
         folder = self.options.reports / ("proof" if self.options.prove else "evidence")
-        facts = {"run": self.run, "kind": "proof" if self.options.prove else "acceptance"}
+        kind = "proof" if self.options.prove else "acceptance"
+        facts = {"run": self.run, "kind": kind, "allowed": str(self.allowance)}
         self.evidence_file = folder / f"{self.run}.jsonl"
         self.log = EvidenceLog(self.evidence_file, {**facts, **stack_identity(profile, asked=self.live)})
 
@@ -162,7 +166,7 @@ class Session:
         pairs = self.selection.pairs & frozenset(collected)
         if pairs != self.selection.pairs:
             words = [self.selection.says, "what the command line names"]
-            self.selection = Selection(pairs, "; ".join(word for word in words if word))
+            self.selection = replace(self.selection, pairs=pairs, says="; ".join(filter(None, words)))
 
     def table(self) -> list[ControlRow]:
         """Return one row per control of the catalogue."""
@@ -205,8 +209,10 @@ class Session:
         text += f"{len(self.selection.controls)} controls with a test"
         text += f" of {scope} in scope, {len(self.catalogue.controls)} in the catalogue"
         text += f" (PARTIAL: {self.selection.says})" if self.selection.says else ""
+        text += f"; {self.selection.omitted}" if self.selection.omitted else ""
+        allowed = f"assay: allowed: {self.allowance}"
         swept = [f"assay: swept {', '.join(self.swept)}"] if self.swept else []
-        return [text, *swept]
+        return [text, allowed, *swept]
 
     def close(self) -> None:
         """Write the verdicts, and give the stack back."""
@@ -241,9 +247,9 @@ def start(options: RunOptions) -> Session:
     _check_known(f"{profile.file.name} [scope]", profile.controls or (), catalogue)
     _check_known(f"{profile.file.name} [[not_applicable]]", tuple(profile.not_applicable), catalogue)
     check_overrides(catalogue, profile.overrides)
-    session = Session(
-        options, catalogue, profile, select(catalogue, profile, options.tiers, options.controls), run=run
-    )
+    allowance = allowance_of(profile, options.allow, datetime.datetime.now(datetime.UTC))
+    selection = select(catalogue, profile, options.tiers, options.controls).reduced(allowance, catalogue)
+    session = Session(options, catalogue, profile, selection, allowance, run=run)
     _check_known(
         f"{profile.file.name} [[standins]]",
         [name for one in profile.standins for name in one.controls],
