@@ -2,31 +2,29 @@
 
 import pytest
 
+from assay.errors import ProbeError
 from assay.model import Record
-from assay.probes.talos.diff import differences
-from assay.probes.talos.facts import yaml_documents
+from assay.probes.talos.rendered import for_node, nearest_differences, unused
 from assay.stack import ReadStack
 
 
 MOST_PATHS = 5
+NOBODY = ProbeError("rendered for a node that is not there", "remove it, or bring the node up")
 
 
 @pytest.mark.control("DEP-05")
 def test_every_node_runs_its_rendered_configuration(stack: ReadStack, control: Record) -> None:
     """Compare leaf by leaf, by keyed digest, the running and the stored configuration of all nodes."""
-    folder, talos = stack.paths.machineconfigs, stack.talos
-    rendered = {file.stem: file for file in folder.glob("*.yaml")}
-    control.assume(
-        rendered.keys() == {machine.name for machine in talos.machines},
-        "the rendered files are not those of the nodes",
-    )
-    for machine in control.population(talos.machines, of=len(stack.kube.nodes())):
-        wanted = yaml_documents(rendered[machine.name].read_text(), f"{machine.name}.yaml")
-        for what, found in (
-            ("runs", talos.machineconfig(machine)),
-            ("has stored", talos.stored_machineconfig(machine)),
-        ):
-            paths = differences(wanted, found)
+    talos, rendered = stack.talos, stack.rendered
+    control.note("rendered configurations", len(rendered))
+    nodes = control.population(talos.every(control.unread))
+    control.note("nodes", talos.fleet.source)
+    for one in unused(rendered, nodes):
+        control.unread(one, NOBODY)
+    for what, ask in (("runs", talos.machineconfig), ("has stored", talos.stored_machineconfig)):
+        for node, found in talos.each(nodes, ask, control.unread):
+            candidates = for_node(rendered, node, nodes)
+            paths = nearest_differences(candidates, found) if candidates else ["nothing was rendered for it"]
             if paths:
-                control.offender(machine, f"{what} another configuration: {', '.join(paths[:MOST_PATHS])}")
+                control.offender(node, f"{what} another configuration: {', '.join(paths[:MOST_PATHS])}")
     assert not control.found

@@ -2,8 +2,10 @@
 
 import pytest
 
+from assay.config.platform import covered
 from assay.model import Record
-from assay.probes.talos.shipped import EXTENSIONS, SERVICES
+from assay.probes.kube.exposure import opened_on_nodes
+from assay.probes.talos.shipped import TALOS_SERVICES
 from assay.stack import ReadStack
 
 
@@ -12,26 +14,26 @@ SSH = 22
 
 @pytest.mark.control("NODE-02")
 def test_no_way_in_but_the_api(stack: ReadStack, control: Record) -> None:
-    """Probe every address, list every listener from inside, read services and extensions."""
-    talos = stack.talos
-    for machine in control.population(talos.machines, of=len(stack.kube.nodes())):
-        addresses = control.population(talos.addresses(machine))
-        for address in addresses:
-            baseline = talos.without_certificate(address)
-            control.assume(
-                baseline.demands,
-                f"{address}:{baseline.port} demanded no certificate: silence elsewhere means nothing",
-            )
-            if talos.knock(address, SSH).state == "open":
-                control.offender(machine, f"{address}:{SSH} is open")
-        if any(socket.port == SSH for socket in talos.listeners(machine)):
-            control.offender(machine, f"something listens on port {SSH}")
-        control.offenders(
-            [machine for service in talos.services(machine) if service.name not in SERVICES],
-            "a service off the allow list",
-        )
-        control.offenders(
-            [machine for extension in talos.extensions(machine) if extension.name not in EXTENSIONS],
-            "an extension off the allow list",
-        )
+    """Probe every address that routing leads to, and judge each node's own table of listeners."""
+    talos, more, known = stack.talos, stack.platform.nodes, stack.kube.nodes()
+    services = (*TALOS_SERVICES, *control.listed("services"), *more.services)
+    extensions = (*control.listed("extensions"), *more.extensions)
+    nodes = control.population(talos.every(control.unread))
+    control.note("nodes", talos.fleet.source)
+    probed = talos.each(nodes, lambda node: talos.probed(node, SSH), control.unread)
+    for node, one in ((node, one) for node, states in probed for one in states):
+        if one.state == "open":
+            control.offender(node, f"{one.address}:{SSH} is open")
+    sure = sum(one.reachable for _, states in probed for one in states)
+    control.note("addresses probed where the Talos API answers", sure)
+    for node, sockets in talos.each(nodes, talos.listeners, control.unread):
+        if any(socket.port == SSH for socket in sockets):
+            control.offender(node, f"something listens on port {SSH}")
+    control.offenders(opened_on_nodes(stack.kube, SSH, [at for node in known for _, at in node.addresses]))
+    for node, running in talos.each(nodes, talos.services, control.unread):
+        for name in (one.name for one in running if not covered(one.name, services)):
+            control.offender(node, f"service {name} is off the allow list")
+    for node, baked in talos.each(nodes, talos.extensions, control.unread):
+        for name in (one.name for one in baked if not covered(one.name, extensions)):
+            control.offender(node, f"extension {name} is off the allow list")
     assert not control.found

@@ -40,8 +40,11 @@ from assay.probes.postgres import Postgres
 from assay.probes.runbook.reader import Runbook
 from assay.probes.s3.client import S3
 from assay.probes.sops.client import Sops
-from assay.probes.talos.read import DryRunTalos, Talos
+from assay.probes.talos.dry_run import DryRunTalos
+from assay.probes.talos.read import Talos
+from assay.probes.talos.rendered import Rendered, from_folder, from_terraform
 from assay.probes.terraform.plan import TerraformPlan
+from assay.probes.terraform.state import TerraformState
 from assay.probes.vault.client import Vault
 from assay.probes.vault.login import VaultLogins
 from assay.probes.vault.policy import VaultFiles
@@ -203,6 +206,31 @@ class ReadStack:
     def plan(self) -> tuple[TerraformPlan, ...]:
         """Return the Terraform plans, one per plan file; at least one."""
         return tuple(TerraformPlan(path) for path in self.paths.plan)
+
+    @asks()
+    def state(self) -> tuple[TerraformState, ...]:
+        """Return the Terraform states, one per file; none where the profile names none."""
+        return tuple(TerraformState(path) for path in self.paths.state)
+
+    @asks()
+    def rendered(self) -> tuple[Rendered, ...]:
+        """Return the machine configurations as rendered: of their folder, else of a state, else of a plan.
+
+        Raises:
+            ProbeError: the profile names none of the three, or none of them knows a configuration.
+        """
+        known = self.paths.declared
+        if known.machineconfigs or not (known.state or known.plan):
+            return from_folder(self.paths.machineconfigs)
+        readable = [one for one in self.state if not one.encrypted]
+        planned = self.plan if known.plan else ()
+        for made in (readable, planned):
+            found = from_terraform(resource for one in made for resource in one.resources)
+            if found:
+                return tuple(found)
+        raise ProbeError(
+            "neither a state nor a plan knows a machine configuration", "set machineconfigs under [paths]"
+        )
 
     @asks()
     def runbook(self) -> Runbook:

@@ -36,8 +36,10 @@ from assay.probes.net.http import Reply
 from assay.probes.s3.client import S3
 from assay.probes.s3.facts import ObjectVersion
 from assay.probes.sops.client import Sops
+from assay.probes.talos.clients import TalosClients
 from assay.probes.talos.diff import differences
 from assay.probes.talos.facts import Machine
+from assay.probes.talos.fleet import assemble
 from assay.probes.talos.read import Talos
 from assay.probes.talos.shipped import unexpected_files, unexpected_kubelet_mounts
 from assay.probes.vault import facts as vault_facts
@@ -200,7 +202,7 @@ class Opened(Sops):
 def nodes(text: str) -> Talos:
     """Return nodes that print this."""
     ctl = type("Ctl", (), {"ask": lambda *_: text, "config": Path("talosconfig")})()
-    return Talos(ctl, None, (NODE,), "v1.13.5")
+    return Talos(TalosClients(ctl, None), lambda _: assemble((), None, (NODE,), ""), "v1.13.5")
 
 
 def every(*reads: Callable[[], object]) -> None:
@@ -284,7 +286,7 @@ def of_talos(text: str) -> None:
     reads: list[Callable[[Machine], Any]] = [
         talos.version, talos.services, talos.extensions, talos.nodename, talos.addresses, talos.machineconfig,
         talos.stored, talos.pod_roles, talos.etcd_members, talos.etcd_status, talos.mounts,
-        talos.listeners, talos.etcd_alarms, lambda node: list(unexpected_kubelet_mounts(node, talos.kubelet(node))),
+        talos.listeners, talos.etcd_alarms, lambda node: list(unexpected_kubelet_mounts(node, talos.kubelet(node), ())),
     ]  # fmt: skip
     every(*(lambda read=read: read(NODE) for read in reads))  # type: ignore[misc]
 
@@ -292,7 +294,7 @@ def of_talos(text: str) -> None:
 def of_config(text: str) -> None:
     talos = nodes(json.dumps({"metadata": {"id": "v1alpha1"}, "spec": text}))
     found = talos.machineconfig(NODE)
-    every(lambda: talos.pod_roles(NODE), lambda: list(unexpected_files(NODE, found)),
+    every(lambda: talos.pod_roles(NODE), lambda: list(unexpected_files(NODE, found, ())),
           lambda: talos_secrets.machine_secrets("cp-1", found, MARKER, frozenset()),
         lambda: differences(found, [CONFIG]))  # fmt: skip
 

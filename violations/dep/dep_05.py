@@ -1,4 +1,4 @@
-"""DEP-05: a configuration changed by hand, and one that waits for the next boot."""
+"""DEP-05: a configuration changed by hand, one that waits for the next boot, and one that nobody rendered."""
 
 from collections.abc import Iterator
 
@@ -22,3 +22,12 @@ def staged(plant: Plant) -> Iterator[Named]:
     """A change is staged on one worker: it runs the right configuration until its next boot."""
     with plant.talos_api.patched(list(plant.profile.talos.workers)[-1], PATCH, mode="staged") as machine:
         yield Named(machine.ref)
+
+
+@violation()
+def never_rendered(plant: Plant) -> Iterator[Named]:
+    """A worker runs a configuration of which no rendered one is left."""
+    name = list(plant.profile.talos.workers)[-1]
+    with plant.copied("machineconfigs") as folder:
+        (folder / f"{name}.yaml").unlink()
+        yield Named(f"Node {name}")

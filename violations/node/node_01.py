@@ -1,5 +1,6 @@
-"""NODE-01: a machine of another system in the cluster, and one of another release."""
+"""NODE-01: a machine of another system, one of another release, and a server that joined nothing."""
 
+import json
 from collections.abc import Iterator
 
 from assay.model import Named
@@ -26,3 +27,18 @@ def foreign_node(plant: Plant) -> Iterator[Named]:
 def release_behind(plant: Plant) -> Iterator[Named]:
     """A worker runs a Talos release that is not the pinned one."""
     yield from other_image(plant)
+
+
+@violation()
+def server_apart(plant: Plant) -> Iterator[Named]:
+    """A server stands in Terraform's state, runs and is paid for, and is not a node of the cluster."""
+    attributes = {"name": "assay-planted-apart", "ipv4_address": "192.0.2.99", "image": "debian-12"}
+    server = {
+        "mode": "managed",
+        "type": "hcloud_server",
+        "name": "apart",
+        "instances": [{"attributes": attributes}],
+    }
+    state = {"version": 4, "terraform_version": "1.9.8", "resources": [server]}
+    with plant.added("state", "planted.tfstate", json.dumps(state)):
+        yield Named("Server assay-planted-apart")

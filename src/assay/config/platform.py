@@ -191,19 +191,21 @@ class Rotation:
 
 @dataclass(frozen=True, slots=True)
 class NodeAdditions:
-    """What runs on the nodes beyond Talos itself (NODE-02, NODE-03).
+    """What runs on the nodes beyond Talos itself (NODE-01 to NODE-03).
 
     Attributes:
-        services: machine services by name, for example `ext-tailscale`.
-        extensions: system extensions by name, for example `iscsi-tools`.
+        services: machine services by name, globs, for example `ext-zfs-service`.
+        extensions: system extensions by name, globs, for example `gvisor`.
         mounts: globs over mount points that the kubelet may write to, for example `/var/mnt/*`.
         files: globs over files that the machine configuration may write.
+        servers: globs over names of servers that are not meant to be nodes, for example a bastion.
     """
 
     services: tuple[str, ...] = ()
     extensions: tuple[str, ...] = ()
     mounts: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
 # Length of `profile.section.key`.
 SECTION_AND_KEY = 3
 # Names that say nothing of the platform by themselves.
-NEUTRAL = frozenset({"platform", "profile", "paths", "due", "plan", "if_allowed"})
+NEUTRAL = frozenset({"platform", "profile", "paths", "due", "plan", "state", "rendered", "if_allowed"})
 # Sources that a judgement uses where the profile gives them, and does without otherwise.
 OPTIONAL = frozenset({"paths.plan", "paths.state"})
 

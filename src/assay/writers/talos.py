@@ -71,7 +71,7 @@ class TalosWriter:
 
     def run(self, args: list[str]) -> str:
         """Return what talosctl prints for `args`, about the first control plane unless they say otherwise."""
-        return self._talos.admin.ask(self._talos.controlplanes[0], *args)
+        return self._talos.clients.admin.ask(self._talos.controlplanes[0], *args)
 
     @contextmanager
     def patched(self, node: str, patch: dict[str, Any], mode: str = "no-reboot") -> Iterator[Machine]:
@@ -92,7 +92,7 @@ class TalosWriter:
         way_back = self._folder / f"{node}.yaml"
         _write_durably(way_back, before)
         try:
-            self._talos.admin.ask(
+            self._talos.clients.admin.ask(
                 machine, "patch", "machineconfig", "--mode", mode, "--patch", json.dumps(patch)
             )
             self._await(lambda: self._stored(machine) != before, f"{machine.ref} taking the patch")
@@ -109,7 +109,9 @@ class TalosWriter:
         fresh = self._folder / "talosconfig"
         fresh.unlink(missing_ok=True)
         node = self._talos.controlplanes[0]
-        self._talos.admin.ask(node, "config", "new", "--roles", roles, "--crt-ttl", f"{hours}h", str(fresh))
+        self._talos.clients.admin.ask(
+            node, "config", "new", "--roles", roles, "--crt-ttl", f"{hours}h", str(fresh)
+        )
         with self.replaced(path, fresh.read_text()):
             fresh.unlink()
             yield path
@@ -158,7 +160,7 @@ class TalosWriter:
 
     def _put_back(self, machine: Machine, way_back: Path) -> None:
         before = way_back.read_text()
-        self._talos.admin.ask(machine, "apply-config", "--mode", "no-reboot", "--file", str(way_back))
+        self._talos.clients.admin.ask(machine, "apply-config", "--mode", "no-reboot", "--file", str(way_back))
         wanted = self._settled(machine, before)
         self._await(wanted, f"{machine.ref} getting its configuration back", 60)
         way_back.unlink()

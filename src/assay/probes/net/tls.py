@@ -1,7 +1,4 @@
-"""Doors: what a TCP port answers, and whether a TLS server lets a client without a certificate in.
-
-Standard library only.
-"""
+"""What a TCP port answers, and whether a TLS server lets a client without a certificate in."""
 
 from __future__ import annotations
 
@@ -44,6 +41,21 @@ class ClientAuth:
     words: str
 
 
+@dataclass(frozen=True, slots=True)
+class ProbedAddress:
+    """A port of one address of a host, as seen from here.
+
+    Attributes:
+        address: the address.
+        reachable: its TLS API demanded a certificate there, so no firewall hides all of it.
+        state: `open`, or `closed`, which may be a firewall's doing.
+    """
+
+    address: str
+    reachable: bool
+    state: str
+
+
 def probe_port(address: str, port: int, seconds: float = 3.0) -> PortState:
     """Return the state of a TCP port as seen from here.
 
@@ -61,6 +73,14 @@ def probe_port(address: str, port: int, seconds: float = 3.0) -> PortState:
         raise ProbeError(
             f"{address}:{port}: {why.strerror or why}", "is there a route to the node from here?"
         ) from why
+
+
+def is_open(address: str, port: int, seconds: float = 3.0) -> bool:
+    """Return whether a TCP port can be connected to from here; no route to it is not an error."""
+    try:
+        return probe_port(address, port, seconds).state == "open"
+    except ProbeError:
+        return False
 
 
 def ask_without_certificate(address: str, port: int, ca: Path, seconds: float = 5.0) -> ClientAuth:

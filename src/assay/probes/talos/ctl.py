@@ -1,17 +1,20 @@
 """One question to one Talos node through talosctl.
 
-Explicit credential, endpoint, node and time limit, nothing from the environment.
+Explicit credential, endpoint, node and time limit, nothing from the environment. A node that is an endpoint
+is asked directly; all others are asked through the endpoints, as firewalls want it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from assay.errors import ProbeError
 from assay.formats.tools import run_tool
 from assay.model import Attempt
 from assay.probes.guard import READING, Guard
+from assay.probes.talos.cert import read_endpoints
 from assay.probes.talos.facts import Machine
 from assay.probes.talos.requests import request_of
 from assay.secretscan.suspect import repeated
@@ -46,18 +49,43 @@ class TalosAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Talosctl:
-    """Drives one talosctl binary with one talosconfig; `seconds` is the time limit of one question.
+    """Drives one talosctl binary with one talosconfig. What `guard` does not allow is not run.
 
-    What `guard` does not allow is not run.
+    Attributes:
+        binary: talosctl.
+        config: the talosconfig.
+        seconds: the time limit of one question.
+        guard: what may be done.
+        endpoints: addresses of the Talos API that can be reached from here, usually the control planes; none:
+            every node is asked at its own address.
     """
 
     binary: Path
     config: Path
     seconds: float = 30.0
     guard: Guard = READING
+    endpoints: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, binary: Path, config: Path, endpoints: tuple[str, ...], guard: Guard = READING) -> Self:
+        """Return the client for a talosconfig; without `endpoints` it asks through those of the file.
+
+        Raises:
+            ProbeError: the file cannot be read.
+        """
+        return cls(binary, config, endpoints=endpoints or read_endpoints(config), guard=guard)
+
+    def within(self, seconds: float) -> Self:
+        """Return the same client with another time limit."""
+        return replace(self, seconds=seconds)
+
+    def via(self, node: Machine) -> tuple[str, ...]:
+        """Return the addresses through which a node is asked."""
+        direct = not self.endpoints or node.address in self.endpoints
+        return (node.address,) if direct else self.endpoints
 
     def ask(self, node: Machine, *words: str) -> str:
-        """Return what `talosctl words` prints about `node`, asked at the node's own address.
+        """Return what `talosctl words` prints about `node`.
 
         Raises:
             ProbeError: it failed, warned of a part that did not answer, was refused, or did not end in time.
@@ -90,16 +118,10 @@ class Talosctl:
             ProbeError: talosctl is not there, or did not end in time.
         """
         self.guard.admit(request_of(words))
-        argv = [
-            str(self.binary),
-            "--talosconfig",
-            str(self.config),
-            "-e",
-            node.address,
-            "-n",
-            node.address,
-            *words,
-        ]
+        if not node.address:
+            raise ProbeError(f"{node.ref}: it has no address", "does it run a kubelet and Talos at all?")
+        way = ("-e", ",".join(self.via(node)), "-n", node.address)
+        argv = [self.binary, "--talosconfig", self.config, *way, *words]
         remedy = "is its apid running, and talosctl under [tools]?"
         done = run_tool(argv, self.seconds, f"{node.ref}: talosctl {words[0]}", remedy=remedy)
         return TalosAnswer(done.code, done.text, done.error_text)
@@ -108,11 +130,11 @@ class Talosctl:
         """Return the error for an answer that cannot be used, with the remedy that fits."""
         remedy = "look at the node's apid"
         if REFUSED in answer.err:
-            remedy = f"the credential {self.config.name} has too small a role"
+            remedy = f"the role of {self.config.name} is too small: talosctl config new --roles os:admin"
         elif any(mark in answer.err for mark in CREDENTIAL):
             remedy = f"renew {self.config.name}"
         elif any(mark in answer.err for mark in SILENT):
-            remedy = f"is {node.address}:50000 reachable from here?"
+            remedy = f"is port 50000 of {', '.join(self.via(node))} reachable from here?"
         return ProbeError(
             f"{node.ref}: talosctl {' '.join(words[:2])}: {_last(answer.err) or f'exit {answer.code}'}",
             remedy,

@@ -6,6 +6,7 @@ An unknown shape is a ProbeError, never an empty answer.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,7 @@ STATUS = (
 ALARMS = ("MEMBER", "ALARM")
 SOCKETS = ("Proto", "Recv-Q", "Send-Q", "Local Address", "Foreign Address", "State")
 POD_ACCESS = "KubeTalosAPIAccessConfig"
+VERSION_TAG = re.compile(r"v\d+\.\d+\.\d+[\w.-]*")
 Document = dict[str, Any]
 
 
@@ -276,6 +278,22 @@ def pod_roles(talos_documents: Iterable[Document]) -> frozenset[str]:
         )
         found.update(map(str, place.get("allowedRoles") or ()))
     return frozenset(found)
+
+
+@parsing("the installer of a node", UPDATE)
+def installed_version(documents: Iterable[Document], what: str) -> str:
+    """Return the version of the installer's image in a configuration, in the shape of 1.13 or that of 1.14.
+
+    Raises:
+        ProbeError: it names no installer with a version as its tag.
+    """
+    for document in documents:
+        unattended = document.get("kind") == "UnattendedInstallConfig"
+        install = document.get("installer") if unattended else (document.get("machine") or {}).get("install")
+        tag = str((install or {}).get("image") or "").partition("@")[0].rpartition(":")[2]
+        if VERSION_TAG.fullmatch(tag):
+            return tag
+    raise ProbeError(f"{what}: its configuration pins no version", "set version under [talos], as v1.13.5")
 
 
 def _list(cell: str) -> tuple[str, ...]:

@@ -1,26 +1,27 @@
-"""The Talos machine API, read through talosctl: one node at a time, each at its own address."""
+"""The Talos machine API, read through talosctl, of several nodes at once.
+
+What os:reader may ask is asked with the reader's credential where the profile has one.
+"""
 
 from __future__ import annotations
 
-import base64
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Self
-
-import yaml
+from typing import Any, ClassVar, Self, TypeVar
 
 from assay.config.profile import Profile
 from assay.errors import ProbeError
-from assay.model import Attempt, Effect
+from assay.model import Effect
 from assay.probes.etcd import EtcdMember
 from assay.probes.guard import Guard
 from assay.probes.net import tls
 from assay.probes.talos import facts
-from assay.probes.talos.cert import Credential, credential
-from assay.probes.talos.ctl import Talosctl
+from assay.probes.talos.cert import read_authority
+from assay.probes.talos.clients import TalosClients
 from assay.probes.talos.facts import (
     Document,
     Extension,
@@ -31,72 +32,102 @@ from assay.probes.talos.facts import (
     Status,
     TalosVersion,
 )
+from assay.probes.talos.fleet import CONTROL_PLANE, Fleet, find_fleet
 
 
+T = TypeVar("T")
 API_PORT = 50000
 ACTIVE, PERSISTENT = "v1alpha1", "persistent"
-
-
-@dataclass(frozen=True, slots=True)
-class RolePair:
-    """One call of the Talos API by name: the reader's attempt and the same call by the admin, its twin."""
-
-    reader: Attempt
-    admin: Attempt
+ROUTED = "routed-no-k8s"
+NODES_AT_ONCE = 8
+SNAPSHOT_TIMEOUT_S = 900.0
+Missing = Callable[[object, ProbeError], None]
+FindFleet = Callable[[Callable[[Machine], list[Document]]], Fleet]
 
 
 class Talos:
-    """Every declared node's own account of itself.
-
-    `admin` and `reader` are the two credentials of the profile.
-    """
+    """Every node's own account of itself."""
 
     EFFECT: ClassVar[Effect] = Effect.READS
 
-    def __init__(
-        self, admin: Talosctl, reader: Talosctl | None, machines: tuple[Machine, ...], pinned: str
-    ) -> None:
-        """Ask `machines` with `admin`, and with `reader` where a small role is enough.
+    def __init__(self, clients: TalosClients, find: FindFleet, pinned: str = "") -> None:
+        """Ask with the credentials of `clients`.
 
-        `pinned` is the declared version.
+        Args:
+            clients: administrator and reader.
+            find: returns the nodes, given a way to ask one for Talos' members; called once, when needed.
+            pinned: the version that every node must run; empty: the one that its own configuration installs.
         """
-        self.admin = admin
-        self._reader = reader
-        self.machines = machines
-        self.pinned = pinned
+        self.clients, self._find, self.pinned = clients, find, pinned
+        self._fleet: Fleet | None = None
 
     @classmethod
     def from_profile(cls, profile: Profile, effect: Effect | None = None) -> Self:
-        """Return the probe for the profile's nodes; `effect` is the biggest allowed, None: that of the class.
+        """Return the probe for the profile's platform; no node is asked yet.
+
+        Args:
+            profile: the stack.
+            effect: the biggest that is allowed; None: that of the class.
 
         Raises:
-            ProbeError: the profile lacks talosctl, the admin credential or the nodes.
+            ProbeError: the profile lacks talosctl or any credential, or one cannot be read.
         """
-        binary = profile.need_path("tools.talosctl")
-        profile.need_text("talos.controlplanes")
-        reader = profile.need_path("talos.reader_config") if profile.talos.reader_config else None
-        guard = Guard(effect or cls.EFFECT)
-        return cls(
-            Talosctl(binary, profile.need_path("talos.config"), guard=guard),
-            Talosctl(binary, reader, guard=guard) if reader else None,
-            _machines(profile), profile.need_text("talos.version"),
-        )  # fmt: skip
+        clients = TalosClients.from_profile(profile, Guard(effect or cls.EFFECT))
+        return cls(clients, partial(find_fleet, profile), profile.talos.version)
 
     @property
-    def reader(self) -> Talosctl:
-        """Return the client with the reader credential.
+    def fleet(self) -> Fleet:
+        """Return the nodes of the platform, and where each is known from, as they were last looked for.
 
         Raises:
-            ProbeError: the profile names none.
+            ProbeError: no source knows any.
         """
-        if self._reader is None:
-            raise ProbeError("the profile names no reader credential", "set reader_config under [talos]")
-        return self._reader
+        if self._fleet is None:
+            self._fleet = self._find(lambda machine: self.resources(machine, "members"))
+        return self._fleet
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """Return every node; errors as for `fleet`."""
+        return self.fleet.machines
 
     @property
     def controlplanes(self) -> tuple[Machine, ...]:
-        """Return the declared control planes."""
-        return tuple(m for m in self.machines if m.role == "controlplane")
+        """Return the control planes."""
+        return tuple(m for m in self.machines if m.role == CONTROL_PLANE)
+
+    def every(self, unread: Missing) -> tuple[Machine, ...]:
+        """Return every node there is now.
+
+        `unread` is told where a source could not be asked, so that some may be missing.
+
+        Raises:
+            ProbeError: no source knows any.
+        """
+        self._fleet = None
+        if self.fleet.problem:
+            unread("the list of nodes", self.fleet.problem)
+        return self.machines
+
+    def each(
+        self, machines: Iterable[Machine], ask: Callable[[Machine], T], unread: Missing
+    ) -> list[tuple[Machine, T]]:
+        """Return (node, answer) for each node that answers, several asked at once, in their order.
+
+        Args:
+            machines: the nodes.
+            ask: a question, or several after each other.
+            unread: is handed each node that did not answer, and why.
+        """
+        with ThreadPoolExecutor(NODES_AT_ONCE) as pool:
+            asked = [(machine, pool.submit(ask, machine)) for machine in machines]
+        found = []
+        for machine, future in asked:
+            try:
+                found.append((machine, future.result()))
+            except ProbeError as problem:
+                unread(machine, problem)
+        return found
 
     def version(self, node: Machine) -> TalosVersion:
         """Return the node's own version answer.
@@ -104,7 +135,7 @@ class Talos:
         Raises:
             ProbeError: no answer, or another shape.
         """
-        return facts.version(self.admin.ask(node, "version", "--json"), f"{node.ref}: version")
+        return facts.version(self.clients.least.ask(node, "version", "--json"), f"{node.ref}: version")
 
     def resources(self, node: Machine, kind: str, *words: str) -> list[Document]:
         """Return the Talos resources of one kind on the node, with `metadata` and `spec`.
@@ -113,8 +144,13 @@ class Talos:
             ProbeError: no answer, unknown kind, or another shape.
         """
         return facts.talos_documents(
-            self.admin.ask(node, "get", kind, *words, "-o", "json"), f"{node.ref}: {kind}"
+            self.clients.least.ask(node, "get", kind, *words, "-o", "json"), f"{node.ref}: {kind}"
         )
+
+    def sensitive(self, node: Machine, kind: str) -> list[Document]:
+        """Return the Talos resources of a kind that os:admin alone may read; else as `resources`."""
+        text = self.clients.admin.ask(node, "get", kind, "-o", "json")
+        return facts.talos_documents(text, f"{node.ref}: {kind}")
 
     def services(self, node: Machine) -> list[Service]:
         """Return the Talos services of the node; never none.
@@ -161,25 +197,22 @@ class Talos:
         return found[0]
 
     def addresses(self, node: Machine) -> list[str]:
-        """Return every routable address of the node, by its own account, without prefix lengths.
+        """Return every address of the node that routing leads to, without those of the pod network.
 
-        Loopback left out.
+        Talos' own list (NodeAddress `routed-no-k8s`), without prefix lengths.
 
         Raises:
             ProbeError: no answer, or none at all.
         """
         what = f"{node.ref}: addresses"
         found = [
-            str(facts.spec(one, what).get("address", "")).split("/")[0]
-            for one in self.resources(node, "addresses")
+            str(address).partition("/")[0]
+            for one in self.resources(node, "nodeaddress", ROUTED)
+            for address in facts.spec(one, what).get("addresses") or ()
         ]
-        routable = [a for a in found if a and not a.startswith(("127.", "169.254.", "::1", "fe80:"))]
-        if node.address not in routable:
-            raise ProbeError(
-                f"{what}: {node.address} is not among them",
-                "is the address in the profile that of this node?",
-            )
-        return sorted(set(routable))
+        if not found:
+            raise ProbeError(f"{what}: none is routed", "look at the node's network")
+        return sorted(set(found))
 
     def mounts(self, node: Machine) -> list[Mount]:
         """Return the mount table of the node's first process, in mount order.
@@ -187,7 +220,7 @@ class Talos:
         Raises:
             ProbeError: no answer, or another shape.
         """
-        return facts.mounts(self.admin.ask(node, "read", "/proc/1/mountinfo"), f"{node.ref}: mounts")
+        return facts.mounts(self.clients.admin.ask(node, "read", "/proc/1/mountinfo"), f"{node.ref}: mounts")
 
     def machineconfig(self, node: Machine) -> list[Document]:
         """Return the documents of the configuration the node runs.
@@ -222,7 +255,7 @@ class Talos:
     def _machineconfigs(self, node: Machine) -> dict[str, Document]:
         """Return the node's machine configurations by id, the active one surely."""
         what = f"{node.ref}: machine configuration"
-        known = {facts.talos_identity(one, what): one for one in self.resources(node, "machineconfig")}
+        known = {facts.talos_identity(one, what): one for one in self.sensitive(node, "machineconfig")}
         if ACTIVE not in known:
             raise ProbeError(f"{node.ref}: no active machine configuration", facts.UPDATE)
         return known
@@ -233,7 +266,7 @@ class Talos:
         Raises:
             ProbeError: no answer, or another shape.
         """
-        return facts.members(self.admin.ask(node, "etcd", "members"), f"{node.ref}: etcd members")
+        return facts.members(self.clients.least.ask(node, "etcd", "members"), f"{node.ref}: etcd members")
 
     def etcd_status(self, node: Machine) -> Status:
         """Return what the node's own etcd member says of itself.
@@ -242,7 +275,7 @@ class Talos:
             ProbeError: no row: talosctl leaves a dead member out and still exits 0.
         """
         what = f"{node.ref}: etcd status"
-        rows = facts.statuses(self.admin.ask(node, "etcd", "status"), what)
+        rows = facts.statuses(self.clients.least.ask(node, "etcd", "status"), what)
         if len(rows) != 1:
             raise ProbeError(f"{what}: {len(rows)} rows, expected its own", "is its etcd running?")
         return rows[0]
@@ -253,7 +286,7 @@ class Talos:
         Raises:
             ProbeError: no answer, or another shape.
         """
-        return facts.alarms(self.admin.ask(node, "etcd", "alarm", "list"), f"{node.ref}: etcd alarms")
+        return facts.alarms(self.clients.least.ask(node, "etcd", "alarm", "list"), f"{node.ref}: etcd alarms")
 
     @contextmanager
     def snapshot(self, node: Machine) -> Iterator[Path]:
@@ -264,19 +297,11 @@ class Talos:
         """
         with tempfile.TemporaryDirectory(prefix="assay-snapshot-") as folder:
             path = Path(folder) / "etcd.db"
-            self.admin.ask(node, "etcd", "snapshot", str(path))
+            self.clients.admin.within(SNAPSHOT_TIMEOUT_S).ask(node, "etcd", "snapshot", str(path))
             if not path.is_file() or path.stat().st_size == 0:
                 raise ProbeError(f"{node.ref}: talosctl wrote no snapshot", "look at the node's etcd")
             path.chmod(0o600)
             yield path
-
-    def credentials(self) -> list[Credential]:
-        """Return the client certificates of the profile's talosconfig files: roles and dates, never a key.
-
-        Raises:
-            ProbeError: one cannot be read.
-        """
-        return [credential("admin", self.admin.config), credential("reader", self.reader.config)]
 
     def kubelet(self, node: Machine) -> Mapping[str, Any]:
         """Return the specification the node's kubelet runs with (KubeletSpec).
@@ -287,7 +312,7 @@ class Talos:
             ProbeError: no answer, or not exactly one.
         """
         what = f"{node.ref}: kubelet"
-        found = self.resources(node, "kubeletspec")
+        found = self.sensitive(node, "kubeletspec")
         if len(found) != 1:
             raise ProbeError(f"{what}: {len(found)} specifications, expected one", facts.UPDATE)
         return facts.spec(found[0], what)
@@ -310,19 +335,46 @@ class Talos:
         """
         what = f"{node.ref}: sockets"
         found = facts.listeners(
-            self.admin.ask(node, "netstat", "--listening", "--tcp", "--ipv4", "--ipv6"), what
+            self.clients.least.ask(node, "netstat", "--listening", "--tcp", "--ipv4", "--ipv6"), what
         )
         if API_PORT not in {one.port for one in found}:
             raise ProbeError(f"{what}: the Talos API is not among them", "the list is not whole")
         return found
 
-    def knock(self, address: str, port: int) -> tls.PortState:
-        """Return the state of a port of a node, as seen from here.
+    def wanted_version(self, node: Machine) -> str:
+        """Return the version that the node must run: the profile's, else that of its installer's image.
 
         Raises:
-            ProbeError: there is no way to the node.
+            ProbeError: the profile gives none, and the node's configuration has no installer with a tag.
         """
-        return tls.probe_port(address, port)
+        return self.pinned or facts.installed_version(self.machineconfig(node), f"{node.ref}: installer")
+
+    def guard(self, node: Machine, address: str = "") -> tls.ClientAuth | None:
+        """Return what the Talos API says to a client without a certificate, at the node's or another address.
+
+        None: it cannot be reached from here, and the node is asked through others, or at another address.
+
+        Raises:
+            ProbeError: the address through which the node is asked does not answer, or answers as another.
+        """
+        place = address or node.address
+        direct = place in self.clients.least.via(node)
+        if not direct and not tls.is_open(place, API_PORT):
+            return None
+        return self.without_certificate(place)
+
+    def probed(self, node: Machine, port: int) -> list[tls.ProbedAddress]:
+        """Return, for each address that routing leads to, whether a port of it can be connected to from here.
+
+        Raises:
+            ProbeError: no answer about the addresses, or something else than this Talos API at one of them.
+        """
+        found = []
+        for address in self.addresses(node):
+            guard = self.guard(node, address)
+            state = "open" if tls.is_open(address, port) else "closed"
+            found.append(tls.ProbedAddress(address, guard is not None and guard.demands, state))
+        return found
 
     def without_certificate(self, address: str) -> tls.ClientAuth:
         """Return what the Talos API at `address` says to a client without a certificate.
@@ -331,39 +383,6 @@ class Talos:
             ProbeError: no Talos API of this cluster answers there.
         """
         with tempfile.NamedTemporaryFile("wb", suffix=".pem") as ca:
-            ca.write(_authority(self.admin.config))
+            ca.write(read_authority(self.clients.least.config))
             ca.flush()
             return tls.ask_without_certificate(address, API_PORT, Path(ca.name))
-
-
-class DryRunTalos(Talos):
-    """The same, with calls that change nothing even where they are let through."""
-
-    EFFECT: ClassVar[Effect] = Effect.DRY_RUN
-
-    def try_roles(self, node: Machine, *words: str) -> RolePair:
-        """Return the same harmless call tried by the reader and by the admin.
-
-        Raises:
-            ProbeError: one of them got no answer of the machine API at all.
-        """
-        return RolePair(self.reader.attempt(node, *words), self.admin.attempt(node, *words))
-
-
-def _machines(profile: Profile) -> tuple[Machine, ...]:
-    controls = [
-        Machine(name, address, "controlplane")
-        for name, address in sorted(profile.talos.controlplanes.items())
-    ]
-    workers = [Machine(name, address, "worker") for name, address in sorted(profile.talos.workers.items())]
-    return (*controls, *workers)
-
-
-def _authority(config: Path) -> bytes:
-    try:
-        parsed = yaml.safe_load(config.read_text())
-        return base64.b64decode(parsed["contexts"][parsed["context"]]["ca"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as why:
-        raise ProbeError(
-            f"{config.name}: no CA of its current context", "check that it is a talosconfig"
-        ) from why

@@ -1,128 +1,117 @@
-"""What a Talos node has by itself: services, writable mounts, harmless extensions.
+"""What a Talos node has by itself: services, kernel file systems. And what it should not have.
 
-Facts of the product, version 1.13.
+Facts of the product, versions 1.13 and 1.14. What else may be there is the policy's and the profile's to say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from assay.config.platform import covered
 from assay.formats.parsing import parsing
-from assay.model import Offender
 from assay.probes.talos.facts import Document, Machine, Mount
 
 
 # The control plane's parts are static pods and none of these; only the kubelet and extensions restart.
 TALOS_SERVICES = frozenset(
-    {
-        "apid",
-        "auditd",
-        "containerd",
-        "cri",
-        "dashboard",
-        "etcd",
-        "kubelet",
-        "machined",
-        "registryd",
-        "sandboxd",
-        "syslogd",
-        "trustd",
-        "udevd",
-    }
-)
-SERVICES = TALOS_SERVICES | {"ext-iscsid"}
-EXTENSIONS = frozenset(
-    {
-        "iscsi-tools",
-        "util-linux-tools",
-        "schematic",
-        "amd-ucode",
-        "intel-ucode",
-        "qemu-guest-agent",
-        "modules.dep",
-    }
-)
+    {"apid", "auditd", "containerd", "cri", "dashboard", "etcd", "kubelet", "machined", "registryd",
+     "sandboxd", "syslogd", "trustd", "udevd"}
+)  # fmt: skip
 KERNEL = frozenset(
-    {
-        "proc",
-        "sysfs",
-        "cgroup",
-        "cgroup2",
-        "devtmpfs",
-        "devpts",
-        "mqueue",
-        "securityfs",
-        "bpf",
-        "debugfs",
-        "tracefs",
-        "configfs",
-        "pstore",
-        "hugetlbfs",
-        "efivarfs",
-        "selinuxfs",
-        "binfmt_misc",
-        "fusectl",
-        "autofs",
-        "nsfs",
-    }
-)
-WRITABLE = (
-    "/var",
-    "/run",
-    "/system",
-    "/tmp",
-    "/dev",
-    "/proc",
-    "/sys",
-    "/etc/cni",
-    "/etc/kubernetes",
-    "/usr/libexec/kubernetes",
-    "/opt",
-)
+    {"autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs",
+     "efivarfs", "fusectl", "hugetlbfs", "mqueue", "nsfs", "proc", "pstore", "securityfs", "selinuxfs",
+     "sysfs", "tracefs"}
+)  # fmt: skip
 NODE_FILES = frozenset({"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"})
-KUBELET_WRITABLE = ("/var/lib/longhorn",)
-RUNTIME_PART = "/etc/cri/conf.d/20-customization.part"
+EPHEMERAL = "/var"
+# Documents of 1.14 that write a file each -> where; `{}` is the document's name.
+FILE_DOCUMENTS = {"EtcFileConfig": "/etc/{}", "CRICustomizationConfig": "/etc/cri/conf.d/{}.part"}
 
 
-def effective(mounts: Iterable[Mount]) -> dict[str, Mount]:
-    """Return the mount that counts at each point: the last one made there."""
-    return {mount.point: mount for mount in mounts}
+@dataclass(frozen=True, slots=True)
+class UnexpectedPlace:
+    """A place of a node that is writable, or written, where Talos has none: `Node name`, and what it is."""
+
+    ref: str
+    why: str
 
 
-def unexpected_mounts(node: Machine, mounts: Iterable[Mount]) -> Iterator[Offender]:
-    """Yield each mount that is writable where Talos has none, and a root that is writable or not there."""
-    table = effective(mounts)
+def unexpected_mounts(
+    node: Machine, mounts: Iterable[Mount], writable: Sequence[str]
+) -> Iterator[UnexpectedPlace]:
+    """Yield each mount that is writable outside `writable`, and a root that is writable or not there.
+
+    Args:
+        node: whose mount table it is.
+        mounts: the table; of several at one point the last one counts.
+        writable: folders below which mounts may be writable.
+    """
+    table = {mount.point: mount for mount in mounts}
     root = table.get("/")
     if root is None or root.writable:
-        yield Offender(
+        yield UnexpectedPlace(
             node.ref,
             "the root file system is writable" if root else "no root file system in the mount table",
         )
     for mount in table.values():
         odd = mount.writable and mount.filesystem not in KERNEL and mount.point not in NODE_FILES
-        if odd and mount.point != "/" and not below(mount.point, WRITABLE):
-            yield Offender(node.ref, f"{mount.point} is writable ({mount.filesystem})")
+        if odd and mount.point != "/" and not below(mount.point, writable):
+            yield UnexpectedPlace(node.ref, f"{mount.point} is writable ({mount.filesystem})")
 
 
-def unexpected_kubelet_mounts(node: Machine, spec: Mapping[str, Any]) -> Iterator[Offender]:
-    """Yield each writable extra mount of the kubelet (KubeletSpec) outside the allow list."""
+def unexpected_kubelet_mounts(
+    node: Machine, spec: Mapping[str, Any], allowed: Sequence[str]
+) -> Iterator[UnexpectedPlace]:
+    """Yield each writable extra mount of the kubelet that is off the list, or shows it something else.
+
+    Args:
+        node: whose kubelet it is.
+        spec: its KubeletSpec.
+        allowed: globs over places that the kubelet may write to; both ends of a mount must be on it.
+    """
     with parsing(f"{node.ref}: the kubelet's extra mounts"):
         for mount in spec.get("extraMounts") or []:
-            target, options = str(mount.get("destination", "")), mount.get("options") or []
-            if "ro" not in options and not below(target, KUBELET_WRITABLE):
-                yield Offender(node.ref, f"kubelet extra mount {target} is writable")
+            target, source = str(mount.get("destination", "")), str(mount.get("source", ""))
+            if "ro" in (mount.get("options") or []):
+                continue
+            if not _allowed(target, allowed):
+                yield UnexpectedPlace(node.ref, f"kubelet extra mount {target} is writable")
+            elif source.startswith("/") and not _allowed(source, allowed):
+                yield UnexpectedPlace(
+                    node.ref, f"kubelet extra mount {target} is writable and leads to {source}"
+                )
 
 
-def unexpected_files(node: Machine, documents: Iterable[Document]) -> Iterator[Offender]:
-    """Yield each `machine.files` entry but new files below /var and the runtime's customization part."""
-    with parsing(f"{node.ref}: machine.files"):
+def unexpected_files(
+    node: Machine, documents: Iterable[Document], allowed: Sequence[str]
+) -> Iterator[UnexpectedPlace]:
+    """Yield each file that the machine configuration writes, but new ones below /var and those of `allowed`.
+
+    In the shape of 1.13, `machine.files`, and in the documents of 1.14.
+
+    Args:
+        node: whose configuration it is.
+        documents: the configuration.
+        allowed: globs over files.
+    """
+    with parsing(f"{node.ref}: the files of its configuration"):
         for document in documents:
             for file in (document.get("machine") or {}).get("files") or []:
-                path, operation = str(file.get("path", "")), file.get("op", "")
-                if operation != "create" or not (below(path, ("/var",)) or path == RUNTIME_PART):
-                    yield Offender(node.ref, f"machine.files: {operation or 'no op'} {path}")
+                path, operation = str(file.get("path", "")), str(file.get("op") or "no op")
+                new = operation == "create" and below(path, (EPHEMERAL,))
+                if not new and not _allowed(path, allowed):
+                    yield UnexpectedPlace(node.ref, f"machine.files: {operation} {path}")
+            place = FILE_DOCUMENTS.get(str(document.get("kind")), "")
+            written = place.format(document.get("name", ""))
+            if place and not _allowed(written, allowed):
+                yield UnexpectedPlace(node.ref, f"{document['kind']}: writes {written}")
+
+
+def _allowed(place: str, globs: Sequence[str]) -> bool:
+    return ".." not in PurePosixPath(place).parts and covered(place, tuple(globs))
 
 
 def below(point: str, tops: Iterable[str]) -> bool:

@@ -10,9 +10,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from assay.config.platform import covered
 from assay.errors import AssumptionError, ProbeError
 from assay.formats.parsing import parsing
 from assay.formats.resource import Resource, Unresolved, Value
+from assay.probes.kube.facts import KubeNode
 
 
 ADMIN_PORTS = (6443, 50000)
@@ -108,6 +110,24 @@ class Server:
     def unclear(self) -> bool:
         """Return True if the files do not decide how many control planes this stands for."""
         return self.control_plane is None or (self.unknown is not None and self.control_plane)
+
+
+@dataclass(frozen=True, slots=True)
+class UnjoinedServer:
+    """A server of a state that is not a node: its name, and where the state has it."""
+
+    name: str
+    where: str
+
+    @property
+    def ref(self) -> str:
+        """Return `Server name`."""
+        return f"Server {self.name}"
+
+    @property
+    def why(self) -> str:
+        """Return where it is declared, and that it is not a node."""
+        return f"{self.where}: not a node of the cluster, nor one of [platform.nodes] servers"
 
 
 def network(text: str) -> Network:
@@ -238,6 +258,33 @@ def miscounted(control_planes: Sequence[Server], wanted: int) -> list[str]:
     if len(control_planes) == wanted:
         return []
     return sorted({one.ref for one in control_planes})
+
+
+@parsing("a server of the state", "pull the state again")
+def unjoined(
+    resources: Iterable[Resource], nodes: Iterable[KubeNode], apart: Sequence[str]
+) -> list[UnjoinedServer]:
+    """Return each hcloud_server that is not a node of the cluster, by name or by any of its addresses.
+
+    Args:
+        resources: those of a state: what is really there.
+        nodes: the nodes of the cluster.
+        apart: globs over names of servers that are not meant to be nodes.
+    """
+    known = {word for node in nodes for word in (node.name, *(at for _, at in node.addresses))}
+    found = []
+    for one in resources:
+        name = str(one.attributes.get("name") or one.name)
+        if one.type == "hcloud_server" and not covered(name, tuple(apart)) and not _words(one) & known:
+            found.append(UnjoinedServer(name, one.where))
+    return found
+
+
+def _words(server: Resource) -> set[str]:
+    """Return the name and the addresses by which a server may be known."""
+    keys = ("name", "ipv4_address", "ipv6_address")
+    private = [one.get("ip") for one in server.blocks("network") if isinstance(one, Mapping)]
+    return {str(word) for word in (*(server.attributes.get(key) for key in keys), *private) if word}
 
 
 def _server(one: Resource) -> Server:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from assay.errors import ProbeError
+from assay.formats.parsing import parsing
 from assay.formats.resource import Resource
 from assay.probes.terraform.hetzner import servers
 
 
-LARGEST = 64 * 1024 * 1024
+MAX_STATE_BYTES = 64 * 1024 * 1024
 ENCRYPTED_BY_SERVICE = frozenset({"gcs", "azurerm", "remote", "cloud"})
 
 
@@ -30,7 +31,7 @@ class TerraformState:
     """One state file, as `terraform state pull` or `terraform show -json` writes it; read when first asked.
 
     Raises:
-        ProbeError: the file cannot be read, is larger than 64 MiB, or is no state of a known format.
+        ProbeError: the file cannot be read, is larger than 64 MiB, or is not a state of a known format.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,9 +46,38 @@ class TerraformState:
         pulled = state.get("version") == 4 and isinstance(state.get("resources"), list)
         if not (shown or pulled or "encrypted_data" in state):
             raise ProbeError(
-                f"{self.path.name}: no state of a known format", "write it with terraform state pull"
+                f"{self.path.name}: not a state of a known format", "write it with terraform state pull"
             )
         return state
+
+    @cached_property
+    @parsing("a resource of the state", "pull the state again")
+    def resources(self) -> tuple[Resource, ...]:
+        """Return every instance of every managed resource.
+
+        Raises:
+            ProbeError: the state is encrypted, or a resource has another shape.
+        """
+        return tuple(self._of("managed"))
+
+    def _of(self, mode: str) -> Iterator[Resource]:
+        if self.encrypted:
+            raise ProbeError(
+                f"{self.path.name}: is encrypted", "pull it with tofu state pull, which opens it"
+            )
+        for one in self.document.get("resources") or ():
+            if one["mode"] == mode:
+                yield from (self._instance(one, instance) for instance in one["instances"])
+        for one in _shown((self.document.get("values") or {}).get("root_module") or {}):
+            if one["mode"] == mode:
+                yield self._made(one, one["values"], one.get("index"))
+
+    def _instance(self, one: Mapping[str, Any], instance: Mapping[str, Any]) -> Resource:
+        return self._made(one, instance.get("attributes") or {}, instance.get("index_key"))
+
+    def _made(self, one: Mapping[str, Any], values: Mapping[str, Any], key: int | str | None) -> Resource:
+        at = one.get("address") or ".".join(filter(None, (one.get("module"), one["type"], one["name"])))
+        return Resource(one["type"], one["name"], values, f"{self.path.name}:{at}", key)
 
     @property
     def encrypted(self) -> bool:
@@ -56,8 +86,10 @@ class TerraformState:
 
     def _parsed(self) -> Mapping[str, Any]:
         try:
-            if self.path.stat().st_size > LARGEST:
-                raise ProbeError(f"{self.path.name}: larger than {LARGEST} bytes", "split the root module")
+            if self.path.stat().st_size > MAX_STATE_BYTES:
+                raise ProbeError(
+                    f"{self.path.name}: larger than {MAX_STATE_BYTES} bytes", "split the root module"
+                )
             state = json.loads(self.path.read_text(encoding="utf-8"))
         except OSError as why:
             raise ProbeError(
@@ -69,8 +101,15 @@ class TerraformState:
                 f"{self.path.name}: is not JSON in plain UTF-8", "pull the state again"
             ) from None
         if not isinstance(state, dict):
-            raise ProbeError(f"{self.path.name}: is no JSON object", "write it with terraform state pull")
+            raise ProbeError(f"{self.path.name}: is not a JSON object", "write it with terraform state pull")
         return state
+
+
+def _shown(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the resources of a module and its children, as `terraform show -json` writes them."""
+    yield from module.get("resources") or ()
+    for child in module.get("child_modules") or ():
+        yield from _shown(child)
 
 
 def state_faults(settings: Iterable[Resource], resources: Iterable[Resource]) -> list[StateFault]:

@@ -169,3 +169,23 @@ def test_tables_come_back(rows: list[tuple[str, str, str]]) -> None:
     ]
     kept = [row for row in rows if any(row)]
     assert [tuple(row.values()) for row in facts.table("\n".join(lines), header, "t")] == kept
+
+
+INSTALLERS = {
+    "1.13": [{"machine": {"install": {"image": "ghcr.io/siderolabs/installer:v1.13.5"}}}],
+    "1.14": [{"kind": "UnattendedInstallConfig", "installer": {"image": "factory.example/x/376567:v1.14.0"}}],
+    "a digest behind it": [{"machine": {"install": {"image": "r.example:5000/i:v1.13.5@sha256:00"}}}],
+}
+
+
+@pytest.mark.parametrize("documents", INSTALLERS.values(), ids=INSTALLERS)
+def test_the_installer_says_which_version_is_wanted(documents: list[facts.Document]) -> None:
+    """The tag of its image, in both shapes."""
+    assert facts.installed_version(documents, "t").startswith("v1.1")
+
+
+@pytest.mark.parametrize("image", [None, "", "installer", "installer:latest", "r.example:5000/i"])
+def test_an_installer_without_a_version_pins_nothing(image: object) -> None:
+    """Then the profile has to say it."""
+    with pytest.raises(ProbeError, match="pins no version"):
+        facts.installed_version([{"machine": {"install": {"image": image}}}], "t")
