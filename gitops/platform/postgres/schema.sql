@@ -1,4 +1,4 @@
--- The shop's schema. Applied by the leader at every start; every statement may be repeated.
+-- The application's schema. Applied by the leader at every start; every statement may be repeated.
 CREATE EXTENSION IF NOT EXISTS amcheck;
 SET ROLE shop_owner;
 CREATE TABLE IF NOT EXISTS orders (

@@ -1,12 +1,13 @@
-"""Patroni's callback: on the leader, make roles, database and schema what Git and the secret store say.
+"""Patroni's callback: on the leader, bring roles, database and schema to the state that Git and Vault declare.
 
-Safe to repeat: it runs at every start and every change of roles. The archive's stanza is made last, because
-object storage may be late. Called with the action, the role of this member and the name of the cluster.
+Idempotent: it runs at every start and every role change. The archive's stanza is created last, because object storage
+may be late. Arguments: the action, this member's role, the name of the cluster.
 
-Called with `follow` it stays, beside the server, and sets the passwords again when a mounted file has another.
+With the argument `follow` it keeps running beside the server and sets a password again whenever its mounted file changes.
 """
 
 import contextlib
+import json
 import subprocess
 import sys
 import time
@@ -17,25 +18,26 @@ from psycopg2 import sql
 
 
 CREDENTIALS = Path("/etc/platform/credentials")
-SCHEMA = Path("/etc/platform/schema/schema.sql")
+DECLARED = Path("/etc/platform/schema")
+SCHEMA = DECLARED / "schema.sql"
+ROLES = json.loads((DECLARED / "roles.json").read_text())
 SOCKET = "/run/postgresql"
-DATABASE, OWNER = "shop", "shop_owner"
-LOGINS = {"app": "shop", "auditor": "auditor", "canary": "canary"}
+DATABASE, OWNER, LOGINS, STANZA = (ROLES[key] for key in ("database", "owner", "logins", "stanza"))
 PATIENCE_S = 120
 FOLLOW_S = 5
-# Both ways of being called may want to set the same role at once; PostgreSQL refuses the second of two that do.
+# Callback and follower may set the same role at the same time; PostgreSQL refuses the second of two such statements.
 LOCK = 20260101
 
 
 def connect(database: str):
-    """Return an autocommitting connection of the superuser; what it does needs no standby to be there."""
+    """Return an autocommit connection of the superuser that does not wait for the standby."""
     found = psycopg2.connect(host=SOCKET, dbname=database, user="postgres", options="-c synchronous_commit=local")
     found.autocommit = True
     return found
 
 
 def leading() -> bool:
-    """Return True once this member takes writes."""
+    """Return True once this member accepts writes."""
     try:
         with connect("postgres") as session, session.cursor() as cursor:
             cursor.execute("SELECT pg_is_in_recovery()")
@@ -44,14 +46,14 @@ def leading() -> bool:
         return False
 
 
-def said() -> dict[str, str]:
-    """Return the password of each login that the secret store delivered; the others keep what they have."""
+def delivered() -> dict[str, str]:
+    """Return the password of each login that the secret store delivered; other logins keep theirs."""
     files = {role: CREDENTIALS / name / "password" for name, role in LOGINS.items()}
     return {role: file.read_text().strip() for role, file in files.items() if file.is_file()}
 
 
 def accounts(passwords: dict[str, str]) -> None:
-    """Make the roles, one caller at a time; no password reaches the server's log."""
+    """Create the roles, one caller at a time; no password reaches the server's log."""
     with contextlib.closing(connect("postgres")) as session, session.cursor() as cursor:
         cursor.execute("SET log_statement = 'none'")
         cursor.execute("SET log_min_error_statement = 'panic'")
@@ -60,7 +62,7 @@ def accounts(passwords: dict[str, str]) -> None:
 
 
 def logins(cursor, passwords: dict[str, str]) -> None:
-    """Make the roles that are not there, and give every login its password."""
+    """Create missing roles and set the password of every login."""
     for role in (OWNER, *LOGINS.values()):
         cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
         if cursor.fetchone() is None:
@@ -70,7 +72,7 @@ def logins(cursor, passwords: dict[str, str]) -> None:
 
 
 def database(cursor) -> None:
-    """Make the shop's database if it is not there."""
+    """Create the application's database if it does not exist."""
     cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
     if cursor.fetchone() is None:
         cursor.execute(
@@ -79,12 +81,12 @@ def database(cursor) -> None:
 
 
 def archive(command: str) -> bool:
-    """Return True if pgBackRest could do `command` for the platform's stanza."""
-    return subprocess.run(["pgbackrest", "--stanza=platform", command], check=False).returncode == 0
+    """Return True if pgBackRest succeeded with `command` for the stanza."""
+    return subprocess.run(["pgbackrest", f"--stanza={STANZA}", command], check=False).returncode == 0
 
 
 def stanza() -> None:
-    """Make the archive's stanza, or tell it of a cluster made anew; object storage may be late."""
+    """Create the archive's stanza, or upgrade it for a recreated cluster; object storage may be late."""
     end = time.monotonic() + PATIENCE_S
     while not (archive("stanza-create") or archive("stanza-upgrade")):
         if time.monotonic() > end:
@@ -93,10 +95,10 @@ def stanza() -> None:
 
 
 def follow() -> None:
-    """Set the passwords whenever the files have others than were set last; a standby leaves it to the leader."""
+    """Set the passwords whenever their files change; only the leader does."""
     known: dict[str, str] = {}
     while True:
-        now = said()
+        now = delivered()
         if now != known and leading():
             try:
                 accounts(now)
@@ -104,12 +106,12 @@ def follow() -> None:
                 print(f"accounts: not set, SQLSTATE {error.pgcode or 'unknown'}", flush=True)
             else:
                 known = now
-                print("accounts: as the secret store says", flush=True)
+                print("accounts: set from the secret store", flush=True)
         time.sleep(FOLLOW_S)
 
 
 def main() -> None:
-    """Do it all if this member leads, or is about to."""
+    """Do everything if this member leads or is being promoted."""
     if sys.argv[1] == "follow":
         follow()
     if sys.argv[2] not in ("master", "primary"):
@@ -119,7 +121,7 @@ def main() -> None:
         if time.monotonic() > end:
             sys.exit("not the leader after all")
         time.sleep(0.5)
-    accounts(said())
+    accounts(delivered())
     session = connect("postgres")
     database(session.cursor())
     session.close()

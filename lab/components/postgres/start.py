@@ -5,6 +5,7 @@ memory that only this container sees, so no password is in the environment.
 """
 
 import os
+import socket
 from pathlib import Path
 
 import yaml
@@ -24,7 +25,10 @@ def configuration() -> dict:
     """Return Patroni's configuration for this pod."""
     declared = yaml.safe_load(DECLARED.read_text())
     pod, address = os.environ["POD_NAME"], os.environ["POD_IP"]
-    host = f"{pod}.postgres-members.{os.environ['POD_NAMESPACE']}.svc.cluster.local"
+    # The kubelet writes <pod>.<service>.<namespace>.svc.cluster.local into a StatefulSet pod's /etc/hosts.
+    host = socket.getfqdn(pod)
+    if not host.startswith(f"{pod}."):
+        raise SystemExit(f"{pod} has no full name in /etc/hosts: is it a pod of a StatefulSet with a service?")
     declared["name"] = pod
     declared["kubernetes"] = {**declared["kubernetes"], "pod_ip": address, "namespace": os.environ["POD_NAMESPACE"]}
     declared["restapi"]["connect_address"] = f"{host}:8008"

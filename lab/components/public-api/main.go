@@ -3,6 +3,8 @@
 //
 // It also takes orders and keeps them in PostgreSQL, where files say how that is reached; without them orders are 503.
 //
+// Its paths, the table of the orders and the column of their mark are flags.
+//
 // Three environment variables exist only so that the acceptance suite can plant violations and see them caught:
 // ASSAY_DELAY_MS (milliseconds added), ASSAY_DELAY_SHARE (share of the requests that get it, 0 to 1; 1 when absent) and
 // ASSAY_UNCOMMITTED (orders are confirmed, but not committed).
@@ -15,6 +17,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -50,6 +53,7 @@ type Fault struct {
 
 // API serves the items and counts what it served.
 type API struct {
+	path     string
 	fault    Fault
 	orders   *Orders
 	ready    atomic.Bool
@@ -128,9 +132,9 @@ func (a *API) metrics(w http.ResponseWriter, _ *http.Request) {
 
 func (a *API) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /api/v1/items", a.items)
-	mux.HandleFunc("POST /api/v1/orders", a.orders.create)
-	mux.HandleFunc("GET /api/v1/orders/{id}", a.orders.show)
+	mux.HandleFunc("GET "+a.path, a.items)
+	mux.HandleFunc("POST "+a.orders.path, a.orders.create)
+	mux.HandleFunc("GET "+a.orders.path+"/{id}", a.orders.show)
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /metrics", a.metrics)
@@ -155,12 +159,18 @@ func (a *API) serve(ctx context.Context, server *http.Server, linger time.Durati
 }
 
 func main() {
+	items := flag.String("items", "/api/v1/items", "path of the catalogue")
+	orders := newOrders()
+	flag.StringVar(&orders.path, "orders", "/api/v1/orders", "path of the orders")
+	flag.StringVar(&orders.table, "table", "orders", "table of the orders")
+	flag.StringVar(&orders.column, "column", "mark", "column and JSON field of an order's mark")
+	flag.Parse()
 	fault, err := readFault()
 	if err != nil {
 		slog.Error("bad configuration", "error", err)
 		os.Exit(2)
 	}
-	api := &API{fault: fault, orders: newOrders()}
+	api := &API{path: *items, fault: fault, orders: orders}
 	server := &http.Server{Addr: ":8080", Handler: api.handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()

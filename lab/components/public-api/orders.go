@@ -31,14 +31,17 @@ const (
 
 // Order is one row: its mark is unique.
 type Order struct {
-	ID      int64     `json:"id"`
-	Mark    string    `json:"mark"`
-	Created time.Time `json:"created"`
+	ID      int64
+	Mark    string
+	Created time.Time
 }
 
 // Orders keeps rows in PostgreSQL through the pool. Where to connect lies in files, which may change while it runs.
 // uncommitted exists only so that the acceptance suite can plant an answer without a commit and see it caught.
 type Orders struct {
+	path        string
+	table       string
+	column      string
 	folder      string
 	authority   string
 	uncommitted bool
@@ -121,24 +124,23 @@ func (o *Orders) connected() (*pgxpool.Pool, error) {
 }
 
 func (o *Orders) create(w http.ResponseWriter, r *http.Request) {
-	var wanted struct {
-		Mark string `json:"mark"`
-	}
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4096))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&wanted); err != nil || wanted.Mark == "" || len(wanted.Mark) > maxMark {
-		http.Error(w, fmt.Sprintf("a JSON object with a mark of 1 to %d characters is wanted", maxMark), http.StatusBadRequest)
+	wanted := map[string]string{}
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4096)).Decode(&wanted)
+	mark := wanted[o.column]
+	if err != nil || len(wanted) != 1 || mark == "" || len(mark) > maxMark {
+		text := fmt.Sprintf("a JSON object with nothing but a %s of 1 to %d characters is wanted", o.column, maxMark)
+		http.Error(w, text, http.StatusBadRequest)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
 	defer cancel()
-	made, err := o.insert(ctx, wanted.Mark)
+	made, err := o.insert(ctx, mark)
 	if err != nil {
 		refuse(w, err)
 		return
 	}
-	w.Header().Set("Location", fmt.Sprintf("/api/v1/orders/%d", made.ID))
-	answer(w, http.StatusCreated, made)
+	w.Header().Set("Location", fmt.Sprintf("%s/%d", o.path, made.ID))
+	answer(w, http.StatusCreated, o.shown(made))
 }
 
 // insert returns the row once it is committed, which with a synchronous standby means: on two disks.
@@ -153,7 +155,8 @@ func (o *Orders) insert(ctx context.Context, mark string) (Order, error) {
 		return made, err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	row := tx.QueryRow(ctx, "INSERT INTO orders (mark) VALUES ($1) RETURNING id, created", mark)
+	insert := fmt.Sprintf("INSERT INTO %s (%s) VALUES ($1) RETURNING id, created", quoted(o.table), quoted(o.column))
+	row := tx.QueryRow(ctx, insert, mark)
 	if err := row.Scan(&made.ID, &made.Created); err != nil {
 		return made, err
 	}
@@ -177,13 +180,21 @@ func (o *Orders) show(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	found := Order{ID: id}
-	err = pool.QueryRow(ctx, "SELECT mark, created FROM orders WHERE id = $1", id).Scan(&found.Mark, &found.Created)
+	query := fmt.Sprintf("SELECT %s, created FROM %s WHERE id = $1", quoted(o.column), quoted(o.table))
+	err = pool.QueryRow(ctx, query, id).Scan(&found.Mark, &found.Created)
 	if err != nil {
 		refuse(w, err)
 		return
 	}
-	answer(w, http.StatusOK, found)
+	answer(w, http.StatusOK, o.shown(found))
 }
+
+// shown is an order as JSON: its mark bears the name of the column.
+func (o *Orders) shown(order Order) map[string]any {
+	return map[string]any{"id": order.ID, o.column: order.Mark, "created": order.Created}
+}
+
+func quoted(name string) string { return pgx.Identifier{name}.Sanitize() }
 
 var errNoDatabase = errors.New("no database is configured")
 
