@@ -1,6 +1,6 @@
-"""The files of Debian packages and of all they need, for images: downloaded and unpacked, never installed.
+"""Files of Debian packages and their dependencies, for images: downloaded and unpacked, never installed.
 
-A set of packages resolves to exact versions; each set of versions has a folder of its own in the cache.
+A set of packages resolves to exact versions; each set of versions has its own folder in the cache.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DEBS = CACHE / "debs"
 EMPTY = ("-o", "Dir::State::status=/dev/null", "-o", "APT::Get::List-Cleanup=0", "--no-install-recommends")
 LINE = re.compile(r"^'[^']+' (?P<file>\S+) \d+(?: \S*)?$", re.MULTILINE)
 MERGED = ("bin", "sbin", "lib", "lib64")
-# Documentation, translations and what only a running Debian uses.
+# Documentation, translations and what only an installed Debian uses.
 DROPPED = re.compile(
     r"usr/share/(doc|man|info|locale|lintian|bash-completion|bug|perl5?|i18n|debconf|menu|pixmaps|valgrind)/"
     r"|usr/lib/(systemd|tmpfiles\.d|sysusers\.d|valgrind)/|var/lib/dpkg/|var/cache/|lib/systemd/"
@@ -32,7 +32,7 @@ DROPPED = re.compile(
 
 
 class DebianError(RuntimeError):
-    """apt or dpkg-deb said no; the text has its last words."""
+    """apt or dpkg-deb failed; the message is the end of its output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +66,17 @@ def parse(listed: str) -> list[Deb]:
 
 
 def resolve(names: Iterable[str], without: Iterable[str] = ()) -> list[Deb]:
-    """Return `names` and all they depend on, as on a machine with nothing installed, less `without`."""
+    """Return `names` and their dependencies, as if nothing were installed, except `without`."""
     listed = _run("apt-get", *EMPTY, "--print-uris", "-y", "install", *names)
     left_out = set(without)
     return [deb for deb in parse(listed) if deb.name not in left_out]
 
 
 def unpacked(names: Iterable[str], without: Iterable[str] = ()) -> Path:
-    """Return the folder with the files of `names` and their closure; fetched where the cache lacks it.
+    """Return the folder with the files of `names` and their dependencies, fetched unless cached.
 
     Raises:
-        DebianError: a package is not there, or cannot be fetched or read.
+        DebianError: a package does not exist, or cannot be fetched or read.
     """
     debs = resolve(names, without)
     key = hashlib.sha256("\n".join(f"{d.name}={d.version}" for d in debs).encode()).hexdigest()[:20]
@@ -96,19 +96,19 @@ def unpacked(names: Iterable[str], without: Iterable[str] = ()) -> Path:
 
 
 def version(root: Path, name: str) -> str:
-    """Return the version of package `name` among those unpacked in `root`, fit for an image's tag."""
+    """Return the version of package `name` unpacked in `root`, in a form fit for an image tag."""
     known = dict(line.split() for line in (root.parent / "complete").read_text().splitlines())
     return re.sub(r"[^A-Za-z0-9_.-]", "-", known[name])
 
 
 def _target(path: str) -> str:
-    """Return where a path lies in a merged tree: /bin, /sbin and /lib are links into /usr."""
+    """Return where a path lies in a merged tree, where /bin, /sbin and /lib are links into /usr."""
     head, _, rest = path.partition("/")
     return f"usr/{path}" if head in MERGED and rest else path
 
 
 def entries(root: Path) -> list[Entry]:
-    """Return the files and links below `root` as an image has them, /bin, /sbin, /lib and /lib64 merged."""
+    """Return the files and links below `root` for an image, with /bin, /sbin, /lib and /lib64 merged."""
     found = {name: Entry(name, link=f"usr/{name}") for name in MERGED}
     for path in sorted(root.rglob("*")):
         name = str(path.relative_to(root))

@@ -1,7 +1,4 @@
-"""Builds of the lab's components.
-
-Go modules pinned by go.sum, cached by the digest of everything that decides the binary.
-"""
+"""Builds of the lab's components: Go modules pinned by go.sum, cached by a digest of all their inputs."""
 
 from __future__ import annotations
 
@@ -38,10 +35,7 @@ K8S_FLAGS = " ".join(
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One module: its folder, the packages to build and their binaries, linker flags, seconds, build tags.
-
-    The seconds are those of a cold build.
-    """
+    """One module: folder, binaries and their packages, linker flags, seconds of a cold build, build tags."""
 
     folder: str
     packages: dict[str, str]
@@ -116,7 +110,7 @@ def digest(component: Component) -> str:
 
 
 def missing(more: Iterable[Component] = ()) -> list[Component]:
-    """Return the components, those of parts included, whose binaries are not in the cache, in build order."""
+    """Return the components, and `more` of parts, whose binaries are not in the cache, in build order."""
     return [c for c in (*ALL, *more) if not _built(c)]
 
 
@@ -131,7 +125,7 @@ def build(component: Component, tell: Callable[[str], None]) -> None:
     """Build the binaries of one component into the cache.
 
     Raises:
-        RuntimeError: the Go toolchain says no; the message carries its last lines.
+        RuntimeError: the Go toolchain failed; the message has its last lines.
     """
     BINARIES.mkdir(parents=True, exist_ok=True)
     folder = COMPONENTS / component.folder
@@ -158,22 +152,22 @@ def build(component: Component, tell: Callable[[str], None]) -> None:
 
 
 def talos_source() -> Path:
-    """Return the folder of Talos' own source in the module cache; its configuration files come from there."""
+    """Return the folder of Talos' source in the module cache, where its configuration files come from."""
     listed = _go("list", "-m", "-f", "{{.Dir}}", "github.com/siderolabs/talos", cwd=COMPONENTS / "machined")
     return Path(listed.strip())
 
 
 def _patched_coredns(folder: Path) -> None:
-    """Copy upstream CoreDNS from the module cache and add the few functions Talos' unavailable fork has."""
+    """Copy upstream CoreDNS from the module cache and add what Talos' unavailable fork adds."""
     found = json.loads(_go("mod", "download", "-json", COREDNS, cwd=COMPONENTS / "coredns"))
     _copied(Path(found["Dir"]), folder / "coredns", folder / "coredns-compat")
 
 
 def _patched_operator(folder: Path) -> None:
-    """Copy upstream External Secrets and let its two lists of what is linked in name Vault alone.
+    """Copy upstream External Secrets and reduce its two lists of linked providers to Vault.
 
     Raises:
-        RuntimeError: the module is not the one whose checksum is known.
+        RuntimeError: the module does not have the known checksum.
     """
     found = json.loads(_go("mod", "download", "-json", ESO, cwd=CACHE))
     if found["Sum"] != ESO_SUM:
@@ -182,7 +176,7 @@ def _patched_operator(folder: Path) -> None:
 
 
 def _copied(source: Path, copy: Path, ours: Path) -> None:
-    """Make `copy` of `source` with our files over it."""
+    """Make `copy` of `source` and put the files of `ours` over it."""
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(source, copy, copy_function=shutil.copyfile)
     for path in copy.rglob("*"):
@@ -200,9 +194,9 @@ def _go(*words: str, cwd: Path | None = None) -> str:
 
 
 def prune() -> int:
-    """Remove the lab's cached binaries and images; return the bytes freed.
+    """Delete the lab's cached binaries and images and return the bytes freed.
 
-    Go's own caches are Go's (`go clean -cache -modcache`).
+    For Go's own caches: `go clean -cache -modcache`.
     """
     freed = sum(p.stat().st_size for p in CACHE.rglob("*") if p.is_file()) if CACHE.exists() else 0
     shutil.rmtree(CACHE, ignore_errors=True)

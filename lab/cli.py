@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -14,8 +15,8 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.table import Table
 
-from lab import build, cluster, fill_data, nodes, parts, process, services, teardown
-from lab.layout import CACHE, NAME, NODES, STATE, node
+from lab import build, cluster, fill_data, names, nodes, parts, process, services, teardown
+from lab.layout import CACHE, NAME, NAMES, NODES, STATE, node
 from lab.up import Up, complete
 
 
@@ -29,53 +30,73 @@ def main() -> None:
 
 @contextmanager
 def alone(patience: float = 0) -> Iterator[None]:
-    """Let one process at a time change the lab; a failure becomes one line."""
+    """Let one process at a time change the lab; a failure becomes a one-line message."""
     try:
         with FileLock(LOCK, timeout=patience):
             yield
     except Timeout:
-        raise click.ClickException("another `lab up` is running: wait for it, or `lab down`") from None
+        raise click.ClickException("another `lab up` is running: wait for it, or run `lab down`") from None
     except RuntimeError as failed:
         raise click.ClickException(str(failed)) from None
 
 
-@main.command()
+@main.command(
+    epilog="\b\nExamples:\n  python -m lab up\n  python -m lab up --without postgres\n"
+    "  ASSAY_LAB_INSTANCE=x python -m lab up --names other"
+)
 @click.option(
     "--without",
     "unwanted",
     default="",
     metavar="PART,...",
-    help=f"Leave parts out, and what needs them: {', '.join(p.name for p in parts.every())}; or all.",
+    help=f"Leave out parts, and those that need them: {', '.join(p.name for p in parts.every())}; or all.",
 )
-def up(unwanted: str) -> None:
-    """Build what is missing and start the platform; clears what a dead lab left first."""
+@click.option(
+    "--names",
+    "title",
+    type=click.Choice(names.TITLES),
+    default=names.DEFAULT,
+    show_default=True,
+    help="What the platform calls its things; see lab/names.",
+)
+def up(unwanted: str, title: str) -> None:
+    """Build what is missing and start the platform, after removing what is left of another lab."""
+    if title != NAMES.title:
+        _again(title)
     console = Console(width=120, log_path=False)
     began = time.monotonic()
     with alone():
-        names = [name for name in unwanted.split(",") if name]
-        Up(console, () if names == ["all"] else parts.without(names)).run()
+        absent = [name for name in unwanted.split(",") if name]
+        Up(console, () if absent == ["all"] else parts.without(absent)).run()
     console.print(f"The lab is up after {time.monotonic() - began:.0f} s. Profile: {STATE / 'stack.toml'}")
 
 
+def _again(title: str) -> None:
+    """Run this command in a process with other names: they are read once, when the lab's code is loaded."""
+    env = {**os.environ, names.VARIABLE: title}
+    argv = [sys.executable, "-m", "lab", *sys.argv[1:]]
+    sys.exit(subprocess.run(argv, env=env, check=False).returncode)
+
+
 @main.command()
-@click.option("--wipe", is_flag=True, help="Throw volumes, configurations and logs away too.")
+@click.option("--wipe", is_flag=True, help="Also delete volumes, configurations and logs.")
 def down(wipe: bool) -> None:
-    """End every process of the lab and remove its namespaces, cgroups, links."""
+    """Stop every process of the lab and remove its network namespaces, cgroups and links."""
     began = time.monotonic()
     teardown.clear()
     if wipe:
         teardown.wipe()
     if left := teardown.leftovers():
-        raise click.ClickException(f"{len(left)} things are left: {', '.join(left[:5])}")
-    click.echo(f"The lab is down after {time.monotonic() - began:.1f} s; nothing is left.")
+        raise click.ClickException(f"{len(left)} things are left over: {', '.join(left[:5])}")
+    click.echo(f"The lab is down after {time.monotonic() - began:.1f} s; nothing is left over.")
 
 
 @main.command()
 def status() -> None:
-    """Show programs and nodes: running, processes, memory, mounts. Exit 1 unless all of it runs."""
+    """Show programs and nodes: running, processes, memory, mounts. Exit 1 unless everything runs."""
     table = Table("part", "running", "processes", "MiB", "mounts")
-    there = parts.remembered()
-    for name in (*services.NAMES, *(program for part in there for program in part.programs)):
+    started = parts.remembered()
+    for name in (*services.NAMES, *(program for part in started for program in part.programs)):
         table.add_row(name, "yes" if process.process(name) else "no", "1", "", "")
     total = 0
     for each in NODES:
@@ -89,21 +110,21 @@ def status() -> None:
             str(seen.mounts),
         )
     Console().print(table)
-    click.echo(f"nodes use {total >> 20} MiB resident (shared pages counted once a process)")
-    sys.exit(0 if complete(there) else 1)
+    click.echo(f"nodes use {total >> 20} MiB resident (shared pages count once per process)")
+    sys.exit(0 if complete(started) else 1)
 
 
-@main.command()
+@main.command(epilog="Example: python -m lab logs haproxy --lines 20")
 @click.argument("name")
 @click.option("--lines", default=100, show_default=True)
 def logs(name: str, lines: int) -> None:
-    """Print the end of the log of a node or of registry, dns, web, haproxy."""
+    """Print the last lines of the log of a node or a program, such as registry, dns, web, haproxy."""
     for path in (process.LOGS / f"node-{name}.log", process.LOGS / f"{name}.log"):
         if path.exists():
             click.echo("\n".join(path.read_text(errors="replace").splitlines()[-lines:]))
             return
     raise click.ClickException(
-        f"no log of {name}: known are {', '.join(p.stem for p in process.LOGS.glob('*.log'))}"
+        f"no log of {name}; known: {', '.join(p.stem for p in process.LOGS.glob('*.log'))}"
     )
 
 
@@ -115,24 +136,24 @@ def env() -> None:
     click.echo(f"export ASSAY_STACK={STATE / 'stack.toml'}")
 
 
-@main.command()
+@main.command(epilog="Example: python -m lab fill postgres 64")
 @click.argument("service", type=click.Choice(sorted(fill_data.FILLS)))
 @click.argument("mebibytes", type=click.IntRange(0, 1024))
 def fill(service: str, mebibytes: int) -> None:
-    """Let a service hold so many MiB of meaningless data, so that its restore is timed at another size."""
+    """Fill a service with random data, so that its restore is timed at another size."""
     with alone():
         fill_data.fill(service, mebibytes)
 
 
 @main.group(name="part")
 def part_group() -> None:
-    """Single parts of the platform."""
+    """Manage single parts of the platform."""
 
 
-@part_group.command(name="deploy")
+@part_group.command(name="deploy", epilog="Example: python -m lab part deploy vault")
 @click.argument("name")
 def deploy_part(name: str) -> None:
-    """Add a part to the running lab, with what it needs, or roll it out again."""
+    """Add a part, and what it needs, to the running lab, or roll it out again."""
     with alone(patience=900):
         wanted = parts.extended(name)
         Up(Console(width=120, log_path=False), wanted).again({p.name: p for p in wanted}[name])
@@ -141,65 +162,69 @@ def deploy_part(name: str) -> None:
 
 @main.group(name="node")
 def node_group() -> None:
-    """Lose and return single nodes, run a host program in a node's network."""
+    """Stop and start single nodes, run a program in a node's network."""
 
 
 @node_group.command()
 @click.argument("name", type=click.Choice([n.name for n in NODES]))
 def kill(name: str) -> None:
-    """Lose a node at once, as by a power cut; its volumes stay."""
+    """Kill a node at once, as a power cut would; its volumes stay."""
     nodes.kill(node(name))
 
 
 @node_group.command()
 @click.argument("name", type=click.Choice([n.name for n in NODES]))
 def start(name: str) -> None:
-    """Return a lost node on its volumes."""
+    """Start a killed node on its volumes."""
     nodes.start(node(name), build.BINARIES)
 
 
 @node_group.command()
 @click.argument("name", type=click.Choice([n.name for n in NODES]))
 def reimage(name: str) -> None:
-    """Start a node from another image: an older release, with an extension; kill and start undo it."""
+    """Restart a node from another image: an older release with an extension. Undo: kill, then start."""
     nodes.reimage(node(name), build.BINARIES)
 
 
 @node_group.command(name="lose-disk")
 @click.argument("name", type=click.Choice([n.name for n in NODES]))
 def lose_disk(name: str) -> None:
-    """Lose a node with its disks; they are kept aside until restore-disk or forget-disk."""
+    """Kill a node and take its disks away; they are kept aside until restore-disk or forget-disk."""
     nodes.lose_disk(node(name))
 
 
 @node_group.command(name="restore-disk")
 @click.argument("name", type=click.Choice([n.name for n in NODES]))
 def restore_disk(name: str) -> None:
-    """Return a node on the disks it lost; one that lost none is started as it is."""
+    """Start a node on the disks that lose-disk took away, or as it is if none were."""
     nodes.restore_disk(node(name), build.BINARIES)
 
 
 @node_group.command(name="forget-disk")
 @click.argument("name", type=click.Choice([n.name for n in NODES]))
 def forget_disk(name: str) -> None:
-    """Throw the disks away that a node lost: it lives on new ones."""
+    """Delete the disks that lose-disk took away: the node stays on its new ones."""
     nodes.forget_disk(node(name))
 
 
-@node_group.command(name="exec", context_settings={"ignore_unknown_options": True})
+@node_group.command(
+    name="exec",
+    context_settings={"ignore_unknown_options": True},
+    epilog="Example: python -m lab node exec cp-1 ss -ltn",
+)
 @click.argument("name", type=click.Choice([n.name for n in NODES]))
 @click.argument("command", nargs=-1, required=True)
 def execute(name: str, command: tuple[str, ...]) -> None:
-    """Run a program of the host inside the node's network namespace."""
+    """Run a program of this machine inside a node's network namespace."""
     done = subprocess.run(["nsenter", f"--net=/run/netns/{node(name).netns}", *command], check=False)
     sys.exit(done.returncode)
 
 
 @main.command()
 def prune() -> None:
-    """Free the disk: cached binaries and images. The next `lab up` builds again."""
+    """Delete cached binaries and images. The next `lab up` builds them again."""
     if complete(parts.remembered()):
-        raise click.ClickException("the lab is up: `lab down` first")
+        raise click.ClickException("the lab is up: run `lab down` first")
     click.echo(
-        f"{build.prune() >> 20} MiB of {CACHE} freed; Go's own caches go with `go clean -cache -modcache`"
+        f"{build.prune() >> 20} MiB of {CACHE} freed; for Go's own caches run `go clean -cache -modcache`"
     )

@@ -1,4 +1,4 @@
-"""Bring Talos to a running cluster and say when it is one.
+"""Turn booted Talos nodes into a cluster and wait for it.
 
 Bootstrap, credentials, nodes Ready, three etcd voters, Talos' own health check.
 """
@@ -13,8 +13,9 @@ from typing import ParamSpec, TypeVar
 
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from lab import machineconfig
-from lab.layout import NAME, NODES, STATE, Node, controls, workers
+from lab import credential, machineconfig
+from lab.layout import NAME, NAMES, NODES, PROJECT, STATE, Node, controls, name_of, workers
+from lab.names import DEFAULT
 
 
 KUBECONFIG = machineconfig.CONFIG / "kubeconfig"
@@ -26,7 +27,7 @@ R = TypeVar("R")
 
 
 class NotYetError(Exception):
-    """The cluster is not there yet; worth another look."""
+    """The cluster is not in the desired state yet; try again."""
 
 
 def _waiting(seconds: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -39,10 +40,10 @@ def _waiting(seconds: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def run(argv: list[str], timeout: int = 30, text: str = "") -> str:
-    """Return what a command prints when it is given `text` on standard input.
+    """Return what a command prints with `text` on its standard input.
 
     Raises:
-        NotYetError: it failed or took too long.
+        NotYetError: it failed or took longer than `timeout` seconds.
     """
     try:
         done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=timeout, check=False)
@@ -54,18 +55,18 @@ def run(argv: list[str], timeout: int = 30, text: str = "") -> str:
 
 
 def talosctl(binaries: Path, *words: str, timeout: int = 30) -> str:
-    """Return what talosctl prints, asked with the admin credential."""
+    """Return what talosctl prints, run with the admin credential."""
     return run([str(binaries / "talosctl"), "--talosconfig", str(TALOSCONFIG), *words], timeout)
 
 
 def kubectl(binaries: Path, *words: str, timeout: int = 30) -> str:
-    """Return what kubectl prints, asked with the admin credential."""
+    """Return what kubectl prints, run with the admin credential."""
     return run([str(binaries / "kubectl"), "--kubeconfig", str(KUBECONFIG), *words], timeout)
 
 
 @_waiting(180)
 def bootstrap(binaries: Path) -> None:
-    """Start etcd on the first control plane; repeated until Talos takes it."""
+    """Bootstrap etcd on the first control plane; retried until Talos accepts it."""
     first = controls()[0].address
     try:
         talosctl(binaries, "-n", first, "-e", first, "bootstrap")
@@ -76,9 +77,9 @@ def bootstrap(binaries: Path) -> None:
 
 @_waiting(120)
 def credentials(binaries: Path) -> None:
-    """Fetch the admin kubeconfig and make day-long credentials of the Talos API, an admin's and a reader's.
+    """Fetch the admin kubeconfig and create 24-hour credentials for the Talos API, for admin and reader.
 
-    The year-long one that came with the configuration is deleted.
+    The one-year credential that came with the configuration is deleted.
     """
     first = controls()[0].address
     for role in ("admin", "reader"):
@@ -114,7 +115,7 @@ def nodes_ready(binaries: Path) -> None:
 
 @_waiting(420)
 def voters(binaries: Path) -> None:
-    """Wait until etcd has three voting members that agree: a row from each, no learner, no error."""
+    """Wait until etcd has three voters that agree: a row from each, no learner, no error."""
     for node in controls():
         text = talosctl(binaries, "-n", node.address, "-e", node.address, "etcd", "members", timeout=10)
         rows = [line.split() for line in text.splitlines()[1:] if line.strip()]
@@ -146,14 +147,15 @@ def healthy(binaries: Path) -> None:
 
 
 def services(binaries: Path) -> None:
-    """Wait until every node reaches two services: the API and, later than it, the admission webhook.
+    """Wait until every node reaches two services: the API and the admission webhook.
 
     Raises:
-        NotYetError: a node does not.
+        NotYetError: a node does not reach one.
     """
     listed = json.loads(kubectl(binaries, "get", "services", "-A", "-o", "json"))["items"]
     of = {(one["metadata"]["namespace"], one["metadata"]["name"]): one["spec"]["clusterIP"] for one in listed}
-    ours = [of[place] for place in (("default", "kubernetes"), ("cosign-system", "webhook"))]
+    webhook = name_of("Namespace", "cosign-system"), name_of("Service", "webhook")
+    ours = [of[place] for place in (("default", "kubernetes"), webhook)]
     for node, address in ((node, address) for node in NODES for address in ours):
         _reached(node, address, 60)
 
@@ -164,6 +166,14 @@ def _reached(node: Node, address: str, seconds: int) -> None:
         _waiting(seconds)(run)(["nsenter", f"--net=/run/netns/{node.netns}", *ask])
     except NotYetError as refused:
         raise NotYetError(f"{node.name} does not reach the service {address}: {refused}") from refused
+
+
+def judges_kubeconfig() -> Path:
+    """Return the kubeconfig for the suite; with other names it gets its credential from an exec plugin."""
+    if NAMES.title == DEFAULT:
+        return KUBECONFIG
+    folder = machineconfig.CONFIG / "exec-plugin"
+    return credential.kubeconfig(KUBECONFIG, machineconfig.ca("k8s"), folder, PROJECT, machineconfig.CLUSTER)
 
 
 def uid(binaries: Path) -> str:
@@ -177,7 +187,7 @@ def mark(binaries: Path) -> None:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "assay-lab", "namespace": "kube-system"},
-        "data": {"instance": NAME, "state": str(STATE)},
+        "data": {"instance": NAME, "names": NAMES.title, "state": str(STATE)},
     }
     argv = [str(binaries / "kubectl"), "--kubeconfig", str(KUBECONFIG), "apply", "--server-side"]
     run([*argv, "--force-conflicts", "--field-manager=assay-lab", "-f", "-"], text=json.dumps(document))

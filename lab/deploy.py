@@ -1,4 +1,4 @@
-"""The cluster as a deployer sees it: kubectl, and waiting until a wanted state is seen."""
+"""The cluster as the deployer sees it: kubectl, and waiting until the desired state is observed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import yaml
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from lab import pki
-from lab.layout import API_HOST, HOST, workers
+from lab.layout import API_HOST, HOST, NAMES, here, name_of, workers
+from lab.names.check import check
 
 
 Manifest = dict[str, Any]
@@ -22,12 +23,15 @@ WEBHOOKS = {
     "validatingwebhookconfiguration": ("policy.sigstore.dev", "validating.clusterimagepolicy.sigstore.dev"),
     "mutatingwebhookconfiguration": ("policy.sigstore.dev", "defaulting.clusterimagepolicy.sigstore.dev"),
 }
+WEBHOOK = name_of("Namespace", "cosign-system"), name_of("Deployment", "webhook")
+RELEASE_KEY = name_of("ClusterImagePolicy", "release-key")
+SHOP, EDGE = name_of("Namespace", "shop"), name_of("Namespace", "edge")
 GATE = "admission webhook"
 READY_S = 240
 
 
 class NotReadyError(RuntimeError):
-    """Something deployed does not show the wanted state yet; the text says what was seen."""
+    """Something deployed is not in the desired state yet; the message says what was observed."""
 
 
 waiting = retry(
@@ -42,14 +46,14 @@ class Cluster:
     """kubectl with one kubeconfig."""
 
     def __init__(self, kubectl: Path, kubeconfig: Path) -> None:
-        """Ask the cluster of `kubeconfig`."""
+        """Use the cluster of `kubeconfig`."""
         self.argv = [str(kubectl), f"--kubeconfig={kubeconfig}", "--request-timeout=40s"]
 
     def call(self, *words: str, send: str = "") -> str:
         """Return what kubectl prints.
 
         Raises:
-            NotReadyError: it failed or was silent for a minute; the text is the end of what it said.
+            NotReadyError: it failed or did not answer within a minute; the message is the end of its output.
         """
         try:
             done = subprocess.run(
@@ -65,30 +69,33 @@ class Cluster:
         """Return one object.
 
         Raises:
-            NotReadyError: it is not there, or kubectl failed.
+            NotReadyError: it does not exist, or kubectl failed.
         """
         found: Manifest = json.loads(self.call("get", *words, "-o", "json"))
         return found
 
     @waiting
     def apply(self, documents: Iterable[Manifest]) -> None:
-        """Apply documents on the server's side; repeated while the API or a webhook does not answer.
+        """Apply documents server-side as the deployer; retried while the API or a webhook is down.
 
-        None at all is nothing to do.
+        Raises:
+            NotReadyError: the API or a webhook did not answer in four minutes, or refused.
+            StrangeNameError: a document holds a name that the platform does not have.
         """
         if not (given := list(documents)):
             return
-        text = yaml.safe_dump_all(given)
+        check(given, NAMES)
+        manager = f"--field-manager={name_of('FieldManager', 'gitops')}"
         self.call(
-            "apply", "--server-side", "--force-conflicts", "--field-manager=gitops", "-f", "-", send=text
+            "apply", "--server-side", "--force-conflicts", manager, "-f", "-", send=yaml.safe_dump_all(given)
         )
 
     def rendered(self, folder: Path) -> list[Manifest]:
-        """Return what kustomize makes of a folder."""
-        return [d for d in yaml.safe_load_all(self.call("kustomize", str(folder))) if d]
+        """Return the documents that kustomize builds from a folder."""
+        return [d for d in yaml.safe_load_all(here(self.call("kustomize", str(folder)))) if d]
 
     def refusal(self, manifest: Manifest) -> str:
-        """Return why the API refuses to create `manifest` (in a dry run), empty if it is admitted."""
+        """Return why the API refuses to create `manifest` in a dry run, empty if it is admitted."""
         try:
             self.call("create", "--dry-run=server", "-f", "-", send=yaml.safe_dump(manifest))
         except NotReadyError as refused:
@@ -97,7 +104,7 @@ class Cluster:
 
 
 def identity(manifest: Manifest) -> tuple[str, str, str, str]:
-    """Return what tells one object from another: API version, kind, namespace, name."""
+    """Return what identifies an object: API version, kind, namespace, name."""
     meta = manifest["metadata"]
     return manifest["apiVersion"], manifest["kind"], meta.get("namespace", ""), meta["name"]
 
@@ -123,13 +130,13 @@ def pod(namespace: str, image: str) -> Manifest:
 
 @waiting
 def established(cluster: Cluster) -> None:
-    """Wait until the API serves policy-controller's kinds."""
+    """Wait until the API serves policy-controller's custom resources."""
     cluster.call("get", "clusterimagepolicies.policy.sigstore.dev,trustroots.policy.sigstore.dev")
 
 
 @waiting
 def rolled_out(cluster: Cluster, namespace: str, name: str, kind: str = "Deployment") -> None:
-    """Wait until every replica of a Deployment or StatefulSet runs its newest template and is ready."""
+    """Wait until all replicas of a Deployment or StatefulSet are updated and ready."""
     found = cluster.get(kind, name, "-n", namespace)
     status, wanted = found.get("status", {}), found["spec"]["replicas"]
     seen = [status.get(k, 0) for k in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")]
@@ -141,7 +148,7 @@ def rolled_out(cluster: Cluster, namespace: str, name: str, kind: str = "Deploym
 
 @waiting
 def webhooks_armed(cluster: Cluster) -> None:
-    """Wait until policy-controller has given every webhook its CA bundle and rules."""
+    """Wait until policy-controller has set the CA bundle and rules of every webhook."""
     for kind, names in WEBHOOKS.items():
         for name in names:
             for hook in cluster.get(kind, name)["webhooks"]:
@@ -152,28 +159,24 @@ def webhooks_armed(cluster: Cluster) -> None:
 @waiting
 def policy_compiled(cluster: Cluster) -> None:
     """Wait until policy-controller has compiled the release key's policy."""
-    if "release-key" not in cluster.get("configmap", "config-image-policies", "-n", "cosign-system").get(
-        "data", {}
-    ):
-        raise NotReadyError("ClusterImagePolicy release-key is not compiled yet")
+    compiled = cluster.get("configmap", "config-image-policies", "-n", WEBHOOK[0])
+    if RELEASE_KEY not in compiled.get("data", {}):
+        raise NotReadyError(f"ClusterImagePolicy {RELEASE_KEY} is not compiled yet")
 
 
 @waiting
 def gate_closed(cluster: Cluster, refs: Mapping[str, str]) -> None:
-    """Wait until the gate is seen working.
-
-    Signed is admitted, unsigned refused by the webhook, a namespace without the opt-in label refused.
-    """
-    if refused := cluster.refusal(pod("shop", refs["signed"])):
+    """Wait until the gate works: signed admitted, unsigned refused, namespaces without the label refused."""
+    if refused := cluster.refusal(pod(SHOP, refs["signed"])):
         raise NotReadyError(f"the signed sample is refused: {refused}")
-    if GATE not in (answer := cluster.refusal(pod("shop", refs["unsigned"]))):
+    if GATE not in (answer := cluster.refusal(pod(SHOP, refs["unsigned"]))):
         raise NotReadyError(f"the unsigned sample is not refused by the webhook: {answer or 'admitted'}")
     if not cluster.refusal({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "opted-out"}}):
         raise NotReadyError("a namespace without the opt-in label is admitted")
 
 
 def certificate(state: Path) -> Manifest:
-    """Return the gateway's TLS Secret; the lab's CA issues its certificate once, in place of cert-manager."""
+    """Return the gateway's TLS Secret; the lab's CA issues the certificate once, instead of cert-manager."""
     folder = state / "gateway"
     if not (folder / "tls.crt").exists():
         folder.mkdir(exist_ok=True, mode=0o700)
@@ -187,9 +190,9 @@ def certificate(state: Path) -> Manifest:
         "type": "kubernetes.io/tls",
         "data": data,
         "metadata": {
-            "name": "gateway-tls",
-            "namespace": "edge",
-            "labels": {"app.kubernetes.io/part-of": "edge"},
+            "name": name_of("Secret", "gateway-tls"),
+            "namespace": EDGE,
+            "labels": {"app.kubernetes.io/part-of": name_of("Part", "edge")},
         },
     }
 
@@ -197,10 +200,10 @@ def certificate(state: Path) -> Manifest:
 def stages(
     documents: list[Manifest],
 ) -> tuple[list[Manifest], list[Manifest], list[Manifest], list[Manifest]]:
-    """Return the documents in order: namespaces and kinds, the gate, its policies, what it guards."""
+    """Return the documents in rollout order: namespaces and CRDs, the gate, its policies, what it guards."""
     first = [d for d in documents if d["kind"] in {"Namespace", "CustomResourceDefinition"}]
     rules = [d for d in documents if d["kind"] in {*ADMISSION, "ClusterImagePolicy"}]
-    guarded = [d for d in documents if d["metadata"].get("namespace") in {"shop", "edge", "default"}]
+    guarded = [d for d in documents if d["metadata"].get("namespace") in {SHOP, EDGE, "default"}]
     gate = [
         d for d in documents if not any(d is other for group in (first, rules, guarded) for other in group)
     ]

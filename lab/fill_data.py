@@ -6,6 +6,7 @@ Random data does not compress: the worst case for a restore.
 from __future__ import annotations
 
 import base64
+import json
 import secrets
 import time
 from collections.abc import Callable
@@ -14,8 +15,8 @@ from hvac.exceptions import InvalidPath
 
 from lab import build, cluster
 from lab.deploy import Cluster, NotReadyError, waiting
-from lab.layout import STATE
-from lab.parts import vault
+from lab.layout import STATE, name_of
+from lab.parts import postgres, vault
 from lab.parts.vault.server import MOUNT, Escrow, Keeper
 
 
@@ -24,15 +25,22 @@ TABLE = "fill_data"
 MIB = 1 << 20
 # Size of one ConfigMap and of one Vault entry: below the request limits of etcd and raft.
 PIECE = MIB // 2
-MEMBERS = ("postgres-0", "postgres-1")
+PODS = name_of("Pod", "postgres-0"), name_of("Pod", "postgres-1")
+CONTAINER, DATABASE = name_of("Container", "postgres"), name_of("Database", "shop")
 
 
 def _etcd(kubectl: Cluster, mebibytes: int) -> None:
     """Fill ConfigMaps in a namespace of their own; etcd's file does not shrink when they are deleted."""
     kubectl.call("delete", "namespace", SPACE, "--ignore-not-found", "--timeout=50s")
-    kubectl.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}}])
+    _apply(kubectl, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}})
     for number in range(mebibytes * MIB // PIECE):
-        kubectl.apply([_piece(number)])
+        _apply(kubectl, _piece(number))
+
+
+@waiting
+def _apply(kubectl: Cluster, document: dict[str, object]) -> None:
+    """Apply an object that is not the platform's, so not as its deployer."""
+    kubectl.call("apply", "--server-side", "--field-manager=lab", "-f", "-", send=json.dumps(document))
 
 
 def _piece(number: int) -> dict[str, object]:
@@ -70,15 +78,16 @@ def _postgres(kubectl: Cluster, mebibytes: int) -> None:
     for _ in range(mebibytes):
         _psql(kubectl, more)
     job = f"{FOLDER}-backup-{time.time():.0f}"
-    kubectl.call("create", "job", "-n", "postgres", "--from=cronjob/postgres-backup", job)
+    kubectl.call("create", "job", "-n", postgres.SPACE, f"--from=cronjob/{postgres.JOB}", job)
     _done(kubectl, job)
 
 
 def _psql(kubectl: Cluster, statement: str) -> None:
     """Run a statement on the member that accepts writes."""
-    socket = ("-h", "/run/postgresql", "-U", "postgres", "-d", "shop")
-    for pod in MEMBERS:
-        ask = ("exec", "-n", "postgres", pod, "-c", "postgres", "--", "psql", "-X", "-q", "-A", "-t", *socket)
+    socket = ("-h", "/run/postgresql", "-U", "postgres", "-d", DATABASE)
+    for pod in PODS:
+        where = ("exec", "-n", postgres.SPACE, pod, "-c", CONTAINER)
+        ask = (*where, "--", "psql", "-X", "-q", "-A", "-t", *socket)
         if kubectl.call(*ask, "-c", "SELECT pg_is_in_recovery()").strip() == "f":
             kubectl.call(*ask, "-c", statement)
             return
@@ -87,8 +96,8 @@ def _psql(kubectl: Cluster, statement: str) -> None:
 
 @waiting
 def _done(kubectl: Cluster, job: str) -> None:
-    if not kubectl.get("job", job, "-n", "postgres").get("status", {}).get("succeeded"):
-        raise NotReadyError(f"Job postgres/{job} has not succeeded yet")
+    if not kubectl.get("job", job, "-n", postgres.SPACE).get("status", {}).get("succeeded"):
+        raise NotReadyError(f"Job {postgres.SPACE}/{job} has not succeeded yet")
 
 
 FILLS: dict[str, Callable[[Cluster, int], None]] = {"etcd": _etcd, "postgres": _postgres, "vault": _vault}

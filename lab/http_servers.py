@@ -1,7 +1,7 @@
-"""Two small web servers of the lab: manifests that Talos fetches (plain), and a static OIDC issuer (TLS).
+"""Two small web servers: manifests that Talos fetches (plain HTTP), and a static OIDC issuer (TLS).
 
-The issuer is a stand-in for Authentik: discovery document and keys as OpenID Connect Discovery 1.0 section
-4 wants them, no login.
+The issuer stands in for Authentik: discovery document and keys as in OpenID Connect Discovery 1.0 section 4,
+but no login.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _number(value: int) -> str:
 
 
 def write(tls: pki.Pair, key: rsa.RSAPrivateKey) -> None:
-    """Write the manifests, the issuer's documents (RFC 7517 keys), its certificate and its signing key."""
+    """Write the manifests and the issuer's documents, certificate and signing key (keys as in RFC 7517)."""
     WEB.mkdir(parents=True, exist_ok=True)
     (WEB / "pod-network.yaml").write_text(POD_NETWORK)
     documents = OIDC / "public"

@@ -1,6 +1,6 @@
-"""The images of the lab's platform: recipes over built programs and a few Debian packages.
+"""The images of the lab's platform: recipes from built programs and a few Debian packages.
 
-Repository names are those of the platform's manifests: nodes reach them through a mirror.
+Repository names are those in the platform's manifests: nodes reach them through a mirror.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from lab import ldd
-from lab.layout import KUBERNETES, REGISTRY
+from lab.layout import KUBERNETES, REGISTRY, name_of
 from lab.oci import Entry, Image, Layout, Registry
 
 
@@ -31,11 +31,11 @@ Recipe = Callable[[Path], Image]
 
 
 class MissingBinaryError(RuntimeError):
-    """A file that an image is made of is not there; the text names all of them."""
+    """Files that an image is made of do not exist; the message names all of them."""
 
 
 def libraries(programs: Iterable[Path]) -> list[Entry]:
-    """Return the shared libraries and the loader that `programs` need, at the paths the loader looks in.
+    """Return the shared libraries and the loader that `programs` need, at the paths the loader searches.
 
     Raises:
         MissingLibraryError: a program or a library is not installed.
@@ -64,9 +64,9 @@ def _accounts() -> tuple[Entry, ...]:
 
 
 def _kube_proxy(binaries: Path) -> Image:
-    """kube-proxy reads back what nft lists: without the names of protocols it sees `6`, not `tcp`.
+    """Return kube-proxy's image, with the names of protocols, which nft needs to list `tcp` instead of `6`.
 
-    It then takes its own rules for left-over ones and deletes them, once an hour and at each new start.
+    Otherwise kube-proxy takes its own rules for leftovers and deletes them, hourly and at every start.
     """
     tools = [Entry(f"usr/sbin/{p.name}", 0o755, p) for p in DEBIAN_PROXY_TOOLS]
     links = [Entry(f"usr/sbin/{name}", link="xtables-nft-multi") for name in XTABLES]
@@ -81,7 +81,7 @@ def _kube_proxy(binaries: Path) -> Image:
 
 
 def _kubelet(binaries: Path) -> Image:
-    """Talos binds the node's /run at /var/run; containerd's socket must be found at /run as well."""
+    """Return the kubelet's image; Talos binds /run at /var/run, but containerd's socket must be in /run."""
     links = [Entry(f"bin/{name}", link="busybox") for name in ("mount", "umount", "sh")]
     entries = (
         Entry(f"{LOCAL}/kubelet", 0o755, binaries / "kubelet"),
@@ -101,6 +101,10 @@ def _pause(binaries: Path) -> Image:
     return Image("pause", PAUSE, (Entry("pause", 0o755, binaries / "pause"),), ("/pause",), "65535:65535")
 
 
+def _platform(name: str, repository: str, tag: str) -> Recipe:
+    return _program(name, name_of("Image", repository), tag, NOBODY)
+
+
 SYSTEM: dict[str, Recipe] = {
     "kube-apiserver": _program("kube-apiserver", "kube-apiserver", KUBERNETES),
     "kube-controller-manager": _program("kube-controller-manager", "kube-controller-manager", KUBERNETES),
@@ -112,15 +116,15 @@ SYSTEM: dict[str, Recipe] = {
     "pause": _pause,
 }
 PLATFORM: dict[str, Recipe] = {
-    "policy-controller": _program("policy-webhook", "platform/policy-controller", POLICY_CONTROLLER, NOBODY),
-    "gateway": _program("caddy", "platform/gateway", CADDY, NOBODY),
-    "public-api": _program("public-api", "shop/public-api", "1.0.0", NOBODY),
+    "policy-controller": _platform("policy-webhook", "platform/policy-controller", POLICY_CONTROLLER),
+    "gateway": _platform("caddy", "platform/gateway", CADDY),
+    "public-api": _platform("public-api", "shop/public-api", "1.0.0"),
 }
 ALL: dict[str, Recipe] = {**SYSTEM, **PLATFORM}
 
 
 def sample(binaries: Path, name: str, tag: str = "1.0.0", content: str = "") -> Image:
-    """Return a sample image: a program that waits, and a file whose `content` sets it apart."""
+    """Return a sample image: a program that waits, and a file whose `content` makes its digest unique."""
     entries = (
         Entry("pause", 0o755, binaries / "pause"),
         Entry("sample", 0o644, data=f"{content or name}\n".encode()),
@@ -133,25 +137,25 @@ def _missing(images: Iterable[Image]) -> list[str]:
 
 
 def build(bin: Path, work: Path, recipes: Mapping[str, Recipe], address: str = REGISTRY) -> dict[str, str]:
-    """Build and push images; what the layout and the registry already hold is left alone.
+    """Build and push images; what the layout and the registry already hold is not built again.
 
     Args:
         bin: the folder of the built programs.
         work: the folder of the OCI layout.
-        recipes: by image name; `ALL` is what every lab has.
+        recipes: by image name; `ALL` are those of every lab.
         address: `host:port` of the registry.
 
     Returns:
         name -> `host:port/repository@sha256:<hex>`.
 
     Raises:
-        MissingBinaryError: some files are not there.
-        PushError: the registry refused something.
+        MissingBinaryError: some files do not exist.
+        PushError: the registry refused a blob or a manifest.
     """
     images = {name: recipe(bin) for name, recipe in recipes.items()}
     if gone := _missing(images.values()):
         raise MissingBinaryError(
-            f"not there: {', '.join(gone)}; build the components, install the packages first"
+            f"missing: {', '.join(gone)}; build the components and install the packages first"
         )
     layout, registry = Layout(work), Registry(address)
     return {name: registry.push(layout, image, layout.build(image)) for name, image in images.items()}

@@ -11,7 +11,7 @@ ENGLISH = {**os.environ, "LC_ALL": "C"}
 
 
 class MissingLibraryError(RuntimeError):
-    """A shared library that a program needs is not installed; the text names both."""
+    """A shared library that a program needs is not installed; the message names both."""
 
 
 def needed(program: Path) -> list[Path]:
@@ -31,7 +31,7 @@ def needed(program: Path) -> list[Path]:
 
 
 def read(listed: str, program: str) -> list[Path]:
-    """Return the paths in what `ldd` prints for `program`.
+    """Return the paths in the output of `ldd` for `program`.
 
     Raises:
         MissingLibraryError: a line says that a library was not found.

@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from lab import process
-from lab.layout import NODES, STATE, Node, controls, workers
+from lab.layout import NODES, STATE, Node, controls, name_of, workers
 from lab.parts.objectstore.server import GATEWAY
-from lab.parts.vault import NAMESPACE
-from lab.parts.vault.server import MEMBERS
+from lab.parts.vault import MEMBER_NAMES, NAMESPACE
 
 
 PATH = STATE / "logs.json"
@@ -33,12 +32,10 @@ def _on(node: Node, pattern: str) -> str:
 
 def known() -> Mapping[str, Mapping[str, Any]]:
     """Return for each kind of log its format and, per source, globs that match rotated files as well."""
-    pod = f"pods/{NAMESPACE}_vault-{{}}_*/vault/*.log*"
+    pod = f"pods/{NAMESPACE}_{{}}_*/{name_of('Container', 'vault')}/*.log*"
     files = {
         "apiserver_audit": {n.name: [_on(n, "audit/kube/kube-apiserver*.log")] for n in controls()},
-        "vault_audit": {
-            f"vault-{member}": [_on(n, pod.format(member)) for n in workers()] for member in range(MEMBERS)
-        },
+        "vault_audit": {member: [_on(n, pod.format(member)) for n in workers()] for member in MEMBER_NAMES},
         "object_store_access": {GATEWAY: [str(process.LOGS / f"{GATEWAY}.log")]},
         "talos_api": {n.name: [_on(n, "machined.log*"), _on(n, "apid.log*")] for n in NODES},
     }

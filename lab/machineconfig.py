@@ -1,7 +1,4 @@
-"""Machine configurations.
-
-The reference platform's templates in `talos/`, plus one lab patch, rendered by talosctl itself.
-"""
+"""Machine configurations: the platform's templates in `talos/` plus one lab patch, rendered by talosctl."""
 
 from __future__ import annotations
 
@@ -19,18 +16,20 @@ from lab.layout import (
     ISSUER,
     KUBERNETES,
     NODES,
-    PROJECT,
     REGISTRY,
     STATE,
     SUBNET,
     WEB_PORT,
     Node,
     controls,
+    name_of,
+    source,
 )
 
 
 CONFIG = STATE / "cfg"
-TEMPLATES = PROJECT / "talos"
+TEMPLATES = source("talos")
+CLUSTER, OIDC_CLIENT = name_of("Cluster", "assay"), name_of("OidcClient", "assay")
 RUNTIME_PATCH = '[plugins."io.containerd.cri.v1.runtime"]\n  restrict_oom_score_adj = true\n'
 
 
@@ -42,10 +41,7 @@ def _talosctl(binaries: Path, *words: str) -> str:
 
 
 def lab_patch() -> dict[str, Any]:
-    """Return what the lab adds on every node.
-
-    Its addresses, its registry as mirror, and what a small shared host needs.
-    """
+    """Return the patch for every node: addresses, the registry mirror, settings for a small shared host."""
     mirror = {"endpoints": [f"http://{REGISTRY}"]}
     return {
         "machine": {
@@ -83,10 +79,7 @@ def lab_patch() -> dict[str, Any]:
 
 
 def lab_control_patch(lab_ca: bytes) -> dict[str, Any]:
-    """Return what the lab adds on control planes.
-
-    Kube-proxy in place of Cilium, its OIDC issuer, etcd from its registry.
-    """
+    """Return the patch for control planes: kube-proxy instead of Cilium, the OIDC issuer, etcd's image."""
     issuer_ca = {
         "path": "/var/lib/platform-oidc/ca.crt",
         "op": "create",
@@ -110,7 +103,7 @@ def lab_control_patch(lab_ca: bytes) -> dict[str, Any]:
                 "certSANs": [HOST, *(n.address for n in controls())],
                 "extraArgs": {
                     "oidc-issuer-url": ISSUER,
-                    "oidc-client-id": "assay",
+                    "oidc-client-id": OIDC_CLIENT,
                     "oidc-ca-file": "/etc/platform-oidc/ca.crt",
                 },
                 "extraVolumes": [
@@ -126,13 +119,13 @@ def lab_control_patch(lab_ca: bytes) -> dict[str, Any]:
 
 
 def node_patch(node: Node) -> list[dict[str, Any]]:
-    """Return what differs from node to node: its zone and its name."""
+    """Return the patch of a single node: its zone and its name."""
     zone = {"machine": {"nodeLabels": {"topology.kubernetes.io/zone": node.zone}}}
     return [zone, {"apiVersion": "v1alpha1", "kind": "HostnameConfig", "hostname": node.name, "auto": "off"}]
 
 
 def render(binaries: Path, lab_ca: bytes) -> None:
-    """Write into `cfg/`: the secrets, a valid configuration for each node, admin and reader credentials."""
+    """Write into `cfg/` the secrets, a valid configuration for each node, and an admin credential."""
     CONFIG.mkdir(parents=True, exist_ok=True, mode=0o700)
     (CONFIG / "nodes").mkdir(exist_ok=True)
     _talosctl(binaries, "gen", "secrets", "--force", "-o", str(CONFIG / "secrets.yaml"))
@@ -149,7 +142,7 @@ def _generate(kind: str) -> list[str]:
     return [
         "gen",
         "config",
-        "assay",
+        CLUSTER,
         API,
         "--with-secrets",
         str(CONFIG / "secrets.yaml"),

@@ -1,14 +1,21 @@
-"""Bridge, network namespaces, routes and pod network of the lab.
-
-The pod network is this one file: replace it and nothing else changes.
-"""
+"""Bridge, network namespaces, routes and pod network of the lab."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 
-from lab.layout import BRIDGE, HOST, NAME, NODES, Node
+from lab.layout import BEHIND_CONTROL_PLANES, BRIDGE, HOST, NAME, NODES, Node, controls
+
+
+# On a worker: Talos' API answers to control planes only, so everybody else goes through them.
+FIREWALL = """table inet lab {{
+  chain input {{
+    type filter hook input priority filter; policy accept;
+    iifname "eth0" ip saddr != {{ {controls} }} tcp dport 50000 drop
+  }}
+}}
+"""
 
 
 def _ip(*words: str) -> str:
@@ -20,23 +27,23 @@ def _links() -> set[str]:
 
 
 def namespaces() -> set[str]:
-    """Return the names of the lab's network namespaces that exist now."""
+    """Return the names of the lab's existing network namespaces."""
     listed = json.loads(_ip("-j", "netns", "list") or "[]")
     return {ns["name"] for ns in listed if ns["name"].startswith(f"{NAME}-")}
 
 
 def create() -> None:
-    """Make the bridge, one network namespace a node, and the routes between the pod subnets.
+    """Create the bridge, one network namespace per node, and the routes between the pod subnets.
 
-    What is there already is kept.
+    Whatever exists is kept.
     """
     if BRIDGE not in _links():
         _ip("link", "add", BRIDGE, "type", "bridge")
         _ip("addr", "add", f"{HOST}/24", "dev", BRIDGE)
     _ip("link", "set", BRIDGE, "up")
-    there = namespaces()
+    existing = namespaces()
     for node in NODES:
-        if node.netns not in there:
+        if node.netns not in existing:
             _attach(node)
     for node in NODES:
         _ip("route", "replace", node.pods, "via", node.address)
@@ -57,24 +64,29 @@ def _attach(node: Node) -> None:
         if other != node:
             _ip("-n", ns, "route", "replace", other.pods, "via", other.address)
 
+    if BEHIND_CONTROL_PLANES and not node.control:
+        _close_talos(ns)
+
+
+def _close_talos(ns: str) -> None:
+    rules = FIREWALL.format(controls=", ".join(node.address for node in controls()))
+    argv = ["nsenter", f"--net=/run/netns/{ns}", "nft", "-f", "-"]
+    subprocess.run(argv, input=rules, check=True, capture_output=True, text=True)
+
 
 def remove() -> None:
-    """Remove the namespaces (their veth pairs, routes and rules go with them) and the bridge."""
+    """Remove the namespaces, with their veth pairs, routes and rules, and the bridge."""
     for ns in namespaces():
         _ip("netns", "del", ns)
     for link in _links() & {BRIDGE, *(node.link for node in NODES)}:
-        # A veth pair goes by itself, a moment after its namespace: only what is still there afterwards is
-        # an error.
+        # A veth pair disappears shortly after its namespace: only what is left afterwards is an error.
         subprocess.run(["ip", "link", "del", link], capture_output=True, check=False)
     if left := _links() & {BRIDGE, *(node.link for node in NODES)}:
-        raise RuntimeError(f"links that could not be removed: {', '.join(sorted(left))}")
+        raise RuntimeError(f"links could not be removed: {', '.join(sorted(left))}")
 
 
 def pod_network(node: Node) -> None:
-    """Write the node's CNI configuration (bridge, host-local addresses.
-
-    Port mapping) into its etc/cni volume.
-    """
+    """Write the node's CNI configuration (bridge, host-local addresses, port mapping) into its volume."""
     folder = node.folder / "vol" / "etc-cni" / "net.d"
     folder.mkdir(parents=True, exist_ok=True)
     bridge = {

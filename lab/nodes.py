@@ -1,4 +1,4 @@
-"""Start, lose and look at Talos nodes."""
+"""Start, kill and inspect Talos nodes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from lab.machineconfig import CONFIG
 
 
 ROOTFS = STATE / "rootfs"
-# Shares of the processor, as cgroups count them. A control plane that starves loses its leases, what depends
-# on it starts again, and nine nodes on two cores do not find out of that by themselves.
+# CPU shares as in cgroup v1. A starved control plane loses its leases, all that depends on it restarts, and
+# nine nodes on two cores do not recover from that by themselves.
 CONTROL_SHARES, SHARES = "8192", "1024"
 
 
 def start(node: Node, binaries: Path, image: Path = ROOTFS) -> None:
-    """Start the node from `image` on its volumes (made when missing) inside its network namespace.
+    """Start the node from `image` on its volumes, created if missing, inside its network namespace.
 
-    A running one is left alone.
+    A running node is not started again.
     """
     node.folder.mkdir(parents=True, exist_ok=True)
     network.pod_network(node)
@@ -47,34 +47,31 @@ def start(node: Node, binaries: Path, image: Path = ROOTFS) -> None:
 
 
 def kill(node: Node) -> None:
-    """Lose the node as by a power cut of a machine.
-
-    SIGKILL to its first process, and so to its whole pid namespace.
-    """
+    """Kill the node as a power cut would: SIGKILL to its first process ends its whole pid namespace."""
     process.stop(f"node-{node.name}")
     for group in groups(node):
         process.kill_all(process.members(group))
 
 
 def reimage(node: Node, binaries: Path) -> None:
-    """Start the node anew from an image nobody rolled out: a release behind, with an extension off the list.
+    """Restart the node from an image that nobody rolled out: one release behind, with a foreign extension.
 
-    Kill and start bring it back to the image of the others.
+    `kill` and `start` return it to the image of the other nodes.
     """
     kill(node)
     start(node, binaries, rootfs.reimaged(ROOTFS, ROOTFS.with_name("rootfs-other"), "v1.12.0", "openssh"))
 
 
 def wipe(node: Node) -> None:
-    """Throw the node's volumes away."""
+    """Delete the node's volumes."""
     shutil.rmtree(node.folder, ignore_errors=True)
 
 
 def lose_disk(node: Node) -> None:
-    """Lose the node with its disks: it is killed and its volumes are moved aside.
+    """Kill the node and move its volumes aside.
 
-    What Talos' `reset` does to a machine and its container mode refuses. The next start begins with empty
-    volumes; the old ones wait for `restore_disk` or `forget_disk`. Those of an earlier loss are kept.
+    This is what Talos' `reset` does to a machine and what its container mode refuses. The next start begins
+    with empty volumes; the old ones wait for `restore_disk` or `forget_disk`, also those of an earlier loss.
     """
     kill(node)
     if _lost(node).exists():
@@ -84,7 +81,7 @@ def lose_disk(node: Node) -> None:
 
 
 def restore_disk(node: Node, binaries: Path) -> None:
-    """Start the node on the volumes that `lose_disk` moved aside, if there are any; else as it is."""
+    """Start the node on the volumes that `lose_disk` moved aside, if any, else as it is."""
     if _lost(node).exists():
         kill(node)
         wipe(node)
@@ -93,7 +90,7 @@ def restore_disk(node: Node, binaries: Path) -> None:
 
 
 def forget_disk(node: Node) -> None:
-    """Throw the volumes away that `lose_disk` moved aside."""
+    """Delete the volumes that `lose_disk` moved aside."""
     shutil.rmtree(_lost(node), ignore_errors=True)
 
 
@@ -108,10 +105,7 @@ def groups(node: Node) -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is seen of a node on the host.
-
-    Running or not, its processes, resident memory in bytes, lines of its mount table.
-    """
+    """A node as seen from the host: running or not, processes, resident bytes, lines of its mount table."""
 
     node: Node
     running: bool
@@ -121,7 +115,7 @@ class State:
 
 
 def state(node: Node) -> State:
-    """Return what the host knows of the node."""
+    """Return the state of the node as seen from the host."""
     running = process.process(f"node-{node.name}") is not None
     group = Path("/sys/fs/cgroup/pids") / f"{GROUPS}{node.name}"
     pids = process.members(group) if group.exists() else []

@@ -29,7 +29,7 @@ CHUNK = 1 << 20
 
 
 class PushError(RuntimeError):
-    """The registry refused a blob or a manifest; the text says which, with its status."""
+    """The registry refused a blob or a manifest; the message says which, with the status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Entry:
     link: str = ""
 
     def key(self) -> list[str]:
-        """Return what decides the entry's bytes in a layer."""
+        """Return everything that determines the entry's bytes in a layer."""
         content = hashlib.sha256(self.data).hexdigest() if self.data is not None else ""
         return [self.path, oct(self.mode), self.link, file_digest(self.source) if self.source else content]
 
@@ -67,7 +67,7 @@ def file_digest(path: Path) -> str:
 
 
 def _parents(entries: Iterable[Entry]) -> list[Entry]:
-    """Return the entries, their missing parent folders added, sorted by path."""
+    """Return the entries plus their missing parent folders, sorted by path."""
     known = {entry.path: entry for entry in entries}
     for path in list(known):
         for parent in PurePosixPath(path).parents:
@@ -77,13 +77,13 @@ def _parents(entries: Iterable[Entry]) -> list[Entry]:
 
 
 class _Hashing(io.RawIOBase):
-    """A stream that hashes what it passes on."""
+    """A stream that hashes what it forwards."""
 
     def __init__(self, out: IO[bytes]) -> None:
         self.out, self.sha, self.size = out, hashlib.sha256(), 0
 
     def write(self, data: ReadableBuffer) -> int:
-        """Pass `data` on and return its length in bytes."""
+        """Forward `data` and return its length in bytes."""
         view = memoryview(data)
         self.sha.update(view)
         self.size += view.nbytes
@@ -113,10 +113,10 @@ def _add(tar: tarfile.TarFile, entry: Entry) -> None:
 
 
 class Layout:
-    """An OCI image layout folder. Layers already written for the same content are not written again."""
+    """An OCI image layout folder; layers with the same content are written once."""
 
     def __init__(self, folder: Path) -> None:
-        """Open or make the layout in `folder`."""
+        """Open or create the layout in `folder`."""
         self.folder = folder
         self.blobs = folder / "blobs" / "sha256"
         self.keys = folder / "keys"
@@ -125,7 +125,7 @@ class Layout:
         (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
 
     def blob(self, digest: str) -> Path:
-        """Return where the blob `sha256:<hex>` is kept."""
+        """Return the file of the blob `sha256:<hex>`."""
         return self.blobs / digest.removeprefix("sha256:")
 
     def _put(self, document: dict[str, Any]) -> tuple[str, int]:
@@ -191,10 +191,10 @@ class Layout:
 
 
 class Registry:
-    """A registry spoken to over plain HTTP; `address` is `host:port`."""
+    """A registry over plain HTTP; `address` is `host:port`."""
 
     def __init__(self, address: str) -> None:
-        """Talk to the registry at `address`, ignoring any proxy of the environment."""
+        """Use the registry at `address`, ignoring the environment's proxies."""
         self.address = address
         self.session = requests.Session()
         self.session.trust_env = False
@@ -228,12 +228,12 @@ class Registry:
             raise PushError(f"{repository}: blob {digest} refused with {done.status_code}")
 
     def digest(self, repository: str, reference: str) -> str | None:
-        """Return the digest that `reference` (tag or digest) stands for, None if it is not there."""
+        """Return the digest of `reference` (a tag or a digest), None if it does not exist."""
         answer = self._call("HEAD", f"{repository}/manifests/{reference}", headers={"Accept": MANIFEST})
         return answer.headers["Docker-Content-Digest"] if answer.status_code == 200 else None
 
     def tag(self, repository: str, tag: str, manifest: bytes) -> None:
-        """Put `manifest` under `tag`; moves the tag where it exists.
+        """Put `manifest` under `tag`, moving an existing tag.
 
         Raises:
             PushError: the registry refuses.
@@ -272,7 +272,7 @@ class Registry:
         self.tag(target, tag, manifest.content)
 
     def push(self, layout: Layout, image: Image, digest: str) -> str:
-        """Send what the registry lacks of `image` and return `host:port/repository@sha256:<hex>`."""
+        """Push what the registry lacks of `image` and return `host:port/repository@sha256:<hex>`."""
         raw = layout.blob(digest).read_bytes()
         if self.digest(image.repository, image.tag) != digest:
             manifest = json.loads(raw)

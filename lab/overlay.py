@@ -1,4 +1,4 @@
-"""The lab's generated kustomize overlay: image digests and release key, upon gitops/overlays/lab."""
+"""The lab's generated kustomize overlay: image digests and release key, on top of gitops/overlays/lab."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 import yaml
 
-from lab.layout import PROJECT
+from lab.layout import image, name_of, source
 from lab.parts.part import Part
 
 
-BASE = PROJECT / "gitops" / "overlays" / "lab"
-NAMES = {
-    "policy-controller": "registry.platform.example/platform/policy-controller",
-    "gateway": "registry.platform.example/platform/gateway",
-    "public-api": "registry.platform.example/shop/public-api",
+BASE = "gitops/overlays/lab"
+IMAGES = {
+    "policy-controller": image("platform/policy-controller"),
+    "gateway": image("platform/gateway"),
+    "public-api": image("shop/public-api"),
 }
 
 
@@ -31,26 +31,27 @@ def _release_key(public: str) -> dict[str, Any]:
     return {
         "apiVersion": "policy.sigstore.dev/v1beta1",
         "kind": "ClusterImagePolicy",
-        "metadata": {"name": "release-key"},
+        "metadata": {"name": name_of("ClusterImagePolicy", "release-key")},
         "spec": {"authorities": [{"name": "release", "key": key}]},
     }
 
 
 def write(folder: Path, refs: Mapping[str, str], public: str, parts: Iterable[Part] = ()) -> None:
-    """Write the overlay into `folder`, and that of every part into a folder below it.
+    """Write the overlay into `folder`, and one per part into folders below it.
 
     Args:
         folder: where `kustomization.yaml` goes.
         refs: `host:port/repository@sha256:<hex>` by image name.
         public: the release key, PEM.
-        parts: the parts the lab is started with; those without manifests have no folder.
+        parts: the parts that the lab is started with; those without manifests get no folder.
     """
     shown = [part for part in parts if part.folders]
     for part in shown:
-        bases = [PROJECT / "gitops" / one for one in part.folders]
+        bases = [source(f"gitops/{one}") for one in part.folders]
         _kustomization(folder / part.name, bases, part.names, refs)
     below = [folder / part.name for part in shown]
-    _kustomization(folder, [BASE, *below], NAMES, refs, [{"patch": yaml.safe_dump(_release_key(public))}])
+    patch = {"patch": yaml.safe_dump(_release_key(public))}
+    _kustomization(folder, [source(BASE), *below], IMAGES, refs, [patch])
 
 
 def _kustomization(
@@ -64,7 +65,7 @@ def _kustomization(
     document = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "labels": [{"pairs": {"platform.example/stack": "lab"}}],
+        "labels": [{"pairs": {name_of("Label", "platform.example/stack"): name_of("Stack", "lab")}}],
         "resources": [os.path.relpath(base.resolve(), folder.resolve()) for base in bases],
         "images": [_image(names[name], refs[name]) for name in sorted(names)],
         "patches": list(patches),

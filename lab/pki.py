@@ -1,7 +1,6 @@
 """Certificates of the lab.
 
-Its own CA for what the specification's platform gets from public CAs, and client certificates off Talos'
-CAs.
+Its own CA stands in for the specification's public CAs; client certificates come from Talos' CAs.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def key_pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, days: int
+    subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, lifetime: dt.timedelta
 ) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
@@ -49,7 +48,7 @@ def _builder(
         .public_key(public)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(minutes=5))
-        .not_valid_after(now + dt.timedelta(days=days))
+        .not_valid_after(now + lifetime)
     )
 
 
@@ -59,7 +58,7 @@ def authority(name: str) -> Pair:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
     built = (
-        _builder(subject, subject, key.public_key(), 30)
+        _builder(subject, subject, key.public_key(), dt.timedelta(days=30))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -68,11 +67,14 @@ def authority(name: str) -> Pair:
     return Pair(built.public_bytes(serialization.Encoding.PEM), key_pem(key))
 
 
-def issue(ca: Pair, name: str, organization: str = "", sans: tuple[str, ...] = (), days: int = 7) -> Pair:
-    """Return a certificate signed by `ca`.
-
-    For a server when it has `sans` (names or addresses), else for a client.
-    """
+def issue(
+    ca: Pair,
+    name: str,
+    organization: str = "",
+    sans: tuple[str, ...] = (),
+    lifetime: dt.timedelta = dt.timedelta(days=7),
+) -> Pair:
+    """Return a certificate signed by `ca`, for a server if it has `sans` , else for a client."""
     ca_cert = x509.load_pem_x509_certificate(ca.cert)
     ca_key = serialization.load_pem_private_key(_key_label(ca.key), None)
     if not isinstance(ca_key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
@@ -81,7 +83,7 @@ def issue(ca: Pair, name: str, organization: str = "", sans: tuple[str, ...] = (
     parts = [x509.NameAttribute(NameOID.COMMON_NAME, name)]
     if organization:
         parts.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
-    builder = _builder(x509.Name(parts), ca_cert.subject, key.public_key(), days)
+    builder = _builder(x509.Name(parts), ca_cert.subject, key.public_key(), lifetime)
     purpose = ExtendedKeyUsageOID.SERVER_AUTH if sans else ExtendedKeyUsageOID.CLIENT_AUTH
     builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False).add_extension(
         x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
@@ -93,7 +95,7 @@ def issue(ca: Pair, name: str, organization: str = "", sans: tuple[str, ...] = (
 
 
 def rsa_key() -> rsa.RSAPrivateKey:
-    """Return a new 2048-bit RSA key, as identity providers sign tokens with."""
+    """Return a new 2048-bit RSA key, the kind that identity providers sign tokens with."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 

@@ -1,6 +1,6 @@
-"""What the lab needs of its host, checked before anything is built.
+"""What the lab needs from its host, checked before anything is built.
 
-Debian packages are installed, everything else is named with its remedy.
+Missing Debian packages are installed; everything else is reported with its remedy.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blki
 
 
 def problems() -> list[str]:
-    """Return what is missing, one line each with the remedy; empty when the lab can be built."""
+    """Return what is missing, one line each with its remedy; empty if the lab can be built."""
     if os.geteuid() != 0:
         return ["not root: run as root, the lab makes network namespaces and mounts"]
     return [p for p in (_go(), _disk(), _cgroups(), _kernel()) if p]
@@ -75,7 +75,7 @@ def _kernel() -> str:
 
 
 def absent_packages(more: Mapping[str, str]) -> list[str]:
-    """Return the Debian packages that have to be installed; `more` are those that parts ask for."""
+    """Return the Debian packages to install; `more` are those that parts need."""
     return [package for package, proof in {**PACKAGES, **more}.items() if not Path(proof).exists()]
 
 
@@ -83,7 +83,7 @@ def install(packages: list[str]) -> None:
     """Install Debian packages.
 
     Raises:
-        RuntimeError: apt says no.
+        RuntimeError: apt failed.
     """
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for words in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):

@@ -1,7 +1,6 @@
-"""Long-lived programs of the lab, known by recorded pid and start time, never by name.
+"""Long-lived programs of the lab, identified by recorded pid and start time, never by name.
 
-Everything that `lab up` starts inherits one cgroup of its own, so that a killed `lab up` leaves nothing
-that `lab down` cannot find.
+Everything that `lab up` starts is in one cgroup, so that `lab down` finds what a killed `lab up` left behind.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ GROUP = HIERARCHY / f"{GROUPS}host"
 
 
 def join_group() -> None:
-    """Put this process, and so all its children, into the lab's own cgroup."""
+    """Move this process, and so its future children, into the lab's own cgroup."""
     GROUP.mkdir(exist_ok=True)
     (GROUP / "cgroup.procs").write_text(str(os.getpid()))
 
@@ -34,7 +33,7 @@ def join_group() -> None:
 def start(name: str, argv: list[str], env: dict[str, str] | None = None, group: bool = True) -> int:
     """Start `argv` detached, log to `log/<name>.log`, record pid and start time, and return the pid.
 
-    A running one is left alone.
+    A program that is running already is not started again.
     """
     if found := process(name):
         return int(found.pid)
@@ -57,7 +56,7 @@ def start(name: str, argv: list[str], env: dict[str, str] | None = None, group: 
 
 
 def process(name: str) -> psutil.Process | None:
-    """Return the running process recorded under `name`, or None; a reused pid is not it."""
+    """Return the running process recorded under `name`, or None; a reused pid does not count."""
     path = RUN / f"{name}.json"
     if not path.exists():
         return None
@@ -71,14 +70,14 @@ def process(name: str) -> psutil.Process | None:
 
 
 def stop(name: str) -> None:
-    """Kill the process recorded under `name`, if it still is that process, and forget it."""
+    """Kill the process recorded under `name`, if it is still the same one, and delete the record."""
     if found := process(name):
         kill_all([found.pid])
     (RUN / f"{name}.json").unlink(missing_ok=True)
 
 
 def kill_all(pids: list[int], patience: float = 10.0) -> None:
-    """Kill these processes at once and wait until they are gone or zombies; the caller's own is left out."""
+    """Kill these processes and wait until they are gone or zombies; the calling process is spared."""
     targets = [one for pid in pids if pid != os.getpid() and (one := _found(pid))]
     for target in targets:
         with contextlib.suppress(psutil.NoSuchProcess):

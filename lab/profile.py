@@ -1,7 +1,4 @@
-"""The stack profile of the running lab, with every credential by path.
-
-The run-time counterpart of `stacks/lab.toml`.
-"""
+"""The stack profile of the running lab: `stacks/lab.toml` plus endpoints and the paths of credentials."""
 
 from __future__ import annotations
 
@@ -12,13 +9,32 @@ from pathlib import Path
 from typing import Any
 
 from lab import cluster, http_servers, machineconfig, pki, sops
-from lab.layout import API_HOST, GATEWAY_PORT, ISSUER, PROJECT, REGISTRY, STATE, TALOS, controls, workers
+from lab.layout import (
+    API_HOST,
+    GATEWAY_PORT,
+    INSTANCE,
+    ISSUER,
+    NAMES,
+    PROJECT,
+    REGISTRY,
+    SOURCES,
+    STATE,
+    TALOS,
+    controls,
+    here,
+    name_of,
+    source,
+    workers,
+)
+from lab.names import tree
 from lab.parts import left_out
 from lab.rollout import Rollout
 
 
 PATH = STATE / "stack.toml"
-DECLARED = PROJECT / "stacks" / "lab.toml"
+DECLARED = "stacks/lab.toml"
+VAULT = "gitops/platform/vault/config"
+PREFIXES = {"etcd": "etcd", "vault": "vault", "postgres": "platform"}
 
 
 def _etcd_client() -> dict[str, str]:
@@ -34,22 +50,34 @@ def _etcd_client() -> dict[str, str]:
     }
 
 
+def paths(overlay: Path) -> dict[str, str]:
+    """Return the profile's [paths]: where the platform's sources are."""
+    return {
+        "infra": str(source("infra")),
+        "talos": str(source("talos")),
+        "gitops": str(source("gitops")),
+        "runbook": str(source("docs/runbook.md")),
+        "backups_doc": str(source("docs/backups-and-restore.md")),
+        "repository": str(SOURCES),
+        "machineconfigs": str(machineconfig.CONFIG / "nodes"),
+        "overlay": str(overlay),
+    }
+
+
+def launcher() -> str:
+    """Return the command with which drills stop and start this lab's nodes."""
+    instance = f"ASSAY_LAB_INSTANCE={INSTANCE} " if INSTANCE else ""
+    return f"env {instance}PYTHONPATH={PROJECT} {sys.executable} -m lab"
+
+
 def tables(binaries: Path, samples: dict[str, str], overlay: Path) -> dict[str, dict[str, Any]]:
-    """Return what only the running lab knows, table by table."""
+    """Return what only the running lab knows, section by section."""
     tools = ("talosctl", "kubectl", "cosign", "etcdutl", "age", "gitleaks", "vault")
     return {
-        "stack": {"name": "lab", "kind": "lab", "cluster_uid": cluster.uid(binaries)},
-        "paths": {
-            "infra": str(PROJECT / "infra"),
-            "talos": str(PROJECT / "talos"),
-            "gitops": str(PROJECT / "gitops"),
-            "runbook": str(PROJECT / "docs/runbook.md"),
-            "repository": str(PROJECT),
-            "machineconfigs": str(machineconfig.CONFIG / "nodes"),
-            "overlay": str(overlay),
-        },
+        "stack": {"name": name_of("Stack", "lab"), "kind": "lab", "cluster_uid": cluster.uid(binaries)},
+        "paths": paths(overlay),
         "kube": {
-            "kubeconfig": str(cluster.KUBECONFIG),
+            "kubeconfig": str(cluster.judges_kubeconfig()),
             "apiservers": [f"https://{n.address}:6443" for n in controls()],
         },
         "talos": {
@@ -72,24 +100,23 @@ def tables(binaries: Path, samples: dict[str, str], overlay: Path) -> dict[str, 
             "url": f"https://{workers()[0].address}:{GATEWAY_PORT}",
             "ca": str(STATE / "ca.crt"),
             "host": API_HOST,
-            "path": "/api/v1/items",
+            "path": name_of("ApiPath", "/api/v1/items"),
         },
         "sops": sops.table(binaries, overlay),
-        "drill": {"launcher": f"env PYTHONPATH={PROJECT} {sys.executable} -m lab"},
+        "drill": {"launcher": launcher()},
         "oidc": {
             "issuer": ISSUER,
             "ca": str(STATE / "ca.crt"),
             "signing_key": str(http_servers.OIDC / "signing.key"),
-            "client_id": "assay",
+            "client_id": machineconfig.OIDC_CLIENT,
         },
     }
 
 
 def write(binaries: Path, samples: dict[str, str], rollout: Rollout) -> None:
-    """Write the profile: what `stacks/lab.toml` declares and what only the running lab and its parts know."""
-    declared: dict[str, Any] = tomllib.loads(DECLARED.read_text())
-    layout = declared["platform"]["vault"]
-    layout["config"] = str((DECLARED.parent / layout["config"]).resolve())
+    """Write the profile: what is declared, and what only the running lab and its parts know."""
+    declared: dict[str, Any] = tomllib.loads(here(tree.translated(PROJECT, DECLARED, NAMES)))
+    _platform(declared["platform"])
     known = [tables(binaries, samples, rollout.overlay)]
     known += [part.profile(rollout.context(part)) for part in rollout.parts]
     for name, table in ((name, table) for one in known for name, table in one.items()):
@@ -101,8 +128,20 @@ def write(binaries: Path, samples: dict[str, str], rollout: Rollout) -> None:
     PATH.write_text("".join(_table(name, body) for name, body in declared.items()))
 
 
+def _platform(platform: dict[str, Any]) -> None:
+    """Add to the profile's [platform] what depends on the lab's names and folders."""
+    platform["vault"]["config"] = str(source(VAULT))
+    platform["vault"]["auth_mount"] = name_of("VaultAuth", "kubernetes")
+    prefixes = {
+        name_of("StatefulService", purpose): name_of("Prefix", one) for purpose, one in PREFIXES.items()
+    }
+    for service in platform["services"]:
+        if service["name"] in prefixes:
+            service.setdefault("prefix", f"{prefixes[service['name']]}/")
+
+
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """Return both tables as one; inner tables are merged, and so parts may fill one together."""
+    """Return both tables as one; inner tables are merged, so that several parts can fill one."""
     both = {**old, **new}
     for key in old.keys() & new.keys():
         if isinstance(old[key], dict) and isinstance(new[key], dict):
@@ -120,7 +159,7 @@ def _table(name: str, body: dict[str, Any] | list[dict[str, Any]]) -> str:
 
 
 def _nested(value: object) -> bool:
-    """Return whether a value is a section of its own: a list of tables, or a table with more than texts."""
+    """Return whether a value needs its own section: a list of tables, or a table with more than texts."""
     if isinstance(value, list):
         return bool(value) and all(isinstance(one, dict) for one in value)
     return isinstance(value, dict) and any(not isinstance(one, str) for one in value.values())

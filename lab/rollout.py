@@ -1,6 +1,6 @@
-"""Roll gitops/ out to the running cluster: admission first, then Secrets, then what they are for.
+"""Roll gitops/ out to the running cluster: admission first, then Secrets, then the workloads.
 
-Every step waits until the state it wants is seen.
+Every step waits until the desired state is observed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lab.signing import Signer, samples
 
 
 class Rollout:
-    """One rollout of a set of parts; its steps are called in the order in which they stand here."""
+    """One rollout of a set of parts; call its steps in the order in which they are defined."""
 
     def __init__(
         self,
@@ -35,10 +35,10 @@ class Rollout:
         Args:
             state: the lab's state folder, with `ca.crt` and `ca.key`; the overlay is written below it.
             refs: image name -> `host:port/repository@sha256:<hex>`, from `lab.images.build`.
-            binaries: the lab's own kubectl, cosign and the other built programs.
-            kubeconfig: an administrator's.
-            parts: beside what every lab has.
-            say: told what is being done.
+            binaries: folder of the lab's own kubectl, cosign and the other built programs.
+            kubeconfig: an administrator's kubeconfig.
+            parts: the optional parts.
+            say: receives progress messages.
         """
         self.cluster = Cluster(binaries / "kubectl", kubeconfig)
         self.overlay, self.parts = state / "overlay", tuple(parts)
@@ -46,7 +46,7 @@ class Rollout:
 
     @cached_property
     def _base(self) -> list[Manifest]:
-        """Return the documents that belong to no part."""
+        """Return the documents that belong to none of the parts."""
         others = {deploy.identity(d) for part in self.parts for d in self._documents(part)}
         return [d for d in self.cluster.rendered(self.overlay) if deploy.identity(d) not in others]
 
@@ -54,7 +54,7 @@ class Rollout:
         return tuple(self.cluster.rendered(self.overlay / part.name)) if part.folders else ()
 
     def context(self, part: Part) -> Context:
-        """Return what `part` gets to work with."""
+        """Return the context that `part` works in."""
         authority = pki.Pair((self._state / "ca.crt").read_bytes(), (self._state / "ca.key").read_bytes())
         documents = self._documents(part)
         return Context(self._binaries, self._state, self.cluster, authority, self._refs, documents, self._say)
@@ -71,16 +71,16 @@ class Rollout:
         return samples(self._binaries, Layout(CACHE / "images"), signer)
 
     def admission(self, made: Mapping[str, str]) -> None:
-        """Apply namespaces, kinds and the signature gate, and wait until it is seen refusing and admitting.
+        """Apply namespaces, CRDs and the signature gate; wait until it refuses and admits as it should.
 
         Raises:
-            NotReadyError: something did not show its wanted state in four minutes.
+            NotReadyError: something did not reach the desired state in four minutes.
         """
         first, gate, rules, _ = deploy.stages(self._base)
         self.cluster.apply([*first, *self._firsts()])
         deploy.established(self.cluster)
         self.cluster.apply(gate)
-        deploy.rolled_out(self.cluster, "cosign-system", "webhook")
+        deploy.rolled_out(self.cluster, *deploy.WEBHOOK)
         deploy.webhooks_armed(self.cluster)
         self.cluster.apply(rules)
         deploy.policy_compiled(self.cluster)
@@ -90,7 +90,7 @@ class Rollout:
         return [d for part in self.parts for d in self._documents(part) if d["kind"] in FIRST]
 
     def secrets(self) -> None:
-        """Encrypt Secrets and the bundle of the machines, as Git would hold them; apply the Secrets."""
+        """Encrypt Secrets and the machines' secrets bundle, as Git would hold them; apply the Secrets."""
         sops.bundle(self.overlay, machineconfig.CONFIG / "secrets.yaml")
         sops.encrypted(self.overlay, "platform", [deploy.certificate(self._state)])
         for part in self.parts:
@@ -99,10 +99,10 @@ class Rollout:
         self.cluster.apply(sops.decrypted(self.overlay))
 
     def workloads(self) -> None:
-        """Apply what every lab runs: the public API and its gateway; wait until it is rolled out.
+        """Apply what every lab runs, the public API and its gateway; wait until both are rolled out.
 
         Raises:
-            NotReadyError: a Deployment is not ready in four minutes.
+            NotReadyError: a Deployment was not ready in four minutes.
         """
         guarded = deploy.stages(self._base)[3]
         self.cluster.apply(guarded)
@@ -113,5 +113,5 @@ class Rollout:
                 )
 
     def deploy(self, part: Part) -> None:
-        """Deploy one part; namespaces, kinds and Secrets are there already."""
+        """Deploy one part; namespaces, CRDs and Secrets exist already."""
         part.deploy(self.context(part))

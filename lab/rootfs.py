@@ -94,7 +94,7 @@ IPTABLES = (
 
 
 def assemble(root: Path, binaries: Path, talos_source: Path, version: str) -> None:
-    """Make `root` anew: the lab's programs, Debian's runc, nft and CNI plugins, Talos' own configuration."""
+    """Rebuild `root`: the lab's programs, Debian's runc, nft and CNI plugins, Talos' configuration files."""
     shutil.rmtree(root, ignore_errors=True)
     for folder in FOLDERS:
         (root / folder).mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,7 @@ def assemble(root: Path, binaries: Path, talos_source: Path, version: str) -> No
 
 
 def reimaged(root: Path, made: Path, version: str, extension: str) -> Path:
-    """Return `made`: the image at `root` once more, of another version and with one system extension.
+    """Return `made`, a copy of the image at `root` with another version and one system extension.
 
     The programs are hard links to those of `root`.
     """

@@ -1,7 +1,4 @@
-"""The programs that run beside the nodes, on the bridge's own address.
-
-Registry, DNS, web server and issuer, API load balancer.
-"""
+"""Programs that run beside the nodes, on the bridge's address: registry, DNS, web servers, load balancer."""
 
 from __future__ import annotations
 
@@ -55,7 +52,7 @@ COREFILE = """. {{
 
 
 def start_registry(binaries: Path) -> None:
-    """Start the image registry; its blobs live in the cache."""
+    """Start the image registry; its blobs are in the cache."""
     config = STATE / "registry.yaml"
     config.write_text(REGISTRY_CONFIG.format(root=CACHE / "registry", address=REGISTRY))
     process.start(
@@ -64,21 +61,21 @@ def start_registry(binaries: Path) -> None:
 
 
 def start_dns(binaries: Path) -> None:
-    """Start the lab's DNS: it knows the public names of the platform and nothing else."""
+    """Start the lab's DNS, which knows the platform's public names and nothing else."""
     corefile = STATE / "Corefile"
     corefile.write_text(COREFILE.format(host=HOST, address=workers()[0].address, name=API_HOST))
     process.start("dns", [str(binaries / "coredns"), "-conf", str(corefile)])
 
 
 def start_web(lab_ca: pki.Pair) -> None:
-    """Start the manifests' server and the OIDC issuer."""
+    """Start the web server for manifests and the OIDC issuer."""
     if process.process("web") is None:
         http_servers.write(pki.issue(lab_ca, "issuer", sans=(HOST,)), pki.rsa_key())
     process.start("web", [sys.executable, "-m", "lab.http_servers"], {"PYTHONPATH": str(PROJECT)})
 
 
 def start_load_balancer() -> None:
-    """Start HAProxy, the API load balancer of the specification: it checks the health of three apiservers."""
+    """Start HAProxy, the specification's API load balancer, with health checks of the three API servers."""
     folder = STATE / "haproxy"
     folder.mkdir(exist_ok=True, mode=0o700)
     authority = machineconfig.ca("k8s")
@@ -104,7 +101,7 @@ def listening(*names: str) -> None:
     """Wait until each named program accepts connections.
 
     Raises:
-        RuntimeError: one does not; the message has the end of its log.
+        RuntimeError: one does not listen; the message has the end of its log.
     """
     for name in names:
         try:

@@ -29,7 +29,7 @@ SIGN_S = 180
 
 
 class SigningError(RuntimeError):
-    """cosign failed; the text is the end of what it said."""
+    """cosign failed; the message is the end of its output."""
 
 
 def signature_tag(ref: str) -> tuple[str, str]:
@@ -41,11 +41,11 @@ def signature_tag(ref: str) -> tuple[str, str]:
 class Signer:
     """cosign with the lab's keys, kept in `folder` (readable by root only).
 
-    The folder belongs beside the registry's blobs: both are shared by labs.
+    The folder is kept beside the registry's blobs: labs share both.
     """
 
     def __init__(self, cosign: Path, folder: Path, registry: Registry) -> None:
-        """Use (and make, once) the keys in `folder`."""
+        """Use the keys in `folder`, created on first use."""
         self.cosign, self.folder, self.registry = cosign, folder, registry
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         secret = folder / "password"
@@ -75,7 +75,7 @@ class Signer:
         return (self.folder / f"{name}.pub").read_text()
 
     def sign(self, refs: Iterable[str], key: str = "release") -> None:
-        """Sign images by digest with one key; signatures by keys no longer here are thrown away first.
+        """Sign images by digest with one key; signatures by keys that no longer exist are deleted first.
 
         Raises:
             SigningError: cosign failed.

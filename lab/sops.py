@@ -1,4 +1,4 @@
-"""Secrets on the way into the cluster: encrypted by SOPS for the lab's age identity, decrypted on deploying.
+"""Secrets on the way into the cluster: encrypted by SOPS for the lab's age identity, decrypted on deployment.
 
 The rules are those of `gitops/.sops.yaml`, with this lab's recipient. No value is ever written in clear.
 """
@@ -14,26 +14,26 @@ from typing import Any
 import yaml
 
 from lab.build import BINARIES
-from lab.layout import PROJECT
+from lab.layout import name_of, source
 
 
 Manifest = dict[str, Any]
-RULES = PROJECT / "gitops" / ".sops.yaml"
+RULES = source("gitops/.sops.yaml")
 FOLDER = "secrets"
 MACHINES = "talos"
 CONFIG = ".sops.yaml"
 SUFFIX = ".sops.yaml"
-IDENTITY = "age.key"
+IDENTITY = name_of("File", "age.key")
 RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
-LONGEST_S = 60
+TIMEOUT_S = 60
 
 
 class SopsError(RuntimeError):
-    """sops or age refused; the text names the file and the exit code, never what the program printed."""
+    """sops or age failed; the message names the file and the exit code, never what the program printed."""
 
 
 def identity(escrow: Path, name: str = IDENTITY) -> Path:
-    """Return the file of an age identity of the lab; it is made on first use, for its owner only.
+    """Return the file of an age identity of the lab, created on first use and readable by its owner only.
 
     Raises:
         SopsError: age-keygen failed.
@@ -51,26 +51,26 @@ def recipient(own: Path) -> str:
     """Return the public half of an identity, `age1...`.
 
     Raises:
-        SopsError: the file holds no identity.
+        SopsError: the file does not hold exactly one identity.
     """
     printed = _run([str(BINARIES / "age-keygen"), "-y", str(own)], own.name).strip()
     if not RECIPIENT.fullmatch(printed):
-        raise SopsError(f"{own.name}: holds no single age identity")
+        raise SopsError(f"{own.name}: does not hold exactly one age identity")
     return printed
 
 
 def folder(overlay: Path) -> Path:
-    """Return the folder of the encrypted files of an overlay, `STATE/overlay/secrets`."""
+    """Return the folder of an overlay's encrypted files, `STATE/overlay/secrets`."""
     return overlay / FOLDER
 
 
 def key(overlay: Path) -> Path:
-    """Return the identity that opens the files of an overlay, `STATE/escrow/age.key`."""
+    """Return the identity that decrypts the files of an overlay, in `STATE/escrow`."""
     return identity(overlay.parent / "escrow")
 
 
 def rules(overlay: Path) -> Path:
-    """Write the rules in force beside the encrypted files and return their file.
+    """Write the effective rules beside the encrypted files and return their file.
 
     They are those of gitops/, with the lab's recipient under each.
     """
@@ -83,9 +83,9 @@ def rules(overlay: Path) -> Path:
 
 
 def encrypted(overlay: Path, part: str, manifests: list[Manifest]) -> Path | None:
-    """Write `secrets/<part>.sops.yaml` into the overlay and return it; no file where there is nothing to say.
+    """Write `secrets/<part>.sops.yaml` into the overlay and return it; without manifests, remove it.
 
-    A file that decrypts to the same manifests is left alone. The plain text goes through a pipe only.
+    A file that decrypts to the same manifests is not rewritten. Plain text goes through a pipe only.
 
     Args:
         overlay: `STATE/overlay`.
@@ -93,7 +93,7 @@ def encrypted(overlay: Path, part: str, manifests: list[Manifest]) -> Path | Non
         manifests: Secrets and ConfigMaps.
 
     Raises:
-        SopsError: sops refused.
+        SopsError: sops failed.
         ValueError: a manifest of another kind, which the rules would leave in clear.
     """
     file = folder(overlay) / f"{part}{SUFFIX}"
@@ -109,15 +109,15 @@ def encrypted(overlay: Path, part: str, manifests: list[Manifest]) -> Path | Non
 def bundle(overlay: Path, clear: Path) -> Path:
     """Write `secrets/talos/secrets.sops.yaml`, the machines' secrets bundle, and return it.
 
-    The bundle itself lies in the escrow kit. This is how Git would hold it: every value encrypted. Nothing of
-    it is for the cluster, so `decrypted` leaves it out.
+    The bundle itself is in the escrow kit; this is how Git would hold it, every value encrypted. It is not
+    meant for the cluster, so `decrypted` leaves it out.
 
     Args:
         overlay: `STATE/overlay`.
         clear: the bundle as `talosctl gen secrets` wrote it.
 
     Raises:
-        SopsError: sops refused.
+        SopsError: sops failed.
     """
     file = folder(overlay) / MACHINES / f"{clear.stem}{SUFFIX}"
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -135,17 +135,17 @@ def _kept(overlay: Path, file: Path, documents: list[Manifest]) -> Path:
 
 
 def decrypted(overlay: Path) -> list[Manifest]:
-    """Return the manifests of every encrypted file of the overlay, by file name.
+    """Return the manifests of every encrypted file of the overlay, in the order of file names.
 
     Raises:
-        SopsError: a file does not decrypt, or its code of authentication does not hold.
+        SopsError: a file does not decrypt, or its MAC does not match.
     """
     files = sorted(f for f in folder(overlay).glob(f"*{SUFFIX}") if f.name != CONFIG)
     return [document for file in files for document in _open(file, key(overlay))]
 
 
 def table(binaries: Path, overlay: Path) -> dict[str, Any]:
-    """Return what the suite is told: the program, the identity, rules, files, and who may open them."""
+    """Return the profile's [sops]: program, identity, rules, files and recipients."""
     own = key(overlay)
     return {
         "binary": str(binaries / "sops"),
@@ -174,11 +174,11 @@ def _sops(words: list[str], about: str, text: str = "", own: Path | None = None)
 
 
 def _run(argv: list[str], about: str, text: str = "", more: dict[str, str] | None = None) -> str:
-    """Run one of the programs with no other identity in reach than the one given."""
+    """Run one of the programs with access to no identity but the given one."""
     env = {"PATH": os.environ.get("PATH", ""), "HOME": "/nonexistent", **(more or {})}
     try:
         done = subprocess.run(
-            argv, input=text, capture_output=True, text=True, env=env, timeout=LONGEST_S, check=False
+            argv, input=text, capture_output=True, text=True, env=env, timeout=TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as problem:
         raise SopsError(f"{about}: {Path(argv[0]).name} did not run ({type(problem).__name__})") from None

@@ -1,6 +1,6 @@
-"""Leave nothing behind: every process, cgroup, namespace, link and mount the lab made.
+"""Remove every process, cgroup, network namespace, link and mount of the lab.
 
-Found by what is there and not by memory alone.
+They are found on the host itself, not only in the lab's own records.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def groups() -> list[Path]:
 
 
 def clear() -> None:
-    """End the lab: kill its processes, remove its cgroups, namespaces, links. Volumes and caches stay."""
+    """Stop the lab: kill its processes, remove cgroups, namespaces and links. Volumes and caches stay."""
     names = [record.stem for record in process.RUN.glob("*.json")]
     process.kill_all([found.pid for found in map(process.process, names) if found])
     for name in names:
@@ -55,10 +55,7 @@ def _remove_groups() -> None:
 
 
 def leftovers() -> list[str]:
-    """Return what of the lab is still on the host.
-
-    Processes, namespaces, cgroups, links, mounts, firewall rules; empty when it is clean.
-    """
+    """Return what is left of the lab on the host: processes, namespaces, cgroups, links, mounts."""
     found = [f"cgroup {g}" for g in groups()]
     found += [f"process {pid}" for g in groups() for pid in process.members(g)]
     found += [f"network namespace {ns}" for ns in network.namespaces()]
@@ -72,5 +69,5 @@ def leftovers() -> list[str]:
 
 
 def wipe() -> None:
-    """Throw away the state of a lab that is down: volumes, configurations, logs, credentials."""
+    """Delete the state of a lab that is down: volumes, configurations, logs, credentials."""
     shutil.rmtree(STATE, ignore_errors=True)

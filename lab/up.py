@@ -1,6 +1,6 @@
 """`lab up`, step by step.
 
-Each says what it does and how long it takes, and is done only when its effect is seen.
+Each step says what it does and how long that takes, and ends only when its effect is observed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from lab import (
     images,
     logs,
     machineconfig,
+    names,
     network,
     nodes,
     parts,
@@ -31,7 +32,8 @@ from lab import (
     teardown,
 )
 from lab.deploy import Cluster
-from lab.layout import CACHE, NODES, STATE, TALOS
+from lab.layout import CACHE, NAMES, NODES, PROJECT, SOURCES, STATE, TALOS, here
+from lab.names import tree
 from lab.parts import Context, Part
 from lab.rollout import Rollout
 
@@ -41,7 +43,7 @@ TIMES = STATE / "times.json"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: what it says, the seconds it is expected to take, what it does."""
+    """One step: its title, the seconds it is expected to take, its action."""
 
     says: str
     expected: float
@@ -49,10 +51,10 @@ class Step:
 
 
 class Up:
-    """One run of `lab up`; the attributes carry what a later step needs from an earlier one."""
+    """One run of `lab up`; its attributes carry what a later step needs from an earlier one."""
 
     def __init__(self, console: Console, chosen: tuple[Part, ...], work: Path = build.BINARIES) -> None:
-        """Prepare a run with these parts that prints to `console` and uses the binaries in `work`."""
+        """Prepare a run with the chosen parts; progress goes to `console`, binaries are in `work`."""
         self.console = console
         self.parts = chosen
         self.binaries = work
@@ -61,7 +63,7 @@ class Up:
         self.times: dict[str, float] = {}
 
     def run(self) -> None:
-        """Bring the lab up; at once done when it is.
+        """Bring the lab up; returns at once if it is.
 
         Raises:
             RuntimeError: a requirement, a build or a step failed; the message has the remedy.
@@ -78,6 +80,7 @@ class Up:
         teardown.wipe()
         STATE.mkdir(parents=True, mode=0o755)
         parts.remember(self.parts)
+        names.remember(STATE, NAMES)
         for step in self.steps():
             self._do(step)
         TIMES.write_text(json.dumps(self.times, indent=1))
@@ -98,9 +101,14 @@ class Up:
             self._do(Step(f"build {component.folder}", component.seconds, act))
 
     def steps(self) -> list[Step]:
-        """Return the steps from built binaries to a platform that serves, in order."""
+        """Return the steps from built binaries to a serving platform, in order."""
         b = self.binaries
+        other = NAMES.title != names.DEFAULT
+        render = Step(
+            "platform's sources with other names", 2, lambda: tree.write(PROJECT, SOURCES, NAMES, here)
+        )
         return [
+            *([render] if other else []),
             Step("network namespaces, bridge, registry, DNS, issuer", 3, self._services),
             Step(
                 "root file system of the nodes",
@@ -125,7 +133,7 @@ class Up:
         ]
 
     def again(self, part: Part) -> None:
-        """Roll one part out again on the running lab, and write the profile anew.
+        """Roll one part out again on the running lab and rewrite the profile.
 
         Raises:
             RuntimeError: a build or a step failed; the message has the remedy.
@@ -137,7 +145,7 @@ class Up:
         self._do(Step("beside the nodes", 5, lambda: part.before(self._early())))
         self._do(Step("sign", 5, self._sign))
         rollout = self._rollout()
-        self._do(Step("namespaces, kinds, secrets", 5, lambda: self._prepared(rollout)))
+        self._do(Step("namespaces, CRDs, secrets", 5, lambda: self._prepared(rollout)))
         self._do(self._step(part))
         self._do(Step("stack profile", 1, lambda: profile.write(self.binaries, self.samples, rollout)))
 
@@ -209,8 +217,8 @@ class Up:
 
 
 def complete(chosen: tuple[Part, ...]) -> bool:
-    """Return whether the lab is up with these parts: every program and node runs, the profile is written."""
-    names = [*services.NAMES, *(f"node-{n.name}" for n in NODES)]
-    names += [program for part in chosen for program in part.programs]
+    """Return whether the lab is up with these parts: every program and node runs, the profile exists."""
+    running = [*services.NAMES, *(f"node-{n.name}" for n in NODES)]
+    running += [program for part in chosen for program in part.programs]
     same = parts.remembered() == chosen
-    return same and profile.PATH.exists() and all(process.process(name) for name in names)
+    return same and profile.PATH.exists() and all(process.process(name) for name in running)

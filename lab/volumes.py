@@ -1,6 +1,6 @@
-"""Folders behind the lab's PersistentVolumes, made on the node's own disk before anything claims them.
+"""Folders behind the lab's PersistentVolumes, created on the node's own disk before anything claims them.
 
-A volume says by annotation who owns its folder: the kubelet changes no owner of a host path.
+An annotation of the volume says who owns its folder: the kubelet does not change the owner of a host path.
 """
 
 from __future__ import annotations
@@ -10,32 +10,32 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lab.deploy import Manifest
-from lab.layout import Node, node
+from lab.layout import Node, name_of, node
 
 
-STORAGE_CLASS = "local-nvme"
-ROOT = Path("/var/mnt/local-nvme")
-OWNER = "platform.example/owner"
+STORAGE_CLASS = name_of("StorageClass", "local-nvme")
+ROOT = Path("/var/mnt") / STORAGE_CLASS
+OWNER = name_of("Label", "platform.example/owner")
 HOSTNAME = "kubernetes.io/hostname"
 
 
 def make(documents: Iterable[Manifest]) -> list[Path]:
-    """Make the folder of every PersistentVolume among `documents`, and return the folders on this machine.
+    """Create the folder of every PersistentVolume among `documents`; return the folders on this machine.
 
-    A folder that is there keeps its content; owner and mode are set again.
+    An existing folder keeps its content; owner and mode are set again.
 
     Raises:
-        ValueError: a volume lies outside of the nodes' storage folder, or names no node or no owner.
+        ValueError: a volume lies outside the nodes' storage folder, or names no node or no owner.
     """
     wanted = [d for d in documents if d["kind"] == "PersistentVolume"]
     return [_made(d) for d in wanted if d["spec"].get("storageClassName") == STORAGE_CLASS]
 
 
 def folder(of: Node, path: Path) -> Path:
-    """Return where `path` (below `/var` on the node) lies on this machine.
+    """Return the folder on this machine of `path`, which is below /var on the node.
 
     Raises:
-        ValueError: it is not below the nodes' storage folder.
+        ValueError: the path is not below the nodes' storage folder.
     """
     if ".." in path.parts or not path.is_relative_to(ROOT) or path == ROOT:
         raise ValueError(f"{path}: volumes lie below {ROOT}")
@@ -59,5 +59,5 @@ def _node(name: str, spec: Manifest) -> Node:
     terms = spec.get("nodeAffinity", {}).get("required", {}).get("nodeSelectorTerms", [])
     rules = [r for term in terms for r in term.get("matchExpressions", []) if r["key"] == HOSTNAME]
     if len(rules) != 1 or rules[0]["operator"] != "In" or len(rules[0]["values"]) != 1:
-        raise ValueError(f"PersistentVolume {name}: it must be tied to one node by {HOSTNAME}")
+        raise ValueError(f"PersistentVolume {name}: it must be bound to one node by {HOSTNAME}")
     return node(rules[0]["values"][0])

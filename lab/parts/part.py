@@ -1,4 +1,4 @@
-"""What a part of the platform is: something the lab can be started with or without."""
+"""What a part is: a piece of the platform that the lab can be started with or without."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Tables = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a part gets to work with.
+    """What a part works with.
 
     `refs` are the image references by name, `documents` the part's own rendered manifests; both are empty in
-    `before`, which runs before there are nodes.
+    `before`, which runs before the nodes start.
     """
 
     binaries: Path
@@ -35,7 +35,7 @@ class Context:
 
     @property
     def escrow(self) -> Path:
-        """Return the folder of the escrow kit: what a restore may use beside object storage and Git."""
+        """Return the folder of the escrow kit: what a restore may use besides object storage and Git."""
         folder = self.state / "escrow"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return folder
@@ -64,23 +64,23 @@ def apply_all(context: Context) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part: what it is built of, what it deploys, what the suite is told about it.
+    """One part: what it is built from, what it deploys, what the profile says about it.
 
     Attributes:
         name: as in `lab up --without NAME`.
-        needs: other parts that must be in too.
+        needs: other parts that must be present, and start earlier.
         expected: seconds that `deploy` takes.
-        packages: Debian package -> a file that shows it is installed.
+        packages: Debian package -> a file that proves it is installed.
         components: Go modules below `lab/components`.
         images: image name -> recipe.
         names: image name -> its name in the manifests.
         folders: kustomize folders below `gitops/`.
-        programs: names of its programs beside the nodes, as given to `lab.process`.
+        programs: names of its programs beside the nodes, as passed to `lab.process`.
         controls: ids that cannot be judged without the part.
         before: runs before the nodes start.
-        secrets: the Secrets that go into the cluster through SOPS.
-        deploy: runs after admission is armed and the Secrets of all parts are there.
-        profile: tables for the stack profile; paths, never values.
+        secrets: the Secrets that reach the cluster through SOPS.
+        deploy: runs once admission works and the Secrets of all parts exist.
+        profile: sections of the stack profile; paths of secrets, never values.
     """
 
     name: str

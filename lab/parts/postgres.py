@@ -1,6 +1,6 @@
 """PostgreSQL in the lab: Debian's server under Patroni, pgBackRest to object storage, PgBouncer in front.
 
-Images are made of Debian's packages and what they depend on; nothing of them is installed on the host.
+Images consist of Debian's packages and their dependencies; none of them is installed on the host.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from pathlib import Path
 from lab import apt_packages, pki, volumes
 from lab.deploy import Cluster, Manifest, NotReadyError, rolled_out, waiting
 from lab.images import GROUP, NOBODY, PASSWD
-from lab.layout import NODES, PROJECT, STATE
+from lab.layout import PROJECT, STATE, image, name_of, workers
 from lab.oci import Entry, Image
+from lab.parts.objectstore import WRITERS
 from lab.parts.part import FIRST, Context, Part, Tables
 from lab.parts.secrets import KINDS, authority, copied
 
@@ -24,15 +25,22 @@ from lab.parts.secrets import KINDS, authority, copied
 SCRIPTS = PROJECT / "lab" / "components" / "postgres"
 SERVER = ("postgresql-15", "patroni", "pgbackrest", "ca-certificates", "dash", "tzdata")
 POOL = ("pgbouncer", "ca-certificates")
-# What the packages ask for only to be installed or administered on a Debian machine.
+# Dependencies that matter only for installing or administering the packages on a Debian machine.
 WITHOUT = tuple((SCRIPTS / "left-out.txt").read_text().split())
 USER = 10026
 OWNER = f"{USER}:{USER}"
-SPACE = "postgres"
+SPACE = name_of("Namespace", "postgres")
+MEMBERS, POOLER = name_of("StatefulSet", "postgres"), name_of("Deployment", "pgbouncer")
+MEMBERS_SERVICE, LEADER = name_of("Service", "postgres-members"), name_of("Service", "postgres")
+REPLICAS, POOL_SERVICE = name_of("Service", "postgres-replica"), name_of("Service", "pgbouncer")
+SYNC = name_of("Service", "postgres-sync")
+JOB = name_of("CronJob", "postgres-backup")
+AUDITOR = name_of("DatabaseRole", "auditor")
+PASSPHRASE = name_of("File", "pgbackrest-passphrase")
 FOLDER = STATE / "postgres"
 DIRECT_PORT = 30542
 SUFFIX = f"{SPACE}.svc.cluster.local"
-FIRST_BACKUP = "postgres-backup-first"
+FIRST_BACKUP = f"{JOB}-first"
 
 
 @cache
@@ -53,11 +61,12 @@ def _image(name: str, packages: tuple[str, ...], entrypoint: str, user: str, *ow
     )
     taken = {entry.path for entry in (*base, *own)}
     entries = (*(f for f in apt_packages.entries(root) if f.path not in taken), *base, *own)
-    return Image(f"platform/{name}", apt_packages.version(root, packages[0]), entries, (entrypoint,), user)
+    repository, version = name_of("Image", f"platform/{name}"), apt_packages.version(root, packages[0])
+    return Image(repository, version, entries, (entrypoint,), user)
 
 
 def _public_authorities(root: Path) -> bytes:
-    """Return the bundle that ca-certificates would write when it is installed."""
+    """Return the bundle that installing ca-certificates would write."""
     return b"".join(p.read_bytes() for p in sorted((root / "usr/share/ca-certificates").rglob("*.crt")))
 
 
@@ -85,7 +94,11 @@ def _secret(name: str, data: Mapping[str, bytes], kind: str = "Opaque") -> Manif
         "apiVersion": "v1",
         "kind": "Secret",
         "type": kind,
-        "metadata": {"name": name, "namespace": SPACE, "labels": {"app.kubernetes.io/part-of": SPACE}},
+        "metadata": {
+            "name": name_of("Secret", name),
+            "namespace": SPACE,
+            "labels": {"app.kubernetes.io/part-of": name_of("Part", "postgres")},
+        },
         "data": encoded,
     }
 
@@ -97,8 +110,8 @@ def _tls(context: Context, secret: str, name: str, sans: tuple[str, ...] = ()) -
 
 
 def _passphrase(context: Context) -> str:
-    """Return the repository's passphrase; it lives in the escrow kit, because no backup opens without it."""
-    path = context.escrow / "pgbackrest-passphrase"
+    """Return the repository's passphrase; it is in the escrow kit, since no backup opens without it."""
+    path = context.escrow / PASSPHRASE
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(random.token_urlsafe(48))
@@ -106,7 +119,7 @@ def _passphrase(context: Context) -> str:
 
 
 def _repository(context: Context) -> Manifest:
-    key = json.loads((context.state / "objectstore" / "keys" / "postgres-writer.json").read_text())
+    key = json.loads((context.state / "objectstore" / "keys" / f"{WRITERS['postgres']}.json").read_text())
     lines = {
         "repo1-s3-key": key["access_key"],
         "repo1-s3-key-secret": key["secret_key"],
@@ -119,22 +132,22 @@ def _repository(context: Context) -> Manifest:
 
 
 def secrets(context: Context) -> list[Manifest]:
-    """Return what cannot come from Vault: certificates, and how to write the encrypted repository."""
-    nodes = tuple(node.address for node in NODES if not node.control)
-    members = (f"*.postgres-members.{SUFFIX}", f"postgres.{SUFFIX}", f"postgres-replica.{SUFFIX}", *nodes)
+    """Return what cannot come from Vault: certificates, and the access to the encrypted repository."""
+    nodes = tuple(node.address for node in workers())
+    members = (f"*.{MEMBERS_SERVICE}.{SUFFIX}", f"{LEADER}.{SUFFIX}", f"{REPLICAS}.{SUFFIX}", *nodes)
     return [
-        _tls(context, "postgres-tls", "postgres", members),
-        _tls(context, "pgbouncer-tls", "pgbouncer", (f"pgbouncer.{SUFFIX}", *nodes)),
-        _tls(context, "postgres-backup-tls", "postgres-backup"),
+        _tls(context, "postgres-tls", MEMBERS, members),
+        _tls(context, "pgbouncer-tls", POOLER, (f"{POOL_SERVICE}.{SUFFIX}", *nodes)),
+        _tls(context, "postgres-backup-tls", name_of("Certificate", "postgres-backup")),
         _repository(context),
     ]
 
 
 def deploy(context: Context) -> None:
-    """Apply it all, wait for a leader with its synchronous standby, see a first backup made.
+    """Apply everything, wait for a leader with a synchronous standby, and for a first backup.
 
     Raises:
-        NotReadyError: something did not show its wanted state in four minutes.
+        NotReadyError: something did not reach the desired state in four minutes.
     """
     volumes.make(context.documents)
     cluster = context.cluster
@@ -145,14 +158,14 @@ def deploy(context: Context) -> None:
             copied(cluster, document)
     _auditor(cluster)
     members_ready(cluster)
-    rolled_out(cluster, SPACE, "pgbouncer")
+    rolled_out(cluster, SPACE, POOLER)
     context.say("first base backup")
     backed_up(cluster)
 
 
 def _auditor(cluster: Cluster) -> None:
-    """Keep the reading account's password for the suite, which runs outside of the cluster."""
-    data = cluster.get("secret", "postgres-auditor", "-n", SPACE)["data"]
+    """Keep the read-only account's password for the suite, which runs outside the cluster."""
+    data = cluster.get("secret", name_of("Secret", "postgres-auditor"), "-n", SPACE)["data"]
     FOLDER.mkdir(mode=0o700, exist_ok=True)
     path = FOLDER / "auditor"
     path.touch(mode=0o600)
@@ -161,22 +174,22 @@ def _auditor(cluster: Cluster) -> None:
 
 @waiting
 def members_ready(cluster: Cluster) -> None:
-    """Wait until both members are ready and one of them is the other's synchronous standby."""
-    found = cluster.get("statefulset", "postgres", "-n", SPACE)
+    """Wait until both members are ready and one is the synchronous standby of the other."""
+    found = cluster.get("statefulset", MEMBERS, "-n", SPACE)
     ready, wanted = found.get("status", {}).get("readyReplicas", 0), found["spec"]["replicas"]
     if ready != wanted:
-        raise NotReadyError(f"StatefulSet {SPACE}/postgres: {ready} of {wanted} members are ready")
-    sync = cluster.get("endpoints", "postgres-sync", "-n", SPACE)["metadata"].get("annotations", {})
+        raise NotReadyError(f"StatefulSet {SPACE}/{MEMBERS}: {ready} of {wanted} members are ready")
+    sync = cluster.get("endpoints", SYNC, "-n", SPACE)["metadata"].get("annotations", {})
     if not sync.get("sync_standby"):
         raise NotReadyError("PostgreSQL has no synchronous standby yet")
 
 
 def backed_up(cluster: Cluster) -> None:
-    """See to it that the repository holds a base backup: run the nightly job once if it never ran."""
+    """Ensure that the repository holds a base backup: run the nightly job once if it never ran."""
     try:
         cluster.get("job", FIRST_BACKUP, "-n", SPACE)
     except NotReadyError:
-        cluster.call("create", "job", "-n", SPACE, "--from=cronjob/postgres-backup", FIRST_BACKUP)
+        cluster.call("create", "job", "-n", SPACE, f"--from=cronjob/{JOB}", FIRST_BACKUP)
     _job_done(cluster)
 
 
@@ -185,19 +198,19 @@ def _job_done(cluster: Cluster) -> None:
     status = cluster.get("job", FIRST_BACKUP, "-n", SPACE).get("status", {})
     if not status.get("succeeded"):
         raise NotReadyError(
-            f"Job {SPACE}/{FIRST_BACKUP}: {status.get('failed', 0)} failed, none succeeded yet"
+            f"Job {SPACE}/{FIRST_BACKUP}: {status.get('failed', 0)} attempts failed, none succeeded"
         )
 
 
 def profile(context: Context) -> Tables:
-    """Return how the suite reads the database past the product's own path."""
+    """Return how the suite reads the database directly, past the pool."""
     return {
         "sql": {
-            "host": next(n.address for n in NODES if n.pool == "db"),
+            "host": next(n.address for n in workers() if n.pool == name_of("Pool", "db")),
             "port": str(DIRECT_PORT),
             "ca": str(context.state / "ca.crt"),
-            "dbname": "shop",
-            "user": "auditor",
+            "dbname": name_of("Database", "shop"),
+            "user": AUDITOR,
             "password": str(FOLDER / "auditor"),
         }
     }
@@ -208,7 +221,7 @@ PART = Part(
     needs=("objectstore", "secrets"),
     expected=90,
     images={"postgres": _server, "pgbouncer": _pool},
-    names={name: f"registry.platform.example/platform/{name}" for name in ("postgres", "pgbouncer")},
+    names={name: image(f"platform/{name}") for name in ("postgres", "pgbouncer")},
     folders=("overlays/lab/postgres",),
     controls=("DEP-13", "DR-01", "SEC-26"),
     secrets=secrets,

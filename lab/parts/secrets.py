@@ -1,4 +1,4 @@
-"""From Vault into pods: External Secrets Operator, its stores and what they copy."""
+"""From Vault into pods: External Secrets Operator, its stores and what they sync."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from pathlib import Path
 from lab.build import Component
 from lab.deploy import Cluster, Manifest, NotReadyError, rolled_out, waiting
 from lab.images import GROUP, LOCAL, NOBODY, PASSWD
+from lab.layout import image, name_of
 from lab.oci import Entry, Image
 from lab.parts.part import FIRST, Context, Part
 
 
 VERSION = "v0.20.4"
 NAME = "external-secrets"
-AUTHORITY = "platform-ca"
+OPERATOR = name_of("Namespace", NAME), name_of("Deployment", "operator")
+AUTHORITY = name_of("ConfigMap", "platform-ca")
 KINDS = ("SecretStore", "ExternalSecret")
 
 
@@ -25,11 +27,11 @@ def _image(binaries: Path) -> Image:
         Entry("etc/nsswitch.conf", 0o644, data=b"hosts: files dns\n"),
         Entry("tmp", 0o1777),
     )
-    return Image(f"platform/{NAME}", VERSION, entries, (f"/{LOCAL}/{NAME}",), NOBODY)
+    return Image(name_of("Image", f"platform/{NAME}"), VERSION, entries, (f"/{LOCAL}/{NAME}",), NOBODY)
 
 
 def authority(cert: bytes, namespaces: list[str]) -> list[Manifest]:
-    """Return the ConfigMap with the certificate of the lab's CA, PEM, for each namespace that has a store."""
+    """Return for each namespace the ConfigMap with the certificate of the lab's CA, PEM."""
     return [
         {
             "apiVersion": "v1",
@@ -42,18 +44,18 @@ def authority(cert: bytes, namespaces: list[str]) -> list[Manifest]:
 
 
 def deploy(context: Context) -> None:
-    """Roll the operator out, then the stores; wait until every ExternalSecret has been copied.
+    """Roll the operator out, then the stores; wait until every ExternalSecret is synced.
 
     Raises:
-        NotReadyError: one is not there after four minutes; the text has the operator's own words.
+        NotReadyError: one was not synced in four minutes; the message has the operator's own.
     """
     rest = [d for d in context.documents if d["kind"] not in FIRST]
     stores = [d for d in rest if d["kind"] in KINDS]
     spaces = sorted({d["metadata"]["namespace"] for d in stores})
     context.cluster.apply(authority(context.authority.cert, spaces))
     context.cluster.apply([d for d in rest if d["kind"] not in KINDS])
-    rolled_out(context.cluster, NAME, "operator")
-    context.say("copying from Vault")
+    rolled_out(context.cluster, *OPERATOR)
+    context.say("syncing from Vault")
     context.cluster.apply(stores)
     for document in stores:
         copied(context.cluster, document)
@@ -61,11 +63,11 @@ def deploy(context: Context) -> None:
 
 @waiting
 def copied(cluster: Cluster, document: Manifest) -> None:
-    """Wait until a store is valid, an ExternalSecret copied."""
+    """Wait until a store is valid, an ExternalSecret synced."""
     kind, meta = document["kind"], document["metadata"]
     found = cluster.get(f"{kind}.external-secrets.io", meta["name"], "-n", meta["namespace"])
     conditions = {c["type"]: c for c in found.get("status", {}).get("conditions", [])}
-    ready = conditions.get("Ready", {"status": "unknown", "message": "not looked at yet"})
+    ready = conditions.get("Ready", {"status": "unknown", "message": "not reconciled yet"})
     if ready["status"] != "True":
         raise NotReadyError(f"{kind} {meta['namespace']}/{meta['name']}: {ready.get('message', '')}")
 
@@ -76,7 +78,7 @@ PART = Part(
     expected=30,
     components=(Component(NAME, {NAME: "."}, seconds=150),),
     images={NAME: _image},
-    names={NAME: f"registry.platform.example/platform/{NAME}"},
+    names={NAME: image(f"platform/{NAME}")},
     folders=(f"platform/{NAME}",),
     controls=("SEC-26",),
     deploy=deploy,

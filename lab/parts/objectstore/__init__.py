@@ -1,4 +1,4 @@
-"""Object storage with object lock for the backups: one bucket and one writer's key per purpose."""
+"""Object storage with object lock for the backups: one bucket and one writer key per service."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from lab.layout import STATE
+from lab.layout import STATE, name_of
 from lab.parts.objectstore.server import ENDPOINT, PROGRAMS, Store
 from lab.parts.part import Context, Part, Tables
 
 
-BUCKETS = {"etcd": "etcd-backups", "vault": "vault-backups", "postgres": "postgres-backups"}
+PURPOSES = ("etcd", "vault", "postgres")
+BUCKETS = {purpose: name_of("Bucket", f"{purpose}-backups") for purpose in PURPOSES}
 LOCK_DAYS = 1  # as docs/backups-and-restore.md says for the lab
-# As infra/backups.tf declares it: days until a snapshot is ended (pgBackRest does that itself), until what is
-# no longer current is removed.
+# As infra/backups.tf declares: days until a snapshot expires (pgBackRest expires its own), and until a
+# noncurrent version is removed.
 LIFE: Mapping[str, tuple[int | None, int]] = {"etcd": (30, 30), "vault": (30, 30), "postgres": (None, 35)}
 FOLDER = "objectstore"
-OPERATOR, READER = "operator", "reader"
-# A provider's key has every right on objects, so the lock alone has to stand: the writer may ask for the
-# deletion of a version and for another retention. What it may not touch is the bucket itself.
+OPERATOR, READER = name_of("S3User", "operator"), name_of("S3User", "reader")
+WRITERS = {purpose: name_of("S3User", f"{purpose}-writer") for purpose in PURPOSES}
+# Keys of the real provider have every right on objects, so only the lock protects them: a writer may request
+# the deletion of a version and another retention. It may not change the bucket itself.
 LIST = ("ListBucket", "ListBucketVersions", "GetBucketLocation", "GetBucketVersioning")
 LOOK = (*LIST, "GetBucketObjectLockConfiguration", "GetLifecycleConfiguration", "ListBucketMultipartUploads")
 READ = ("GetObject", "GetObjectVersion", "GetObjectRetention")
@@ -37,7 +39,7 @@ def folder(state: Path = STATE) -> Path:
 
 
 def client(key: Mapping[str, str], ca: Path) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
-    """Return an S3 client that acts with `key` and trusts `ca`."""
+    """Return an S3 client that uses `key` and trusts `ca`."""
     return boto3.client(
         "s3",
         endpoint_url=ENDPOINT,
@@ -49,31 +51,31 @@ def client(key: Mapping[str, str], ca: Path) -> Any:  # noqa: ANN401 - boto3 mak
             s3={"addressing_style": "path"},
             retries={"max_attempts": 2},
             read_timeout=20,
-            request_checksum_calculation="when_required",  # the gateway knows no checksum trailers
+            request_checksum_calculation="when_required",  # the gateway does not support checksum trailers
             response_checksum_validation="when_required",
         ),
     )
 
 
 def before(context: Context) -> None:
-    """Start the storage; make the users, the buckets, their lock and their policies."""
+    """Start the storage; create users and buckets with lock, policy and life cycle."""
     place = folder(context.state)
     place.mkdir(mode=0o700, exist_ok=True)
     store = Store(place)
     store.start(context.authority)
     s3 = client(store.user(OPERATOR, buckets=100), place / "ca.crt")
-    for name in (READER, *(f"{purpose}-writer" for purpose in BUCKETS)):
+    for name in (READER, *WRITERS.values()):
         store.user(name)
-    there = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+    existing = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
     for purpose, bucket in BUCKETS.items():
-        if bucket not in there:
+        if bucket not in existing:
             s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
         guard(s3, purpose)
 
 
 def guard(s3: Any, purpose: str) -> None:  # noqa: ANN401 - as above
-    """Give the bucket of a purpose its lock, its policy and its life cycle; again does no harm."""
-    bucket, writer = BUCKETS[purpose], f"{purpose}-writer"
+    """Set lock, policy and life cycle of the bucket for `purpose`; idempotent."""
+    bucket, writer = BUCKETS[purpose], WRITERS[purpose]
     rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": LOCK_DAYS}}
     lock = {"ObjectLockEnabled": "Enabled", "Rule": rule}
     s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=lock)
@@ -89,9 +91,9 @@ def _kept(purpose: str) -> dict[str, Any]:
 
 
 def policy(bucket: str, writer: str) -> dict[str, Any]:
-    """Return the bucket policy: the reader reads, the writer also writes, nobody else gets in.
+    """Return the bucket policy: the reader reads, the writer also writes, nobody else has access.
 
-    The operator owns the bucket and may do anything with objects, so what it is refused the lock refuses.
+    The operator owns the bucket and may do anything with objects: whatever it is refused, the lock refuses.
     """
     readers = [_user(READER), _user(writer)]
     return {
@@ -115,15 +117,18 @@ def _allow(who: list[str], verbs: tuple[str, ...], what: str) -> dict[str, Any]:
 
 
 def tables(context: Context) -> Tables:
-    """Return what the suite is told: endpoint, buckets and where the keys lie."""
+    """Return the profile's [s3]: endpoint, buckets and key files."""
     place = folder(context.state)
     keys = Store(place).keys
     return {
         "s3": {
             "endpoint": ENDPOINT,
             "ca": str(place / "ca.crt"),
-            "buckets": dict(BUCKETS),
-            "writer_keys": {purpose: str(keys / f"{purpose}-writer.json") for purpose in BUCKETS},
+            "buckets": {name_of("StatefulService", purpose): bucket for purpose, bucket in BUCKETS.items()},
+            "writer_keys": {
+                name_of("StatefulService", purpose): str(keys / f"{user}.json")
+                for purpose, user in WRITERS.items()
+            },
             "reader_key": str(keys / f"{READER}.json"),
             "operator_key": str(keys / f"{OPERATOR}.json"),
         }

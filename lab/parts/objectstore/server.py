@@ -1,7 +1,7 @@
-"""Object storage beside the nodes: Ceph's S3 gateway over one monitor and one storage daemon, with cephx.
+"""Object storage beside the nodes: Ceph's S3 gateway on one monitor and one storage daemon, with cephx.
 
-It stands in for the provider's object storage: outside of the cluster, over TLS, with object lock. No systemd
-unit of the packages is used; every program runs in the foreground under `lab.process`.
+It stands in for the provider's object storage: outside the cluster, over TLS, with object lock. The packages'
+systemd units are not used; every program runs in the foreground under `lab.process`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import requests
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from lab import pki, process
-from lab.layout import HOST
+from lab.layout import HOST, name_of
 
 
 PORT = 7480
@@ -83,7 +83,7 @@ CAPS = {
 
 
 class NotReadyError(RuntimeError):
-    """A program of the object storage does not answer yet, or never did."""
+    """A program of the object storage does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +94,14 @@ class Store:
 
     @property
     def keys(self) -> Path:
-        """Return the folder of the key files, one JSON per S3 user."""
+        """Return the folder of the key files, one JSON file per S3 user."""
         return self.folder / "keys"
 
     def start(self, authority: pki.Pair) -> None:
-        """Start what does not run, from nothing if there is nothing, and return when S3 answers.
+        """Start every program that is not running, set the store up if it is new, return once S3 answers.
 
         Raises:
-            RuntimeError: a program does not come up; the message has the end of its log.
+            RuntimeError: a program does not start; the message has the end of its log.
         """
         if not (self.folder / "osd" / "ready").exists():
             self._prepare(authority)
@@ -112,14 +112,14 @@ class Store:
         self._await(GATEWAY, self._gateway)
 
     def user(self, name: str, buckets: int = -1) -> dict[str, str]:
-        """Return the key of an S3 user, who is made if there is none, and keep it in `keys/<name>.json`.
+        """Return the key of an S3 user, created if missing, and keep it in `keys/<name>.json`.
 
         Args:
             name: of the user.
-            buckets: how many the user may make; -1: none at all.
+            buckets: how many buckets the user may create; -1: none.
 
         Raises:
-            RuntimeError: radosgw-admin says no.
+            RuntimeError: radosgw-admin failed.
         """
         path = self.keys / f"{name}.json"
         if not path.exists():
@@ -143,7 +143,7 @@ class Store:
         tls = f"ssl_certificate={self.folder}/tls.crt ssl_private_key={self.folder}/tls.key"
         text = CONFIG.format(fsid=fsid, host=HOST, port=PORT, folder=self.folder, disk=DISK, tls=tls)
         (self.folder / "ceph.conf").write_text(text)
-        pki.issue(authority, "object storage", sans=(HOST, "s3.platform.example")).write(
+        pki.issue(authority, "object storage", sans=(HOST, name_of("Host", "s3.platform.example"))).write(
             self.folder / "tls.crt", self.folder / "tls.key"
         )
         (self.folder / "ca.crt").write_bytes(authority.cert)
@@ -169,7 +169,7 @@ class Store:
         everyone.chmod(0o600)
 
     def _fill(self) -> None:
-        """Register the storage daemon and make its file, once; this also shows that the monitor answers."""
+        """Register the storage daemon and create its file, once; also proves that the monitor answers."""
         known = json.loads(
             self._run(["ceph", *self._config(), "--connect-timeout", "3", "osd", "ls", "-f", "json"])
         )
@@ -189,7 +189,7 @@ class Store:
             raise NotReadyError(f"the gateway answers {answer.status_code}")
 
     def _await(self, program: str, ready: Callable[[], None]) -> None:
-        """Return once `ready` ends without NotReadyError."""
+        """Return once `ready` returns without NotReadyError."""
         patient = Retrying(
             retry=retry_if_exception_type(NotReadyError), stop=stop_after_delay(60), wait=wait_fixed(0.1)
         )
@@ -197,7 +197,7 @@ class Store:
             patient(ready)
         except RetryError as late:
             log = (process.LOGS / f"{program}.log").read_text(errors="replace").strip().splitlines()[-3:]
-            raise RuntimeError(f"{program} does not come up: {' | '.join(log)}") from late
+            raise RuntimeError(f"{program} does not start: {' | '.join(log)}") from late
 
     def _run(self, words: list[str]) -> str:
         done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)

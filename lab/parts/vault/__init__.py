@@ -1,4 +1,4 @@
-"""Vault: three members on raft, with TLS; set up from gitops/, its root token revoked at the end."""
+"""Vault: three members on raft, with TLS; configured from gitops/, the root token revoked at the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lab import pki, volumes
 from lab.build import Component
 from lab.deploy import Manifest
 from lab.images import GROUP, LOCAL, NOBODY, PASSWD
-from lab.layout import HOST, node, workers
+from lab.layout import HOST, image, name_of, workers
 from lab.oci import Entry, Image
 from lab.parts.part import FIRST, Context, Part, Tables
 from lab.parts.vault.server import MEMBERS, MOUNT, PLUGIN, Escrow, Keeper, Setup
@@ -17,13 +17,14 @@ from lab.parts.vault.server import MEMBERS, MOUNT, PLUGIN, Escrow, Keeper, Setup
 
 VERSION = "v1.21.0"
 ENTRY, FIRST_PORT = 30820, 30821
-NAMESPACE = "vault"
+NAMESPACE = name_of("Namespace", "vault")
+MEMBER_NAMES = tuple(name_of("Pod", f"vault-{number}") for number in range(MEMBERS))
 PLUGINS = "usr/local/lib/vault"
 SHARES = "vault-unseal.json"
 
 
 def _image(binaries: Path) -> Image:
-    """Vault without most of its plugins, and Kubernetes auth as a program of its own."""
+    """Vault without most of its plugins; Kubernetes auth is a separate plugin program."""
     entries = (
         Entry(f"{LOCAL}/vault", 0o755, binaries / "vault"),
         Entry(f"{PLUGINS}/{PLUGIN}", 0o755, binaries / PLUGIN),
@@ -33,7 +34,7 @@ def _image(binaries: Path) -> Image:
         Entry("tmp", 0o1777),
         Entry("vault/data", 0o777),
     )
-    return Image("platform/vault", VERSION, entries, (f"/{LOCAL}/vault",), NOBODY)
+    return Image(name_of("Image", "platform/vault"), VERSION, entries, (f"/{LOCAL}/vault",), NOBODY)
 
 
 def _folder(context: Context) -> Path:
@@ -43,14 +44,16 @@ def _folder(context: Context) -> Path:
 
 
 def _names() -> tuple[str, ...]:
-    services = ["vault", "vault-active", *(f"vault-{i}.vault-internal" for i in range(MEMBERS))]
-    ends = ("", ".vault", ".vault.svc", ".vault.svc.cluster.local")
+    peers = name_of("Service", "vault-internal")
+    services = [name_of("Service", "vault"), name_of("Service", "vault-active")]
+    services += [f"{member}.{peers}" for member in MEMBER_NAMES]
+    ends = ("", f".{NAMESPACE}", f".{NAMESPACE}.svc", f".{NAMESPACE}.svc.cluster.local")
     outside = (HOST, "127.0.0.1", "localhost", *(n.address for n in workers()))
     return (*(f"{service}{end}" for service in services for end in ends), *outside)
 
 
 def secrets(context: Context) -> list[Manifest]:
-    """Return Vault's own TLS: the one Secret that cannot come from Vault."""
+    """Return Vault's own TLS: the one Secret of it that cannot come from Vault."""
     folder = _folder(context)
     if not (folder / "tls.crt").exists():
         pki.issue(context.authority, "vault", sans=_names()).write(folder / "tls.crt", folder / "tls.key")
@@ -62,9 +65,9 @@ def secrets(context: Context) -> list[Manifest]:
             "kind": "Secret",
             "type": "kubernetes.io/tls",
             "metadata": {
-                "name": "vault-tls",
+                "name": name_of("Secret", "vault-tls"),
                 "namespace": NAMESPACE,
-                "labels": {"app.kubernetes.io/part-of": "vault"},
+                "labels": {"app.kubernetes.io/part-of": name_of("Part", "vault")},
             },
             "data": {name: base64.b64encode(raw).decode() for name, raw in content.items()},
         }
@@ -73,7 +76,7 @@ def secrets(context: Context) -> list[Manifest]:
 
 def addresses() -> list[str]:
     """Return every member's own address, as the suite reaches it."""
-    return [f"https://{node('app-1').address}:{FIRST_PORT + i}" for i in range(MEMBERS)]
+    return [f"https://{workers()[0].address}:{FIRST_PORT + i}" for i in range(MEMBERS)]
 
 
 def _keeper(context: Context) -> Keeper:
@@ -81,7 +84,7 @@ def _keeper(context: Context) -> Keeper:
 
 
 def deploy(context: Context) -> None:
-    """Apply, initialise once, unseal, wait for three voters, set up, revoke the root token."""
+    """Apply, initialise once, unseal, wait for three voters, configure, revoke the root token."""
     volumes.make(context.documents)
     context.cluster.apply([d for d in context.documents if d["kind"] not in FIRST])
     keeper = _keeper(context)
@@ -98,11 +101,11 @@ def deploy(context: Context) -> None:
 
 
 def profile(context: Context) -> Tables:
-    """Return where Vault is and where the suite's token lies."""
+    """Return where Vault is and where the suite's token is."""
     return {
         "vault": {
             "addresses": addresses(),
-            "entry": f"https://{node('app-1').address}:{ENTRY}",
+            "entry": f"https://{workers()[0].address}:{ENTRY}",
             "ca": str(context.state / "ca.crt"),
             "token": str(context.state / "vault" / "auditor-token"),
             "mount": MOUNT,
@@ -126,7 +129,7 @@ PART = Part(
         ),
     ),
     images={"vault": _image},
-    names={"vault": "registry.platform.example/platform/vault"},
+    names={"vault": image("platform/vault")},
     folders=("overlays/lab/vault",),
     controls=("SEC-24", "SEC-25"),
     secrets=secrets,
