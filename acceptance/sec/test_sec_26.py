@@ -15,7 +15,10 @@ def test_a_rotated_value_arrives_and_the_old_one_dies(stack: DrillStack, control
         len(canary) == 2 and "/" in canary[1], "canary is not a path and a namespace/name: fix the policy"
     )
     path, secret = canary
-    spared, synced = RotationExemption(control.listed("exceptions"), f"Secret {secret}"), stack.origins.synced
+    spared, synced = (
+        RotationExemption(control.listed("exceptions"), f"Secret {secret}"),
+        stack.origins.external_secrets,
+    )
     judged = [one for one in control.population(synced) if not spared.covers(one.makes)]
     late = [one for one in judged if not 0 < one.interval <= limit]
     control.offenders(

@@ -130,6 +130,7 @@ def read_policy(path: Path, root: Path) -> Control:
         maps=_lists(table.table("maps")),
         digest=hashlib.sha256(path.read_bytes()).hexdigest(),
         lists=_lists(table.table("lists")),
+        tables=_tables(table.table("tables")),
         effects=_effects(table, "effects", tiers),
         further=_effects(table, "further", tiers),
     )
@@ -207,6 +208,13 @@ def _limit(table: Table) -> Limit:
 
 def _lists(table: Table) -> dict[str, tuple[str, ...]]:
     return {key: table.texts(key) for key in table.values}
+
+
+def _tables(table: Table) -> dict[str, tuple[dict[str, str], ...]]:
+    return {
+        name: tuple({key: row.needed(key) for key in row.values} for row in table.tables(name))
+        for name in table.values
+    }
 
 
 def _findings(path: Path, root: Path) -> tuple[SpecFinding, ...]:

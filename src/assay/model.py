@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -103,7 +103,7 @@ class Control:
     `digest` is the SHA-256 of that file.
 
     `lists` are the policy's `[lists]`: names that are allowed, exempt or expected, for example
-    `privileged = ["kube-system"]`.
+    `privileged = ["kube-system"]`; `tables` are its `[[tables.NAME]]`, each entry a mapping of texts.
 
     `effects` says what judging each tier does to the platform, `further` what a part of it does that is left
     out, and NOT_CHECKED, where only the first is allowed.
@@ -120,6 +120,7 @@ class Control:
     maps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     digest: str = ""
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tables: Mapping[str, tuple[Mapping[str, str], ...]] = field(default_factory=dict)
     effects: Mapping[Tier, Effect] = field(default_factory=dict)
     further: Mapping[Tier, Effect] = field(default_factory=dict)
 
@@ -331,6 +332,22 @@ class Record:
         if key in self.override.lists:
             self.note(f"profile sets {key}", ", ".join(self.override.lists[key]))
         return self.override.lists.get(key, self.control.lists[key])
+
+    def table(self, key: str, kind: Callable[..., T]) -> tuple[T, ...]:
+        """Return the entries of the policy's `[[tables.key]]`, each made by calling `kind` with its texts.
+
+        Raises:
+            AssumptionError: the policy has no such table, or an entry does not fit `kind`.
+        """
+        rows = self.control.tables.get(key)
+        try:
+            if rows is not None:
+                return tuple(kind(**row) for row in rows)
+        except TypeError:
+            pass  # said below
+        raise AssumptionError(
+            f"{self.control.id}: the policy has no such table {key!r}", f"add [[tables.{key}]] as it needs"
+        )
 
     def scalar(self, key: str) -> str:
         """Return the only entry of the list `key`; see `listed`.

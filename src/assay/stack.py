@@ -270,7 +270,8 @@ class ReadStack:
     @asks("kube", "vault", "sops")
     def origins(self) -> Origins:
         """Return where every value of the cluster comes from: one look at it, at Vault and at SOPS' files."""
-        return Origins(self.kube, self.vault, self.sops)
+        profile = self.profile
+        return Origins(self.kube, lambda: self.vault, self.sops, profile.platform, profile.vault.mount)
 
     @asks("sql")
     def sql(self) -> Postgres:

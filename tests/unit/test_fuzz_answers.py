@@ -52,7 +52,7 @@ from tests.unit.probes.sops.test_file import sealed
 from tests.unit.support.mutations import Parse, altered, blobs, judged, objects, texts
 
 
-MARKER = Fingerprinter()
+KEYED = Fingerprinter()
 NOW = dt.datetime(2026, 11, 24, 12, 0, tzinfo=dt.UTC)
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 META: dict[str, Any] = {
@@ -239,7 +239,7 @@ def of_kube(kind: str) -> Parse:
                 kube_facts.pod, kube_facts.node, kube_facts.namespace, kube_rbac.rbac_role,
                 lambda each: kube_facts.workload(kind, each), etcd_evidence.created,
                 lambda each: etcd_evidence.started_within(each, 0, 1))),
-            lambda: kube_secrets.secret_objects(kube, MARKER, {("shop", "app"): {"k": "{{ .k }}"}}),
+            lambda: kube_secrets.secret_objects(kube, KEYED, {("shop", "app"): {"k": "{{ .k }}"}}),
             lambda: external_secrets.templates(external_secrets.external_secret_specs(kube, "kv")),
             lambda: holders(kube, {("shop", "s")}, ("x",)),
             lambda: inventory(kube, ["*=etcd"], []),
@@ -295,7 +295,7 @@ def of_config(text: str) -> None:
     talos = nodes(json.dumps({"metadata": {"id": "v1alpha1"}, "spec": text}))
     found = talos.machineconfig(NODE)
     every(lambda: talos.pod_roles(NODE), lambda: list(unexpected_files(NODE, found, ())),
-          lambda: talos_secrets.machine_secrets("cp-1", found, MARKER, frozenset()),
+          lambda: talos_secrets.machine_secrets("cp-1", found, KEYED, frozenset()),
         lambda: differences(found, [CONFIG]))  # fmt: skip
 
 
@@ -355,6 +355,6 @@ def test_whatever_is_decrypted_is_read_or_refused(tmp_path: Path) -> None:
 
     def read(raw: bytes) -> object:
         sops.raw = raw
-        return sops_secrets(sops, MARKER), encrypted_configs(sops, MARKER)
+        return sops_secrets(sops, KEYED), encrypted_configs(sops, KEYED)
 
     judged(blobs(SECRET.encode(), base64.b64encode(b"x" * 40)), read)

@@ -34,9 +34,7 @@ from assay.formats.hcl import Hcl
 from assay.origins.configmaps import ConfigMaps, configmap_faults
 from assay.origins.helm_record import decoded_record
 from assay.origins.leaks import BASELINE, SecretScan
-from assay.origins.levels import ControllerOwned
 from assay.origins.local_copies import Script, in_documents, in_scripts
-from assay.origins.machines import MachineExemption
 from assay.origins.secret_uses import uses
 from assay.origins.template import filled
 from assay.origins.terraform_secrets import in_plan, in_sources, in_state, sources
@@ -57,7 +55,6 @@ from assay.run.detection import read_detections
 from assay.run.evidence import read_lines, verify
 from assay.run.progress import earlier
 from assay.secretscan.files import file_texts as unpacked
-from assay.secretscan.leaves import PublicText
 from assay.secretscan.suspect import repeated
 from assay.secretscan.text import looks_secret, secrets_in_text
 from assay.writers.vault import shares_of
@@ -282,9 +279,6 @@ PRINTED: dict[str, tuple[Fed, Parse]] = {
         texts("postgres://u:p@h/d", "YQ%3D%3D"),
         lambda text: (looks_secret(text, text), repeated(text)),
     ),
-    "neither": (texts("shop/*|Opaque|maker=its own"), ControllerOwned.read),
-    "shown": (texts("ConfigMap|data.x=public"), PublicText.read),
-    "exempt": (texts("cp-*|machine.token=why"), MachineExemption.read),
     "template": (
         st.tuples(texts("a={{ .x | b64enc }} {{ .y }}"), blobs(b"a=YQ== b")),
         lambda pair: filled(*pair),

@@ -7,6 +7,7 @@ import base64
 import gzip
 import json
 import secrets
+import zlib
 from collections.abc import Callable, Iterator
 
 from assay.model import Named
@@ -41,6 +42,14 @@ def _canary(plant: Plant) -> tuple[str, str]:
 
 def _coded(value: str) -> str:
     return base64.b64encode(value.encode()).decode()
+
+
+def _settings() -> str:
+    return f'[db]\nport = 5\nsmtppass = "{_value()}"\n'
+
+
+def _packed(text: str) -> str:
+    return base64.b64encode(zlib.compress(text.encode())).decode()
 
 
 def _object(kind: str, name: str, more: Manifest, meta: Manifest | None = None) -> Manifest:
@@ -133,6 +142,15 @@ def applied_secret(plant: Plant) -> Iterator[Named]:
     meta = {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": copy}}
     secret = plant.targets.encrypted_secret()
     with plant.patched(*secret.key[1:], {"metadata": meta}) as ref:
+        yield ref
+
+
+@violation(tier="live")
+def compressed_copy(plant: Plant) -> Iterator[Named]:
+    """A value of Vault in the middle of a file in a ConfigMap's binaryData, compressed."""
+    text = f"# kept for later\nline: {_canary(plant)} (old)\n"
+    packed = base64.b64encode(gzip.compress(text.encode())).decode()
+    with plant.apply(_object("ConfigMap", "packed", {"binaryData": {"notes.gz": packed}})) as ref:
         yield ref
 
 
@@ -281,6 +299,25 @@ _applied(
     "in_a_file_of_a_config_map",
     "A password in one line of a configuration file in a ConfigMap.",
     lambda: _object("ConfigMap", "file", {"data": {"app.conf": f"host=db\npassword={_value()}\n"}}),
+)
+_in_pod(
+    "variable_of_a_tool",
+    "A password as the variable that libpq defines for it, one word.",
+    lambda: {"env": [{"name": "PGPASSWORD", "value": _value()}]},
+)
+_applied(
+    "compressed_settings",
+    "A password in TOML, compressed by zlib, in base64, under a name that promises nothing.",
+    lambda: _object("ConfigMap", "blob", {"data": {"state": _packed(_settings())}}),
+)
+_applied(
+    "release_with_a_key_of_its_own",
+    "A Secret by hand that calls itself the record of a release, with a password beside it.",
+    lambda: _object(
+        "Secret",
+        "sh.helm.release.v1.own.v1",
+        {"type": "helm.sh/release.v1", "stringData": {"password": _value()}},
+    ),
 )
 _applied(
     "last_applied", "kubectl's own copy of a Secret, in an annotation of a ServiceAccount.", _last_applied

@@ -1,6 +1,8 @@
 """SEC-23: ConfigMaps with values that belong into a Secret, written, generated, wrapped, declared."""
 
 import base64
+import gzip
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -50,6 +52,36 @@ def password_in_binary(plant: Plant) -> Iterator[Named]:
     """A password in a configuration file in binaryData."""
     inner = base64.b64encode(f"[smtp]\nuser = mailer\npassword = {PASSWORD}\n".encode()).decode()
     with planted(plant, "mail.ini", inner, "binaryData") as ref:
+        yield ref
+
+
+@violation()
+def variable_of_a_tool(plant: Plant) -> Iterator[Named]:
+    """The variable that libpq defines for a password: one word."""
+    with planted(plant, "PGPASSWORD", PASSWORD) as ref:
+        yield ref
+
+
+@violation()
+def directive(plant: Plant) -> Iterator[Named]:
+    """A server's directive, without any sign between name and value."""
+    with planted(plant, "redis.conf", f"|\n    maxmemory 64mb\n    requirepass {PASSWORD}") as ref:
+        yield ref
+
+
+@violation()
+def compressed(plant: Plant) -> Iterator[Named]:
+    """JSON that was compressed and encoded, under a name that promises nothing."""
+    inner = zlib.compress(f'{{"db": {{"password": "{PASSWORD}", "port": 5432}}}}'.encode())
+    with planted(plant, "state", base64.b64encode(inner).decode()) as ref:
+        yield ref
+
+
+@violation()
+def compressed_in_binary(plant: Plant) -> Iterator[Named]:
+    """TOML in a gzip file in binaryData."""
+    inner = gzip.compress(f'[db]\nport = 5432\npassword = "{PASSWORD}"\n'.encode())
+    with planted(plant, "state.gz", base64.b64encode(inner).decode(), "binaryData") as ref:
         yield ref
 
 

@@ -93,17 +93,19 @@ class Service:
 class ControllerSecret:
     """Secrets that a controller makes for itself, neither Vault's nor SOPS' (ACC-04).
 
-    `match` is a glob over `namespace/name`, `type` the Secret's type, `writer` its only field manager.
+    `match` is a glob over `namespace/name`, `type` one over the Secret's type, `writer` one over the name of
+    its only field manager, `key` one over the keys that it makes.
     """
 
     match: str
     type: str
     writer: str
     reason: str
+    key: str = "*"
 
 
 @dataclass(frozen=True, slots=True)
-class MachineSecret:
+class MachineSecretExemption:
     """A secret of machine configurations that is neither Vault's nor SOPS' (ACC-04).
 
     `machine` is a glob over node names, `path` one over paths of the configuration without list indices.
@@ -113,12 +115,25 @@ class MachineSecret:
     path: str
     reason: str
 
+    def covers(self, machine: str, path: str) -> bool:
+        """Return whether it is for the secret at a path of a machine's configuration."""
+        return fnmatch.fnmatchcase(machine, self.machine) and fnmatch.fnmatchcase(path, self.path)
+
 
 @dataclass(frozen=True, slots=True)
 class SecretElsewhere:
     """A Secret that manifests name and neither Vault nor SOPS has (ACC-04): its name, a glob."""
 
     name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublicText:
+    """A text that is made for everybody to read (ACC-04): the kind, and its path without list indices."""
+
+    kind: str
+    path: str
     reason: str
 
 
@@ -219,8 +234,9 @@ class Platform:
         services: the stateful services; the first that holds a thing owns it.
         stateless: what looks like state and holds none that must come back.
         controller_secrets: see ControllerSecret.
-        machine_secrets: see MachineSecret.
+        machine_secrets: see MachineSecretExemption.
         secrets_elsewhere: see SecretElsewhere.
+        public_texts: see PublicText.
         sensitive_configmaps: globs over `namespace/name` of ConfigMaps whose every value is sensitive.
         annotations: see Annotations.
         api_clients: service accounts whose pods call the Kubernetes API, `namespace/name`, as globs.
@@ -237,8 +253,9 @@ class Platform:
     services: tuple[Service, ...] = ()
     stateless: tuple[Exemption, ...] = ()
     controller_secrets: tuple[ControllerSecret, ...] = ()
-    machine_secrets: tuple[MachineSecret, ...] = ()
+    machine_secrets: tuple[MachineSecretExemption, ...] = ()
     secrets_elsewhere: tuple[SecretElsewhere, ...] = ()
+    public_texts: tuple[PublicText, ...] = ()
     sensitive_configmaps: tuple[str, ...] = ()
     annotations: Annotations = Annotations()
     api_clients: tuple[str, ...] = ()

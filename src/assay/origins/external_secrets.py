@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import re
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from assay.formats.parsing import parsing
-from assay.origins.levels import LATE, ExternalSecretSpec
-from assay.origins.template import computes, own, places, touching
+from assay.origins.levels import LATE_S
+from assay.origins.sources import OWNER, ExternalSecretSpec
+from assay.origins.template import WHOLE_ENTRY, computes, own, places, touching
 from assay.probes.kube.client import Kube
 from assay.probes.kube.discovery import served
 from assay.secretscan.naming import is_fact
@@ -31,7 +32,7 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Where an ExternalSecret reads: `vault` or another provider; the mount, empty where it names none."""
+    """Where an ExternalSecret reads: `vault` or another provider, and the mount there."""
 
     provider: str
     mount: str = ""
@@ -46,7 +47,7 @@ def external_secret_specs(kube: Kube, mount: str) -> list[ExternalSecretSpec]:
 
     Args:
         kube: the cluster.
-        mount: the mount of Vault that its values are compared with, `kv`.
+        mount: the mount of Vault for a store that names none, `kv`.
 
     Raises:
         ProbeError: a list is denied or not whole.
@@ -54,89 +55,122 @@ def external_secret_specs(kube: Kube, mount: str) -> list[ExternalSecretSpec]:
     paths = served(kube.wire, GROUP)
     items = kube.wire.items(paths["externalsecrets"]) if "externalsecrets" in paths else []
     stores = {
-        (kind, str(one["metadata"].get("namespace", "")), str(one["metadata"]["name"])): _store(one)
+        (kind, str(one["metadata"].get("namespace", "")), str(one["metadata"]["name"])): _store(one, mount)
         for kind, name in STORES.items()
         for one in (kube.wire.items(paths[name]) if items and name in paths else [])
     }
-    return [_synced(one, stores, mount) for one in items]
+    return [_spec(one, stores) for one in items]
 
 
-def _store(item: Item) -> Store:
+def _store(item: Item, mount: str) -> Store:
     given: Item = item["spec"].get("provider") or {"nothing": {}}
     provider, about = next(iter(given.items()))
-    return Store(str(provider), str((about or {}).get("path") or ""))
+    return Store(str(provider), str((about or {}).get("path") or mount))
 
 
-def _synced(item: Item, stores: Stores, mount: str) -> ExternalSecretSpec:
+def _spec(item: Item, stores: Stores) -> ExternalSecretSpec:
     meta, spec, status = item["metadata"], item["spec"], item.get("status") or {}
     target, space, name = spec.get("target") or {}, str(meta["namespace"]), str(meta["name"])
-    policy = str(target.get("creationPolicy") or "Owner")
-    provider, fault = _source(space, spec, stores, mount)
-    direct, odd = _direct(spec, mount)
-    extracts, unknown = _extracts(spec, mount)
-    template = target.get("template") or {}
-    texts, elsewhere = template.get("data") or {}, template.get("templateFrom")
-    bad = {key: why for key, text in texts.items() if (why := _odd(key, text, direct))}
-    wanted = {
+    policy = str(target.get("creationPolicy") or OWNER)
+    reads = _Reads(space, spec, stores)
+    provider, fault = reads.provider()
+    written = "its creationPolicy is None: it writes nothing" if policy == "None" else ""
+    about = ExternalSecretSpec(
+        space=space,
+        name=name,
+        uid=str(meta["uid"]),
+        target=str(target.get("name") or name),
+        provider=provider,
+        fault=fault or written or _unready(status) or _stale(spec, status),
+        interval=_interval(spec),
+        unlisted=fault,
+        policy=policy,
+        refreshed=_refreshed(status),
+    )
+    return _with_keys(about, reads, target.get("template") or {})
+
+
+def _with_keys(about: ExternalSecretSpec, reads: _Reads, template: Item) -> ExternalSecretSpec:
+    """Return the specification with the keys that it makes: read one by one, taken whole, or rendered."""
+    direct, incomparable = reads.one_by_one()
+    extracts, unlisted = reads.whole()
+    texts, from_elsewhere = template.get("data") or {}, template.get("templateFrom")
+    bad = {key: why for key, text in texts.items() if (why := _template_fault(key, text, direct))}
+    rendered = {
         key: {one: direct[one] for one in places(text)} for key, text in texts.items() if key not in bad
     }
-    if (texts or elsewhere) and template.get("mergePolicy") != "Merge":
-        direct, odd, extracts, unknown = {}, {}, (), ""
-    nothing = "its creationPolicy is None: it writes nothing" if policy == "None" else ""
-    return ExternalSecretSpec(
-        space, name, str(meta["uid"]), str(target.get("name") or name), provider,
-        fault or nothing or _unready(status) or _stale(spec, status),
-        direct, extracts, wanted, bad | {key: why for key, why in odd.items() if key not in texts},
-        _interval(spec), texts,
-        UNJUDGED.format("templateFrom") if elsewhere else unknown or fault, policy, _seen(status),
-    )  # fmt: skip
+    if (texts or from_elsewhere) and template.get("mergePolicy") != "Merge":
+        direct, incomparable, extracts, unlisted = {}, {}, (), ""
+    kept = {key: why for key, why in incomparable.items() if key not in texts}
+    return replace(
+        about,
+        direct=direct,
+        extracts=extracts,
+        templates=rendered,
+        incomparable=bad | kept,
+        texts=texts,
+        unlisted=UNJUDGED.format("templateFrom") if from_elsewhere else unlisted or about.unlisted,
+    )
 
 
-def _source(space: str, spec: Item, stores: Stores, mount: str) -> tuple[str, str]:
-    """Return the provider, and why what it reads is not the platform's Vault's, empty if it is."""
-    for ref in _references(spec):
+@dataclass(frozen=True, slots=True)
+class _Reads:
+    """What an ExternalSecret of the namespace `space` reads, and from which stores."""
+
+    space: str
+    spec: Item
+    stores: Stores
+
+    def provider(self) -> tuple[str, str]:
+        """Return the provider, and why what it reads is not Vault's, empty if it is."""
+        entries = [*(self.spec.get("data") or ()), *(self.spec.get("dataFrom") or ())]
+        for entry in entries:
+            if (entry.get("sourceRef") or {}).get("generatorRef"):
+                continue
+            kind, name, store = self._store(entry)
+            if store is None:
+                return "an unknown store", f"its store, {kind} {name}, is not there"
+            if store.provider != "vault":
+                return store.provider, f"its store is {store.provider}, not Vault"
+        return "vault", ""
+
+    def one_by_one(self) -> tuple[dict[str, Place], dict[str, str]]:
+        """Return key -> (path, property) of what is read one by one, and key -> why it cannot be compared."""
+        direct, incomparable = dict[str, Place](), dict[str, str]()
+        for entry in self.spec.get("data") or ():
+            key, ref = str(entry["secretKey"]), entry.get("remoteRef") or {}
+            if (entry.get("sourceRef") or {}).get("generatorRef"):
+                incomparable[key] = GENERATED
+            elif form := _form(ref) or ("" if ref.get("property") else "remoteRef without property"):
+                incomparable[key] = UNJUDGED.format(form)
+            else:
+                direct[key] = (self._path(entry, ref), str(ref["property"]))
+        return direct, incomparable
+
+    def whole(self) -> tuple[tuple[str, ...], str]:
+        """Return the paths that are taken whole, and why other keys may be its own, empty where they cannot."""
+        entries = [(one, _extract_fault(one)) for one in self.spec.get("dataFrom") or ()]
+        paths = tuple(self._path(one, one["extract"]) for one, why in entries if not why)
+        return paths, next((why for _, why in entries if why), "")
+
+    def _store(self, entry: Item) -> tuple[str, str, Store | None]:
+        """Return kind, name and store of one entry, which may name its own; None where it is not there."""
+        ref = (entry.get("sourceRef") or {}).get("storeRef") or self.spec.get("secretStoreRef") or {}
         kind, name = str(ref.get("kind") or "SecretStore"), str(ref.get("name", ""))
-        store = stores.get((kind, "" if kind == "ClusterSecretStore" else space, name))
-        if store is None:
-            return "an unknown store", f"its store, {kind} {name}, is not there"
-        if store.provider != "vault":
-            return store.provider, f"its store is {store.provider}, not Vault"
-        if store.mount not in ("", mount):
-            return store.provider, f"its store reads {store.mount}, not {mount}: that is not judged here"
-    return "vault", ""
+        return kind, name, self.stores.get((kind, "" if kind == "ClusterSecretStore" else self.space, name))
+
+    def _path(self, entry: Item, ref: Item) -> str:
+        """Return the path in Vault, which begins with the mount, without the `data` of version 2's API."""
+        _, _, store = self._store(entry)
+        mount = store.mount if store else ""
+        inner = str(ref["key"])
+        if inner.startswith(f"{mount}/"):
+            inner = inner.removeprefix(f"{mount}/").removeprefix("data/")
+        return f"{mount}/{inner}"
 
 
-def _references(spec: Item) -> Iterator[Item]:
-    """Yield the store of each entry; one may name its own, or a generator instead."""
-    for one in (*(spec.get("data") or ()), *(spec.get("dataFrom") or ())):
-        source = one.get("sourceRef") or {}
-        if not source.get("generatorRef"):
-            yield source.get("storeRef") or spec.get("secretStoreRef") or {}
-
-
-def _direct(spec: Item, mount: str) -> tuple[dict[str, Place], dict[str, str]]:
-    """Return key -> (path, property) of what is read one by one, and key -> why it cannot be compared."""
-    direct, odd = dict[str, Place](), dict[str, str]()
-    for one in spec.get("data") or ():
-        key, ref = str(one["secretKey"]), one.get("remoteRef") or {}
-        if (one.get("sourceRef") or {}).get("generatorRef"):
-            odd[key] = GENERATED
-        elif form := _form(ref) or ("" if ref.get("property") else "remoteRef without property"):
-            odd[key] = UNJUDGED.format(form)
-        else:
-            direct[key] = (_path(ref, mount), str(ref["property"]))
-    return direct, odd
-
-
-def _extracts(spec: Item, mount: str) -> tuple[tuple[str, ...], str]:
-    """Return the paths that are taken whole, and why other keys may be its own, empty where they cannot."""
-    entries = [(one, _unlike(one)) for one in spec.get("dataFrom") or ()]
-    whole = tuple(_path(one["extract"], mount) for one, why in entries if not why)
-    return whole, next((why for _, why in entries if why), "")
-
-
-def _unlike(entry: Item) -> str:
-    """Return why an entry of `dataFrom` is no plain extract, empty if it is one."""
+def _extract_fault(entry: Item) -> str:
+    """Return why an entry of `dataFrom` is not a plain extract, empty if it is one."""
     if (entry.get("sourceRef") or {}).get("generatorRef"):
         return GENERATED
     ref = entry.get("extract")
@@ -150,15 +184,8 @@ def _form(ref: Item) -> str:
     return next((name for name in ALTERED if ref.get(name, "None") not in ("None", "")), "")
 
 
-def _path(ref: Item, mount: str) -> str:
-    """Return the path below the mount; it may be written with the mount before it."""
-    key = str(ref["key"])
-    inner = key.removeprefix(f"{mount}/")
-    return inner if inner == key else inner.removeprefix("data/")
-
-
-def _odd(key: str, text: str, direct: Collection[str]) -> str:
-    """Return why a template is no mere arrangement of the source's values, empty if it is."""
+def _template_fault(key: str, text: str, direct: Collection[str]) -> str:
+    """Return why a template is not a mere arrangement of the source's values, empty if it is."""
     if computes(text):
         return f"the template of {key} computes: {UNJUDGED.format('a template with functions')}"
     if unknown := sorted(set(places(text)) - set(direct)):
@@ -181,20 +208,25 @@ def _interval(spec: Item) -> float:
     text = str(spec.get("refreshInterval", "1h"))
     if text.startswith("-"):
         return 0.0
-    return sum(float(number) * SECONDS[unit] for number, unit in DURATION.findall(text))
+    return seconds(text)
+
+
+def seconds(duration: str) -> float:
+    """Return the seconds of a duration as Go writes it: `1h30m`; 0 where there is none."""
+    return sum(float(number) * SECONDS[unit] for number, unit in DURATION.findall(duration))
 
 
 def _stale(spec: Item, status: Item) -> str:
-    interval, seen = _interval(spec), _seen(status)
+    interval, seen = _interval(spec), _refreshed(status)
     if interval <= 0:
         return "its ExternalSecret never looks at the source again"
     if not seen:
         return "its ExternalSecret never looked at the source"
     age = time.time() - seen
-    return f"its ExternalSecret last looked {age:.0f} s ago" if age > 2 * interval + LATE else ""
+    return f"its ExternalSecret last looked {age:.0f} s ago" if age > 2 * interval + LATE_S else ""
 
 
-def _seen(status: Item) -> float:
+def _refreshed(status: Item) -> float:
     """Return when it last looked at the source, in seconds since 1970; 0: never."""
     try:
         return dt.datetime.fromisoformat(str(status.get("refreshTime", ""))).timestamp()
@@ -202,10 +234,11 @@ def _seen(status: Item) -> float:
         return 0.0
 
 
-def templates(external_secret_specs: Iterable[ExternalSecretSpec]) -> dict[tuple[str, str], dict[str, str]]:
-    """Return (namespace, Secret) -> (key -> template) of every ExternalSecret that renders keys."""
+def templates(specs: Iterable[ExternalSecretSpec]) -> dict[tuple[str, str], dict[str, str]]:
+    """Return (namespace, Secret) -> (key -> template) of every key that is rendered, or holds a whole entry."""
     found: dict[tuple[str, str], dict[str, str]] = {}
-    for one in external_secret_specs:
-        known = {key: text for key, text in one.texts.items() if key not in one.odd}
+    for one in specs:
+        known = {key: text for key, text in one.texts.items() if key not in one.incomparable}
+        known |= dict.fromkeys(one.whole, WHOLE_ENTRY)
         found.setdefault((one.space, one.target), {}).update(known)
     return found

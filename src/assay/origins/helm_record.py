@@ -11,6 +11,7 @@ from typing import Any
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
 from assay.model import Offender
+from assay.origins.kube_leaves import ObjectTexts
 from assay.probes.kube.client import Kube
 from assay.probes.kube.paths import collection, ref
 from assay.secretscan.files import file_texts
@@ -24,25 +25,26 @@ FILES = ("templates", "files")
 
 
 @parsing("the record of a Helm release", "read the record by hand")
-def record_texts(kube: Kube) -> tuple[list[Leaf], list[Offender]]:
-    """Return every text of every release, and the records that do not open: nobody can say what they hold.
+def record_texts(kube: Kube) -> list[ObjectTexts]:
+    """Return every release with its texts; of a record that does not open, that nobody can say what it holds.
 
     Raises:
         ProbeError: the list of Secrets is denied or not whole, or a file of a chart cannot be judged.
     """
-    found, shut = list[Leaf](), list[Offender]()
+    found = []
     for item in kube.wire.items(collection("Secret"), fieldSelector=f"type={KIND}"):
         secret = ref({"kind": "Secret", **item})
         release = decoded_record(str((item.get("data") or {}).get("release", "")))
         if release is None:
-            shut.append(Offender(secret, "the record of a release does not open"))
+            closed = Offender(secret, "the record of a release does not open")
+            found.append(ObjectTexts(secret, (), (closed,)))
         else:
-            found += _of(secret, release)
-    return found, shut
+            found.append(ObjectTexts(secret, tuple(_of(secret, release))))
+    return found
 
 
 def decoded_record(coded: str) -> Mapping[str, Any] | None:
-    """Return the record that the API gives in base64, None where it is none."""
+    """Return the record that the API gives in base64, None where it is not one."""
     try:
         raw = base64.b64decode(base64.b64decode(coded, validate=True), validate=True)
         record = json.loads(unzipped(raw) if raw.startswith(GZIP) else raw)
@@ -64,4 +66,4 @@ def _content(secret: str, file: Mapping[str, Any]) -> bytes:
     try:
         return base64.b64decode(str(file.get("data", "")), validate=True)
     except ValueError:
-        raise ProbeError(f"{secret}: a file of its chart is no base64", "read the record by hand") from None
+        raise ProbeError(f"{secret}: a file of its chart is not base64", "read the record by hand") from None

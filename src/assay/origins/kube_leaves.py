@@ -1,12 +1,14 @@
-"""Every text in every object of a cluster that is no Secret, and the texts beside the values of one."""
+"""Every text in every object of a cluster that is not a Secret, and the texts beside the values of one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from assay.formats.parsing import parsing
-from assay.origins.levels import SecretObject
+from assay.model import Offender
+from assay.origins.sources import SecretObject
 from assay.probes.kube.client import Kube
 from assay.probes.kube.discovery import api_resources
 from assay.secretscan.leaves import Leaf, walk
@@ -17,9 +19,18 @@ LISTED = frozenset({"list", "get"})
 APART = frozenset({"Secret", "CustomResourceDefinition"})
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectTexts:
+    """One object and its texts; `closed` says of a record that it does not open, so nobody knows its texts."""
+
+    ref: str
+    texts: tuple[Leaf, ...] = field(repr=False)
+    closed: tuple[Offender, ...] = ()
+
+
 @parsing("the cluster's objects")
-def object_texts(kube: Kube) -> tuple[list[Leaf], int]:
-    """Return every text of every object that can be listed, and the number of objects.
+def object_texts(kube: Kube) -> list[ObjectTexts]:
+    """Return every object that can be listed, with its texts.
 
     Raises:
         ProbeError: a list is denied or not whole.
@@ -27,8 +38,12 @@ def object_texts(kube: Kube) -> tuple[list[Leaf], int]:
     known = list(api_resources(kube.wire, LISTED))
     paths = [(kind, path) for version, kind, path in known if not _apart(version, kind)]
     lists = kube.together([lambda path=path: kube.wire.items(path) for _, path in paths])  # type: ignore[misc]
-    objects = [(kind, item) for (kind, _), items in zip(paths, lists, strict=True) for item in items]
-    return [leaf for kind, item in objects for leaf in of_object(kind, item)], len(objects)
+    return [_of_object(kind, item) for (kind, _), items in zip(paths, lists, strict=True) for item in items]
+
+
+def _of_object(kind: str, item: Mapping[str, Any]) -> ObjectTexts:
+    texts = tuple(of_object(kind, item))
+    return ObjectTexts(_ref(kind, item), texts)
 
 
 def _apart(version: str, kind: str) -> bool:
@@ -39,13 +54,25 @@ def _apart(version: str, kind: str) -> bool:
 def of_object(kind: str, item: Mapping[str, Any]) -> Iterator[Leaf]:
     """Yield every text of one object, what the server notes about its writers left out."""
     meta = item.get("metadata") or {}
-    space = meta.get("namespace", "")
-    ref = f"{kind} {space}/{meta.get('name')}" if space else f"{kind} {meta.get('name')}"
-    yield from walk(ref, {**item, "metadata": {**meta, "managedFields": []}})
+    yield from walk(_ref(kind, item), {**item, "metadata": {**meta, "managedFields": []}})
 
 
-def annotated(secrets: Iterable[SecretObject]) -> Iterator[Leaf]:
-    """Yield the annotations of Secrets: kubectl writes a copy of what it applied there."""
-    for one in secrets:
-        for key, text in one.annotations.items():
-            yield Leaf(one.ref, f"metadata.annotations.{key}", key, text)
+def _ref(kind: str, item: Mapping[str, Any]) -> str:
+    meta = item.get("metadata") or {}
+    space = f"{meta['namespace']}/" if meta.get("namespace") else ""
+    return f"{kind} {space}{meta.get('name')}"
+
+
+def annotation_texts(secrets: Iterable[SecretObject]) -> list[ObjectTexts]:
+    """Return the annotations of Secrets: kubectl writes a copy of what it applied there."""
+    return [
+        ObjectTexts(
+            one.ref,
+            tuple(
+                Leaf(one.ref, f"metadata.annotations.{key}", key, text)
+                for key, text in one.annotations.items()
+            ),
+        )
+        for one in secrets
+        if one.annotations
+    ]

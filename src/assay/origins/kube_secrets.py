@@ -1,4 +1,4 @@
-"""The Secrets of a cluster as marks. No value leaves this module."""
+"""The Secrets of a cluster as fingerprints. No value leaves this module."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
-from assay.origins.levels import SecretObject
+from assay.origins.sources import SecretObject
 from assay.origins.template import filled
 from assay.probes.kube.client import Kube
 from assay.probes.kube.paths import collection
@@ -24,36 +24,36 @@ Item = Mapping[str, Any]
 
 
 @parsing("the cluster's Secrets")
-def secret_objects(kube: Kube, marker: Fingerprinter, templates: Templates) -> list[SecretObject]:
+def secret_objects(kube: Kube, fingerprinter: Fingerprinter, templates: Templates) -> list[SecretObject]:
     """Return every Secret of every namespace.
 
     Args:
         kube: the cluster.
-        marker: marks the values.
+        fingerprinter: fingerprints the values.
         templates: (namespace, Secret) -> (key -> template) of those that are rendered.
 
     Raises:
-        ProbeError: the list is denied or not whole, or a value is no base64.
+        ProbeError: the list is denied or not whole, or a value is not base64.
     """
-    return kube.wire.each(collection("Secret"), lambda item: _held(item, marker, templates))
+    return kube.wire.each(collection("Secret"), lambda item: _held(item, fingerprinter, templates))
 
 
-def _held(item: Item, marker: Fingerprinter, templates: Templates) -> SecretObject:
+def _held(item: Item, fingerprinter: Fingerprinter, templates: Templates) -> SecretObject:
     meta = item["metadata"]
     place = (str(meta["namespace"]), str(meta["name"]))
     owners = tuple((o["kind"], o["name"], o["uid"]) for o in meta.get("ownerReferences") or ())
     rendered = templates.get(place, {})
-    marks, pieces, private = dict[str, bytes](), dict[str, Mapping[str, bytes]](), set[bytes]()
+    fingerprints, pieces, private = dict[str, bytes](), dict[str, Mapping[str, bytes]](), set[bytes]()
     for key, text in (item.get("data") or {}).items():
         raw = _raw(place, key, text)
-        marks[key] = mark = marker.mark(raw)
+        fingerprints[key] = mark = fingerprinter.fingerprint(raw)
         if _private(key, raw):
             bare = raw.strip()
-            private.add(mark if bare == raw else marker.mark(bare))
+            private.add(mark if bare == raw else fingerprinter.fingerprint(bare))
         if key in rendered and (found := filled(rendered[key], raw)) is not None:
-            pieces[key] = {name: marker.mark(one.encode()) for name, one in found.items()}
+            pieces[key] = {name: fingerprinter.fingerprint(one.encode()) for name, one in found.items()}
     return SecretObject(
-        *place, str(item.get("type", "")), owners, _writers(meta), marks, pieces, frozenset(private),
+        *place, str(item.get("type", "")), owners, _writers(meta), fingerprints, pieces, frozenset(private),
         meta.get("annotations") or {},
     )  # fmt: skip
 
@@ -62,7 +62,7 @@ def _raw(place: tuple[str, str], key: str, text: object) -> bytes:
     try:
         return base64.b64decode(str(text), validate=True)
     except (binascii.Error, ValueError):
-        raise ProbeError(f"Secret {'/'.join(place)}: {key} is no base64", "ask again") from None
+        raise ProbeError(f"Secret {'/'.join(place)}: {key} is not base64", "ask again") from None
 
 
 def _writers(meta: Item) -> dict[str, frozenset[str]]:

@@ -29,21 +29,21 @@ from assay.secretscan.tokens import hits
 GITLEAKS_TIMEOUT_S = 300.0
 CONFIG = Path(__file__).parents[1] / "data" / "gitleaks.toml"
 BASELINE = ".assay-baseline.toml"
-MARKER = Fingerprinter()
+FINGERPRINTER = Fingerprinter()
 Row = tuple[int, str, str]
 _judged: dict[tuple[str, str, str], tuple[Row, ...]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class SecretLeak:
-    """A secret in clear: `File path:line` (or `Commit id`, `Tag name`), the rule, a mark that tells two apart.
+    """A secret in clear: `File path:line` (or `Commit id`, `Tag name`), the rule, a fingerprint that tells two apart.
 
     `oid` is the Git object it lies in, `past` says that no current file has it.
     """
 
     ref: str
     rule: str
-    mark: str
+    fingerprint: str
     oid: str = ""
     past: bool = False
 
@@ -74,7 +74,7 @@ class FileVersion:
 
 
 class SecretScan:
-    """One repository. Nothing here returns or keeps a secret: lines, rules and marks only.
+    """One repository. Nothing here returns or keeps a secret: lines, rules and fingerprints only.
 
     Raises:
         ProbeError: no repository, half a history (shallow, partial), files that lie elsewhere (submodules, LFS), a
@@ -134,12 +134,12 @@ class SecretScan:
             own = [list(in_file(one.path, one.content)) for one in todo]
             by_tool = running.result()
         for number, one in enumerate(todo):
-            _judged[self._key(one)] = tuple(_marked(one, [*own[number], *by_tool.get(number, ())]))
+            _judged[self._key(one)] = tuple(_fingerprinted(one, [*own[number], *by_tool.get(number, ())]))
         places: dict[tuple[str, str], SecretLeak] = {}
         for one in self.versions:
-            for line, rule, mark in _judged[self._key(one)]:
-                leak = SecretLeak(f"File {one.path}:{line}", rule, mark, one.oid, one.past)
-                places.setdefault((leak.ref, leak.mark), leak)
+            for line, rule, fingerprint in _judged[self._key(one)]:
+                leak = SecretLeak(f"File {one.path}:{line}", rule, fingerprint, one.oid, one.past)
+                places.setdefault((leak.ref, leak.fingerprint), leak)
         return (*places.values(), *self._in_messages())
 
     def open(self, day: datetime.date | None = None) -> list[SecretLeak]:
@@ -169,7 +169,7 @@ class SecretScan:
     def _in_messages(self) -> Iterator[SecretLeak]:
         for ref, text in self.git.messages():
             rules = {hit.rule for hit in hits(text)} | {rule for _, rule in of_lines(text, ".md")}
-            yield from (SecretLeak(ref, rule, MARKER.short(text), past=True) for rule in sorted(rules))
+            yield from (SecretLeak(ref, rule, FINGERPRINTER.short(text), past=True) for rule in sorted(rules))
 
     @parsing("the report of gitleaks", "check [tools] gitleaks in the profile")
     def _by_gitleaks(self, todo: list[FileVersion]) -> dict[int, list[tuple[int, str]]]:
@@ -231,14 +231,14 @@ def in_file(path: str, content: bytes) -> Iterator[tuple[int, str]]:
             yield (line, rule) if not inside else (1, f"{rule}, in {inside.lstrip('!')}:{line}")
 
 
-def _marked(version: FileVersion, rows: Iterable[tuple[int, str]]) -> Iterator[Row]:
-    """Yield (line, rule, mark), each line once: our own rule's name goes before gitleaks' one."""
+def _fingerprinted(version: FileVersion, rows: Iterable[tuple[int, str]]) -> Iterator[Row]:
+    """Yield (line, rule, fingerprint), each line once: our own rule's name goes before gitleaks' one."""
     lines = version.content.decode("utf-8", "replace").splitlines()
     best: dict[int, str] = {}
     for line, rule in rows:
         best.setdefault(line, rule)
     for line, rule in best.items():
-        yield line, rule, MARKER.short(lines[line - 1].strip() if line <= len(lines) else version.oid)
+        yield line, rule, FINGERPRINTER.short(lines[line - 1].strip() if line <= len(lines) else version.oid)
 
 
 def _line_of(ref: str) -> int:

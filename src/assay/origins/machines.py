@@ -1,17 +1,16 @@
 """Where a machine configuration of Talos holds secrets, and how far the origin of each is shown. Pure judgement.
 
 The places are those that Talos itself blanks when it shows a configuration (`Redact`, version 1.13), and what
-its schema lets anybody write freely. A value is never seen here, only marks of it.
+its schema lets anybody write freely. A value is never seen here, only fingerprints of it.
 """
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from assay.errors import AssumptionError
-from assay.origins.levels import CLASSIFIED, DECLARED, EQUAL, NOTHING, ProvenanceStep
+from assay.config.platform import MachineSecretExemption
+from assay.origins.levels import CLASSIFIED, DECLARED, EQUAL, NOTHING, KeyProvenance
 from assay.secretscan.fingerprint import same_fingerprint
 from assay.secretscan.machine_places import without_indices
 
@@ -40,13 +39,13 @@ class MachineSecret:
         machine: the machine's name.
         place: where it stands, `machine.files[0].content`.
         why: why it is a secret.
-        mark: of its value.
+        fingerprint: of its value.
     """
 
     machine: str
     place: str
     why: str
-    mark: bytes = field(repr=False)
+    fingerprint: bytes = field(repr=False)
 
     @property
     def path(self) -> str:
@@ -56,62 +55,40 @@ class MachineSecret:
 
 @dataclass(frozen=True, slots=True)
 class EncryptedConfig:
-    """An encrypted file that configurations are made of: path -> marks of the values that it has there."""
+    """An encrypted file that configurations are made of: path -> fingerprints of the values that it has there."""
 
     where: str
-    marks: Mapping[str, frozenset[bytes]] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class MachineExemption:
-    """A secret of machines that is neither Vault's nor SOPS': `machine glob|path glob=reason` of a policy."""
-
-    machine: str
-    path: str
-    reason: str
-
-    @classmethod
-    def read(cls, entry: str) -> MachineExemption:
-        """Return the parsed entry.
-
-        Raises:
-            AssumptionError: it is not written so.
-        """
-        left, _, reason = entry.partition("=")
-        machine, _, path = left.partition("|")
-        if not (reason and machine and path) or "|" in path:
-            raise AssumptionError(
-                f"{entry!r} is no `machine glob|path glob=reason`", "mend the policy's list"
-            )
-        return cls(machine, path, reason)
-
-    def fits(self, one: MachineSecret) -> bool:
-        """Return whether it is for this secret."""
-        return fnmatch.fnmatchcase(one.machine, self.machine) and fnmatch.fnmatchcase(one.path, self.path)
+    fingerprints: Mapping[str, frozenset[bytes]] = field(repr=False)
 
 
 def classify_machines(
-    carried: Iterable[MachineSecret], written: Sequence[EncryptedConfig], exempt: Sequence[MachineExemption]
-) -> list[ProvenanceStep]:
+    secrets: Iterable[MachineSecret],
+    files: Sequence[EncryptedConfig],
+    exemptions: Sequence[MachineSecretExemption],
+) -> list[KeyProvenance]:
     """Return how far the origin of each secret is proven, in the order of the secrets."""
-    return [_step(one, written, exempt) for one in carried]
+    return [_classified(one, files, exemptions) for one in secrets]
 
 
-def _step(
-    one: MachineSecret, written: Sequence[EncryptedConfig], exempt: Sequence[MachineExemption]
-) -> ProvenanceStep:
+def _classified(
+    one: MachineSecret, files: Sequence[EncryptedConfig], exemptions: Sequence[MachineSecretExemption]
+) -> KeyProvenance:
     ref = f"Machine {one.machine}"
-    said = [file for file in written if one.path in file.marks]
+    declaring = [file for file in files if one.path in file.fingerprints]
     equal = next(
-        (file for file in said if any(same_fingerprint(mark, one.mark) for mark in file.marks[one.path])),
+        (
+            file
+            for file in declaring
+            if any(same_fingerprint(known, one.fingerprint) for known in file.fingerprints[one.path])
+        ),
         None,
     )
-    rule = next((rule for rule in exempt if rule.fits(one)), None)
+    rule = next((rule for rule in exemptions if rule.covers(one.machine, one.path)), None)
     if equal is not None:
-        return ProvenanceStep(ref, "", one.place, EQUAL, f"SOPS {equal.where}", owner=ref)
-    if said:
+        return KeyProvenance(ref, "", one.place, EQUAL, f"SOPS {equal.where}", owner=ref)
+    if declaring:
         why = "its value is not the file's"
-        return ProvenanceStep(ref, "", one.place, DECLARED, f"SOPS {said[0].where}", why, ref)
+        return KeyProvenance(ref, "", one.place, DECLARED, f"SOPS {declaring[0].where}", why, ref)
     if rule is not None:
-        return ProvenanceStep(ref, "", one.place, CLASSIFIED, rule.reason, owner=ref)
-    return ProvenanceStep(ref, "", one.place, NOTHING, "", f"{one.why}, and no SOPS file has it", ref)
+        return KeyProvenance(ref, "", one.place, CLASSIFIED, rule.reason, owner=ref)
+    return KeyProvenance(ref, "", one.place, NOTHING, "", f"{one.why}, and no SOPS file has it", ref)

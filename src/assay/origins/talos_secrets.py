@@ -18,23 +18,23 @@ MAIN = "v1alpha1"
 
 
 def machine_secrets(
-    machine: str, documents: Iterable[Document], marker: Fingerprinter, private: Collection[bytes]
+    machine: str, documents: Iterable[Document], fingerprinter: Fingerprinter, distinctive: Collection[bytes]
 ) -> list[MachineSecret]:
     """Return every secret in the configuration that a machine runs.
 
     Args:
         machine: its name.
         documents: the configuration.
-        marker: marks the values.
-        private: marks of values that are secret wherever they stand.
+        fingerprinter: takes the fingerprints of values.
+        distinctive: fingerprints of values that are secret wherever they stand.
 
     Raises:
         ProbeError: none at all; every machine has at least the token that it joined with.
     """
     found = [
-        MachineSecret(machine, leaf.path, why, _mark(leaf, marker))
+        MachineSecret(machine, leaf.path, why, _fingerprint(leaf, fingerprinter))
         for leaf in _leaves(f"Machine {machine}", documents)
-        if leaf.text and (why := _why(leaf, marker, private))
+        if leaf.text and (why := _why(leaf, fingerprinter, distinctive))
     ]
     if not found:
         raise ProbeError(
@@ -43,9 +43,9 @@ def machine_secrets(
     return found
 
 
-def _why(leaf: Leaf, marker: Fingerprinter, private: Collection[bytes]) -> str:
+def _why(leaf: Leaf, fingerprinter: Fingerprinter, distinctive: Collection[bytes]) -> str:
     known = secret_place(without_indices(leaf.path).split("."))
-    return "a secret of machines" if known else leaf_fault(leaf, marker, private)
+    return "a secret of machines" if known else leaf_fault(leaf, fingerprinter, distinctive)
 
 
 def _leaves(ref: str, documents: Iterable[Mapping[str, Any]]) -> Iterator[Leaf]:
@@ -55,7 +55,7 @@ def _leaves(ref: str, documents: Iterable[Mapping[str, Any]]) -> Iterator[Leaf]:
 
 
 def encrypted_config(
-    where: str, document: Mapping[str, Any], marker: Fingerprinter
+    where: str, document: Mapping[str, Any], fingerprinter: Fingerprinter
 ) -> EncryptedConfig | None:
     """Return what a decrypted document says of machine configurations, None where it is about something else.
 
@@ -67,11 +67,11 @@ def encrypted_config(
         found = [(without_indices(leaf.path), leaf) for leaf in _leaves(where, [document])]
     else:
         return None
-    marks: dict[str, set[bytes]] = {}
+    fingerprints: dict[str, set[bytes]] = {}
     for path, leaf in found:
         if leaf.text:
-            marks.setdefault(path, set()).add(_mark(leaf, marker))
-    return EncryptedConfig(where, {path: frozenset(some) for path, some in marks.items()})
+            fingerprints.setdefault(path, set()).add(_fingerprint(leaf, fingerprinter))
+    return EncryptedConfig(where, {path: frozenset(some) for path, some in fingerprints.items()})
 
 
 def _configures(document: Mapping[str, Any]) -> bool:
@@ -80,5 +80,5 @@ def _configures(document: Mapping[str, Any]) -> bool:
     return "metadata" not in document and (beside or bool({"machine", "cluster"} & document.keys()))
 
 
-def _mark(leaf: Leaf, marker: Fingerprinter) -> bytes:
-    return marker.mark(leaf.text.encode("utf-8", "surrogateescape"))
+def _fingerprint(leaf: Leaf, fingerprinter: Fingerprinter) -> bytes:
+    return fingerprinter.fingerprint(leaf.text.encode("utf-8", "surrogateescape"))

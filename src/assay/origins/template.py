@@ -16,6 +16,8 @@ CODE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 LITERAL = re.compile(r"[\s\"'=:;,@/&?]+")
 PLAIN = re.compile(r"[a-z0-9.-]+")
 SHORT = 6
+# Stands for the template of a key that holds a whole entry of Vault: its properties, as JSON.
+WHOLE_ENTRY = "{{ whole entry }}"
 
 
 def places(text: str) -> list[str]:
@@ -44,12 +46,27 @@ def _own(word: str) -> bool:
     return is_strong(word) or (is_strong(word, SHORT) and not is_benign(word) and not PLAIN.fullmatch(word))
 
 
+def entry_values(raw: bytes) -> dict[str, str] | None:
+    """Return property -> value of a whole entry of Vault as JSON, None where it is something else."""
+    try:
+        whole = json.loads(raw)
+        values = whole.get("data", whole)
+        return {
+            name: one if isinstance(one, str) else json.dumps(one, sort_keys=True, separators=(",", ":"))
+            for name, one in values.items()
+        }
+    except (ValueError, AttributeError, RecursionError):
+        return None
+
+
 def filled(template: str, raw: bytes) -> dict[str, str] | None:
     """Return what stands for each placeholder; None where the value does not fit the template.
 
     Each text between two placeholders is taken where it comes first. One placeholder that stands for two
     texts does not fit: one of them is not the source's.
     """
+    if template == WHOLE_ENTRY:
+        return entry_values(raw)
     first, *rest = PLACE.split(template)
     try:
         value = raw.decode()

@@ -1,145 +1,184 @@
-"""Where every value of a running cluster comes from: Secrets key by key, and everything that is no Secret."""
+"""Where every value of a running cluster comes from (ACC-04). Read this page first.
+
+1. `secret_keys`: each data key of each Secret is traced to an ExternalSecret and so to Vault, to a SOPS file in
+   Git, or to a controller that makes it for itself. `levels` says how far each trace is proven.
+2. `machine_secrets` and `machine_keys`: the same for the secrets in the machines' configurations.
+3. `objects` and `leaks`: every other text of the cluster is searched, for what is secret by itself and for copies
+   of the values of 1 and 2.
+
+Values are compared as fingerprints under a key that ends with this object. No value leaves the modules that read
+it: `kube_secrets`, `talos_secrets`, `sops_secrets`, `probes.vault`.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from assay.config.platform import ControllerSecret, Platform, PublicText
 from assay.model import Offender
 from assay.origins import external_secrets, helm_record, kube_leaves, kube_secrets, talos_secrets
-from assay.origins.levels import (
-    ControllerOwned,
-    ExternalSecretSpec,
-    ProvenanceStep,
-    SecretObject,
-    Sources,
-    classify_secrets,
-)
-from assay.origins.machines import MachineExemption, MachineSecret, classify_machines
+from assay.origins.kube_leaves import ObjectTexts
+from assay.origins.levels import KeyProvenance, classify_secrets
+from assay.origins.machines import MachineSecret, classify_machines
+from assay.origins.makers import made_secrets
 from assay.origins.sops_secrets import encrypted_configs, sops_secrets
+from assay.origins.sources import ExternalSecretSpec, SecretObject, Sources
+from assay.origins.vault_operator import vault_static_secrets
 from assay.probes.kube.client import Kube
 from assay.probes.sops.client import Sops
-from assay.probes.talos.read import Talos
+from assay.probes.talos.facts import Machine
+from assay.probes.talos.read import Missing, Talos
 from assay.probes.vault.client import Vault
 from assay.secretscan.fingerprint import Fingerprinter
-from assay.secretscan.leaves import PublicText, leaf_faults
+from assay.secretscan.leaves import leaf_faults
 
 
 @dataclass
 class Origins:
-    """One look at a cluster and at its sources; values are compared as marks that end with this object."""
+    """One look at a cluster and at its sources; `vault` is made only where something reads from it."""
 
     kube: Kube
-    vault: Vault
+    vault: Callable[[], Vault]
     sops: Sops
-    marker: Fingerprinter = field(default_factory=Fingerprinter)
+    platform: Platform
+    mount: str = "kv"
+    fingerprinter: Fingerprinter = field(default_factory=Fingerprinter)
 
     @cached_property
-    def synced(self) -> list[ExternalSecretSpec]:
-        """Return every ExternalSecret.
+    def external_secrets(self) -> list[ExternalSecretSpec]:
+        """Return every ExternalSecret and every VaultStaticSecret.
 
         Raises:
-            ProbeError: the list is denied or not whole.
+            ProbeError: a list is denied or not whole.
         """
-        return external_secrets.external_secret_specs(self.kube, self.vault.mount)
+        declared = external_secrets.external_secret_specs(self.kube, self.mount)
+        return [*declared, *vault_static_secrets(self.kube)]
 
     @cached_property
-    def held(self) -> list[SecretObject]:
+    def secrets(self) -> list[SecretObject]:
         """Return every Secret.
 
         Raises:
             ProbeError: the list is denied or not whole.
         """
-        return kube_secrets.secret_objects(self.kube, self.marker, external_secrets.templates(self.synced))
+        templates = external_secrets.templates(self.external_secrets)
+        return kube_secrets.secret_objects(self.kube, self.fingerprinter, templates)
 
-    def steps(self, neither: Iterable[str], deployer: str) -> list[ProvenanceStep]:
-        """Return how far the origin of each data key of each Secret is shown.
+    def secret_keys(self, controllers: Sequence[ControllerSecret]) -> list[KeyProvenance]:
+        """Return how far the origin of each data key of each Secret is proven.
 
         Args:
-            neither: what controllers make for themselves, `name glob|type|writer=reason`.
-            deployer: the field manager of whoever deploys what is in Git.
+            controllers: what controllers of any platform make for themselves; the profile's come on top.
 
         Raises:
             ProbeError: the cluster, Vault or a file cannot be read.
         """
-        helds = self.held  # before the sources: what changes in between is newer than the last look
-        paths = sorted({path for one in self.synced for path in one.paths if one.provider == "vault"})
-        known = set(self.vault.entries()) if paths else set()
-        read = [self.vault.entry(path, self.marker.key) for path in paths if path in known]
-        entries = {one.path: one.digests for one in read}
-        written = {one.path: one.created.timestamp() for one in read}
-        rules, files = (
-            [ControllerOwned.read(entry) for entry in neither],
-            sops_secrets(self.sops, self.marker),
+        secrets = self.secrets  # before the sources: what changes in between is newer than the last look
+        entries, written = self._entries()
+        sources = Sources(
+            external=self.external_secrets,
+            sops=sops_secrets(self.sops, self.fingerprinter),
+            entries=entries,
+            controllers=(*self.platform.controller_secrets, *controllers),
+            deployers=self.platform.deployer,
+            written=written,
+            made=made_secrets(self.kube),
         )
-        return classify_secrets(helds, Sources(self.synced, files, entries, rules, deployer, written))
+        return classify_secrets(secrets, sources)
 
-    def carried(self, talos: Talos) -> list[MachineSecret]:
+    def _entries(self) -> tuple[dict[str, dict[str, str]], dict[str, float]]:
+        """Return path in Vault -> (property -> fingerprint), and path -> when it was written, of all that is read."""
+        wanted = {path for one in self.external_secrets for path in one.paths if one.provider == "vault"}
+        if not wanted:
+            return {}, {}
+        entries, written = dict[str, dict[str, str]](), dict[str, float]()
+        for mount, vault in self._mounts(wanted).items():
+            known = set(vault.entries())
+            for path in sorted(one for one in wanted if one.removeprefix(f"{mount}/") in known):
+                entry = vault.entry(path.removeprefix(f"{mount}/"), self.fingerprinter.key)
+                entries[path], written[path] = dict(entry.digests), entry.created.timestamp()
+        return entries, written
+
+    def _mounts(self, paths: Iterable[str]) -> dict[str, Vault]:
+        """Return mount -> Vault with that mount, of the mounts that paths begin with."""
+        vault = self.vault()
+        known = sorted((one.rstrip("/") for one in vault.mounts()), key=len, reverse=True)
+        used = {next((one for one in known if path.startswith(f"{one}/")), "") for path in paths} - {""}
+        return {mount: vault.at_mount(mount) for mount in sorted(used)}
+
+    def machine_secrets(
+        self, talos: Talos, machines: Iterable[Machine], unread: Missing
+    ) -> list[MachineSecret]:
         """Return every secret in the configuration that each machine runs.
 
-        Raises:
-            ProbeError: a machine does not answer, or the credential may not read its configuration.
+        Args:
+            talos: the machines' API.
+            machines: which to ask.
+            unread: is handed each machine that does not answer, and why.
         """
-        private = self._private
+        distinctive = self._distinctive
         return [
             one
-            for machine in talos.machines
-            for one in talos_secrets.machine_secrets(
-                machine.name, talos.machineconfig(machine), self.marker, private
-            )
+            for machine, documents in talos.each(machines, talos.machineconfig, unread)
+            for one in talos_secrets.machine_secrets(machine.name, documents, self.fingerprinter, distinctive)
         ]
 
-    def machine_steps(self, carried: Iterable[MachineSecret], exempt: Iterable[str]) -> list[ProvenanceStep]:
-        """Return how far the origin of each secret of the machines is shown.
-
-        Args:
-            carried: what the machines run.
-            exempt: what is neither Vault's nor SOPS', `machine glob|path glob=reason`.
+    def machine_keys(self, secrets: Iterable[MachineSecret]) -> list[KeyProvenance]:
+        """Return how far the origin of each secret of the machines is proven.
 
         Raises:
             ProbeError: an encrypted file does not open.
         """
-        rules = [MachineExemption.read(entry) for entry in exempt]
-        return classify_machines(carried, encrypted_configs(self.sops, self.marker), rules)
+        files = encrypted_configs(self.sops, self.fingerprinter)
+        return classify_machines(secrets, files, self.platform.machine_secrets)
 
-    @cached_property
-    def _private(self) -> frozenset[bytes]:
-        return frozenset[bytes]().union(*(one.private for one in self.held))
-
-    def elsewhere(
-        self, carried: Iterable[MachineSecret], public: Iterable[str]
-    ) -> tuple[list[Offender], int, int]:
-        """Return every place outside of Secrets that holds a secret; how many texts, in how many objects.
-
-        Args:
-            carried: secrets of machines, whose copies are looked for too.
-            public: texts that are made for everybody to read, `Kind|path=reason`.
+    def objects(self) -> list[ObjectTexts]:
+        """Return the texts of everything that is not the value of a Secret: objects, annotations, Helm's records.
 
         Raises:
             ProbeError: a list is denied or not whole.
         """
-        private = self._private | {one.mark for one in carried}
-        leaves, objects = kube_leaves.object_texts(self.kube)
-        releases, shut = helm_record.record_texts(self.kube)
-        leaves += [*kube_leaves.annotated(self.held), *releases]
-        shown = frozenset(map(PublicText.read, public))
-        return [*shut, *leaf_faults(leaves, self.marker, private, shown)], len(leaves), objects
+        annotated = kube_leaves.annotation_texts(self.secrets)
+        return [*kube_leaves.object_texts(self.kube), *annotated, *helm_record.record_texts(self.kube)]
+
+    def leaks(
+        self, objects: Iterable[ObjectTexts], machines: Iterable[MachineSecret], public: Iterable[PublicText]
+    ) -> list[Offender]:
+        """Return every text that is a secret or holds a copy of one, and every record that does not open.
+
+        Args:
+            objects: where to look.
+            machines: secrets whose copies are looked for, beside those of the Secrets.
+            public: texts that everybody may read, on any platform; the profile's come on top.
+        """
+        known = self._distinctive | {one.fingerprint for one in machines}
+        shown = frozenset((one.kind, one.path) for one in (*public, *self.platform.public_texts))
+        return [
+            leak
+            for one in objects
+            for leak in (one.closed or leaf_faults(one.texts, self.fingerprinter, known, shown))
+        ]
+
+    @cached_property
+    def _distinctive(self) -> frozenset[bytes]:
+        return frozenset[bytes]().union(*(one.distinctive for one in self.secrets))
 
 
-def by_owner(steps: Iterable[ProvenanceStep]) -> dict[str, str]:
-    """Return `namespace: owner` -> how many keys reached which rung, and what would raise them, in words."""
-    whose: dict[str, list[ProvenanceStep]] = {}
-    for step in sorted(steps, key=lambda one: (one.space, one.owner)):
-        whose.setdefault(f"{step.space}: {step.owner}" if step.space else step.owner, []).append(step)
-    return {owner: _summed(found) for owner, found in whose.items()}
+def by_owner(keys: Iterable[KeyProvenance]) -> dict[str, str]:
+    """Return `namespace: owner` -> how many keys reached which level, and what would raise them, in words."""
+    owned: dict[str, list[KeyProvenance]] = {}
+    for one in sorted(keys, key=lambda key: (key.space, key.owner)):
+        owned.setdefault(f"{one.space}: {one.owner}" if one.space else one.owner, []).append(one)
+    return {owner: _summed(found) for owner, found in owned.items()}
 
 
-def _summed(steps: Sequence[ProvenanceStep]) -> str:
-    reached = sorted(Counter(step.rung for step in steps).items(), reverse=True)
-    above: dict[str, list[str]] = {}
-    for step in sorted(steps, key=lambda one: one.proven):
-        above.setdefault(step.above, []).extend([] if step.proven else [step.key])
-    words = [f"{what} ({', '.join(keys)})" if keys else what for what, keys in above.items()]
-    return "; ".join([", ".join(f"{count} {rung}" for rung, count in reached), *words])
+def _summed(keys: Sequence[KeyProvenance]) -> str:
+    reached = sorted(Counter(one.level for one in keys).items(), reverse=True)
+    raising: dict[str, list[str]] = {}
+    for one in sorted(keys, key=lambda key: key.proven):
+        raising.setdefault(one.next_level, []).extend([] if one.proven else [one.key])
+    words = [f"{what} ({', '.join(names)})" if names else what for what, names in raising.items()]
+    return "; ".join([", ".join(f"{count} {level}" for level, count in reached), *words])

@@ -1,4 +1,4 @@
-"""Marks of values: equal marks, equal values, and nothing else can be learned from them."""
+"""Fingerprints of values: equal fingerprints, equal values, and nothing else can be learned from them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ MIN_SECRET_LENGTH = 12
 
 @dataclass(frozen=True, slots=True)
 class Fingerprinter:
-    """Marks values under a key that lives as long as this object and is never written anywhere."""
+    """Takes fingerprints under a key that lives as long as this object and is never written anywhere."""
 
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
-    def mark(self, value: bytes) -> bytes:
+    def fingerprint(self, value: bytes) -> bytes:
         """Return the HMAC-SHA256 of the raw bytes of a value."""
         return hmac.digest(self.key, value, hashlib.sha256)
 
     def short(self, value: str) -> str:
         """Return twelve hexadecimal digits that tell two findings apart within one run."""
-        return self.mark(value.encode("utf-8", "surrogateescape")).hex()[:12]
+        return self.fingerprint(value.encode("utf-8", "surrogateescape")).hex()[:12]
 
 
 def same_fingerprint(one: bytes, other: bytes) -> bool:
-    """Return True if two marks are equal, in constant time."""
+    """Return True if two fingerprints are equal, in constant time."""
     return hmac.compare_digest(one, other)

@@ -8,7 +8,6 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from assay.errors import AssumptionError
 from assay.model import Offender
 from assay.secretscan.fingerprint import MIN_SECRET_LENGTH, Fingerprinter
 from assay.secretscan.machine_places import without_indices
@@ -18,6 +17,7 @@ from assay.secretscan.text import looks_secret
 
 
 TOKEN = re.compile(r"[^\s\"'`=:;,<>(){}\[\]@\\]{12,}")
+PublicPlaces = frozenset[tuple[str, str]]
 URL_SAFE = str.maketrans("-_", "+/")
 # Where a SealedSecret keeps what only its controller can open.
 SEALED = "spec.encryptedData."
@@ -31,27 +31,6 @@ class Leaf:
     path: str
     name: str
     text: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class PublicText:
-    """A text that is made for everybody to read: `Kind|path=reason` of a policy, without numbers of lists."""
-
-    kind: str
-    path: str
-
-    @classmethod
-    def read(cls, entry: str) -> PublicText:
-        """Return the parsed entry.
-
-        Raises:
-            AssumptionError: it is not written so.
-        """
-        left, _, reason = entry.partition("=")
-        kind, _, path = left.partition("|")
-        if not (reason and kind and path):
-            raise AssumptionError(f"{entry!r} is no `Kind|path=reason`", "mend the policy's list")
-        return cls(kind, path)
 
 
 def walk(ref: str, value: object, path: str = "", name: str = "") -> Iterator[Leaf]:
@@ -85,11 +64,11 @@ def _option(before: object, text: object) -> str:
     return before.lstrip("-") if given else ""
 
 
-def holds_copy(leaf: Leaf, marker: Fingerprinter, private: Collection[bytes]) -> bool:
+def holds_copy(leaf: Leaf, fingerprinter: Fingerprinter, distinctive: Collection[bytes]) -> bool:
     """Return whether a text holds the value of a Secret, in clear, encoded or compressed."""
     words = [word for text in _within(leaf.text) for word in _words(text) if len(word) >= MIN_SECRET_LENGTH]
-    return any(marker.mark(word.encode("utf-8", "surrogateescape")) in private
-               or marker.mark(_decoded(word)) in private for word in words)  # fmt: skip
+    return any(fingerprinter.fingerprint(word.encode("utf-8", "surrogateescape")) in distinctive
+               or fingerprinter.fingerprint(_decoded(word)) in distinctive for word in words)  # fmt: skip
 
 
 def _within(text: str, depth: int = 0) -> Iterator[str]:
@@ -115,25 +94,28 @@ def _decoded(word: str) -> bytes:
 
 
 def leaf_fault(
-    leaf: Leaf, marker: Fingerprinter, private: Collection[bytes], shown: Collection[PublicText] = ()
+    leaf: Leaf,
+    fingerprinter: Fingerprinter,
+    distinctive: Collection[bytes],
+    public: PublicPlaces = frozenset(),
 ) -> str:
     """Return why a text holds a secret or a copy of one, empty where it holds none.
 
-    What is `shown` holds no secret of its own; a copy of one it may hold.
+    What is `public`, by kind and path without list indices, holds no secret of its own; a copy of one it may hold.
     """
     kind = leaf.ref.partition(" ")[0]
-    open_ = shown and PublicText(kind, without_indices(leaf.path)) in shown
+    shown = (kind, without_indices(leaf.path)) in public
     sealed = kind == "SealedSecret" and leaf.path.startswith(SEALED) and is_sealed(leaf.text)
-    why = "" if open_ or sealed else looks_secret(leaf.name, leaf.text)
-    return why or ("a copy of a Secret's value" if holds_copy(leaf, marker, private) else "")
+    why = "" if shown or sealed else looks_secret(leaf.name, leaf.text)
+    return why or ("a copy of a Secret's value" if holds_copy(leaf, fingerprinter, distinctive) else "")
 
 
 def leaf_faults(
     found: Iterable[Leaf],
-    marker: Fingerprinter,
-    private: Collection[bytes],
-    shown: Collection[PublicText] = (),
+    fingerprinter: Fingerprinter,
+    distinctive: Collection[bytes],
+    public: PublicPlaces = frozenset(),
 ) -> list[Offender]:
     """Return every place that holds a secret, by object and path, each place once."""
-    judged = ((leaf, leaf_fault(leaf, marker, private, shown)) for leaf in found)
+    judged = ((leaf, leaf_fault(leaf, fingerprinter, distinctive, public)) for leaf in found)
     return [Offender(leaf.ref, f"{leaf.path}: {why}") for leaf, why in judged if why]

@@ -14,22 +14,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.config.platform import ControllerSecret, SecretElsewhere
 from assay.formats.yaml_text import documents
 from assay.origins import external_secrets, kube_secrets
-from assay.origins.levels import (
-    ControllerOwned,
-    ExternalSecretSpec,
-    ProvenanceStep,
-    Sources,
-    classify_secrets,
-)
+from assay.origins.levels import KeyProvenance, classify_secrets
 from assay.origins.secret_uses import declared_secrets
+from assay.origins.sources import ExternalSecretSpec, Sources
 from assay.origins.template import filled
 from assay.probes.kube.wire import Wire
 from assay.secretscan.fingerprint import Fingerprinter
 
 
-MARKER = Fingerprinter()
+KEYED = Fingerprinter()
 VALUE = "kQ93-vLmZ0pWtXy7bb"
 NOW = time.time()
 OTHER, BEFORE = "other", "before-2024-abcdefg"
@@ -99,14 +95,16 @@ def secret(name: str = "app", owned: bool = True, manager: str = "", **data: str
     }  # fmt: skip
 
 
-def climbed(item: Object, *about: Object, written: float = 0.0, **lists: Any) -> list[ProvenanceStep]:  # noqa: ANN401 - lists
+def traced(item: Object, *about: Object, written: float = 0.0, **lists: Any) -> list[KeyProvenance]:  # noqa: ANN401 - lists
     lists = {"secretstores": [store()], **lists}
     cluster: Any = Cluster(secrets=[item], externalsecrets=list(about), **lists)
     known = external_secrets.external_secret_specs(cluster, "kv")
-    found = kube_secrets.secret_objects(cluster, MARKER, external_secrets.templates(known))
-    entries = {"shop/app": {key: MARKER.mark(text.encode()).hex() for key, text in ENTRY.items()}}
-    rules = [ControllerOwned.read("shop/app|Opaque|argocd-server=its own")]
-    return classify_secrets(found, Sources(known, (), entries, rules, "gitops", {"shop/app": written}, NOW))
+    found = kube_secrets.secret_objects(cluster, KEYED, external_secrets.templates(known))
+    entries = {"kv/shop/app": {key: KEYED.fingerprint(text.encode()).hex() for key, text in ENTRY.items()}}
+    rules = [ControllerSecret("shop/app", "Opaque", "argocd-server", "its own")]
+    return classify_secrets(
+        found, Sources(known, (), entries, rules, ("gitops",), {"kv/shop/app": written}, now=NOW)
+    )
 
 
 def one(path: str = "shop/app", key: str = "password", **more: object) -> dict[str, Any]:
@@ -126,8 +124,8 @@ WHOLE = {"dataFrom": [{"extract": {"key": "shop/app"}}]}
     (WHOLE, {}),
 ])  # fmt: skip
 def test_a_form_that_is_read_like_any_other(spec: Object, lists: Object) -> None:
-    (step,) = climbed(secret(password=VALUE), external(spec), **lists)
-    assert (step.rung, step.missing) == ("R4", "")
+    (step,) = traced(secret(password=VALUE), external(spec), **lists)
+    assert (step.level, step.missing) == ("R4", "")
 
 
 @pytest.mark.parametrize(("spec", "why"), [
@@ -138,8 +136,8 @@ def test_a_form_that_is_read_like_any_other(spec: Object, lists: Object) -> None
     ({"dataFrom": [{"sourceRef": {"generatorRef": {"kind": "Password", "name": "x"}}}]}, "a generator makes"),
 ])  # fmt: skip
 def test_a_form_that_is_not_judged_is_declared_only(spec: Object, why: str) -> None:
-    (step,) = climbed(secret(password=VALUE), external(spec))
-    assert (step.rung, why in step.missing) == ("R1", True), step
+    (step,) = traced(secret(password=VALUE), external(spec))
+    assert (step.level, why in step.missing) == ("R1", True), step
 
 
 @pytest.mark.parametrize(("spec", "why"), [
@@ -149,23 +147,26 @@ def test_a_form_that_is_not_judged_is_declared_only(spec: Object, why: str) -> N
     ({"data": [{"secretKey": "password", "sourceRef": {"generatorRef": {"name": "x"}}}]}, "a generator"),
 ])  # fmt: skip
 def test_one_key_that_cannot_be_compared_says_so(spec: Object, why: str) -> None:
-    (step,) = climbed(secret(password=VALUE), external(spec))
-    assert (step.rung, why in step.missing) == ("R3", True), step
+    (step,) = traced(secret(password=VALUE), external(spec))
+    assert (step.level, why in step.missing) == ("R3", True), step
 
 
-def test_another_mount_is_not_judged() -> None:
+def test_a_path_begins_with_the_mount_of_its_store() -> None:
     other = [store(provider={"vault": {"path": "team"}})]
-    (step,) = climbed(secret(password=VALUE), external(WHOLE), secretstores=other)
-    assert (step.rung, step.missing) == ("R1", "its store reads team, not kv: that is not judged here")
+    (step,) = traced(secret(password=VALUE), external(WHOLE), secretstores=other)
+    assert (step.level, step.missing) == ("-", "ExternalSecret app does not know this key")
+    cluster: Any = Cluster(externalsecrets=[external(one())], secretstores=other)
+    (found,) = external_secrets.external_secret_specs(cluster, "kv")
+    assert found.paths == {"team/shop/app"}
 
 
 @pytest.mark.parametrize("policy", ["Orphan", "Merge"])
 def test_a_secret_that_is_not_owned_says_what_is_missing(policy: str) -> None:
-    (step,) = climbed(secret(owned=False, password=VALUE), external(WHOLE, {"creationPolicy": policy}))
-    assert (step.rung, step.proven) == ("R4", True)
+    (step,) = traced(secret(owned=False, password=VALUE), external(WHOLE, {"creationPolicy": policy}))
+    assert (step.level, step.proven) == ("R4", True)
     assert step.missing == f"it is not owned: creationPolicy is {policy}, not Owner"
-    (step,) = climbed(secret(owned=False, password=OTHER), external(WHOLE, {"creationPolicy": policy}))
-    assert (step.rung, step.proven) == ("R3", False)
+    (step,) = traced(secret(owned=False, password=OTHER), external(WHOLE, {"creationPolicy": policy}))
+    assert (step.level, step.proven) == ("R3", False)
 
 
 def test_what_is_merged_into_a_controllers_secret_leaves_its_own_keys_to_it() -> None:
@@ -174,13 +175,13 @@ def test_what_is_merged_into_a_controllers_secret_leaves_its_own_keys_to_it() ->
     theirs = {"manager": "argocd-server", "fieldsV1": {"f:data": {"f:signature": {}}}}
     hand = {"manager": "kubectl", "fieldsV1": {"f:data": {"f:foreign": {}}}}
     mixed["metadata"]["managedFields"] = [mine, theirs, hand]
-    steps = climbed(mixed, external(one(), {"creationPolicy": "Merge"}))
-    assert [step.rung for step in steps] == ["R4", "R0", "-"]
+    steps = traced(mixed, external(one(), {"creationPolicy": "Merge"}))
+    assert [step.level for step in steps] == ["R4", "R0", "-"]
 
 
 def test_a_policy_of_none_writes_nothing() -> None:
-    (step,) = climbed(secret(password=VALUE), external(WHOLE, {"creationPolicy": "None"}))
-    assert (step.rung, "writes nothing" in step.missing) == ("R1", True)
+    (step,) = traced(secret(password=VALUE), external(WHOLE, {"creationPolicy": "None"}))
+    assert (step.level, "writes nothing" in step.missing) == ("R1", True)
 
 
 LONG = "application-of-the-shop-in-europe"
@@ -189,8 +190,8 @@ LONG = "application-of-the-shop-in-europe"
 def test_the_operators_long_names_are_digests() -> None:
     known = ExternalSecretSpec("shop", LONG, "", "app", "vault", "")
     assert known.manager.startswith("externalsecrets.external-secrets.io/sha3/9efa85e65f0e3adec861126a")
-    (step,) = climbed(secret(LONG, manager=known.manager, password=VALUE), external(WHOLE, name=LONG))
-    assert step.rung == "R4"
+    (step,) = traced(secret(LONG, manager=known.manager, password=VALUE), external(WHOLE, name=LONG))
+    assert step.level == "R4"
 
 
 def test_an_older_version_of_the_operator_is_read() -> None:
@@ -213,16 +214,16 @@ def test_an_operator_without_cluster_stores_has_none() -> None:
 def test_what_an_external_secret_makes_is_declared(text: str, secret: str) -> None:
     manifests: Any = SimpleNamespace(files={"a.yaml": documents(text, "a.yaml")})
     sops: Any = SimpleNamespace(files=[])
-    assert declared_secrets(manifests, sops, ["other=reason"]) == {secret, "other"}
+    assert declared_secrets(manifests, sops, [SecretElsewhere("other", "reason")]) == {secret, "other"}
 
 
 # templates ------------------------------------------------------------------------------------------
 
 
-def rendered(text: str, value: str, key: str = "conf") -> ProvenanceStep:
+def rendered(text: str, value: str, key: str = "conf") -> KeyProvenance:
     refs = {name: {"key": "shop/app", "property": name} for name in ENTRY}
     data = {"data": [{"secretKey": name, "remoteRef": ref} for name, ref in refs.items()]}
-    (step,) = climbed(secret(**{key: value}), external(data, {"template": {"data": {key: text}}}))
+    (step,) = traced(secret(**{key: value}), external(data, {"template": {"data": {key: text}}}))
     return step
 
 
@@ -237,7 +238,7 @@ def rendered(text: str, value: str, key: str = "conf") -> ProvenanceStep:
 ])  # fmt: skip
 def test_an_ordinary_template_is_followed(text: str, value: str) -> None:
     step = rendered(text, value)
-    assert (step.rung, step.missing) == ("R4", "")
+    assert (step.level, step.missing) == ("R4", "")
 
 
 @pytest.mark.parametrize(("text", "value", "why"), [
@@ -250,27 +251,27 @@ def test_an_ordinary_template_is_followed(text: str, value: str) -> None:
 ])  # fmt: skip
 def test_a_template_that_is_more_is_not_equal(text: str, value: str, why: str) -> None:
     step = rendered(text, value)
-    assert (step.rung, why in step.missing) == ("R3", True), step
+    assert (step.level, why in step.missing) == ("R3", True), step
 
 
 def test_a_template_may_state_a_fact() -> None:
-    assert rendered("git", "git", key="type").rung == "R4"
-    assert rendered("git", "hub", key="type").rung == "R3"
-    assert rendered("kQ93-vLmZ0pWtXy7bb", VALUE, key="type").rung == "R3"
+    assert rendered("git", "git", key="type").level == "R4"
+    assert rendered("git", "hub", key="type").level == "R3"
+    assert rendered("kQ93-vLmZ0pWtXy7bb", VALUE, key="type").level == "R3"
 
 
 def test_a_template_that_merges_leaves_the_other_keys() -> None:
     data = {"data": [{"secretKey": "password", "remoteRef": {"key": "shop/app", "property": "password"}}]}
     item = secret(conf=f"pw={VALUE}", password=VALUE)
-    for policy, rung in (("Merge", "R4"), ("Replace", "-")):
+    for policy, level in (("Merge", "R4"), ("Replace", "-")):
         template = {"mergePolicy": policy, "data": {"conf": "pw={{ .password }}"}}
-        steps = climbed(item, external(data, {"template": template}))
-        assert [step.rung for step in steps] == ["R4", rung], policy
+        steps = traced(item, external(data, {"template": template}))
+        assert [step.level for step in steps] == ["R4", level], policy
 
 
 def test_a_template_from_elsewhere_is_not_judged() -> None:
-    (step,) = climbed(secret(conf="x"), external(one(), {"template": {"templateFrom": [{"configMap": {}}]}}))
-    assert (step.rung, "templateFrom" in step.missing) == ("R1", True)
+    (step,) = traced(secret(conf="x"), external(one(), {"template": {"templateFrom": [{"configMap": {}}]}}))
+    assert (step.level, "templateFrom" in step.missing) == ("R1", True)
 
 
 def test_many_places_are_tried_once_each() -> None:
@@ -289,24 +290,24 @@ def test_what_was_put_in_is_found_again(texts: list[str], between: str) -> None:
 # what is due ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("seen", "written", "rung"), [
+@pytest.mark.parametrize(("seen", "written", "level"), [
     (50, 20, "R3, pending"),  # newer than the last look, and the next is not late
     (50, 100, "R3"),  # looked at since, and still another value
     (230, 185, "R3"),  # it ought to have been looked at by now
 ])  # fmt: skip
-def test_a_value_that_is_newer_than_the_last_look_is_pending(seen: float, written: float, rung: str) -> None:
+def test_a_value_that_is_newer_than_the_last_look_is_pending(seen: float, written: float, level: str) -> None:
     for about in (
         external(WHOLE, age=seen),
         external(one(), {"template": {"data": {"password": "{{ .password }}"}}}, age=seen),
     ):
-        (step,) = climbed(secret(password=BEFORE), about, written=NOW - written)
-        assert (step.rung, step.proven) == (rung, rung != "R3"), step
+        (step,) = traced(secret(password=BEFORE), about, written=NOW - written)
+        assert (step.level, step.proven) == (level, level != "R3"), step
         assert ("pending until the next look" in step.missing) == step.proven
 
 
 def test_what_others_wrote_is_not_pending() -> None:
-    (step,) = climbed(secret(manager="kubectl", password="x"), external(WHOLE, age=50), written=NOW - 20)
-    assert (step.rung, step.proven) == ("R2", False)
+    (step,) = traced(secret(manager="kubectl", password="x"), external(WHOLE, age=50), written=NOW - 20)
+    assert (step.level, step.proven) == ("R2", False)
 
 
 # what is private, and what everybody may know -------------------------------------------------------
@@ -322,7 +323,7 @@ def test_what_others_wrote_is_not_pending() -> None:
 ])  # fmt: skip
 def test_what_everybody_may_know_is_not_looked_for(key: str, text: str) -> None:
     cluster: Any = Cluster(secrets=[secret(**{key: text})])
-    assert not kube_secrets.secret_objects(cluster, MARKER, {})[0].private
+    assert not kube_secrets.secret_objects(cluster, KEYED, {})[0].distinctive
 
 
 @pytest.mark.parametrize(("key", "text"), [
@@ -334,4 +335,6 @@ def test_what_everybody_may_know_is_not_looked_for(key: str, text: str) -> None:
 ])  # fmt: skip
 def test_what_nobody_has_by_chance_is_looked_for(key: str, text: str) -> None:
     cluster: Any = Cluster(secrets=[secret(**{key: text})])
-    assert kube_secrets.secret_objects(cluster, MARKER, {})[0].private == {MARKER.mark(text.encode())}
+    assert kube_secrets.secret_objects(cluster, KEYED, {})[0].distinctive == {
+        KEYED.fingerprint(text.encode())
+    }

@@ -1,4 +1,4 @@
-"""The ladder of proof: each rung, what would raise it, templates, the report. Offline."""
+"""The ladder of proof: each level, what would raise it, templates, the report. Offline."""
 
 from __future__ import annotations
 
@@ -12,119 +12,122 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.errors import AssumptionError, ProbeError
+from assay.config.platform import ControllerSecret
+from assay.errors import ProbeError
 from assay.origins import external_secrets, kube_secrets
-from assay.origins.levels import (
-    ControllerOwned,
-    ExternalSecretSpec,
-    ProvenanceStep,
-    SecretObject,
-    SopsSecret,
-    Sources,
-    classify_secrets,
-)
+from assay.origins.levels import KeyProvenance, classify_secrets
+from assay.origins.sources import ExternalSecretSpec, SecretObject, SopsSecret, Sources
 from assay.origins.tracer import by_owner
 from assay.probes.kube.wire import ApiAnswer
 from assay.secretscan.fingerprint import Fingerprinter
 
 
-MARKER = Fingerprinter()
+KEYED = Fingerprinter()
 VALUE = "kQ93-vLmZ0pWtXy7bb"
 OPERATOR = "externalsecrets.external-secrets.io/app"
 
 
-def mark(text: str) -> bytes:
-    return MARKER.mark(text.encode())
+def fingerprint(text: str) -> bytes:
+    return KEYED.fingerprint(text.encode())
 
 
-def held(**more: object) -> SecretObject:
+def stored(**more: object) -> SecretObject:
     base = SecretObject(
         "shop", "app", "Opaque", (("ExternalSecret", "app", "uid-1"),),
-        {"password": frozenset({OPERATOR})}, {"password": mark(VALUE)},
+        {"password": frozenset({OPERATOR})}, {"password": fingerprint(VALUE)},
     )  # fmt: skip
     return dataclasses.replace(base, **more)  # type: ignore[arg-type]
 
 
-def synced(**more: object) -> ExternalSecretSpec:
+def external_secret(**more: object) -> ExternalSecretSpec:
     base = ExternalSecretSpec("shop", "app", "uid-1", "app", "vault", "", extracts=("shop/app",))
     return dataclasses.replace(base, **more)  # type: ignore[arg-type]
 
 
 def sources(*known: ExternalSecretSpec, **more: object) -> Sources:
-    base = Sources(known, (), {"shop/app": {"password": mark(VALUE).hex()}}, (), "gitops")
+    base = Sources(known, (), {"shop/app": {"password": fingerprint(VALUE).hex()}}, (), ("gitops",))
     return dataclasses.replace(base, **more)  # type: ignore[arg-type]
 
 
-def one(what: SecretObject, known: Sources) -> ProvenanceStep:
+def one(what: SecretObject, known: Sources) -> KeyProvenance:
     (step,) = classify_secrets([what], known)
     return step
 
 
 def test_a_value_of_vault_is_equal() -> None:
-    step = one(held(), sources(synced()))
-    assert (step.rung, step.proven, step.missing, step.owner) == ("R4", True, "", "ExternalSecret app")
+    step = one(stored(), sources(external_secret()))
+    assert (step.level, step.proven, step.missing, step.owner) == ("R4", True, "", "ExternalSecret app")
     assert "vault shop/app" in step.source
 
 
 @pytest.mark.parametrize(
-    ("what", "known", "rung", "word"),
+    ("what", "known", "level", "word"),
     [
-        (held(), sources(), "-", "neither an ExternalSecret nor"),
-        (held(), sources(synced(extracts=("shop/other",))), "-", "does not know this key"),
-        (held(), sources(synced(fault="its ExternalSecret is not Ready")), "R1", "not Ready"),
-        (held(owners=()), sources(synced()), "R1", "does not own it"),
-        (held(owners=(("ExternalSecret", "app", "other"),)), sources(synced()), "R1", "does not own it"),
-        (held(writers={"password": frozenset({OPERATOR, "kubectl"})}), sources(synced()), "R2", "kubectl"),
-        (held(writers={}), sources(synced()), "R2", "nobody known"),
-        (held(marks={"password": mark("another")}), sources(synced()), "R3", "not the source's"),
+        (stored(), sources(), "-", "neither an ExternalSecret nor"),
+        (stored(), sources(external_secret(extracts=("shop/other",))), "-", "does not know this key"),
+        (stored(), sources(external_secret(fault="its ExternalSecret is not Ready")), "R1", "not Ready"),
+        (stored(owners=()), sources(external_secret()), "R1", "does not own it"),
+        (
+            stored(owners=(("ExternalSecret", "app", "other"),)),
+            sources(external_secret()),
+            "R1",
+            "does not own it",
+        ),
+        (
+            stored(writers={"password": frozenset({OPERATOR, "kubectl"})}),
+            sources(external_secret()),
+            "R2",
+            "kubectl",
+        ),
+        (stored(writers={}), sources(external_secret()), "R2", "nobody known"),
+        (
+            stored(fingerprints={"password": fingerprint("another")}),
+            sources(external_secret()),
+            "R3",
+            "not the source's",
+        ),
     ],
 )
-def test_each_rung_says_what_is_missing(what: SecretObject, known: Sources, rung: str, word: str) -> None:
+def test_each_rung_says_what_is_missing(what: SecretObject, known: Sources, level: str, word: str) -> None:
     step = one(what, known)
-    assert (step.rung, word in step.missing, step.proven) == (rung, True, False), step
+    assert (step.level, word in step.missing, step.proven) == (level, True, False), step
 
 
 def test_a_source_without_the_value_is_not_equal() -> None:
-    known = synced(extracts=(), direct={"password": ("shop/app", "gone")})
-    assert one(held(), sources(known)).missing == "the source has no such value"
+    known = external_secret(extracts=(), direct={"password": ("shop/app", "gone")})
+    assert one(stored(), sources(known)).missing == "the source has no such value"
 
 
-def filed(value: str = VALUE) -> SopsSecret:
-    return SopsSecret("secrets/shop.sops.yaml", "shop", "app", {"password": mark(value)})
+def encrypted(value: str = VALUE) -> SopsSecret:
+    return SopsSecret("secrets/shop.sops.yaml", "shop", "app", {"password": fingerprint(value)})
 
 
 @pytest.mark.parametrize(
-    ("writers", "file", "rung"),
+    ("writers", "file", "level"),
     [
-        ({"gitops"}, filed(), "R4"),
-        ({"gitops"}, filed("another"), "R3"),
-        ({"gitops", "kubectl"}, filed(), "R2"),
-        ({"kubectl"}, filed(), "R1"),
+        ({"gitops"}, encrypted(), "R4"),
+        ({"gitops"}, encrypted("another"), "R3"),
+        ({"gitops", "kubectl"}, encrypted(), "R2"),
+        ({"kubectl"}, encrypted(), "R1"),
     ],
 )
-def test_a_file_is_a_source(writers: set[str], file: SopsSecret, rung: str) -> None:
-    what = held(owners=(), writers={"password": frozenset(writers)})
-    assert one(what, sources(filed=(file,))).rung == rung
+def test_a_file_is_a_source(writers: set[str], file: SopsSecret, level: str) -> None:
+    what = stored(owners=(), writers={"password": frozenset(writers)})
+    assert one(what, sources(sops=(file,))).level == level
 
 
 def test_what_a_controller_makes_is_classified_by_name_type_and_writer() -> None:
-    rule = ControllerOwned.read("shop/*|Opaque|maker=its own")
-    made = held(owners=(), writers={"password": frozenset({"maker"})})
-    assert one(made, sources(neither=(rule,))).rung == "R0"
+    rule = ControllerSecret("shop/*", "Opaque", "maker", "its own")
+    made = stored(owners=(), writers={"password": frozenset({"maker"})})
+    assert one(made, sources(controllers=(rule,))).level == "R0"
     unknown = dataclasses.replace(made, writers={})
     for other in (
-        held(owners=()),
-        dataclasses.replace(made, kind="x"),
+        stored(owners=()),
+        dataclasses.replace(made, type="x"),
         dataclasses.replace(made, space="y"),
         unknown,
     ):
-        assert one(other, sources(neither=(rule,))).rung == "-"
-
-
-@pytest.mark.parametrize("entry", ["", "a=b", "a|b=c", "a|b|=c", "a|b|c=", "a|b|c|d=e", "a|b|c"])
-def test_a_rule_is_written_whole(entry: str) -> None:
-    with pytest.raises(AssumptionError):
-        ControllerOwned.read(entry)
+        assert one(other, sources(controllers=(rule,))).level == "-"
 
 
 # templates ------------------------------------------------------------------------------------------
@@ -203,21 +206,21 @@ def secret(text: str, key: str = "line") -> dict[str, Any]:
     }
 
 
-def climbed(item: dict[str, Any], about: dict[str, Any]) -> ProvenanceStep:
+def traced(item: dict[str, Any], about: dict[str, Any]) -> KeyProvenance:
     asked = kube(secrets=[item], external=[about], stores=[STORE])
     known = external_secrets.external_secret_specs(asked, "kv")
-    found = kube_secrets.secret_objects(asked, MARKER, external_secrets.templates(known))
-    entries = {"shop/app": {"username": mark("shop").hex(), "password": mark(VALUE).hex()}}
-    (step,) = classify_secrets(found, Sources(known, (), entries, (), "gitops"))
+    found = kube_secrets.secret_objects(asked, KEYED, external_secrets.templates(known))
+    entries = {"kv/shop/app": {"username": fingerprint("shop").hex(), "password": fingerprint(VALUE).hex()}}
+    (step,) = classify_secrets(found, Sources(known, (), entries, (), ("gitops",)))
     return step
 
 
 def test_a_template_that_arranges_is_followed() -> None:
     about = external({"line": '"{{ .user }}" "{{ .word }}"\n'})
-    assert climbed(secret(f'"shop" "{VALUE}"\n'), about).rung == "R4"
-    wrong = climbed(secret('"shop" "another"\n'), about)
-    assert (wrong.rung, wrong.missing) == ("R3", "what stands for word is not the source's")
-    assert climbed(secret("something else"), about).missing == "its value does not fit the template"
+    assert traced(secret(f'"shop" "{VALUE}"\n'), about).level == "R4"
+    wrong = traced(secret('"shop" "another"\n'), about)
+    assert (wrong.level, wrong.missing) == ("R3", "what stands for word is not the source's")
+    assert traced(secret("something else"), about).missing == "its value does not fit the template"
 
 
 @pytest.mark.parametrize(
@@ -231,7 +234,7 @@ def test_a_template_that_arranges_is_followed() -> None:
     ],
 )
 def test_a_template_with_more_than_the_source_is_not_equal(text: str) -> None:
-    assert climbed(secret("shop"), external({"line": text})).rung == "R3"
+    assert traced(secret("shop"), external({"line": text})).level == "R3"
 
 
 @pytest.mark.parametrize(
@@ -243,14 +246,14 @@ def test_a_template_with_more_than_the_source_is_not_equal(text: str) -> None:
     ],
 )
 def test_what_is_not_kept_is_declared_only(about: dict[str, Any], word: str) -> None:
-    step = climbed(secret(VALUE), about)
-    assert (step.rung, word in step.missing) == ("R1", True), step
+    step = traced(secret(VALUE), about)
+    assert (step.level, word in step.missing) == ("R1", True), step
 
 
 def test_one_placeholder_has_one_text() -> None:
     about = external({"line": "a={{ .word }} b={{ .word }}"})
-    assert climbed(secret(f"a={VALUE} b={VALUE}"), about).rung == "R4"
-    assert climbed(secret(f"a=handmade b={VALUE}"), about).rung == "R3"
+    assert traced(secret(f"a={VALUE} b={VALUE}"), about).level == "R4"
+    assert traced(secret(f"a=handmade b={VALUE}"), about).level == "R3"
 
 
 def test_another_store_is_not_vault() -> None:
@@ -262,15 +265,15 @@ def test_another_store_is_not_vault() -> None:
 
 def test_a_value_that_is_no_base64_is_no_value() -> None:
     item = {**secret("x"), "data": {"line": "%%%"}}
-    with pytest.raises(ProbeError, match="no base64"):
-        kube_secrets.secret_objects(kube(secrets=[item]), MARKER, {})
+    with pytest.raises(ProbeError, match="not base64"):
+        kube_secrets.secret_objects(kube(secrets=[item]), KEYED, {})
 
 
 def test_large_and_binary_values_are_marked() -> None:
     raw = bytes(range(256)) * 4096
     item = {**secret("x"), "data": {"line": base64.b64encode(raw).decode()}}
-    (found,) = kube_secrets.secret_objects(kube(secrets=[item]), MARKER, {})
-    assert found.marks == {"line": MARKER.mark(raw)}
+    (found,) = kube_secrets.secret_objects(kube(secrets=[item]), KEYED, {})
+    assert found.fingerprints == {"line": KEYED.fingerprint(raw)}
     assert VALUE not in repr(found)
 
 
@@ -278,44 +281,53 @@ def test_large_and_binary_values_are_marked() -> None:
 def test_any_bytes_are_a_value(raw: bytes) -> None:
     item = {**secret("x"), "data": {"line": base64.b64encode(raw).decode()}}
     template = {("shop", "app"): {"line": "a {{ .user }} b {{ .word }}"}}
-    (found,) = kube_secrets.secret_objects(kube(secrets=[item]), MARKER, template)
-    assert found.marks["line"] == MARKER.mark(raw)
+    (found,) = kube_secrets.secret_objects(kube(secrets=[item]), KEYED, template)
+    assert found.fingerprints["line"] == KEYED.fingerprint(raw)
 
 
 def test_of_two_files_for_one_key_the_one_with_the_value_counts() -> None:
-    what = held(owners=(), writers={"password": frozenset({"gitops"})})
-    two = [SopsSecret(f"{text}.yaml", "shop", "app", {"password": mark(text)}) for text in ("east", VALUE)]
-    step = one(what, sources(filed=two))
-    assert (step.rung, step.source) == ("R4", f"SOPS {VALUE}.yaml")
-    step = one(held(owners=()), sources(filed=[two[0], dataclasses.replace(two[0], where="west.yaml")]))
-    assert (step.rung, step.missing) == ("-", "its value is none of those of east.yaml and west.yaml")
+    what = stored(owners=(), writers={"password": frozenset({"gitops"})})
+    two = [
+        SopsSecret(f"{text}.yaml", "shop", "app", {"password": fingerprint(text)}) for text in ("east", VALUE)
+    ]
+    step = one(what, sources(sops=two))
+    assert (step.level, step.source) == ("R4", f"SOPS {VALUE}.yaml")
+    step = one(stored(owners=()), sources(sops=[two[0], dataclasses.replace(two[0], where="west.yaml")]))
+    assert (step.level, step.missing) == ("-", "its value is none of those of east.yaml and west.yaml")
 
 
 def test_a_file_without_a_namespace_is_known_by_its_name() -> None:
-    what = held(owners=(), writers={"password": frozenset({"gitops"})})
-    bare = dataclasses.replace(filed(), space="")
-    assert one(what, sources(filed=(bare,))).rung == "R4"
-    assert one(what, sources(filed=(bare, filed("another")))).rung == "R3"
-    assert one(dataclasses.replace(what, name="other"), sources(filed=(bare,))).rung == "-"
+    what = stored(owners=(), writers={"password": frozenset({"gitops"})})
+    bare = dataclasses.replace(encrypted(), space="")
+    assert one(what, sources(sops=(bare,))).level == "R4"
+    assert one(what, sources(sops=(bare, encrypted("another")))).level == "R3"
+    assert one(dataclasses.replace(what, name="other"), sources(sops=(bare,))).level == "-"
 
 
-@pytest.mark.parametrize(("text", "rung"), [
+@pytest.mark.parametrize(("text", "level"), [
     ("a:{{ .word }}:Summer2024!", "R3"), ("host=pg-1.db.svc port=5432 pass={{ .word }}", "R4"),
 ])  # fmt: skip
-def test_a_short_text_of_its_own_is_one(text: str, rung: str) -> None:
-    assert climbed(secret(text.replace("{{ .word }}", VALUE)), external({"line": text})).rung == rung
+def test_a_short_text_of_its_own_is_one(text: str, level: str) -> None:
+    assert traced(secret(text.replace("{{ .word }}", VALUE)), external({"line": text})).level == level
 
 
 def test_owners_are_summed_up_by_namespace() -> None:
-    rule = ControllerOwned.read("b/*|Opaque|maker=its own")
-    made = held(space="b", name="made", owners=(), writers={"password": frozenset({"maker"})})
-    kept = held(space="b", name="kept", owners=(), writers={"password": frozenset({"gitops"})})
-    lost = held(space="b", name="lost", kind="x", owners=(), writers={})
-    file = dataclasses.replace(filed(), space="b", name="kept")
-    stale = synced(space="c", fault="its ExternalSecret is not Ready")
+    rule = ControllerSecret("b/*", "Opaque", "maker", "its own")
+    made = stored(space="b", name="made", owners=(), writers={"password": frozenset({"maker"})})
+    kept = stored(space="b", name="kept", owners=(), writers={"password": frozenset({"gitops"})})
+    lost = stored(space="b", name="lost", type="x", owners=(), writers={})
+    file = dataclasses.replace(encrypted(), space="b", name="kept")
+    stale = external_secret(space="c", fault="its ExternalSecret is not Ready")
     found = classify_secrets(
-        [held(), held(marks={"password": mark("another")}), made, kept, lost, held(space="c")],
-        sources(synced(), stale, filed=(file,), neither=(rule,)),
+        [
+            stored(),
+            stored(fingerprints={"password": fingerprint("another")}),
+            made,
+            kept,
+            lost,
+            stored(space="c"),
+        ],
+        sources(external_secret(), stale, sops=(file,), controllers=(rule,)),
     )
     follows = "R5: a rotation that is followed (SEC-26)"
     assert by_owner(found) == {

@@ -99,12 +99,12 @@ def test_nothing_is_found_where_nothing_is(packed: str) -> None:
 
 @pytest.mark.parametrize("packed", PACKED)
 def test_a_copy_of_a_value_is_found_below_every_encoding(packed: str) -> None:
-    marker, value = Fingerprinter(), word(7)
+    fingerprinter, value = Fingerprinter(), word(7)
     coded = base64.b64encode(PACKED[packed](f"for later: {value} (old)\n")).decode()
     leaf = Leaf("ConfigMap a/b", "data.note", "note", coded)
-    private = frozenset({marker.mark(value.encode())})
-    assert leaf_faults([leaf], marker, private)
-    assert not leaf_faults([leaf], marker, frozenset({marker.mark(word(8).encode())}))
+    private = frozenset({fingerprinter.fingerprint(value.encode())})
+    assert leaf_faults([leaf], fingerprinter, private)
+    assert not leaf_faults([leaf], fingerprinter, frozenset({fingerprinter.fingerprint(word(8).encode())}))
 
 
 @pytest.mark.parametrize(

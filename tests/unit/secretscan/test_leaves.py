@@ -11,27 +11,26 @@ from typing import Any
 
 import pytest
 
-from assay.errors import AssumptionError
 from assay.formats.yaml_text import documents
 from assay.origins import helm_record, kube_leaves
 from assay.origins.configmaps import ConfigMapEntry
 from assay.origins.leaks import FileVersion
-from assay.origins.levels import SecretObject
 from assay.origins.secret_uses import names_one
+from assay.origins.sources import SecretObject
 from assay.probes.kube import wire as kube_wire
 from assay.probes.kube.discovery import api_resources
 from assay.probes.sops.file import SecretFile
 from assay.probes.vault import client as vault
 from assay.secretscan.fingerprint import Fingerprinter
-from assay.secretscan.leaves import Leaf, PublicText, leaf_faults, walk
+from assay.secretscan.leaves import Leaf, leaf_faults, walk
 
 
-MARKER = Fingerprinter()
+KEYED = Fingerprinter()
 VALUE = "kQ93-vLmZ0pWtXy7bb"
 
 
-def mark(text: str) -> bytes:
-    return MARKER.mark(text.encode())
+def fingerprint(text: str) -> bytes:
+    return KEYED.fingerprint(text.encode())
 
 
 class Wire:
@@ -65,8 +64,8 @@ class Wire:
     ],
 )
 def test_a_secret_is_found_wherever_it_lies(name: str, text: str, found: bool) -> None:
-    private = frozenset({mark(VALUE)})
-    wrong = leaf_faults([Leaf("ConfigMap a/b", f"data.{name}", name, text)], MARKER, private)
+    private = frozenset({fingerprint(VALUE)})
+    wrong = leaf_faults([Leaf("ConfigMap a/b", f"data.{name}", name, text)], KEYED, private)
     assert bool(wrong) == found, wrong
     assert all(VALUE not in str(offender) for offender in wrong)
 
@@ -94,8 +93,8 @@ def test_the_annotations_of_a_secret_are_texts() -> None:
     held = SecretObject(
         "a", "b", "Opaque", (), {}, {}, annotations={"kubectl.kubernetes.io/last-applied": copy}
     )
-    (leaf,) = kube_leaves.annotated([held])
-    assert leaf_faults([leaf], MARKER, frozenset())
+    (found,) = kube_leaves.annotation_texts([held])
+    assert leaf_faults(found.texts, KEYED, frozenset())
     assert VALUE not in repr(held)
 
 
@@ -152,7 +151,7 @@ PLACED = [
 @pytest.mark.parametrize(("kind", "more", "place"), PLACED)
 def test_every_kind_of_place_is_searched(kind: str, more: dict[str, Any], place: str) -> None:
     item = {**more, "metadata": {"namespace": "a", "name": "b", **more.get("metadata", {})}}
-    (found,) = leaf_faults(kube_leaves.of_object(kind, item), MARKER, frozenset())
+    (found,) = leaf_faults(kube_leaves.of_object(kind, item), KEYED, frozenset())
     assert (found.ref, found.why.partition(": ")[0]) == (f"{kind} a/b", place)
     assert VALUE not in str(found)
 
@@ -170,7 +169,7 @@ def test_every_kind_of_place_is_searched(kind: str, more: dict[str, Any], place:
     ],
 )
 def test_a_text_with_a_structure_is_read_by_it(name: str, text: str) -> None:
-    (found,) = leaf_faults([Leaf("ConfigMap a/b", f"data.{name}", name, text)], MARKER, frozenset())
+    (found,) = leaf_faults([Leaf("ConfigMap a/b", f"data.{name}", name, text)], KEYED, frozenset())
     assert "Xk9m" not in str(found)
 
 
@@ -179,7 +178,7 @@ def test_a_text_with_a_structure_is_read_by_it(name: str, text: str) -> None:
     {"key": "db_password", "value": VALUE, "type": "string"},
 ])  # fmt: skip
 def test_a_value_goes_by_the_name_beside_it(ref: dict[str, Any]) -> None:
-    (found,) = leaf_faults(walk("Application a/b", {"spec": [ref]}), MARKER, frozenset())
+    (found,) = leaf_faults(walk("Application a/b", {"spec": [ref]}), KEYED, frozenset())
     assert found.why == f"spec[0].value: a value under the name {ref.get('name') or ref['key']}"
 
 
@@ -205,31 +204,25 @@ def test_a_key_that_says_which_is_no_secret() -> None:
     copy = {"metadata": {"name": "b", "annotations": {APPLIED: json.dumps(item)}}}
     event = {"metadata": {"name": "b"}, "message": "references non-existent secret key: gcp-sa-key-2024.json"}
     leaves = [leaf for one in (item, copy, event) for leaf in kube_leaves.of_object("Pod", one)]
-    assert leaf_faults(leaves, MARKER, frozenset()) == []
+    assert leaf_faults(leaves, KEYED, frozenset()) == []
 
 
 @pytest.mark.parametrize("beside", [{}, {"cipher": "aes"}])
 def test_a_key_beside_anything_else_is_one(beside: dict[str, str]) -> None:
     (found,) = leaf_faults(
-        walk("ConfigMap a/b", {"encryption": {"key": VALUE, **beside}}), MARKER, frozenset()
+        walk("ConfigMap a/b", {"encryption": {"key": VALUE, **beside}}), KEYED, frozenset()
     )
     assert found.why == "encryption.key: a value under the name key"
 
 
 def test_what_is_made_for_everybody_to_read_is_no_secret_but_may_be_a_copy() -> None:
     item = {"metadata": {"name": "b"}, "status": {"authorizations": [{"challenges": [{"token": VALUE}]}]}}
-    shown = {PublicText.read("Order|status.authorizations.challenges.token=published")}
+    shown = frozenset({("Order", "status.authorizations.challenges.token")})
     leaves = list(kube_leaves.of_object("Order", item))
-    assert leaf_faults(leaves, MARKER, frozenset())
-    assert leaf_faults(leaves, MARKER, frozenset(), shown) == []
-    assert leaf_faults(leaves, MARKER, frozenset({mark(VALUE)}), shown)
-    assert leaf_faults(list(kube_leaves.of_object("Other", item)), MARKER, frozenset(), shown)
-
-
-@pytest.mark.parametrize("entry", ["", "Order", "Order|a", "|a=b", "Order|=b"])
-def test_an_entry_of_what_is_shown_is_written_whole(entry: str) -> None:
-    with pytest.raises(AssumptionError):
-        PublicText.read(entry)
+    assert leaf_faults(leaves, KEYED, frozenset())
+    assert leaf_faults(leaves, KEYED, frozenset(), shown) == []
+    assert leaf_faults(leaves, KEYED, frozenset({fingerprint(VALUE)}), shown)
+    assert leaf_faults(list(kube_leaves.of_object("Other", item)), KEYED, frozenset(), shown)
 
 
 @pytest.mark.parametrize("holder", [
@@ -271,8 +264,11 @@ def release(packed: bool = True, **more: object) -> dict[str, Any]:
 
 
 def searched(item: dict[str, Any]) -> list[str]:
-    leaves, shut = helm_record.record_texts(type("Kube", (), {"wire": Wire(item)})())  # type: ignore[arg-type]
-    found = [*shut, *leaf_faults(leaves, MARKER, frozenset({mark(f"{VALUE}-copied")}))]
+    (record,) = helm_record.record_texts(type("Kube", (), {"wire": Wire(item)})())  # type: ignore[arg-type]
+    found = [
+        *record.closed,
+        *leaf_faults(record.texts, KEYED, frozenset({fingerprint(f"{VALUE}-copied")})),
+    ]
     assert {one.ref for one in found} <= {"Secret shop/sh.helm.release.v1.db.v1"}
     assert VALUE not in str(found)
     return [one.why.partition(": ")[0] for one in found]

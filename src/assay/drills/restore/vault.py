@@ -70,7 +70,7 @@ class VaultRestore(ScratchRestore):
         super().__init__(profile, runbook)
         self._old, self._writer = Vault.from_profile(profile), VaultWriter.from_profile(profile)
         self._token = profile.need_path("vault.token").read_text(encoding="utf-8").strip()
-        self._marker = Fingerprinter()
+        self._fingerprinter = Fingerprinter()
 
     def _run(self, engine: Engine) -> RestoreResult:
         with self._scratch(engine):
@@ -182,8 +182,8 @@ class VaultRestore(ScratchRestore):
         folder, found = f"{FOLDER}{run}/", {}
         for path in vault.entries(folder):
             key = path.removeprefix(folder)
-            right = self._marker.mark(_mark(run, key).encode()).hex()
-            found[key] = vault.entry(path, self._marker.key).digests == {"mark": right}
+            right = self._fingerprinter.fingerprint(_mark(run, key).encode()).hex()
+            found[key] = vault.entry(path, self._fingerprinter.key).digests == {"mark": right}
         return found
 
     def _state(self, vault: Vault) -> VaultState:
@@ -194,7 +194,7 @@ class VaultRestore(ScratchRestore):
         parts |= {f"Policy {one.name}": repr(one) for one in vault.policies()}
         parts |= {f"Role {one.name}": repr(one) for one in vault.roles()}
         paths = [path for path in vault.entries() if not path.startswith(FOLDER)]
-        return VaultState(parts, {path: repr(vault.entry(path, self._marker.key)) for path in paths})
+        return VaultState(parts, {path: repr(vault.entry(path, self._fingerprinter.key)) for path in paths})
 
 
 def _mark(run: str, key: str) -> str:

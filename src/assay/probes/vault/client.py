@@ -138,6 +138,10 @@ class Vault:
             raise ProbeError("vault.token: the file holds no token", "write the suite's token there again")
         return cls(profile.vault.addresses, ca, token, profile.vault.mount, profile.vault.entry)
 
+    def at_mount(self, mount: str) -> Vault:
+        """Return the same members, with the values of another mount."""
+        return Vault(self.addresses, self._ca, self._token, mount, self._entry.address if self._entry else "")
+
     # each member by itself ------------------------------------------------------------------------
 
     def health(self) -> list[Health]:
