@@ -12,6 +12,7 @@ def test_any_control_plane_may_be_lost(stack: DrillStack, control: Record) -> No
     report = stack.drills.control_planes()
     finding = report.finding
     control.population(finding.losses, of=len(stack.talos.controlplanes))
+    control.note("permission", report.permission)
     control.note("order of losses", ", ".join(report.order))
     control.note("acknowledged writes", finding.acked)
     lost = control.measured(len(finding.lost), "count", "lost_writes")

@@ -61,7 +61,7 @@ def test_a_policy_in_the_wrong_place_is_refused(toy: Toy) -> None:
         pytest.param(
             'owner = "Infra"', 'owner = "Infra"\nseverity = 3', "unknown key 'severity'", id="unknown"
         ),
-        pytest.param('owner = "Infra"', 'owner = "Infra"\nowner = "X"', "no valid TOML", id="twice"),
+        pytest.param('owner = "Infra"', 'owner = "Infra"\nowner = "X"', "not valid TOML", id="twice"),
         pytest.param(
             'owner = "Infra"',
             'owner = "I"\nlimits = [{metric="a", value="9", unit="s"}]',

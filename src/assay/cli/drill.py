@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from pathlib import Path
 
 import click
 
 from assay.catalogue import load_catalogue
-from assay.drills.conditions import conditions
-from assay.drills.engine.engine import roll_back, standing
-from assay.drills.engine.watchdog import DRILL_MAX_S, after
-from assay.drills.registry import DRILLS
+from assay.drills.approval import NAMESPACE, approval_text, read_approval
+from assay.drills.engine.engine import roll_back
+from assay.drills.engine.standing import standing
+from assay.drills.engine.watchdog import DRILL_MAX_S, TERM_GRACE_S, after
+from assay.drills.permission import conditions
 from assay.drills.restore.records import Records
+from assay.drills.specs import DRILLS
 from assay.errors import AssayError
+from assay.formats.signatures import sign_command
+from assay.model import Effect
 from assay.run.resolve import find_profile
 
 
@@ -35,12 +40,52 @@ def plan(name: str | None, stack: str | None) -> None:
             click.echo(f"{one} ({known.control}, about {known.minutes} min)")
             click.echo(f"  impact:   {known.impact}\n  rollback: {known.rollback}")
     try:
-        found = list(conditions(find_profile(stack)))
+        found = list(conditions(find_profile(stack), DRILLS[name] if name else None))
     except AssayError as problem:
         raise click.ClickException(str(problem)) from problem
     for what, why in found:
         click.echo(f"  {'NO' if why else 'ok':3} {what}{f': {why}' if why else ''}")
     sys.exit(1 if any(why for _, why in found) else 0)
+
+
+@drill_command.command(
+    epilog="Example: assay drill approve control-planes --begins 2026-12-01T02:00:00+01:00 "
+    "--ends 2026-12-01T05:00:00+01:00 --approver ada@example.com --approver bob@example.com "
+    "--reason quarterly --output approval.toml"
+)
+@click.argument("names", nargs=-1, required=True, type=click.Choice(sorted(DRILLS)), metavar="NAME...")
+@STACK
+@click.option("--begins", required=True, help="when the window opens, with its offset")
+@click.option("--ends", required=True, help="when the window closes, with its offset")
+@click.option("--approver", "approvers", multiple=True, required=True, help="who signs it; repeatable")
+@click.option("--reason", required=True, help="why the stack is drilled")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="the file to write")
+def approve(
+    names: tuple[str, ...],
+    stack: str | None,
+    begins: str,
+    ends: str,
+    approvers: tuple[str, ...],
+    reason: str,
+    output: Path,
+) -> None:
+    """Write the approval of drills on a stack that is not a lab, for two people to sign."""
+    try:
+        profile = find_profile(stack)
+        window = dt.datetime.fromisoformat(begins), dt.datetime.fromisoformat(ends)
+        text = approval_text(profile.name, profile.cluster_uid, names, *window, approvers, reason)
+        output.write_text(text, encoding="utf-8")
+        approval = read_approval(output)
+    except ValueError as problem:
+        raise click.ClickException("a time is written as 2026-12-01T02:00:00+01:00") from problem
+    except OSError as problem:
+        raise click.ClickException(f"{output}: {problem.strerror}") from problem
+    except AssayError as problem:
+        raise click.ClickException(str(problem)) from problem
+    click.echo(f"{output} is to be signed by each of its approvers, with a key of their own:")
+    for person in approval.approvers:
+        click.echo(f"  {sign_command(output, person, NAMESPACE)}")
+    click.echo("assay drill plan says what else is missing")
 
 
 @drill_command.command(epilog="Example: assay drill run postgres --execute")
@@ -63,6 +108,7 @@ def run(context: click.Context, name: str, stack: str | None, *, execute: bool) 
             controls=(DRILLS[name].control,),
             jobs=1,
             drill=name,
+            allow=(str(Effect.DISRUPTS),),
         )
 
 
@@ -107,12 +153,15 @@ def capacity(stack: str | None) -> None:
 @click.option(
     "--limit", default=DRILL_MAX_S, show_default=True, help="seconds after which that process is asked to end"
 )
-def rollback(stack: str | None, holder: str | None, limit: float) -> None:
+@click.option(
+    "--grace", default=TERM_GRACE_S, show_default=True, help="seconds that it then has to put things back"
+)
+def rollback(stack: str | None, holder: str | None, limit: float, grace: float) -> None:
     """Put back what a killed drill left; the watchdog of every drill is this command with --after."""
     try:
         profile = find_profile(stack)
         if holder:
-            after(holder, limit)
+            after(holder, limit, grace)
         for target in roll_back(profile):
             click.echo(f"back: {target}")
     except AssayError as problem:

@@ -79,6 +79,7 @@ READERS: dict[object, Callable[[Table, str, str], object]] = {
     str: Table.text,
     Path | None: Table.path,
     bool: lambda table, key, _: table.flag(key),
+    float: lambda table, key, usual: table.number(key) if table.take(key) is not None else float(usual),
     tuple[str, ...]: lambda table, key, _: table.texts(key),
     tuple[Path, ...]: lambda table, key, _: table.paths(key),
     Mapping[str, str]: lambda table, key, _: table.mapping(key),
@@ -160,7 +161,7 @@ def _section(top: Table, name: str, kind: type[T]) -> T:
 
 
 def _default(dotted: str, usual: object) -> str:
-    """Return what stands in for a text or a path that is not given.
+    """Return what stands in for a key that is not given, as text.
 
     A standard variable, else for a tool the one on PATH, else the default.
     """
@@ -172,7 +173,7 @@ def _default(dotted: str, usual: object) -> str:
 
 
 def _text(usual: object) -> str:
-    return usual if isinstance(usual, str) else ""
+    return str(usual) if isinstance(usual, str | float) else ""
 
 
 def _read(table: Table, kind: type[T]) -> T:

@@ -22,7 +22,7 @@ def read_toml(path: Path, error: type[AssayError]) -> dict[str, Any]:
     """Return the TOML document in `path`.
 
     Raises:
-        AssayError: of the class `error`: missing, unreadable, longer than `LARGEST` bytes, or no TOML.
+        AssayError: of the class `error`: missing, unreadable, longer than `LARGEST` bytes, or not TOML.
     """
     try:
         raw = path.read_bytes()
@@ -30,13 +30,22 @@ def read_toml(path: Path, error: type[AssayError]) -> dict[str, Any]:
         raise error(
             f"{path}: cannot be read: {problem.strerror}", "name a TOML file that exists"
         ) from problem
+    return parse_toml(raw, str(path), error)
+
+
+def parse_toml(raw: bytes, where: str, error: type[AssayError]) -> dict[str, Any]:
+    """Return the TOML document in `raw`, called `where` in complaints.
+
+    Raises:
+        AssayError: of the class `error`: longer than `LARGEST` bytes, or not TOML.
+    """
     if len(raw) > LARGEST:
-        raise error(f"{path}: {len(raw)} bytes, more than {LARGEST}", "a policy or a profile is a short file")
+        raise error(f"{where}: {len(raw)} bytes, more than {LARGEST}", "it must be a short file")
     try:
         return tomllib.loads(raw.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise error(
-            f"{path}: no valid TOML: {problem}".replace("\n", " "), "mend the line named here"
+            f"{where}: not valid TOML: {problem}".replace("\n", " "), "fix the line named here"
         ) from problem
 
 
@@ -57,7 +66,7 @@ class Table:
 
     def complain(self, key: str, expected: str) -> AssayError:
         """Return the complaint that `key` is not what was `expected`; the value itself is never shown."""
-        return self.error(f"{self.where}: {key} must be {expected}", "mend it in that file")
+        return self.error(f"{self.where}: {key} must be {expected}", "fix it in that file")
 
     def take(self, key: str) -> Any:  # noqa: ANN401 - a TOML value is anything until it was looked at
         """Return the raw value of `key`, None where there is none, and count the key as known."""

@@ -16,20 +16,18 @@ from assay.drills.engine.engine import Engine, armed
 from assay.drills.engine.journal import folder_of
 from assay.drills.engine.session_cache import cached_per_session
 from assay.drills.faults.quorum import Quorum
+from assay.drills.specs import CONTROL_PLANES
 from assay.drills.workload.ledger import OperationLog
 from assay.drills.workload.namespace import DrillNamespace
 from assay.drills.workload.verdict import HistoryFindings, NodeLoss, check_history
 from assay.polling import poll
 from assay.probes.talos.facts import Machine
-from assay.writers.lab import require_lab
 
 
 WRITER_COUNT = 3
 STEADY_WRITES, STEADY_TIMEOUT_S = 30, 60.0
 OUTAGE_MIN_S, OUTAGE_MAX_S = 12.0, 40.0
 RECOVERED_WRITES = 10
-GONE_TIMEOUT_S = 20.0
-REJOIN_TIMEOUT_S = 300.0
 HOPELESS_GAP_S = 60.0
 
 
@@ -37,31 +35,32 @@ HOPELESS_GAP_S = 60.0
 class ControlPlaneReport:
     """What the drill found, and in which order the nodes were lost.
 
-    `resumed` names what an earlier, killed drill had left.
+    `resumed` names what an earlier, killed drill had left, `permission` says by what the stack was drilled.
     """
 
     finding: HistoryFindings
     order: tuple[str, ...]
     resumed: tuple[str, ...]
+    permission: str = ""
 
 
 class ControlPlaneDrill:
     """The drill on the stack of one profile."""
 
+    spec = CONTROL_PLANES
+
     def __init__(self, profile: Profile, quorum: Quorum, namespace: DrillNamespace) -> None:
         """Drill the stack of `profile` with these parts."""
         self._profile, self._quorum, self._namespace = profile, quorum, namespace
-        self._folder = folder_of(profile)
+        self._folder, self._times = folder_of(profile), profile.drill
 
     @classmethod
     def from_profile(cls, profile: Profile) -> ControlPlaneDrill:
         """Return the drill for the stack of `profile`; nothing is asked or broken yet.
 
         Raises:
-            GuardError: the stack may not be drilled.
             ProbeError: the profile lacks what a drill needs.
         """
-        require_lab(profile)
         return cls(profile, Quorum.from_profile(profile), DrillNamespace.from_profile(profile))
 
     def result(self) -> ControlPlaneReport:
@@ -73,12 +72,12 @@ class ControlPlaneDrill:
             GuardError: a guard refused, the undo failed, or the steady state is not proven again.
             ProbeError: something could not be read.
         """
-        return cached_per_session(("control-planes", self._profile.file), self._run)
+        return cached_per_session((self.spec.name, self._profile.file), self._run)
 
     def _run(self) -> ControlPlaneReport:
         run = secrets.token_hex(4)
         with ExitStack() as stack:
-            engine = stack.enter_context(armed(self._profile))
+            engine = stack.enter_context(armed(self._profile, self.spec))
             before = self._await_quorum("before the drill")
             writers = stack.enter_context(self._namespace.opened(run, WRITER_COUNT))
             ledger = OperationLog(self._folder / f"ledger-{run}.jsonl", writers)
@@ -93,7 +92,9 @@ class ControlPlaneDrill:
             losses = self._losses(engine, ledger)
             ops, after = ledger.stop(), self._await_quorum("after the drill")
             finding = check_history(ops, losses, self._namespace.final_reads(run), before, after)
-        return ControlPlaneReport(finding, tuple(loss.node for loss in losses), engine.resumed)
+        return ControlPlaneReport(
+            finding, tuple(loss.node for loss in losses), engine.resumed, engine.permission
+        )
 
     def _losses(self, engine: Engine, ledger: OperationLog) -> list[NodeLoss]:
         left, losses = list(self._quorum.machines), list[NodeLoss]()
@@ -112,29 +113,36 @@ class ControlPlaneDrill:
         killed = now()
         with engine.acting(NODE, node.name):
             self._must_be_gone(node)
-            self._hold(ledger, killed)
+            self._hold(ledger, now())
             returned = now()
-        rejoined = time_when(self._quorum.holds, REJOIN_TIMEOUT_S)
-        poll(self._namespace.apiservers_ready, REJOIN_TIMEOUT_S)
+        rejoined = time_when(self._quorum.holds, self._times.rejoin_s)
+        poll(self._namespace.apiservers_ready, self._times.rejoin_s)
         resumed = now()
         poll(lambda: ledger.acked_since(resumed) >= RECOVERED_WRITES, HOPELESS_GAP_S)
         return NodeLoss(node.name, leader, killed, returned, rejoined)
 
-    def _hold(self, ledger: OperationLog, killed: float) -> None:
-        """Keep the node away until writes go on without it: never less than the minimum outage."""
+    def _hold(self, ledger: OperationLog, gone: float) -> None:
+        """Keep the node away until writes go on without it: never less than the minimum outage.
+
+        `gone` is when it was observed to be gone: a launcher may take minutes to get there.
+        """
 
         def writes_go_on() -> bool:
-            late = ledger.acked_since(killed + OUTAGE_MIN_S / 2)
-            return now() - killed > OUTAGE_MIN_S and late >= RECOVERED_WRITES
+            late = ledger.acked_since(gone + OUTAGE_MIN_S / 2)
+            return now() - gone > OUTAGE_MIN_S and late >= RECOVERED_WRITES
 
-        poll(writes_go_on, OUTAGE_MAX_S - (now() - killed), every_s=1.0)
+        poll(writes_go_on, OUTAGE_MAX_S, every_s=1.0)
 
     def _must_be_gone(self, node: Machine) -> None:
-        await_true(lambda: not self._quorum.answers(node), f"{node.ref} going away", GONE_TIMEOUT_S)
+        await_true(lambda: not self._quorum.answers(node), f"{node.ref} going away", self._times.gone_s)
 
     def _await_quorum(self, when: str) -> frozenset[int]:
-        await_true(self._quorum.holds, f"three agreeing etcd voters {when}", REJOIN_TIMEOUT_S, every_s=1.0)
+        await_true(
+            self._quorum.holds, f"three agreeing etcd voters {when}", self._times.rejoin_s, every_s=1.0
+        )
         return self._quorum.voters()
 
     def _await_apiservers(self) -> None:
-        await_true(self._namespace.apiservers_ready, "every API server ready", REJOIN_TIMEOUT_S, every_s=1.0)
+        await_true(
+            self._namespace.apiservers_ready, "every API server ready", self._times.rejoin_s, every_s=1.0
+        )

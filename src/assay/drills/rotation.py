@@ -14,13 +14,14 @@ from dataclasses import dataclass
 
 from assay.config.profile import Profile
 from assay.drills.engine.clock import now
+from assay.drills.permission import permit
+from assay.drills.specs import ROTATION
 from assay.errors import AssumptionError, ProbeError
 from assay.model import Attempt
 from assay.polling import poll
 from assay.probes.kube.client import Kube
 from assay.probes.kube.paths import one
 from assay.probes.postgres import Postgres
-from assay.writers.lab import require_lab
 from assay.writers.vault import VaultWriter
 
 
@@ -72,10 +73,10 @@ class RotationDrill:
         """Return the drill for the lab of `profile`.
 
         Raises:
-            GuardError: the stack is no lab.
+            GuardError: the stack may not be drilled.
             ProbeError: the profile lacks what the drill needs.
         """
-        require_lab(profile)
+        permit(profile, ROTATION)
         writer = VaultWriter.from_profile(profile)
         return cls(Kube.from_profile(profile), writer, Postgres.from_profile(profile), profile.vault.mount)
 

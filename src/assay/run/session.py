@@ -16,7 +16,7 @@ from pathlib import Path
 
 from assay.catalogue import Catalogue, check_overrides, check_trios, load_catalogue
 from assay.config.profile import Profile
-from assay.drills.registry import DRILLS
+from assay.drills.specs import DRILLS
 from assay.errors import CatalogueError, GuardError, ProbeError, ProfileError
 from assay.model import Tier, Verdict
 from assay.proof.plant import Plant

@@ -31,7 +31,7 @@ def load(folder: Path, text: str) -> object:
     ("text", "says"),
     [
         pytest.param("", "name must be given", id="empty"),
-        pytest.param("[stack", "no valid TOML", id="no-toml"),
+        pytest.param("[stack", "not valid TOML", id="no-toml"),
         pytest.param(
             '[stack]\nname="x"\nkind="laboratory"', "kind must be one of lab, staging, production", id="kind"
         ),
@@ -60,7 +60,7 @@ def load(folder: Path, text: str) -> object:
         ),
         pytest.param(STACK + "standins = 3\n", "unknown key 'standins'", id="stray"),
         pytest.param("standins = 3\n" + STACK, "standins must be a list of tables", id="no-list"),
-        pytest.param("x = " + "[" * 5000, "no valid TOML", id="deep"),
+        pytest.param("x = " + "[" * 5000, "not valid TOML", id="deep"),
         pytest.param("#" * 1_000_001, "more than 1000000", id="huge"),
     ],
 )

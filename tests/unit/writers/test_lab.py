@@ -11,6 +11,7 @@ import pytest
 from assay.config.profile import Profile
 from assay.drills.engine.engine import armed
 from assay.drills.engine.journal import path_of
+from assay.drills.specs import CONTROL_PLANES
 from assay.errors import GuardError, ProbeError
 from assay.probes.kube.client import Kube
 from assay.probes.kube.wire import ApiAnswer
@@ -75,7 +76,7 @@ def test_nothing_is_planted_or_drilled_without_the_mark(
     for handle in ("kube", "talos_api", "vault", "s3"):
         with pytest.raises(GuardError, match="lab's mark"):
             getattr(plant, handle)
-    with pytest.raises(GuardError, match="lab's mark"), armed(profile(tmp_path)):
+    with pytest.raises(GuardError, match="lab's mark"), armed(profile(tmp_path), CONTROL_PLANES):
         pytest.fail("the drill must not begin")
     assert not path_of(profile(tmp_path)).exists()
 

@@ -7,33 +7,44 @@ nothing is changed again, only put back. A target counts as back when it was obs
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 
 from assay.config.profile import Profile
 from assay.drills.drivers import Driver, driver_of
-from assay.drills.engine.journal import HeldError, Journal, Stage, Undo, path_of, read_journal
+from assay.drills.engine.journal import Journal, Stage, Undo, path_of
 from assay.drills.engine.signals import interruptible, uninterrupted
-from assay.drills.engine.watchdog import DRILL_MAX_S, watched
+from assay.drills.engine.standing import ROLL_BACK
+from assay.drills.engine.watchdog import watched
+from assay.drills.permission import permit
+from assay.drills.specs import DrillSpec
 from assay.errors import AssayError, GuardError
-from assay.writers.lab import require_lab
 
 
 UNDO_TRIES = 3
-ROLL_BACK = "assay drill rollback"
 
 
 class Engine:
     """A drill that holds its journal."""
 
     def __init__(
-        self, journal: Journal, drivers: Callable[[str], Driver], guard: Callable[[], None] = lambda: None
+        self,
+        journal: Journal,
+        drivers: Callable[[str], Driver],
+        guard: Callable[[], None] = lambda: None,
+        permission: str = "",
     ) -> None:
-        """Drive the drill of `journal`; `guard` is asked before each change and raises where it refuses."""
+        """Drive the drill of `journal`.
+
+        Args:
+            journal: its journal, held.
+            drivers: returns a driver by its name.
+            guard: is asked before each change, and raises where it refuses.
+            permission: by what the stack may be drilled, in words.
+        """
         self._journal, self._drivers, self._guard = journal, drivers, guard
+        self.permission = permission
         self.resumed: tuple[str, ...] = ()
 
     def begin(self) -> None:
@@ -127,24 +138,24 @@ def _tried(act: Callable[[], None]) -> None:
 
 
 @contextmanager
-def armed(profile: Profile, limit: float = DRILL_MAX_S) -> Iterator[Engine]:
+def armed(profile: Profile, drill: DrillSpec) -> Iterator[Engine]:
     """Hold the journal of a stack's drills, under a watchdog, with earlier drills put back.
 
     Args:
-        profile: the stack, which must be a lab, and the cluster that is meant, now and before each change.
-        limit: seconds after which the watchdog ends the drill.
+        profile: the stack; that it may be drilled is asked now and before each change.
+        drill: which drill it is.
 
     Raises:
         HeldError: a drill is running.
-        GuardError: a guard refused, or something is not put back.
+        GuardError: the stack may not be drilled, or something is not put back.
     """
     with ExitStack() as stack:
         stack.enter_context(interruptible())
-        require_lab(profile)
+        permission = permit(profile, drill)
         journal = Journal(path_of(profile))
         stack.callback(journal.close)
-        stack.enter_context(watched(profile, limit))
-        engine = Engine(journal, partial(driver_of, profile), partial(guard, profile))
+        stack.enter_context(watched(profile, permission.limit_s, permission.return_s))
+        engine = Engine(journal, partial(driver_of, profile), permission.check, permission.words)
         engine.begin()
         stack.callback(engine.end)
         yield engine
@@ -164,51 +175,3 @@ def roll_back(profile: Profile) -> list[str]:
         return Engine(journal, partial(driver_of, profile)).resume()
     finally:
         journal.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How the drills of a stack stand: the stage and its age, what is not put back, whether one runs."""
-
-    stage: Stage
-    seconds: float
-    pending: tuple[Undo, ...]
-    running: bool
-
-    @property
-    def next(self) -> str:
-        """Return the next command, empty where none is needed."""
-        return "" if self.running or self.stage is Stage.CLOSED else ROLL_BACK
-
-
-def standing(profile: Profile) -> Standing:
-    """Return how the drills of a stack stand; `closed` where none ever ran.
-
-    Raises:
-        GuardError: the journal is damaged.
-    """
-    path = path_of(profile)
-    state, _ = read_journal(path)
-    pending = tuple(undo for _, undo in state.pending)
-    return Standing(state.stage, time.time() - state.since, pending, path.exists() and _held(profile))
-
-
-def _held(profile: Profile) -> bool:
-    try:
-        Journal(path_of(profile)).close()
-    except HeldError:
-        return True
-    return False
-
-
-def guard(profile: Profile) -> None:
-    """Refuse every stack but a lab, and every cluster but the one that the profile names, asked now.
-
-    Raises:
-        GuardError: it is another one.
-        ProbeError: it does not answer.
-    """
-    from assay.probes.kube.client import Kube  # the watchdog starts without it
-
-    require_lab(profile)
-    Kube.from_profile(profile).check_cluster()

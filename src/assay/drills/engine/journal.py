@@ -78,13 +78,17 @@ class Undo:
 
 @dataclass(slots=True)
 class JournalState:
-    """What a journal says: the stage, since when (seconds since 1970), what is not put back by its number."""
+    """What a journal says: the stage, since when (seconds since 1970), what is not put back by its number.
+
+    `slowest_return_s` is the longest that putting back a change ever took.
+    """
 
     stage: Stage = Stage.CLOSED
     since: float = 0.0
     open: dict[int, Undo] = field(default_factory=dict)
     sequence: int = 0
     previous: str = BEGIN
+    slowest_return_s: float = 0.0
 
     @property
     def pending(self) -> list[tuple[int, Undo]]:
@@ -104,6 +108,7 @@ class JournalState:
         self.sequence, self.previous = self.sequence + 1, _digest(line)
         if entry["kind"] == "undone":
             self.open.pop(int(str(entry["of"])), None)
+            self.slowest_return_s = max(self.slowest_return_s, float(str(entry["at"])) - self.since)
             return
         stage = (
             Stage.ACTING

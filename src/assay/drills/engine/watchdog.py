@@ -28,8 +28,13 @@ WATCH_PERIOD_S = 0.5
 
 
 @contextmanager
-def watched(profile: Profile, limit: float = DRILL_MAX_S) -> Iterator[None]:
+def watched(profile: Profile, limit: float, grace: float) -> Iterator[None]:
     """Run a watchdog while the body runs, which holds the journal.
+
+    Args:
+        profile: the stack.
+        limit: seconds after which the drill is ended.
+        grace: seconds that it then has to put back what it changed.
 
     Raises:
         GuardError: it does not start, so nothing is broken.
@@ -37,7 +42,7 @@ def watched(profile: Profile, limit: float = DRILL_MAX_S) -> Iterator[None]:
     me = psutil.Process()
     argv = [
         sys.executable, "-m", "assay.cli", "drill", "rollback", "--stack", str(profile.file),
-        "--after", f"{me.pid}:{me.create_time()}", "--limit", str(limit),
+        "--after", f"{me.pid}:{me.create_time()}", "--limit", str(limit), "--grace", str(grace),
     ]  # fmt: skip
     log = path_of(profile).with_suffix(".watchdog.log")
     try:
@@ -56,12 +61,13 @@ def watched(profile: Profile, limit: float = DRILL_MAX_S) -> Iterator[None]:
         dog.wait()
 
 
-def after(holder: str, limit: float) -> None:
+def after(holder: str, limit: float, grace: float = TERM_GRACE_S) -> None:
     """Return when the drill has ended; after `limit` seconds it gets SIGTERM, then SIGKILL.
 
     Args:
         holder: `PID:start time` of the drill's process; another process of that number is not it.
         limit: seconds.
+        grace: seconds between SIGTERM and SIGKILL.
     """
     number, _, born = holder.partition(":")
 
@@ -73,7 +79,7 @@ def after(holder: str, limit: float) -> None:
     for ending in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.kill(int(number), ending)
-        if poll(ended, TERM_GRACE_S, WATCH_PERIOD_S):
+        if poll(ended, grace, WATCH_PERIOD_S):
             return
 
 

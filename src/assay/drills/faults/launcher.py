@@ -1,4 +1,4 @@
-"""The launcher of a profile: the program that takes nodes of a lab away and brings them back."""
+"""The launcher of a profile: what cuts the power of nodes and starts them; see docs/launcher.md."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from assay.errors import GuardError, ProbeError
 from assay.formats.tools import run_tool
 
 
-class Launcher:
-    """Runs `<launcher> node VERB NAME`: `kill`, `start`, `lose-disk` and what else it knows."""
+REMEDY = "check launcher and its times under [drill]"
 
-    def __init__(self, command: str, seconds: float = 90.0) -> None:
-        """Drive `command`, split as a shell would; `seconds` is the time limit of one call."""
+
+class Launcher:
+    """Runs `<launcher> node VERB NAME`: `kill` and `start`; a lab's knows `lose-disk` and more."""
+
+    def __init__(self, command: str, timeout_s: float) -> None:
+        """Drive `command`, split as a shell would; one call takes no longer than `timeout_s`."""
         self._command = shlex.split(command)
-        self._seconds = seconds
+        self._timeout_s = timeout_s
 
     @classmethod
     def from_profile(cls, profile: Profile) -> Launcher:
@@ -25,10 +28,10 @@ class Launcher:
         Raises:
             ProbeError: it names none.
         """
-        return cls(profile.need_text("drill.launcher"))
+        return cls(profile.need_text("drill.launcher"), profile.drill.launch_s)
 
     def line(self, verb: str, node: str) -> str:
-        """Return the command as somebody would type it."""
+        """Return the command as a person would type it."""
         return shlex.join([*self._command, "node", verb, node])
 
     def do(self, verb: str, node: str) -> None:
@@ -40,7 +43,9 @@ class Launcher:
         what, argv = f"the launcher did not {verb} {node}", [*self._command, "node", verb, node]
         try:
             # It is the platform's own program: it may need its credentials from the environment.
-            done = run_tool(argv, self._seconds, what, remedy="check launcher under [drill]", env=os.environ)
+            done = run_tool(
+                argv, self._timeout_s, what, remedy="check launcher under [drill]", env=os.environ
+            )
         except ProbeError as why:
             raise GuardError(why.message, why.remedy) from why
         if done.code:

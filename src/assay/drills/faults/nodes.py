@@ -8,7 +8,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
-from assay.config.profile import Profile
+from assay.config.profile import DrillAccess, Profile
 from assay.drills.engine.clock import now
 from assay.drills.faults.launcher import Launcher
 from assay.drills.faults.quorum import Quorum
@@ -16,17 +16,12 @@ from assay.errors import GuardError
 from assay.polling import poll
 
 
-BOOT_TIMEOUT_S = 90.0
-RECOVERED_TIMEOUT_S = 420.0
-GONE_TIMEOUT_S = 30.0
-
-
 class NodeDriver:
     """What both drivers are made of."""
 
-    def __init__(self, launcher: Launcher, quorum: Quorum) -> None:
-        """Act through `launcher`, look through `quorum`."""
-        self._launcher, self._quorum = launcher, quorum
+    def __init__(self, launcher: Launcher, quorum: Quorum, times: DrillAccess) -> None:
+        """Act through `launcher`, look through `quorum`, and wait as long as `times` says."""
+        self._launcher, self._quorum, self._times = launcher, quorum, times
 
     @classmethod
     def from_profile(cls, profile: Profile) -> Self:
@@ -35,7 +30,7 @@ class NodeDriver:
         Raises:
             ProbeError: the profile lacks the launcher or the nodes.
         """
-        return cls(Launcher.from_profile(profile), Quorum.from_profile(profile))
+        return cls(Launcher.from_profile(profile), Quorum.from_profile(profile), profile.drill)
 
 
 class Nodes(NodeDriver):
@@ -65,7 +60,7 @@ class Nodes(NodeDriver):
             ProbeError: it is not a control plane of the profile.
         """
         node = self._quorum.machine(target)
-        return poll(lambda: self._quorum.answers(node), BOOT_TIMEOUT_S)
+        return poll(lambda: self._quorum.answers(node), self._times.boot_s)
 
     def by_hand(self, target: str) -> str:
         """Return the launcher's command that starts the node."""
@@ -87,7 +82,7 @@ class Disks(NodeDriver):
         self._each("lose-disk", target)
         moment = now()
         lost = [one for one in self._quorum.machines if one.name in target.split(",")]
-        if not poll(lambda: not any(map(self._quorum.answers, lost)), GONE_TIMEOUT_S, every_s=0.2):
+        if not poll(lambda: not any(map(self._quorum.answers, lost)), self._times.gone_s, every_s=0.2):
             raise GuardError("a node answers without its disk", "look at the launcher")
         return moment
 
@@ -109,7 +104,7 @@ class Disks(NodeDriver):
 
     def is_undone(self, target: str) -> bool:
         """Return whether etcd has its quorum, after waiting for as long as that may take."""
-        if not poll(self._quorum.holds, RECOVERED_TIMEOUT_S, every_s=2.0):
+        if not poll(self._quorum.holds, self._times.rejoin_s, every_s=2.0):
             return False
         self._each("forget-disk", target)
         return True

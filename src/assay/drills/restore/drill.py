@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from assay.config.profile import Profile
@@ -14,35 +15,33 @@ from assay.drills.engine.session_cache import cached_per_session
 from assay.drills.restore.inputs import RestoreInputs
 from assay.drills.restore.records import Records
 from assay.drills.restore.result import Budgets, RestoreResult
+from assay.drills.specs import DrillSpec
 from assay.model import Effect, Offender
 from assay.probes.kube.client import Kube
 from assay.probes.runbook.reader import Runbook
-from assay.writers.lab import require_lab
 
 
 class RestoreDrill(ABC):
     """A restore of one service on the stack of one profile.
 
     Attributes:
+        spec: what it is called, and what it does.
         service: `etcd`, `vault`, `postgres`.
         section: the runbook's heading.
         tools: the programs of the section, by their key under `[tools]`.
-        point: which backup is restored; a drill of another one is another drill.
     """
 
+    spec: DrillSpec
     service: str
     section: str
     tools: tuple[str, ...]
-    point = "newest"
 
     def __init__(self, profile: Profile, runbook: Path) -> None:
         """Carry out the section of `runbook`.
 
         Raises:
-            GuardError: the stack may not be drilled.
             ProbeError: the profile lacks what the drill needs.
         """
-        require_lab(profile)
         self._profile, self._kube = profile, Kube.from_profile(profile, Effect.DISRUPTS)
         self._inputs = RestoreInputs(profile, runbook, self.service, self.tools)
         self.runbook = Runbook(runbook, **self._inputs.binaries)
@@ -57,14 +56,15 @@ class RestoreDrill(ABC):
             GuardError: a guard refused, or something could not be put back.
             ProbeError: something could not be read, or there was no room for the restore.
         """
-        key = (self.service, self.point, self._profile.file, self.runbook.path)
+        key = (self.spec.name, self._profile.file, self.runbook.path)
         return cached_per_session(key, self._drilled)
 
     def _drilled(self) -> RestoreResult:
         if mistakes := self._mistakes():
             return RestoreResult(None, tuple(mistakes))
-        with armed(self._profile) as engine:
+        with armed(self._profile, self.spec) as engine:
             result = self._run(engine)
+        result = replace(result, notes={**result.notes, "permission": engine.permission})
         if result.restore is not None:
             Records.from_profile(self._profile).add(result.restore)
         return result

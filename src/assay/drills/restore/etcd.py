@@ -28,6 +28,7 @@ from assay.drills.restore.inputs import CommandCursor
 from assay.drills.restore.procedure import Procedure, StepError, Wait
 from assay.drills.restore.result import RestoreResult, Stopwatch
 from assay.drills.restore.sandbox import Sandbox
+from assay.drills.specs import ETCD
 from assay.drills.workload.backup import backed_up
 from assay.drills.workload.ledger import OperationLog
 from assay.drills.workload.namespace import DrillNamespace, space
@@ -54,7 +55,7 @@ STATIC_POD_NAMESPACES = ("kube-system",)
 class EtcdRestore(RestoreDrill):
     """The drill on the lab of one profile."""
 
-    service = "etcd"
+    spec, service = ETCD, "etcd"
     section = "Restore etcd"
     tools = ("talosctl", "etcdutl", "age", "rclone")
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.config.profile import Profile
+from assay.drills import specs
 from assay.drills.engine.clock import await_true, now
 from assay.drills.engine.engine import Engine
 from assay.drills.faults.scratch import POSTGRES
@@ -84,7 +85,8 @@ class WriterLog:
 class PostgresRestore(ScratchRestore):
     """The drill on the stack of one profile."""
 
-    service, section, target = POSTGRES.service, POSTGRES.section, POSTGRES
+    spec, target = specs.POSTGRES, POSTGRES
+    service, section = POSTGRES.service, POSTGRES.section
 
     def __init__(self, profile: Profile, runbook: Path) -> None:
         """Carry out the section of `runbook`; errors as for RestoreDrill."""

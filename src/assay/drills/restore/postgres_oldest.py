@@ -31,6 +31,7 @@ from assay.drills.restore.postgres import (
 )
 from assay.drills.restore.procedure import Procedure, StepError
 from assay.drills.restore.result import MEASURED, RestoreResult, Stopwatch
+from assay.drills.specs import OLDEST_POSTGRES
 from assay.drills.workload.verdict import OK
 from assay.formats.parsing import parsing
 from assay.model import Offender
@@ -89,7 +90,7 @@ class RestoredState:
 class OldestPostgresRestore(PostgresRestore):
     """The drill on the stack of one profile; nothing of it goes into the record of restores."""
 
-    point = "oldest"
+    spec = OLDEST_POSTGRES
 
     def __init__(self, profile: Profile, runbook: Path) -> None:
         """Carry out the section of `runbook`; errors as for RestoreDrill."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.config.profile import Profile
+from assay.drills import specs
 from assay.drills.engine.clock import await_true, now
 from assay.drills.engine.engine import Engine
 from assay.drills.faults.scratch import VAULT
@@ -63,7 +64,8 @@ class WriterLog:
 class VaultRestore(ScratchRestore):
     """The drill on the stack of one profile."""
 
-    service, section, target = VAULT.service, VAULT.section, VAULT
+    spec, target = specs.VAULT, VAULT
+    service, section = VAULT.service, VAULT.section
 
     def __init__(self, profile: Profile, runbook: Path) -> None:
         """Carry out the section of `runbook`; errors as for RestoreDrill."""

@@ -329,11 +329,11 @@ def test_no_way_around_the_stages() -> None:
 def test_launcher_complains(tmp_path: Path) -> None:
     """A launcher that fails or is not there says so."""
     with pytest.raises(GuardError, match="did not kill"):
-        Launcher("/bin/false").do("kill", "cp-1")
+        Launcher("/bin/false", 10).do("kill", "cp-1")
     with pytest.raises(GuardError, match="did not start"):
-        Launcher(str(tmp_path / "nothing")).do("start", "cp-1")
-    Launcher("/bin/true").do("kill", "cp-1")
-    assert Launcher("python3 -m lab").line("start", "cp-1") == "python3 -m lab node start cp-1"
+        Launcher(str(tmp_path / "nothing"), 10).do("start", "cp-1")
+    Launcher("/bin/true", 10).do("kill", "cp-1")
+    assert Launcher("python3 -m lab", 10).line("start", "cp-1") == "python3 -m lab node start cp-1"
 
 
 def test_a_journal_of_an_earlier_release_is_read(nodes: Path) -> None:

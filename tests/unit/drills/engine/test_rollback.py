@@ -18,12 +18,13 @@ from click.testing import CliRunner
 from assay import cli
 from assay.cli import drill as drill_commands
 from assay.drills.engine import engine, watchdog
-from assay.drills.engine.engine import roll_back, standing
+from assay.drills.engine.engine import roll_back
 from assay.drills.engine.journal import HeldError, Journal, Stage, Undo, path_of
+from assay.drills.engine.standing import standing
 from assay.drills.engine.watchdog import after
-from assay.drills.registry import DRILLS
 from assay.drills.restore.records import Records
 from assay.drills.restore.result import PARTS, Restore
+from assay.drills.specs import DRILLS
 from assay.errors import GuardError
 
 
@@ -165,10 +166,9 @@ def test_another_process_of_that_number_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize("first", ["", "signal.signal(15, signal.SIG_IGN)"], ids=["told", "killed"])
-def test_a_drill_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch, first: str) -> None:
-    monkeypatch.setattr(watchdog, "TERM_GRACE_S", 0.4)
+def test_a_drill_that_never_ends_is_ended(first: str) -> None:
     process, holder = sleeper(first=first)
-    after(holder, 0.1)
+    after(holder, 0.1, 0.4)
     assert process.wait(timeout=5) in (-signal.SIGTERM, -signal.SIGKILL)
 
 
