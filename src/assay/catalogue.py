@@ -92,6 +92,12 @@ def load_catalogue(root: Path) -> Catalogue:
     return Catalogue(root, controls, findings, tuple(cases))
 
 
+def policies_digest(catalogue: Catalogue) -> str:
+    """Return the SHA-256 over the ids and digests of all policies: what a run was judged by."""
+    lines = [f"{name} {control.digest}" for name, control in sorted(catalogue.controls.items())]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
 def check_trios(catalogue: Catalogue, only: Sequence[str] = ()) -> None:
     """Check, for all controls or `only` some, that tests, violations and policies come in threes.
 

@@ -29,7 +29,8 @@ CLIENTS = {
     "psycopg": {"probes/postgres.py"},
     "scipy": {"drills/restore/capacity.py", "load/verdict.py"},
     "jwt": {"probes/net/oidc.py"},
-    "allure": {"run/cases.py"},
+    "allure": set(),
+    "allure_commons": {"run/allure_results.py"},
     "pytest": {"run/"},  # a folder: everything in it
     "click": {"cli/"},
     "rfc8785": {"run/evidence.py"},

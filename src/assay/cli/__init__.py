@@ -9,6 +9,7 @@ import click
 
 COMMANDS = {
     "check": "assay.cli.check",
+    "diff": "assay.cli.report",
     "docs": "assay.cli.contribute",
     "doctor": "assay.cli.preflight",
     "drill": "assay.cli.drill",

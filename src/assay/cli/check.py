@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -12,9 +11,12 @@ import click
 from assay.cli.child import pytest_command, wait_for
 from assay.errors import AssayError
 from assay.model import Effect, Tier
-from assay.run.gate import UNUSABLE
+from assay.run.again import join
+from assay.run.gate import GREEN, RED, UNSURE, UNUSABLE
+from assay.run.options import RunOptions
 from assay.run.progress import LATER, earlier, expected
-from assay.run.session import RunOptions, Session, start
+from assay.run.session import Session
+from assay.run.start import start
 
 
 # What runs together: reading tiers side by side, then load, then drills, each alone.
@@ -42,6 +44,9 @@ CONTROL = click.option(
     help="the biggest effect on the platform that is allowed, each includes the smaller ones; repeatable; "
     "default: [allow] of the profile, outside a lab reads and dry-run",
 )
+@click.option(
+    "--again", is_flag=True, help="only what was not green in the last run, which this one completes"
+)
 def check_command(
     stack: str | None,
     tiers: tuple[str, ...],
@@ -49,12 +54,19 @@ def check_command(
     jobs: int,
     drill: str,
     allow: tuple[str, ...],
+    *,
+    again: bool,
 ) -> None:
     """Judge a stack in one run, with one verdict: static and live together, then load, then drills."""
     root = Path.cwd()
     reports = Path(os.environ.get("ASSAY_REPORTS") or root / "reports")
     try:
         session = start(RunOptions(root, reports, stack, tiers, controls, drill=drill, allow=allow))
+        if again:
+            folder = session.evidence.parent
+            session.selection, session.earlier = join(
+                session.catalogue, session.needed(), session.selection, folder
+            )
         code = _check(session, jobs)
     except AssayError as problem:
         click.echo(f"ERROR: {problem}", err=True)
@@ -73,30 +85,45 @@ def prove_command(stack: str | None, tiers: tuple[str, ...], controls: tuple[str
 
 
 def _check(session: Session, jobs: int) -> int:
-    reports = session.options.reports
-    shutil.rmtree(reports / "allure-results", ignore_errors=True)
-    known, left = earlier(reports / "evidence"), {tier for _, tier in session.selection.pairs}
-    codes = []
+    click.echo("\n".join(session.header()))
+    session.open_evidence()
+    session.begin()
+    try:
+        usable = _run_parts(session, jobs)
+    except SystemExit:
+        session.adopt()
+        session.finish(interrupted=True)
+        raise
+    session.adopt()
+    lines, last = session.lines(), session.line()
+    session.finish(interrupted=not usable)
+    click.echo("\n".join(["", *lines, "", session.where(), "", last]))
+    return session.code() if usable else UNUSABLE
+
+
+def _run_parts(session: Session, jobs: int) -> bool:
+    """Run what is to be judged, part by part; return whether every part could be."""
+    pairs = session.earlier.again if session.earlier else session.selection.pairs
+    known, left = earlier(session.evidence.parent), {tier for _, tier in pairs}
+    usable = bool(pairs or session.selection.left_out) or session.earlier is not None
     for name, part in PARTS.items():
-        wanted = [tier for tier in part if tier in left]
+        wanted = {(control, tier) for control, tier in pairs if tier in part}
         left.difference_update(part)
         if wanted:
-            later = expected(known, left)
-            codes.append(_run_part(name, wanted, session, jobs if name == "read" else 0, later))
-    if UNUSABLE in codes or not (codes or session.selection.left_out):
-        return UNUSABLE
-    session.adopt(reports / "evidence" / f"{session.run}.jsonl")
-    click.echo("\n".join(["", *session.lines(), "", session.files(), "", session.line()]))
-    session.close()
-    return session.code()
+            code = _run_part(wanted, session, jobs if name == "read" else 0, expected(known, left))
+            usable = usable and code in (GREEN, RED, UNSURE)
+    return usable
 
 
-def _run_part(name: str, tiers: list[Tier], session: Session, jobs: int, later: float) -> int:
-    reports = session.options.reports
-    command = pytest_command(str(session.needed().file), tiers, session.options.controls)
-    command += [f"--alluredir={reports / 'allure-results'}", f"--junitxml={reports / f'junit-{name}.xml'}"]
+def _run_part(pairs: set[tuple[str, Tier]], session: Session, jobs: int, later: float) -> int:
+    options = session.options
+    tiers = sorted({str(tier) for _, tier in pairs})
+    command = pytest_command(str(session.needed().file), tiers, options.controls)
+    if session.earlier:
+        command += [word for control, tier in sorted(pairs) for word in ("--case", f"{control}:{tier}")]
     command += ["-n", str(jobs)] if jobs > 1 else []
-    command += ["--drill", session.options.drill] if session.options.drill else []
-    command += [word for effect in session.options.allow for word in ("--allow", effect)]
-    code = wait_for(command, {"ASSAY_RUN": session.run, "ASSAY_REPORTS": str(reports), LATER: str(later)})
-    return code if code in (0, 1, 10) else UNUSABLE
+    command += ["--drill", options.drill] if options.drill else []
+    command += [word for effect in options.allow for word in ("--allow", effect)]
+    return wait_for(
+        command, {"ASSAY_RUN": session.run, "ASSAY_REPORTS": str(options.reports), LATER: str(later)}
+    )

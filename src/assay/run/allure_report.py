@@ -11,21 +11,21 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from filelock import FileLock
 
 from assay.errors import AssayError, ProbeError
 from assay.formats.tools import run_tool
-from assay.model import Verdict
+from assay.run.allure_results import status_of
+from assay.run.outcome import Outcome
 
 
 NPM_TIMEOUT_S = 600.0
 SOURCES = Path(__file__).parents[1] / "allure"
 CATEGORIES = "categories.json"  # how Allure groups what did not pass
 FILES = ("package.json", "package-lock.json", "allurerc.mjs")
-STATUS = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.ERROR: "broken"}
 INSTALL = ["npm", "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
 
 
@@ -37,7 +37,7 @@ def generate(results: Path, out: Path) -> Path:
     """Return the report's first page, generated in `out` from the Allure results in `results`.
 
     Args:
-        results: the folder that pytest was given with `--alluredir`.
+        results: a folder of Allure results.
         out: replaced if it holds an earlier report.
 
     Raises:
@@ -120,7 +120,7 @@ def _cases(out: Path) -> list[dict[str, object]]:
         return [case for case in cases if not case.get("retry")]
     except (OSError, ValueError, AttributeError) as error:
         raise ReportError(
-            f"{out.name}: the report's data cannot be read: {error}", "generate it again"
+            f"{out.name}: the report's data cannot be read ({type(error).__name__})", "generate it again"
         ) from error
 
 
@@ -132,28 +132,29 @@ def _label(case: Mapping[str, object], name: str) -> str:
     return ""
 
 
-def agree(out: Path, recorded: Iterable[tuple[str, Verdict]], run: str) -> None:
-    """Check that the report in `out` shows every recorded judgement, and nothing else, with its verdict.
+def agree(out: Path, outcome: Outcome) -> None:
+    """Check that the report in `out` shows every control of a run once, with its verdict, and nothing else.
 
-    Two cases that Allure takes for one would show a red run as green; then their numbers differ here.
+    A report that has merged two results would show a red control as green; then its rows differ here.
 
     Args:
         out: a generated report.
-        recorded: control id and verdict of every judgement of that run.
-        run: its id, which every case of the report must carry.
+        outcome: the run, which every case of the report must be of.
 
     Raises:
         ReportError: names the controls that differ; or the pages' data cannot be read, or its own total
             differs from its rows.
     """
     rows = _cases(out)
-    if strangers := sorted({_label(case, "control") for case in rows if _label(case, "run") != run}):
+    if others := sorted(
+        {_label(case, "control") for case in rows if _label(case, "run") != outcome.past.run}
+    ):
         raise ReportError(
-            f"the report shows cases that are not of run {run}: {', '.join(strangers)}",
-            "run make accept again",
+            f"the report shows cases that are not of run {outcome.past.run}: {', '.join(others)}",
+            "make the report again",
         )
-    expected = Counter((control, STATUS[verdict]) for control, verdict in recorded if verdict in STATUS)
-    found = Counter({pair: n for pair, n in _shown(out, rows).items() if pair[1] in STATUS.values()})
+    expected = Counter((row.control.id, status_of(row)) for row in outcome.rows)
+    found = _shown(out, rows)
     wrong = sorted({f"{control} {status}" for control, status in (expected - found) + (found - expected)})
     if wrong:
         raise ReportError(f"the report differs from the record: {', '.join(wrong)}", "trust the record")
@@ -166,7 +167,7 @@ def _shown(out: Path, rows: Sequence[Mapping[str, object]]) -> Counter[tuple[str
         pairs = Counter((_label(case, "control"), str(case["status"])) for case in rows)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReportError(
-            f"{out.name}: the report's data cannot be read: {error}", "generate it again"
+            f"{out.name}: the report's data cannot be read ({type(error).__name__})", "generate it again"
         ) from error
     if total != len(rows):
         raise ReportError(f"the report counts {total} cases and lists {len(rows)}", "generate it again")

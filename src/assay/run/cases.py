@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-import allure
 import pytest
 
 from assay.errors import AssumptionError, GuardError
@@ -18,7 +17,7 @@ from assay.model import Control, Effect, Record, Tier, Verdict
 from assay.proof.plant import Plant
 from assay.proof.violation import Violation
 from assay.run.detection import Expectation, expectation_text, is_expectation, is_named, why_not_caught
-from assay.run.evidence import Judgement, judgement_from
+from assay.run.entries import Judgement, entry_from
 from assay.run.session import Session
 from assay.run.standins import with_standins
 from assay.run.verdict import judgement_of, redact_errors, report_error
@@ -140,16 +139,10 @@ class CasePlugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Begin the record, and tell Allure which case this is."""
-        control, tier = case_of(item)
+        """Begin the record."""
+        control, _ = case_of(item)
         item.stash[STARTED] = time.time()
         item.stash[RECORD] = Record(self._control(control), self.session.needed().override(control))
-        allure.dynamic.parameter("case", item.nodeid)
-        allure.dynamic.epic(control.split("-")[0])
-        allure.dynamic.feature(control)
-        labels = {"tier": str(tier), "run": self.session.run, "owner": self._control(control).owner}
-        for label, value in {"control": control, **labels}.items():
-            allure.dynamic.label(label, value)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_fixture_setup(self) -> Generator[None, object, object]:
@@ -230,7 +223,7 @@ class CasePlugin:
         """Make a judgement of what xdist has carried."""
         report = yield
         if report is not None and data.get(JUDGEMENT) is not None:
-            vars(report)[JUDGEMENT] = judgement_from(data[JUDGEMENT])
+            vars(report)[JUDGEMENT] = entry_from(data[JUDGEMENT])
         return report
 
     def _judged(self, item: pytest.Item, problem: BaseException | None) -> Judgement:
@@ -239,7 +232,7 @@ class CasePlugin:
         found = with_standins(found, self.session.needed(), item.stash.get(ASKED, frozenset[str]()))
         standing = item.stash.get(STANDING, None)
         if standing is None:
-            return self.session.judge_waiver(replace(found, violation=_violation_name(item)))
+            return self.session.with_waivers(replace(found, violation=_violation_name(item)))
         caught = found.verdict == Verdict.FAIL
         return replace(
             found,

@@ -12,7 +12,7 @@ from typing import Any
 
 from assay.errors import AssayError
 from assay.model import Breach, Named, Record, Verdict
-from assay.run.evidence import Judgement
+from assay.run.entries import Judgement
 from assay.run.gate import GREEN, RED, UNSURE, UNUSABLE
 
 

@@ -5,15 +5,14 @@ Reads our record, never pytest's.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from assay.catalogue import Catalogue
-from assay.config.profile import Profile, Waiver
+from assay.config.profile import Profile
 from assay.model import Control, Effect, Tier, Verdict
 from assay.run.allowance import Allowance
-from assay.run.evidence import Judgement
+from assay.run.entries import Judgement
 
 
 GREEN, RED, UNSURE, UNUSABLE = 0, 1, 10, 4
@@ -22,19 +21,25 @@ WORST = (Verdict.FAIL, Verdict.ERROR, Verdict.NOT_CHECKED, Verdict.PASS, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a run was asked to judge: (control, tier) pairs.
+    """What a run is asked to judge: (control, tier) pairs.
 
     Attributes:
         pairs: what is judged.
-        says: how that is narrower than the scope, empty if it is not.
-        left_out: what would be judged and is not allowed, with its effect and the reason.
+        says: how the command line narrowed that; empty: not at all.
+        left_out: what would be judged and is not allowed, with its effect and the reason: NOT_CHECKED.
         parts: what is judged but for a part, with the effect of that part, which is not allowed.
+        scope: the controls that the stack is accepted on.
+        not_applicable: control -> the reason that the profile gives.
+        joins: the earlier run that this one completes, in words; empty: it is a run of its own.
     """
 
     pairs: frozenset[tuple[str, Tier]]
     says: str = ""
     left_out: Mapping[tuple[str, Tier], tuple[Effect, str]] = field(default_factory=dict)
     parts: Mapping[tuple[str, Tier], Effect] = field(default_factory=dict)
+    scope: frozenset[str] = frozenset()
+    not_applicable: Mapping[str, str] = field(default_factory=dict)
+    joins: str = ""
 
     @property
     def controls(self) -> set[str]:
@@ -49,6 +54,13 @@ class Selection:
         words = {effect: [what for one, what in [*whole, *parts] if one is effect] for effect in Effect}
         said = [f"{effect} ({', '.join(words[effect])})" for effect in Effect if words[effect]]
         return f"left out, not allowed: {'; '.join(said)}" if said else ""
+
+    @property
+    def reservations(self) -> str:
+        """Return what a reader of one line must know: narrowed, left out, joined; empty: nothing."""
+        text = f" (PARTIAL: {self.says})" if self.says else ""
+        text += f"; {self.omitted}" if self.omitted else ""
+        return text + (f"; JOINED: {self.joins}" if self.joins else "")
 
     def reduced(self, allowance: Allowance, catalogue: Catalogue) -> Selection:
         """Return what of it is allowed; the rest is left out with its reason."""
@@ -85,6 +97,16 @@ class ControlRow:
         return self.verdict is Verdict.FAIL and bool(failed) and all(one.waived for one in failed)
 
     @property
+    def offenders(self) -> tuple[tuple[str, str], ...]:
+        """Return (name, why) of every offender that the evidence lists, each once."""
+        return tuple(dict.fromkeys(pair for one in self.judgements for pair in one.offenders))
+
+    @property
+    def unlisted(self) -> int:
+        """Return how many offenders the evidence counts and does not list, for their number."""
+        return sum(max(0, one.found - len(one.offenders)) for one in self.judgements)
+
+    @property
     def green(self) -> bool:
         """Return True if the row does not stand in the way of a green gate."""
         return self.waived or self.verdict in (Verdict.PASS, Verdict.NOT_APPLICABLE)
@@ -92,107 +114,97 @@ class ControlRow:
 
 def select(
     catalogue: Catalogue,
-    profile: Profile,
+    profile: Profile | None,
     tiers: Sequence[str] = (),
     controls: Sequence[str] = (),
+    cases: Sequence[str] = (),
 ) -> Selection:
-    """Return what is judged: the cases in scope, narrowed by tiers and controls.
+    """Return what is judged: the cases in scope, narrowed by tiers, controls and single cases.
 
     A control named outright is judged in any scope.
+
+    Args:
+        catalogue: the controls and their cases.
+        profile: of the stack; None: everything is in scope.
+        tiers: these only.
+        controls: these only.
+        cases: these only, each written `SEC-27:live`.
     """
-    scope = set(controls) or scope_of(catalogue, profile)
+    scope = scope_of(catalogue, profile) if profile else set(catalogue.controls)
+    not_applicable = profile.not_applicable if profile else {}
+    wanted = {*controls, *(case.partition(":")[0] for case in cases)} or scope
     pairs = {
         (case.control, case.tier)
         for case in catalogue.cases
-        if case.control in scope
-        and case.control not in profile.not_applicable
+        if case.control in wanted
+        and case.control not in not_applicable
         and (not tiers or case.tier in tiers)
+        and (not cases or f"{case.control}:{case.tier}" in cases)
     }
-    words = [f"tier {', '.join(tiers)}"] if tiers else []
-    words += [f"control {', '.join(controls)}"] if controls else []
-    return Selection(frozenset(pairs), "; ".join(words))
+    narrowed = {"tier": tiers, "control": controls, "case": cases}
+    says = "; ".join(f"{what} {', '.join(words)}" for what, words in narrowed.items() if words)
+    return Selection(frozenset(pairs), says, scope=frozenset(scope), not_applicable=not_applicable)
 
 
 def scope_of(catalogue: Catalogue, profile: Profile) -> set[str]:
     """Return the ids that the stack is accepted on: the profile's scope, else the whole catalogue."""
-    if profile.tested_only:
-        return catalogue.judged
     return set(profile.controls if profile.controls is not None else catalogue.controls)
 
 
 def control_rows(
-    catalogue: Catalogue, profile: Profile, selection: Selection, judged: Iterable[Judgement]
-) -> list[ControlRow]:
+    catalogue: Catalogue, selection: Selection, judged: Iterable[Judgement]
+) -> tuple[ControlRow, ...]:
     """Return one row for every control of the catalogue, in its order."""
     by_control: dict[str, list[Judgement]] = {}
     for one in judged:
         by_control.setdefault(one.control, []).append(one)
-    return [
-        _row(control, catalogue, profile, selection, by_control.get(control.id, []))
+    return tuple(
+        _row(control, catalogue, selection, tuple(by_control.get(control.id, ())))
         for control in catalogue.controls.values()
-    ]
+    )
 
 
 def _row(
-    control: Control, catalogue: Catalogue, profile: Profile, selection: Selection, judged: list[Judgement]
+    control: Control, catalogue: Catalogue, selection: Selection, judged: tuple[Judgement, ...]
 ) -> ControlRow:
-    in_scope = control.id in scope_of(catalogue, profile)
-    if control.id in profile.not_applicable:
-        return ControlRow(
-            control,
-            Verdict.NOT_APPLICABLE,
-            profile.not_applicable[control.id],
-            covered=in_scope,
-            in_scope=in_scope,
-        )
-    asked = {tier for name, tier in selection.pairs if name == control.id}
-    out = [
-        f"tier {tier}: {why}" for (name, tier), (_, why) in selection.left_out.items() if name == control.id
-    ]
-    if not asked and out:
-        return ControlRow(control, Verdict.NOT_CHECKED, "; ".join(sorted(out)), in_scope=in_scope)
-    if not asked:
-        return ControlRow(
-            control,
-            Verdict.NOT_CHECKED,
-            _unasked(control, catalogue, selection, in_scope=in_scope),
-            (),
-            _owed(selection, in_scope),
-            in_scope,
-        )
-    missing = sorted(asked - {Tier(one.tier) for one in judged})
-    verdicts = [Verdict(one.verdict) for one in judged] + [Verdict.ERROR for _ in missing]
-    verdicts += [Verdict.NOT_CHECKED for _ in out]
-    verdict = min(verdicts, key=WORST.index)
-    reasons = [one.reason for one in judged if one.verdict == verdict and one.reason]
-    reasons += [
-        f"no verdict was recorded for tier {tier}: the test did not run to its end" for tier in missing
-    ]
-    untested = (
-        []
-        if selection.says
-        else sorted(
-            set(control.tiers) - {case.tier for case in catalogue.cases if case.control == control.id}
-        )
-    )
-    note = out + ([f"tier {', '.join(untested)} has no test yet"] if untested else [])
-    return ControlRow(
-        control, verdict, "; ".join(dict.fromkeys(reasons + note)), tuple(judged), True, in_scope
-    )
+    in_scope = control.id in selection.scope
+    if control.id in selection.not_applicable:
+        reason = selection.not_applicable[control.id]
+        return ControlRow(control, Verdict.NOT_APPLICABLE, reason, (), in_scope, in_scope)
+    found = [(_rank(one), Verdict(one.verdict), one.reason) for one in judged]
+    found += [(WORST.index(verdict), verdict, why) for verdict, why in _unjudged(control, selection, judged)]
+    if not found:
+        reason = _unasked(control, catalogue, selection, in_scope=in_scope)
+        return ControlRow(control, Verdict.NOT_CHECKED, reason, (), in_scope and not selection.says, in_scope)
+    worst, verdict, _ = min(found)
+    reasons = [reason for rank, _, reason in found if rank == worst and reason]
+    reasons += _untested(control, catalogue, selection)
+    return ControlRow(control, verdict, "; ".join(dict.fromkeys(reasons)), judged, True, in_scope)
 
 
-def _left_out(control: Control, selection: Selection) -> list[str]:
-    """Return why tiers of a control were left out, one line each."""
-    own = [(tier, why) for (name, tier), (_, why) in selection.left_out.items() if name == control.id]
-    return [f"tier {tier}: {why}" for tier, why in sorted(own)]
+def _rank(judged: Judgement) -> float:
+    """Return how bad a judgement is, the worst lowest: a waived failure hides nothing but a PASS."""
+    worst = WORST.index(Verdict(judged.verdict))
+    return WORST.index(Verdict.PASS) - 0.5 if judged.waived else worst
 
 
-def _owed(selection: Selection, in_scope: bool) -> bool:
-    """Return True if a control without a selected test counts.
+def _unjudged(
+    control: Control, selection: Selection, judged: Sequence[Judgement]
+) -> Iterable[tuple[Verdict, str]]:
+    """Yield a verdict and a reason for each tier that was to be judged and was not."""
+    for tier in sorted({tier for name, tier in selection.pairs if name == control.id}):
+        if tier not in {one.tier for one in judged}:
+            yield Verdict.ERROR, f"no verdict was recorded for tier {tier}: the test did not run to its end"
+    for (name, tier), (_, why) in sorted(selection.left_out.items()):
+        if name == control.id:
+            yield Verdict.NOT_CHECKED, f"tier {tier}: {why}"
 
-    It is in scope and nothing narrowed the run.
-    """
-    return in_scope and not selection.says
+
+def _untested(control: Control, catalogue: Catalogue, selection: Selection) -> list[str]:
+    """Return a remark on the tiers of the policy that no test judges yet; a narrowed run makes none."""
+    tested = {case.tier for case in catalogue.cases if case.control == control.id}
+    missing = sorted(set(control.tiers) - tested)
+    return [f"tier {', '.join(missing)} has no test yet"] if missing and not selection.says else []
 
 
 def _unasked(control: Control, catalogue: Catalogue, selection: Selection, *, in_scope: bool) -> str:
@@ -223,41 +235,4 @@ def gate_line(table: Sequence[ControlRow], selection: Selection) -> str:
         f"{colour}: {good} of {len(covered)} {what}, {len(table)} in the catalogue, {unchecked} not checked"
     )
     line += f", {waived} waived" if waived else ""
-    line += f" (PARTIAL: {selection.says})" if selection.says else ""
-    return f"{line}; {selection.omitted}" if selection.omitted else line
-
-
-def waiver_for(profile: Profile, judged: Judgement, day: datetime.date) -> str:
-    """Return who waived a failure until when, empty if nobody did or the waiver leaves anything over.
-
-    What could not be read is never waived.
-    """
-    for waiver in profile.waivers:
-        if waiver.control == judged.control and waiver.holds(day) and _covers(waiver, judged):
-            return f"waived by {waiver.approver} until {waiver.expires}: {waiver.reason}"
-    return ""
-
-
-def _covers(waiver: Waiver, judged: Judgement) -> bool:
-    offenders = [ref for ref, _ in judged.offenders]
-    if judged.unread:
-        return False
-    return waiver.scope == "*" or (bool(offenders) and all(waiver.covers(ref) for ref in offenders))
-
-
-def waiver_findings(
-    catalogue: Catalogue, profile: Profile, table: Sequence[ControlRow], day: datetime.date
-) -> list[str]:
-    """Return one line for each waiver that is expired, unused or for a control that does not exist."""
-    found = []
-    by_id = {row.control.id: row for row in table}
-    for waiver in profile.waivers:
-        name = f"waiver for {waiver.control} ({waiver.scope})"
-        row = by_id.get(waiver.control)
-        if waiver.control not in catalogue.controls:
-            found.append(f"{name}: no such control")
-        elif not waiver.holds(day):
-            found.append(f"{name}: not in force on {day}: {waiver.created} to {waiver.expires}")
-        elif row is not None and row.judgements and row.verdict is not Verdict.FAIL:
-            found.append(f"{name}: not needed, the control came to {row.verdict}")
-    return found
+    return line + selection.reservations

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from assay.catalogue import Catalogue, policies_digest
 from assay.config.profile import Paths, Profile
 from assay.errors import ProbeError
 from assay.formats.tools import run_tool
+from assay.model import Override, Tier
+from assay.run.entries import Opening
+from assay.run.gate import Selection
+from assay.run.options import now
+from assay.run.past import Join
 from assay.stack import ReadStack
 
 
@@ -24,11 +32,57 @@ def stack_identity(profile: Profile, *, asked: bool) -> dict[str, Any]:
         "authority": "",
         "version": "",
         "actor": "",
+        "suite": f"assay {version('assay')}",
         "revisions": revisions(profile.paths),
     }
     if asked:
         facts |= _running(profile)
     return facts
+
+
+def opening_of(
+    catalogue: Catalogue, profile: Profile, selection: Selection, join: Join | None = None
+) -> Opening:
+    """Return the opening record of a run.
+
+    Args:
+        catalogue: as it is now.
+        profile: of the stack.
+        selection: what the run is asked to judge.
+        join: the earlier run that it completes, if any.
+    """
+    return Opening(
+        started=now().isoformat(timespec="seconds"),
+        pairs=_plain(selection.pairs),
+        says=selection.says,
+        left_out=tuple(
+            (control, str(tier), str(effect), why)
+            for (control, tier), (effect, why) in sorted(selection.left_out.items())
+        ),
+        parts=tuple(
+            (control, str(tier), str(effect)) for (control, tier), effect in sorted(selection.parts.items())
+        ),
+        scope=tuple(sorted(selection.scope)),
+        not_applicable=tuple(sorted(selection.not_applicable.items())),
+        stand_ins=tuple(
+            (one.part, one.reason, ", ".join((*one.systems, *one.controls))) for one in profile.standins
+        ),
+        overrides=tuple((control, _words(one)) for control, one in sorted(profile.overrides.items())),
+        policies=policies_digest(catalogue),
+        again=_plain(join.again) if join else (),
+        joins=join.past.run if join else "",
+        joins_head=join.past.chain.head if join else "",
+        joins_says=selection.joins,
+    )
+
+
+def _plain(pairs: Iterable[tuple[str, Tier]]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((control, str(tier)) for control, tier in pairs))
+
+
+def _words(override: Override) -> str:
+    numbers = [f"{key} = {value:g}" for key, value in override.numbers.items()]
+    return "; ".join(numbers + [f"{key} = {', '.join(value)}" for key, value in override.lists.items()])
 
 
 def _running(profile: Profile) -> dict[str, str]:

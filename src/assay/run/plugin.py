@@ -28,6 +28,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--control", action="append", default=[], metavar="ID", help="judge this control only; repeatable"
     )
+    group.addoption(
+        "--case", action="append", default=[], metavar="ID:TIER", help="judge this case only; repeatable"
+    )
     group.addoption("--drill", default="", metavar="NAME", help="run this drill only, whatever else is due")
     group.addoption(
         "--allow", action="append", default=[], choices=EFFECTS, metavar="EFFECT",
@@ -39,6 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers and, for a run of `acceptance/`, the rest of the plugin.
 
@@ -63,7 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def _start(config: pytest.Config) -> None:
     """Register what judges and what writes; only here are the probes and their clients imported."""
     from assay.run.cases import SESSION, CasePlugin
-    from assay.run.session import RunOptions, start
+    from assay.run.options import RunOptions
+    from assay.run.start import start
     from assay.run.writer import ResultWriter
 
     options = RunOptions(
@@ -72,11 +77,14 @@ def _start(config: pytest.Config) -> None:
         stack=config.getoption("stack"),
         tiers=tuple(config.getoption("tier")),
         controls=tuple(config.getoption("control")),
+        cases=tuple(config.getoption("case")),
         prove=config.getoption("prove"),
         drill=config.getoption("drill"),
         allow=tuple(config.getoption("allow")),
         workers=bool(config.getoption("numprocesses", 0)),
         collect_only=config.option.collectonly,
+        junit=_taken(config, "xmlpath"),
+        allure=_taken(config, "allure_report_dir"),
     )
     try:
         session = start(options)
@@ -86,6 +94,19 @@ def _start(config: pytest.Config) -> None:
     config.pluginmanager.register(CasePlugin(config, session), "assay-cases")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(ResultWriter(config, session), "assay-writer")
+
+
+def _taken(config: pytest.Config, option: str) -> Path | None:
+    """Return the path that an option of another plugin gives, and take it: that plugin then writes nothing.
+
+    JUnit and Allure are views of our record, one row per control, and not of pytest's tests. A proof has no
+    such rows: pytest reports its cases, one per violation.
+    """
+    path: str | None = getattr(config.option, option, None)
+    if path is None or config.getoption("prove"):
+        return None
+    setattr(config.option, option, None)
+    return Path(config.invocation_params.dir) / path
 
 
 def _aimed(config: pytest.Config) -> bool:

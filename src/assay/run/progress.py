@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from assay.errors import AssayError
-from assay.run.evidence import Judgement, read_lines
+from assay.run.entries import Judgement
+from assay.run.evidence import read_lines
 
 
 LOOKED_AT = 20

@@ -1,71 +1,41 @@
-"""One acceptance run inside pytest.
-
-What is selected, on which stack, where the records go, what it comes to.
-"""
+"""The state of a run: what is selected, on which stack, where the records go, what it comes to."""
 
 from __future__ import annotations
 
-import datetime
-import json
 import os
-import secrets
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from assay.catalogue import Catalogue, check_overrides, check_trios, load_catalogue
+from assay.catalogue import Catalogue
 from assay.config.profile import Profile
-from assay.drills.specs import DRILLS
-from assay.errors import CatalogueError, GuardError, ProbeError, ProfileError
-from assay.model import Tier, Verdict
+from assay.errors import GuardError, ProbeError, ProfileError
+from assay.model import Tier
 from assay.proof.plant import Plant
-from assay.proof.violation import Violation, planted_violations
-from assay.run.allowance import NOTHING, Allowance, allowance_of
+from assay.proof.violation import Violation
+from assay.run.allowance import NOTHING, Allowance
 from assay.run.detection import proof_code, proof_line, proof_lines, write_detections
-from assay.run.evidence import EvidenceLog, Judgement, judgement_from, read_lines
-from assay.run.gate import (
-    ControlRow,
-    Selection,
-    control_rows,
-    exit_code,
-    gate_line,
-    scope_of,
-    select,
-    waiver_findings,
-    waiver_for,
-)
-from assay.run.identity import stack_identity
-from assay.run.resolve import find_profile
+from assay.run.entries import Closing, Judgement
+from assay.run.evidence import EvidenceLog
+from assay.run.gate import ControlRow, Selection, control_rows, exit_code, gate_line
+from assay.run.identity import opening_of, stack_identity
+from assay.run.options import RunOptions, now, say
+from assay.run.outcome import Outcome, outcome_of
+from assay.run.past import Join, read_run
 from assay.run.stack_lock import StackLock
 from assay.run.summary import summary
+from assay.run.views import write_views
+from assay.run.waivers import waiver_findings, with_waivers
 from assay.stack import ReadStack, RunLimits
 from assay.writers.lab import is_marked, require_lab
 
 
 LOCK_TIMEOUT_S = 900.0
-EXCLUSIVE = (Tier.LOAD, Tier.DRILL)
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What the command line asked for. `workers`: xdist runs the tests in several processes."""
-
-    root: Path
-    reports: Path
-    stack: str | None = None
-    tiers: tuple[str, ...] = ()
-    controls: tuple[str, ...] = ()
-    prove: bool = False
-    drill: str = ""
-    allow: tuple[str, ...] = ()
-    workers: bool = False
-    collect_only: bool = False
 
 
 @dataclass
 class Session:
-    """The state of a run. `profile` is None while only collecting."""
+    """The state of a run. `profile` is None while only collecting; `earlier` is what it is joined to."""
 
     options: RunOptions
     catalogue: Catalogue
@@ -74,9 +44,9 @@ class Session:
     allowance: Allowance = NOTHING
     violations: Mapping[tuple[str, Tier], Sequence[Violation]] = field(default_factory=dict)
     run: str = ""
+    earlier: Join | None = None
     judged: list[Judgement] = field(default_factory=list)
     log: EvidenceLog | None = None
-    evidence_file: Path | None = None
     lock: StackLock | None = None
     swept: list[str] = field(default_factory=list)
 
@@ -95,6 +65,11 @@ class Session:
         """Return what the run allows its tests."""
         return RunLimits(self.allowance.effects, self.allowance.max_rps, self.options.drill)
 
+    @property
+    def evidence(self) -> Path:
+        """Return the file that the records go to."""
+        return self.options.reports / ("proof" if self.options.prove else "evidence") / f"{self.run}.jsonl"
+
     def needed(self) -> Profile:
         """Return the profile.
 
@@ -106,23 +81,22 @@ class Session:
         return self.profile
 
     def open(self) -> None:
-        """Take the stack, check that it is the one that is meant, sweep what was left behind.
-
-        Open the evidence log.
+        """Lock the stack, check that it is the one that is meant, sweep what was left, open the evidence.
 
         Raises:
             GuardError: another cluster, another run's plants.
         """
-        profile = self.needed()
         if self.live:
-            self._take(profile)
-        folder = self.options.reports / ("proof" if self.options.prove else "evidence")
-        kind = "proof" if self.options.prove else "acceptance"
-        facts = {"run": self.run, "kind": kind, "allowed": str(self.allowance)}
-        self.evidence_file = folder / f"{self.run}.jsonl"
-        self.log = EvidenceLog(self.evidence_file, {**facts, **stack_identity(profile, asked=self.live)})
+            self._lock(self.needed())
+        self.open_evidence()
 
-    def _take(self, profile: Profile) -> None:
+    def open_evidence(self) -> None:
+        """Open the evidence file of the run: made now, or gone on with."""
+        kind = "proof" if self.options.prove else "acceptance"
+        identity = {"run": self.run, "kind": kind, "allowed": str(self.allowance)}
+        self.log = EvidenceLog(self.evidence, {**identity, **stack_identity(self.needed(), asked=self.live)})
+
+    def _lock(self, profile: Profile) -> None:
         self.lock = StackLock(profile)
         exclusive = self.lock.try_exclusive()
         if self.options.prove and not exclusive:
@@ -144,33 +118,41 @@ class Session:
                 say(f"another run uses stack {profile.name}; waiting only if it plants")
             self.lock.shared(LOCK_TIMEOUT_S)
 
+    def begin(self) -> None:
+        """Put the opening record on disk, once: what this run is asked to judge. A chained run has none."""
+        if self.log is not None and self.log.sequence == 0 and not self.is_chained:
+            self.log.append(opening_of(self.catalogue, self.needed(), self.selection, self.earlier))
+
     def keep(self, found: Judgement) -> None:
         """Put one judgement on disk, then count it."""
+        self.begin()
         if self.log is not None:
-            self.log.append(found.row())
-        self.judged.append(found)
+            self.log.append(found)
+        self.judged.append(replace(found, run=self.run))
 
-    def adopt(self, path: Path) -> None:
-        """Count the judgements that other processes of this run have put into the evidence file at `path`."""
-        self.evidence_file = path
-        self.judged = [judgement_from(line) for line in read_lines(path)] if path.exists() else []
+    def adopt(self) -> None:
+        """Count the judgements in the evidence: those of other processes and of the run that is joined."""
+        self.judged = list(read_run(self.evidence).judgements)
+        if self.log is not None:
+            self.log = EvidenceLog(self.evidence, self.log.identity)
 
-    def judge_waiver(self, judged: Judgement) -> Judgement:
-        """Return a failed judgement with its waiver, if the profile has one that covers it."""
-        if judged.verdict != Verdict.FAIL or self.options.prove:
-            return judged
-        return replace(judged, waived=waiver_for(self.needed(), judged, today()))
+    def with_waivers(self, judged: Judgement) -> Judgement:
+        """Return a failed judgement with the profile's waivers for it; a proof knows none."""
+        waivers = () if self.options.prove else self.needed().waivers
+        return with_waivers(judged, waivers, now().date())
 
     def narrow(self, collected: Iterable[tuple[str, Tier]]) -> None:
         """Count only what pytest collected; say so if that is less than what was selected."""
         pairs = self.selection.pairs & frozenset(collected)
         if pairs != self.selection.pairs:
             words = [self.selection.says, "what the command line names"]
-            self.selection = replace(self.selection, pairs=pairs, says="; ".join(filter(None, words)))
+            self.selection = replace(
+                self.selection, pairs=pairs, says="; ".join(word for word in words if word)
+            )
 
-    def table(self) -> list[ControlRow]:
+    def table(self) -> tuple[ControlRow, ...]:
         """Return one row per control of the catalogue."""
-        return control_rows(self.catalogue, self.needed(), self.selection, self.judged)
+        return control_rows(self.catalogue, self.selection, self.judged)
 
     def code(self) -> int:
         """Return the exit code of the run."""
@@ -179,167 +161,65 @@ class Session:
     def line(self) -> str:
         """Return the last line of the run."""
         if self.options.prove:
-            says = f" (PARTIAL: {self.selection.says})" if self.selection.says else ""
-            return proof_line(self.judged) + says
+            return proof_line(self.judged) + self.selection.reservations
         return gate_line(self.table(), self.selection)
+
+    def remarks(self) -> list[str]:
+        """Return what is to be said of the profile's waivers."""
+        if self.options.prove:
+            return []
+        return waiver_findings(self.catalogue, self.needed().waivers, self.table(), now().date())
 
     def lines(self) -> list[str]:
         """Return the summary of the run."""
         if self.options.prove:
             return proof_lines(self.judged)
-        table = self.table()
-        remarks = waiver_findings(self.catalogue, self.needed(), table, today())
-        remarks += [f"stand-in: {one.part}: {one.reason}" for one in self.needed().standins]
-        return summary(table, self.catalogue.findings, remarks)
+        standins = [f"stand-in: {one.part}: {one.reason}" for one in self.needed().standins]
+        remarks, whole = [*self.remarks(), *standins], not self.selection.says
+        return summary(self.table(), self.catalogue.findings, remarks, whole=whole)
 
-    def files(self) -> str:
-        """Return where the evidence is, in words."""
-        return f"evidence: {self.evidence_file or 'none'}"
-
-    def listing(self, pairs: Iterable[tuple[str, Tier]]) -> list[str]:
-        """Return a line for each of `pairs`: control, tier, owner, statement."""
-        known = [(name, tier, self.catalogue.controls[name]) for name, tier in pairs]
-        return [f"{name:8} {tier:7} {one.owner:14} {one.statement}" for name, tier, one in known]
+    def where(self) -> str:
+        """Return where the evidence is, and the hash of its last line, which tells a forgery later."""
+        return f"evidence: {self.evidence}, head {self.log.head if self.log is not None else '-'}"
 
     def header(self) -> list[str]:
         """Return the first lines of the run: which stack, how much of the scope, under which run id."""
         profile = self.needed()
-        scope = len(scope_of(self.catalogue, profile))
         text = f"assay: stack {profile.name} ({profile.kind}), run {self.run}, "
         text += f"{len(self.selection.controls)} controls with a test"
-        text += f" of {scope} in scope, {len(self.catalogue.controls)} in the catalogue"
-        text += f" (PARTIAL: {self.selection.says})" if self.selection.says else ""
-        text += f"; {self.selection.omitted}" if self.selection.omitted else ""
-        allowed = f"assay: allowed: {self.allowance}"
+        text += f" of {len(self.selection.scope)} in scope, {len(self.catalogue.controls)} in the catalogue"
         swept = [f"assay: swept {', '.join(self.swept)}"] if self.swept else []
-        return [text, allowed, *swept]
+        allowed = f"assay: allowed: {self.allowance}"
+        return [text + self.selection.reservations, allowed, *swept]
 
-    def close(self) -> None:
-        """Write the verdicts, and give the stack back."""
+    def finish(self, *, interrupted: bool = False) -> Outcome | None:
+        """Close the evidence, write what people and machines read, and release the stack.
+
+        Returns:
+            What the run came to; None for a proof and for one of several chained invocations.
+        """
+        outcome = None
         if self.options.prove:
             write_detections(self.options.reports / "detections.json", self.judged)
-        elif not self.is_chained:
-            write_verdicts(self.options.reports, self.run, self.table(), self.line(), self.lines())
+        if self.log is not None and not self.is_chained:
+            self.begin()
+            self.log.append(self._closing("ended early" if interrupted else "complete"))
+            if not self.options.prove:
+                outcome = outcome_of(read_run(self.evidence), self.catalogue)
+                write_views(self.options, outcome)
         if self.lock is not None:
             self.lock.close()
+        return outcome
 
-
-def start(options: RunOptions) -> Session:
-    """Return the session for what the command line asked.
-
-    Raises:
-        AssayError: catalogue, profile or options cannot be used; one line with a remedy.
-    """
-    catalogue = load_catalogue(options.root)
-    check_trios(catalogue, options.controls)
-    _check_known("--control", options.controls, catalogue)
-    if options.drill and options.drill not in DRILLS:
-        raise CatalogueError(f"--drill: no such drill: {options.drill}", f"known: {', '.join(DRILLS)}")
-    run = os.environ.get("ASSAY_RUN") or new_run()
-    if options.collect_only:
-        nothing = Profile(file=options.root, name="-", kind="-")
-        session = Session(
-            options, catalogue, None, select(catalogue, nothing, options.tiers, options.controls), run=run
+    def _closing(self, ending: str) -> Closing:
+        log = self.log
+        count, head = (log.sequence, log.head) if log is not None else (0, "")
+        return Closing(
+            ended=now().isoformat(timespec="seconds"),
+            count=count,
+            head=head,
+            outcome=ending,
+            gate=self.line(),
+            code=self.code(),
+            remarks=tuple(self.remarks()),
         )
-        session.violations = _violations(session) if options.prove else {}
-        return session
-    profile = find_profile(options.stack)
-    _check_known(f"{profile.file.name} [scope]", profile.controls or (), catalogue)
-    _check_known(f"{profile.file.name} [[not_applicable]]", tuple(profile.not_applicable), catalogue)
-    check_overrides(catalogue, profile.overrides)
-    allowance = allowance_of(profile, options.allow, datetime.datetime.now(datetime.UTC))
-    selection = select(catalogue, profile, options.tiers, options.controls).reduced(allowance, catalogue)
-    session = Session(options, catalogue, profile, selection, allowance, run=run)
-    _check_known(
-        f"{profile.file.name} [[standins]]",
-        [name for one in profile.standins for name in one.controls],
-        catalogue,
-    )
-    _check_exclusive(session)
-    _check_cluster_named(session, profile)
-    if options.prove:
-        if not profile.is_lab:
-            raise GuardError(f"{profile.name} is {profile.kind}: nothing is planted there", "prove on a lab")
-        session.violations = _violations(session)
-    return session
-
-
-def _check_known(where: str, controls: Sequence[str], catalogue: Catalogue) -> None:
-    unknown = [control for control in controls if control not in catalogue.controls]
-    if unknown:
-        raise CatalogueError(
-            f"{where}: no such control: {', '.join(unknown)}", "see docs/coverage.md for the ids"
-        )
-
-
-def _check_cluster_named(session: Session, profile: Profile) -> None:
-    if session.live and not profile.cluster_uid:
-        raise ProfileError(
-            f"{profile.file.name} does not say which cluster is meant: [stack] cluster_uid is empty",
-            "kubectl get namespace kube-system -o jsonpath={.metadata.uid} prints it; "
-            "--tier static judges without it",
-        )
-
-
-def _check_exclusive(session: Session) -> None:
-    if not session.options.workers:
-        return
-    if session.options.prove:
-        raise GuardError("a proof runs alone", "leave out -n")
-    if any(tier in EXCLUSIVE for _, tier in session.selection.pairs):
-        raise GuardError("load and drill run alone", "leave out -n, or add --tier static --tier live")
-
-
-def _violations(session: Session) -> dict[tuple[str, Tier], list[Violation]]:
-    found: dict[tuple[str, Tier], list[Violation]] = {pair: [] for pair in sorted(session.selection.pairs)}
-    for control in sorted(session.selection.controls):
-        known = session.catalogue.controls[control]
-        for one in planted_violations(session.catalogue.root, known):
-            found.setdefault((control, one.tier_of(known)), []).append(one)
-    for (control, tier), violations in found.items():
-        if not violations and (control, tier) in session.selection.pairs:
-            raise CatalogueError(
-                f"{control}: no violation for its {tier} test", f'mark one with @violation(tier="{tier}")'
-            )
-    return found
-
-
-def write_verdicts(
-    reports: Path, run: str, table: Sequence[ControlRow], line: str, lines: Sequence[str]
-) -> None:
-    """Write `verdicts.json` and `summary.txt`: what a run came to, for machines and for people."""
-    reports.mkdir(parents=True, exist_ok=True)
-    document = {
-        "run": run,
-        "gate": line,
-        "exit": exit_code(table),
-        "controls": [
-            {
-                "id": row.control.id,
-                "verdict": str(row.verdict),
-                "owner": row.control.owner,
-                "reason": row.reason,
-                "covered": row.covered,
-                "waived": row.waived,
-            }
-            for row in table
-        ],
-    }
-    (reports / "verdicts.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    (reports / "summary.txt").write_text("\n".join([*lines, "", line, ""]), encoding="utf-8")
-
-
-def say(text: str) -> None:
-    """Write a line to standard error at once, for the person who waits."""
-    sys.stderr.write(f"assay: {text}\n")
-    sys.stderr.flush()
-
-
-def new_run() -> str:
-    """Return a new run id: UTC time and four random characters."""
-    return f"{datetime.datetime.now(datetime.UTC):%Y%m%dt%H%M%Sz}-{secrets.token_hex(2)}"
-
-
-def today() -> datetime.date:
-    """Return the day, UTC."""
-    return datetime.datetime.now(datetime.UTC).date()

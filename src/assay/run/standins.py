@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from assay.config.profile import Profile
 from assay.model import Verdict
-from assay.run.evidence import Judgement
+from assay.run.entries import Judgement
 
 
 def with_standins(found: Judgement, profile: Profile, asked: Set[str]) -> Judgement:

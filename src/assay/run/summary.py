@@ -10,7 +10,7 @@ from itertools import groupby
 
 from assay.catalogue import SpecFinding
 from assay.model import Verdict
-from assay.run.evidence import Judgement
+from assay.run.entries import Judgement
 from assay.run.gate import ControlRow
 
 
@@ -19,21 +19,31 @@ MOST_OFFENDERS = 10
 
 
 def summary(
-    table: Sequence[ControlRow], findings: Sequence[SpecFinding] = (), remarks: Sequence[str] = ()
+    table: Sequence[ControlRow],
+    findings: Sequence[SpecFinding] = (),
+    remarks: Sequence[str] = (),
+    *,
+    whole: bool = True,
 ) -> list[str]:
-    """Return the lines of the summary.
+    """Return the lines of the summary: every control of the catalogue has one.
 
-    What was covered, SPEC findings and remarks (waivers) apart, what was not checked.
+    Args:
+        table: one row per control.
+        findings: of kind SPEC; they are no verdicts and stand apart.
+        remarks: on waivers and stand-ins.
+        whole: False: of controls outside this run only the ids are given, a line for each owner.
     """
     covered = [row for row in table if row.covered]
     lines: list[str] = []
     for verdict in ORDER:
-        group = [row for row in covered if row.verdict is verdict]
-        if group:
-            lines += ["", f"{verdict} ({len(group)})", *_by_owner(group)]
-    left = [row for row in table if not row.covered and row.verdict is Verdict.NOT_CHECKED]
+        for waived in (False, True):
+            group = [row for row in covered if row.verdict is verdict and row.waived is waived]
+            if group:
+                lines += ["", f"{verdict}{', waived' if waived else ''} ({len(group)})", *_by_owner(group)]
+    left = [row for row in table if not row.covered]
     if left:
-        lines += ["", f"not checked, outside this run ({len(left)})", *_left(left)]
+        rows = _left(left) if whole else _left_ids(left)
+        lines += ["", f"outside this run ({len(left)})", *rows]
     if findings:
         lines += [
             "",
@@ -57,6 +67,13 @@ def _owner_and_id(row: ControlRow) -> tuple[str, str]:
 
 def _left(rows: Iterable[ControlRow]) -> Iterator[str]:
     for owner, group in groupby(sorted(rows, key=_owner_and_id), key=lambda row: row.control.owner):
+        yield f"  {owner}"
+        for row in group:
+            yield f"    {row.control.id:8} {row.verdict}, {row.reason}: {row.control.statement}"
+
+
+def _left_ids(rows: Iterable[ControlRow]) -> Iterator[str]:
+    for owner, group in groupby(sorted(rows, key=_owner_and_id), key=lambda row: row.control.owner):
         yield f"  {owner}: {' '.join(row.control.id for row in group)}"
 
 
@@ -67,16 +84,16 @@ def _row(row: ControlRow) -> Iterator[str]:
         return
     if row.reason:
         yield f"             because: {row.reason}"
-    offenders = dict.fromkeys(pair for one in row.judgements for pair in one.offenders)
-    for ref, why in list(offenders)[:MOST_OFFENDERS]:
+    for ref, why in row.offenders[:MOST_OFFENDERS]:
         yield f"             - {ref}: {why}" if why else f"             - {ref}"
-    if len(offenders) > MOST_OFFENDERS:
-        yield f"             ... and {len(offenders) - MOST_OFFENDERS} more, all in the evidence"
+    more = len(row.offenders[MOST_OFFENDERS:]) + row.unlisted
+    if more > 0:
+        yield f"             ... and {more} more, in the evidence"
     unread = dict.fromkeys(gap for one in row.judgements for gap in one.unread)
     for ref, why, remedy in list(unread)[:MOST_OFFENDERS]:
         yield f"             ? {ref} could not be read: {why}{f' - {remedy}' if remedy else ''}"
     if len(unread) > MOST_OFFENDERS:
-        yield f"             ... and {len(unread) - MOST_OFFENDERS} more unread, all in the evidence"
+        yield f"             ... and {len(unread) - MOST_OFFENDERS} more unread, in the evidence"
     yield from (f"             {one.waived}" for one in row.judgements if one.waived)
     for remedy in dict.fromkeys(
         one.remedy for one in row.judgements if one.remedy and one.verdict == row.verdict

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from assay.errors import AssayError, PopulationError, UndeclaredError
 from assay.model import Record, Tier, Unread, Verdict
-from assay.run.evidence import Judgement
+from assay.run.entries import Judgement
 
 
 MOST_SHOWN = 20
@@ -65,6 +65,7 @@ def judgement_of(
         seconds=round(now - begun, 3),
         looked_at=record.looked_at,
         expected=record.expected,
+        found=len(record.found),
         offenders=tuple((one.ref, one.why) for one in record.found),
         unread=tuple((one.ref, _line(one.why), _line(one.remedy)) for one in unread_of(record, problem)),
         numbers=tuple((one.metric, one.value, one.unit) for one in record.numbers),

@@ -10,7 +10,7 @@ import pytest
 from assay.errors import GuardError, ProfileError
 from assay.model import Tier
 from assay.run.cases import JUDGEMENT, case_of
-from assay.run.evidence import Judgement
+from assay.run.entries import Judgement
 from assay.run.gate import UNUSABLE
 from assay.run.progress import Progress, earlier
 from assay.run.session import Session
@@ -53,11 +53,10 @@ class ResultWriter:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what will run; while only collecting, list it."""
         if session.items:
-            self.collected = {case_of(item) for item in session.items}
-            self._expect([item.nodeid for item in session.items])
+            self._expect({case_of(item) for item in session.items}, [item.nodeid for item in session.items])
         if self.session.options.collect_only:
-            for line in self.session.listing(case_of(item) for item in session.items):
-                self._write(line)
+            for item in session.items:
+                self._write(self._listed(item))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
@@ -66,17 +65,22 @@ class ResultWriter:
             (self.config.rootpath / Path(name.split("::")[0]), name.split("::")[-1].split("[")[0])
             for name in ids
         }
-        self.collected = {
-            (case.control, case.tier)
-            for case in self.session.catalogue.cases
-            if (case.path, case.function) in paths
-        }
-        self._expect(ids)
+        cases = self.session.catalogue.cases
+        self._expect({(one.control, one.tier) for one in cases if (one.path, one.function) in paths}, ids)
 
-    def _expect(self, ids: Sequence[str]) -> None:
+    def _expect(self, pairs: set[tuple[str, Tier]], ids: Sequence[str]) -> None:
+        """Note what will run, and put it on disk before it does."""
+        self.collected = pairs
         if self.session.log is not None:
-            lanes = int(self.config.getoption("numprocesses", None) or 1)
-            self.progress = Progress(earlier(self.session.log.path.parent), ids, lanes)
+            workers = int(self.config.getoption("numprocesses", None) or 1)
+            self.progress = Progress(earlier(self.session.log.path.parent), ids, workers)
+            self.session.narrow(pairs)
+            self.session.begin()
+
+    def _listed(self, item: pytest.Item) -> str:
+        name, tier = case_of(item)
+        known = self.session.catalogue.controls[name]
+        return f"{name:8} {tier:7} {known.owner:14} {known.statement}"
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Leave the letter of a judgement out: a line of its own says what came of it."""
@@ -95,14 +99,16 @@ class ResultWriter:
     ) -> Generator[None, object, object]:
         """Print the summary and the gate line last of all, and set the exit code by our record."""
         result = yield
-        if self.session.options.collect_only or (self.session.log is None):
+        if self.session.options.collect_only or self.session.log is None:
             return result
         self.session.narrow(self.collected or ())
-        lines = [] if self.session.is_chained else ["", *self.session.lines(), "", self.session.files(), ""]
+        lines = [] if self.session.is_chained else ["", *self.session.lines(), ""]
+        ended = exitstatus not in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
+        self.session.finish(interrupted=not ended)
+        lines += [] if self.session.is_chained else [self.session.where(), ""]
         for line in [*lines, self.session.line()]:
             self._write(line)
-        self.session.close()
-        if exitstatus not in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR) or self.unusable:
+        if ended or self.unusable:
             session.exitstatus = UNUSABLE if self.unusable else self.session.code()
         return result
 

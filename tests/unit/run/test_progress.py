@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.run.evidence import Judgement
+from assay.run.entries import Judgement
 from assay.run.progress import LATER, Duration, Progress, earlier, expected
 
 

@@ -111,5 +111,16 @@ def test_each_probe_of_the_stack_says_which_systems_it_asks() -> None:
     }  # fmt: skip
     assert plain == set()  # each drill notes its own systems
     assert set(made) - ATTRIBUTES.keys() - NEUTRAL == set()
-    files = {"vault_files", "records", "hcl", "plan", "runbook", "manifests", "git", "secrets"}
+    files = {
+        "vault_files",
+        "records",
+        "hcl",
+        "plan",
+        "state",
+        "runbook",
+        "manifests",
+        "rendered",
+        "git",
+        "secrets",
+    }
     assert {name for name, one in made.items() if not one.systems} == files

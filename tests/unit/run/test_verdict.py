@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from assay.config.profile import Profile, Waiver
+from assay.config.profile import Waiver
 from assay.errors import AssumptionError, ProbeError, UndeclaredError
 from assay.model import Control, Record, Tier, Verdict
-from assay.run.evidence import Judgement, judgement_from
-from assay.run.gate import ControlRow, waiver_for
+from assay.run.entries import Judgement, entry_from, row_of
+from assay.run.gate import ControlRow
 from assay.run.summary import summary
 from assay.run.verdict import classify, judgement_of, report_error
+from assay.run.waivers import with_waivers
 
 
 CONTROL = Control("NET-01", "The statement.", "s", "Infra", (Tier.LIVE,), "The remedy.")
@@ -93,7 +93,7 @@ def test_the_evidence_names_all_that_was_unread_and_the_summary_shows_it() -> No
         ("Machine m-0", "denied", "ask for the right"),
         ("the rest of the test", "no answer", "check the network"),
     )
-    assert judgement_from(found.row()) == found
+    assert entry_from(row_of(found)) == found
     text = "\n".join(summary([ControlRow(CONTROL, Verdict(found.verdict), found.reason, (found,))]))
     assert "- Pod a/0: is bad" in text
     assert "? Machine m-0 could not be read: denied - ask for the right" in text
@@ -113,7 +113,6 @@ def test_a_third_party_message_is_redacted_where_an_offender_stands() -> None:
 def test_what_could_not_be_read_is_never_waived(scope: str) -> None:
     day = datetime.date(2026, 9, 1)
     waiver = Waiver("NET-01", scope, "why", "who", day, day + datetime.timedelta(days=1))
-    profile = Profile(file=Path("x"), name="x", kind="lab", waivers=(waiver,))
     found = judged(noted(offenders=1, unread=1), AssertionError())
-    assert not waiver_for(profile, found, day)
-    assert waiver_for(profile, replace(found, unread=()), day)
+    assert not with_waivers(found, (waiver,), day).waived
+    assert with_waivers(replace(found, unread=()), (waiver,), day).waived
