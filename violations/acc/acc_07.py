@@ -53,9 +53,9 @@ def shares_of_another(plant: Plant) -> Iterator[Named]:
             stack.enter_context(plant.talos_api.replaced(records.path, ""))
         for restore in others:
             records.add(restore)
-        for number in range(1, 4):
+        for number, file in enumerate(sorted(escrow.glob("*-share-*")), 1):
             share = b64encode(bytes([number]) * 33).decode()
-            stack.enter_context(plant.talos_api.replaced(escrow / f"vault-share-{number}", share))
+            stack.enter_context(plant.talos_api.replaced(file, share))
         stack.callback(clear)
         clear()
         yield Named(VaultRestore.target.ref)

@@ -1,6 +1,7 @@
-"""DR-01: an older backup with all pods Ready, another passphrase, and a line that no kubectl has."""
+"""DR-01: an older backup with all pods ready, a wrong passphrase, a command that does not exist."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 
 from assay.drills.engine.session_cache import clear
@@ -13,7 +14,7 @@ from assay.proof.violation import violation
 
 POINT = "--from-literal=POINT=<POINT>"
 WRONG = "kubectl restore postgres"
-CHECK = "kubectl apply -k <GIT>/gitops/overlays/<STACK>/restore-postgres"
+APPLY = re.compile(rf"(## {PostgresRestore.section}(?:.|\n)*?)kubectl apply -k \S+")
 
 
 @violation()
@@ -27,7 +28,7 @@ def older_backup(plant: Plant) -> Iterator[Named]:
 @violation()
 def other_passphrase(plant: Plant) -> Iterator[Named]:
     """The escrow holds a passphrase that does not open the backup."""
-    file = plant.profile.need_path("escrow.folder") / "pgbackrest-passphrase"
+    (file,) = plant.profile.need_path("escrow.folder").glob("*-passphrase")
     clear()
     try:
         with plant.talos_api.replaced(file, "a passphrase of another repository"):
@@ -39,4 +40,4 @@ def other_passphrase(plant: Plant) -> Iterator[Named]:
 @violation()
 def no_such_command(plant: Plant) -> Iterator[Named]:
     """The runbook uses a command that kubectl does not have."""
-    yield from runbook_line(plant, WRONG, lambda text: text.replace(CHECK, WRONG))
+    yield from runbook_line(plant, WRONG, lambda text: APPLY.sub(rf"\1{WRONG}", text, count=1))

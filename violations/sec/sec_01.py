@@ -15,7 +15,7 @@ from assay.proof.violation import violation
 
 FILE = "planted/planted.yaml"
 HERE, REGISTRY = "<HERE>", "<REGISTRY>"
-WRONG = "<REGISTRY>/shop/planted:latest"
+WRONG = "<REGISTRY>/team/planted:latest"
 PINNED = re.compile(r"image: (\S+)@sha256:")
 DIGEST = "0123456789abcdef" * 4
 ONE = "  containers:\n    - name: a\n"
@@ -104,7 +104,7 @@ _manifest(
 _manifest(
     "helm_values",
     "Helm values with registry, repository and tag apart.",
-    f"app:\n  image:\n    repository: {HERE}<REGISTRY>/shop/api\n    tag: v1.2.3\n",
+    f"app:\n  image:\n    repository: {HERE}<REGISTRY>/team/api\n    tag: v1.2.3\n",
 )
 _manifest(
     "values_of_an_application",
