@@ -3,66 +3,74 @@
 import pytest
 
 from assay.drills.faults.quorum import judge_members, judge_status
+from assay.errors import ProbeError
 from assay.model import Record
-from assay.probes.talos.machineconfigs import machine_types
-from assay.probes.terraform.hetzner import miscounted, servers
+from assay.probes.terraform.hetzner import Server, miscounted, servers
 from assay.stack import ReadStack
 
 
 @pytest.mark.control("ARCH-01", tier="static")
 def test_three_control_planes_are_declared(stack: ReadStack, control: Record) -> None:
-    """Count servers in the sources and in each plan, and control-plane configurations where there are any."""
+    """Count servers in the plans where there are any, in the sources, and rendered control planes."""
     wanted = int(control.limit("control_planes"))
     plans = stack.plan if stack.paths.declared.plan else ()
-    counts = [stack.hcl.resources("hcloud_server"), *(list(plan.resources) for plan in plans)]
-    doubts = list[list[str]]()
-    for resources in counts:
-        every = control.population(servers(resources))
-        unclear = [f"{one.ref}: {one.unknown or 'its role'}" for one in every if one.unclear]
-        doubts.append(unclear)
-        control_planes = [one for one in every if one.control_plane]
-        control.measured(len(control_planes), "count", "control_planes")
-        why = f"{len(control_planes)} control planes, {wanted} are wanted"
-        control.offenders(miscounted(control_planes, wanted) if not unclear else [], why)
-        if not control_planes and not unclear:
-            control.offender("hcloud_server", "none of the servers is a control plane")
-    if stack.paths.declared.machineconfigs is not None:
-        types = control.population(machine_types(stack.paths.machineconfigs))
-        rendered = [one for one in types if one.type == "controlplane"]
-        if len(rendered) != wanted:
-            control.offenders(rendered, f"one of {len(rendered)}, {wanted} are wanted")
-    source, *planned = doubts
-    unclear = [one for doubt in planned for one in doubt] if planned else source
-    control.assume(not unclear, f"not decided by the sources, nor by a plan: {', '.join(unclear)}")
-    control.assume(bool(plans) or not stack.hcl.modules, f"no plan shows what {stack.hcl.modules} make")
+    planned = servers(one for plan in plans for one in plan.resources)
+    if plans:
+        count(planned, wanted, control)
+    try:
+        written, modules = servers(stack.hcl.resources("hcloud_server")), stack.hcl.modules
+    except ProbeError as problem:
+        if not plans:
+            raise
+        control.note("sources", f"not counted: {problem.message}")
+    else:
+        control.assume(bool(plans) or not modules, f"no plan shows what {', '.join(modules)} make")
+        if not plans or not (modules or any(one.unclear for one in written)):
+            count(written, wanted, control)
+    if stack.paths.declared.machineconfigs:
+        planes = [one for one in stack.rendered if one.role == "controlplane"]
+        if all(one.hosted for one in planes) and len(planes) != wanted:
+            control.offenders(planes, f"one of {len(planes)} rendered control planes, {wanted} are wanted")
     assert not control.found
+
+
+def count(every: list[Server], wanted: int, control: Record) -> None:
+    """Judge the number of control planes among the servers of the plans, or of the sources."""
+    control.population(every)
+    unclear = [f"{one.ref}: {one.unknown or 'its role'}" for one in every if one.unclear]
+    control.assume(not unclear, f"not decided by the sources, nor by a plan: {', '.join(unclear)}")
+    planes = [one for one in every if one.control_plane]
+    control.measured(len(planes), "count", "control_planes")
+    control.offenders(miscounted(planes, wanted), f"{len(planes)} control planes, {wanted} are wanted")
+    if not planes:
+        control.offender("hcloud_server", "none of the servers is a control plane")
 
 
 @pytest.mark.control("ARCH-01", tier="live")
 def test_etcd_has_three_voters(stack: ReadStack, control: Record) -> None:
-    """Ask every member by its own address, of etcd and of Talos; none speaks for another."""
-    talos, etcd, voters = stack.talos, stack.etcd, int(control.limit("voters"))
+    """Ask every member by the Talos of its node, and itself where the profile has a certificate for it."""
+    talos, voters = stack.talos, int(control.limit("voters"))
+    talos.every(control.unread)
+    control.note("nodes", talos.fleet.source)
     planes = control.population(talos.controlplanes, of=int(control.limit("control_planes")))
-    labelled = [node for node in stack.kube.nodes() if "node-role.kubernetes.io/control-plane" in node.labels]
-    control.offenders(
-        [node for node in labelled if node.name not in {p.name for p in planes}],
-        "not a declared control plane",
-    )
-    rows = control.population([etcd.status(endpoint) for endpoint in etcd.endpoints], of=len(planes))
-    for endpoint in etcd.endpoints:
-        members = etcd.members(endpoint)
-        control.offenders([m for m in members if m.learner], "a learner, not a voter")
-        control.offenders([m for m in members if not m.started], "listed, but never started")
-        control.measured(len([m for m in members if m.started and not m.learner]), "count", "voters")
-    for plane in planes:
-        control.offenders([m for m in talos.etcd_members(plane) if m.learner], "a learner by Talos")
-        status = talos.etcd_status(plane)
-        if status.errors or status.learner or not status.led:
-            control.offender(plane, "its etcd is not a healthy voter by Talos")
-        if talos.etcd_alarms(plane):
+    lists = talos.each(planes, talos.etcd_members, control.unread)
+    for _, members in lists:
+        control.offenders((m for m in members if m.learner), "a learner, not a voter")
+        control.offenders((m for m in members if not m.started), "listed, but never started")
+        control.measured(sum(m.started and not m.learner for m in members), "count", "voters")
+    rows = talos.each(planes, talos.etcd_status, control.unread)
+    for plane, row in rows:
+        if row.errors or row.learner or not row.led:
+            control.offender(plane, "its etcd is not a healthy voter")
+    for plane, alarms in talos.each(planes, talos.etcd_alarms, control.unread):
+        if alarms:
             control.offender(plane, "etcd has raised an alarm")
-    control.offenders(
-        judge_members({endpoint: etcd.members(endpoint) for endpoint in etcd.endpoints}, voters)
-    )
-    control.offenders(judge_status(rows, voters))
+    known = {plane.name: members for plane, members in lists}
+    every = [row for _, row in rows]
+    if stack.profile.etcd.endpoints:
+        known |= {endpoint: stack.etcd.members(endpoint) for endpoint in stack.etcd.endpoints}
+        every += [stack.etcd.status(endpoint) for endpoint in stack.etcd.endpoints]
+    control.offenders(judge_members(known, voters))
+    if len(rows) == len(planes):
+        control.offenders(judge_status(every, voters))
     assert not control.found

@@ -3,9 +3,12 @@
 Every node is a Talos node of the pinned version, and its API knows nobody without a certificate.
 """
 
+from functools import partial
+
 import pytest
 
 from assay.model import Record
+from assay.probes.talos.reach import guard
 from assay.probes.terraform.hetzner import unjoined
 from assay.stack import ReadStack
 
@@ -35,10 +38,10 @@ def test_every_node_runs_the_pinned_talos(stack: ReadStack, control: Record) -> 
     for one in known.values():
         if not one.os_image.startswith("Talos ("):
             control.offender(one, f"its system is {one.os_image or 'unknown'}, not Talos")
-    guards = talos.each(nodes, talos.guard, control.unread)
-    for node, guard in guards:
-        if guard and not guard.demands:
-            control.offender(node, f"its Talos API {guard.words}")
-    control.note("Talos APIs closed to the suite", sum(guard is None for _, guard in guards))
-    control.assume(any(guard for _, guard in guards), "no Talos API can be reached without a proxy")
+    guards = talos.each(nodes, partial(guard, talos), control.unread)
+    for node, answer in guards:
+        if answer and not answer.demands:
+            control.offender(node, f"its Talos API {answer.words}")
+    control.note("Talos APIs closed to the suite", sum(answer is None for _, answer in guards))
+    control.assume(any(answer for _, answer in guards), "no Talos API can be reached without a proxy")
     assert not control.found

@@ -5,6 +5,7 @@ import pytest
 from assay.config.platform import covered
 from assay.model import Record
 from assay.probes.kube.exposure import opened_on_nodes
+from assay.probes.talos.reach import probed
 from assay.probes.talos.shipped import TALOS_SERVICES
 from assay.stack import ReadStack
 
@@ -20,11 +21,11 @@ def test_no_way_in_but_the_api(stack: ReadStack, control: Record) -> None:
     extensions = (*control.listed("extensions"), *more.extensions)
     nodes = control.population(talos.every(control.unread))
     control.note("nodes", talos.fleet.source)
-    probed = talos.each(nodes, lambda node: talos.probed(node, SSH), control.unread)
-    for node, one in ((node, one) for node, states in probed for one in states):
+    states = talos.each(nodes, lambda node: probed(talos, node, SSH), control.unread)
+    for node, one in ((node, one) for node, found in states for one in found):
         if one.state == "open":
             control.offender(node, f"{one.address}:{SSH} is open")
-    sure = sum(one.reachable for _, states in probed for one in states)
+    sure = sum(one.reachable for _, found in states for one in found)
     control.note("addresses probed where the Talos API answers", sure)
     for node, sockets in talos.each(nodes, talos.listeners, control.unread):
         if any(socket.port == SSH for socket in sockets):

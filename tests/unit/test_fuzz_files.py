@@ -44,8 +44,9 @@ from assay.probes.runbook import help_pages
 from assay.probes.runbook.cobra import CommandTree, arguments_fit
 from assay.probes.runbook.reader import Command, Runbook
 from assay.probes.sops.client import Sops
-from assay.probes.talos.cert import credential
-from assay.probes.talos.machineconfigs import machine_types, pod_access
+from assay.probes.talos.cert import read_credential
+from assay.probes.talos.machineconfigs import pod_access
+from assay.probes.talos.rendered import from_folder
 from assay.probes.terraform.buckets import declared_buckets
 from assay.probes.terraform.hetzner import rules, servers
 from assay.probes.terraform.plan import TerraformPlan
@@ -298,7 +299,7 @@ PRINTED: dict[str, tuple[Fed, Parse]] = {
 FILED: dict[str, tuple[Fed, Parse]] = {
     "a.yaml": (texts(MANIFEST), of_manifests),
     "kustomization.yaml": (texts(KUSTOMIZATION), of_manifests),
-    "types.yaml": (blobs(b"machine:\n  type: worker\n"), beside(machine_types)),
+    "types.yaml": (blobs(b"machine:\n  type: worker\n"), beside(from_folder)),
     "access.yaml": (blobs(ACCESS), beside(pod_access)),
     "one.sops.yaml": (blobs(sealed().encode()), of_sops),
     "generators/kustomization.yaml": (texts(KUSTOMIZATION), of_sops),
@@ -315,12 +316,15 @@ FILED: dict[str, tuple[Fed, Parse]] = {
     "raft.snap": (blobs(RAFT), retention.checksums),
     "sealed.age": (blobs(b"age-encryption.org/v1\n"), points.encryption_fault),
     "kit/key": (blobs(b"AN-IDENTITY-OF-SOME-LENGTH\n"), beside(ciphertext.kept_secrets)),
-    "etcd.snapshot": (blobs(RECORDED[: 3 * 4096]).map(digested), snapshot.read_snapshot),
+    "etcd.snapshot": (
+        blobs(RECORDED[: 3 * 4096]).map(digested),
+        lambda path: snapshot.read_snapshot(path, "/registry/secrets/"),
+    ),
     "member.db": (blobs(RECORDED[:-32]), lambda path: list(Bolt(path, digest=False).bucket(b"key"))),
     "policies/p.hcl": (blobs(POLICY_HCL.encode()), lambda path: VaultFiles(path.parents[1]).policies()),
     "roles/r.json": (objects(ROLE).map(json.dumps), lambda path: VaultFiles(path.parents[1]).roles()),
     "unseal.json": (texts('{"shares": ["a", "b"], "threshold": 2}'), shares_of),
-    "talosconfig": (blobs(TALOSCONFIG.encode()), lambda path: credential("admin", path)),
+    "talosconfig": (blobs(TALOSCONFIG.encode()), lambda path: read_credential("admin", path)),
     "kubeconfig": (blobs(KUBECONFIG.encode()), lambda path: Kube(path).authority()),
     "policy.toml": (blobs(POLICY.encode()), lambda path: read_policy(path, path.parent)),
     "evidence.jsonl": (blobs(EVIDENCE), lambda path: verify(read_lines(path))),

@@ -1,4 +1,4 @@
-"""What an etcd snapshot holds: the living keys, and how each value begins.
+"""What an etcd snapshot holds: its keys, and how each value begins.
 
 Values never leave this module whole.
 """
@@ -43,35 +43,47 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What was read: the living keys in key order, and how many older revisions lay beside them."""
+    """What was read of a snapshot.
 
-    keys: tuple[StoredObject, ...]
+    Attributes:
+        count: how many living keys it holds.
+        superseded: how many older revisions and deleted keys lie beside them.
+        stored: the living keys below the prefix that was asked for, in key order.
+        older: their earlier revisions, and those of keys deleted since, that a compaction has yet to remove.
+    """
+
+    count: int
     superseded: int
-
-    def under(self, prefix: str) -> list[StoredObject]:
-        """Return the living keys that begin with `prefix`."""
-        return [one for one in self.keys if one.key.startswith(prefix)]
+    stored: tuple[StoredObject, ...]
+    older: tuple[StoredObject, ...]
 
 
-def read_snapshot(path: Path) -> Content:
+def read_snapshot(path: Path, prefix: str) -> Content:
     """Return the content of a raw snapshot, every page of it read, its checksum checked.
 
+    Args:
+        path: the snapshot.
+        prefix: of the keys whose values are looked at; of all others only their number is kept.
+
     Raises:
-        ProbeError: no snapshot, a broken one, or a shape not known here.
+        ProbeError: not a snapshot, a broken one, or a shape not known here.
     """
     living: dict[bytes, str] = {}
-    rows = 0
+    older: list[StoredObject] = []
+    start, rows = prefix.encode(), 0
     for revision, raw in Bolt(path).bucket(b"key"):
         rows += 1
         if len(revision) not in {REVISION, REVISION + len(TOMBSTONE)}:
             raise ProbeError("a revision of the snapshot has another length", SHAPE)
         key, value = _record(raw)
-        if revision[REVISION:] == TOMBSTONE:
-            living.pop(key, None)
-        else:
-            living[key] = _head(value)
-    keys = tuple(StoredObject(key.decode(errors="replace"), head) for key, head in sorted(living.items()))
-    return Content(keys, rows - len(keys))
+        before = living.pop(key, None)
+        if before:
+            older.append(StoredObject(key.decode(errors="replace"), before))
+        if revision[REVISION:] != TOMBSTONE:
+            living[key] = _head(value) if key.startswith(start) else ""
+    stored = sorted((key, head) for key, head in living.items() if key.startswith(start))
+    kept = tuple(StoredObject(key.decode(errors="replace"), head) for key, head in stored)
+    return Content(len(living), rows - len(living), kept, tuple(older))
 
 
 def holds(path: Path, key: str, part: bytes, digest: bool = True) -> bool:

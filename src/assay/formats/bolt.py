@@ -11,6 +11,7 @@ bytes.
 from __future__ import annotations
 
 import hashlib
+import mmap
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,23 +29,20 @@ BUCKET = struct.Struct("<QQ")
 HEAD = struct.Struct("<IIIIQQQQQ")
 DIGEST = hashlib.sha256().digest_size
 SECTOR = 512
-DEEPEST = 64
+MAX_TREE_DEPTH = 64
 BROKEN = "take the snapshot again"
 
 
 class Bolt:
-    """One bbolt file, held in memory."""
+    """One bbolt file, mapped into memory and read page by page as it is asked for."""
 
     def __init__(self, path: Path, digest: bool = True) -> None:
         """Read and check `path`; `digest`: it ends in the checksum that snapshots by the API carry.
 
         Raises:
-            ProbeError: not readable, checksum wrong, or no bbolt file.
+            ProbeError: not readable, checksum wrong, or not a bbolt file.
         """
-        try:
-            self._data = path.read_bytes()
-        except OSError as why:
-            raise ProbeError(f"the snapshot cannot be read: {why.strerror}", BROKEN) from why
+        self._data = _mapped(path)
         if digest:
             _check_digest(self._data)
         self._size, self._root = self._meta()
@@ -71,7 +69,7 @@ class Bolt:
                 yield key, bytes(content)
 
     def _walk(self, page: memoryview, depth: int) -> Iterator[tuple[bytes, memoryview, int]]:
-        if depth > DEEPEST:
+        if depth > MAX_TREE_DEPTH:
             raise ProbeError("the snapshot's pages run in a circle", BROKEN)
         _, flags, count, _ = _unpack(PAGE, page, 0)
         if flags & BRANCH:
@@ -87,23 +85,21 @@ class Bolt:
         start = number * self._size
         if start + PAGE.size > len(self._data):
             raise ProbeError("the snapshot ends before one of its pages", BROKEN)
-        found, _, _, overflow = _unpack(PAGE, memoryview(self._data), start)
+        found, _, _, overflow = _unpack(PAGE, self._data, start)
         if found != number:
             raise ProbeError("a page of the snapshot is not where it says", BROKEN)
-        return memoryview(self._data)[start : start + (overflow + 1) * self._size]
+        return self._data[start : start + (overflow + 1) * self._size]
 
     def _meta(self) -> tuple[int, int]:
         found = []
         for offset in (0, *self._second_meta()):
-            magic, version, size, _, root, _, _, _, txid = _unpack(
-                HEAD, memoryview(self._data), offset + PAGE.size
-            )
-            (checksum,) = _unpack(struct.Struct("<Q"), memoryview(self._data), offset + PAGE.size + HEAD.size)
-            body = self._data[offset + PAGE.size : offset + PAGE.size + HEAD.size]
+            magic, version, size, _, root, _, _, _, txid = _unpack(HEAD, self._data, offset + PAGE.size)
+            (checksum,) = _unpack(struct.Struct("<Q"), self._data, offset + PAGE.size + HEAD.size)
+            body = bytes(self._data[offset + PAGE.size : offset + PAGE.size + HEAD.size])
             if magic == MAGIC and version == VERSION and checksum == _fnv64a(body):
                 found.append((txid, size, root))
         if not found:
-            raise ProbeError("the snapshot is no bbolt file, or both its meta pages are broken", BROKEN)
+            raise ProbeError("the snapshot is not a bbolt file, or both its meta pages are broken", BROKEN)
         _, size, root = max(found)
         return size, root
 
@@ -128,7 +124,18 @@ def _unpack(shape: struct.Struct, data: memoryview, at: int) -> tuple[int, ...]:
         raise ProbeError("the snapshot is cut short", BROKEN) from why
 
 
-def _check_digest(data: bytes) -> None:
+def _mapped(path: Path) -> memoryview:
+    """Return the file's bytes without reading them: the largest snapshot costs no memory of its own."""
+    try:
+        with path.open("rb") as file:
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except ValueError as why:
+        raise ProbeError("the snapshot is empty", BROKEN) from why
+    except OSError as why:
+        raise ProbeError(f"the snapshot cannot be read: {why.strerror}", BROKEN) from why
+
+
+def _check_digest(data: memoryview) -> None:
     if len(data) % SECTOR != DIGEST:
         raise ProbeError(
             "the snapshot lacks the checksum that etcd's API puts at its end",

@@ -26,8 +26,8 @@ RESTORE = ("escrow.folder", "paths.runbook", "drill.launcher", *KUBE, *S3)
 ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "kube": KUBE,
     "decoy": KUBE,
-    "talos": TALOS,
-    "etcd": ("etcd.endpoints", "etcd.ca", "etcd.cert", "etcd.key"),
+    "talos": (*TALOS, *KUBE),
+    "etcd": (),  # asked beside Talos, where the profile has a certificate for it
     "vault": VAULT,
     "vault_files": ("platform.vault.config",),
     "http": ("api.url",),
@@ -57,7 +57,7 @@ SECTION_AND_KEY = 3
 # Names that say nothing of the platform by themselves.
 NEUTRAL = frozenset({"platform", "profile", "paths", "due", "plan", "state", "rendered", "if_allowed"})
 # Sources that a judgement uses where the profile gives them, and does without otherwise.
-OPTIONAL = frozenset({"paths.plan", "paths.state"})
+OPTIONAL = frozenset({"paths.plan", "paths.state", "etcd.endpoints"})
 
 
 @dataclass(frozen=True, slots=True)

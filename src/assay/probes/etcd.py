@@ -49,7 +49,10 @@ class EtcdMember:
 
 @dataclass(frozen=True, slots=True)
 class EtcdStatus:
-    """What one member says of itself: `leader` is 0 where it follows none."""
+    """What one member says of itself, at `endpoint`, or by the Talos of that node.
+
+    `leader` is 0 where it follows none; `index` and `applied` are revisions of raft.
+    """
 
     endpoint: str
     member: int
@@ -65,6 +68,11 @@ class EtcdStatus:
     def ref(self) -> str:
         """Return `EtcdMember endpoint`."""
         return f"EtcdMember {self.endpoint}"
+
+    @property
+    def led(self) -> bool:
+        """Return True if the member follows a leader."""
+        return self.leader != 0
 
 
 class Etcd:

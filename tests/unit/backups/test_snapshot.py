@@ -14,6 +14,7 @@ from assay.errors import ProbeError
 from assay.formats.bolt import DIGEST, Bolt
 
 
+SECRETS = "/registry/secrets/"
 RECORDED = gzip.decompress((Path(__file__).parent / "etcd-snapshot.db.gz").read_bytes())
 
 
@@ -21,11 +22,12 @@ def test_real_snapshot(tmp_path: Path) -> None:
     """40 living keys, as etcd's own tool counts: one deleted, one rewritten, one in clear."""
     path = tmp_path / "s.db"
     path.write_bytes(RECORDED)
-    content = snapshot.read_snapshot(path)
-    assert (len(content.keys), content.superseded) == (40, 3)
-    found = {one.key.rsplit("/", 1)[1]: one.provider for one in content.under("/registry/secrets/")}
+    content = snapshot.read_snapshot(path, SECRETS)
+    assert (content.count, content.superseded) == (40, 3)
+    found = {one.key.rsplit("/", 1)[1]: one.provider for one in content.stored}
     assert (found["plain"], found["s4"], found["s5"], "s3" in found) == ("", "aescbc", "secretbox", False)
-    assert content.under("/registry/pods/") == []
+    assert {one.key.rsplit("/", 1)[1] for one in content.older} == {"s3", "s4"}
+    assert snapshot.read_snapshot(path, "/registry/pods/").stored == ()
 
 
 @given(cut=st.integers(0, len(RECORDED) - 1))
@@ -34,7 +36,7 @@ def test_cut_short(cut: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("s") / "s.db"
     path.write_bytes(RECORDED[:cut])
     with pytest.raises(ProbeError):
-        snapshot.read_snapshot(path)
+        snapshot.read_snapshot(path, SECRETS)
 
 
 @given(at=st.integers(0, len(RECORDED) - DIGEST - 1), value=st.integers(0, 255))
@@ -45,7 +47,7 @@ def test_damage_under_a_right_checksum(at: int, value: int, tmp_path_factory: py
     path = tmp_path_factory.mktemp("s") / "s.db"
     path.write_bytes(bytes(body) + hashlib.sha256(body).digest())
     with contextlib.suppress(ProbeError):
-        snapshot.read_snapshot(path)
+        snapshot.read_snapshot(path, SECRETS)
 
 
 def test_wrong_checksum(tmp_path: Path) -> None:

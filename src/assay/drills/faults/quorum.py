@@ -81,7 +81,7 @@ class Quorum:
             *judge_members(lists, len(self.machines)),
             *judge_status(rows, len(self.machines)),
             *(f"alarm {alarm}" for alarm in alarms),
-            *(f"etcd says by Talos: {row.errors}" for row in own if row.errors),
+            *(f"etcd says by Talos: {error}" for row in own for error in row.errors),
             *("no leader by Talos" for row in own if not row.led),
         ]
 

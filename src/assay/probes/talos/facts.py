@@ -6,8 +6,7 @@ An unknown shape is a ProbeError, never an empty answer.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ import yaml
 from assay.errors import ProbeError
 from assay.formats.parsing import WRONG, parsing
 from assay.formats.yaml_text import Shallow
-from assay.probes.etcd import EtcdMember
+from assay.probes.etcd import EtcdMember, EtcdStatus
 
 
 UPDATE = "compare the talosctl version with the cluster's, then teach the parser this shape"
@@ -36,8 +35,6 @@ STATUS = (
 )
 ALARMS = ("MEMBER", "ALARM")
 SOCKETS = ("Proto", "Recv-Q", "Send-Q", "Local Address", "Foreign Address", "State")
-POD_ACCESS = "KubeTalosAPIAccessConfig"
-VERSION_TAG = re.compile(r"v\d+\.\d+\.\d+[\w.-]*")
 Document = dict[str, Any]
 
 
@@ -96,27 +93,6 @@ class Listener:
 
     address: str
     port: int
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """A row of `etcd status`: one member about itself.
-
-    `leader` is the id of the leader it follows, all zeros for none.
-    """
-
-    member: str
-    leader: str
-    index: int
-    term: int
-    applied: int
-    learner: bool
-    errors: str
-
-    @property
-    def led(self) -> bool:
-        """Return True if the member follows a leader."""
-        return self.leader.strip("0") != ""
 
 
 def talos_documents(text: str, what: str) -> list[Document]:
@@ -228,16 +204,17 @@ def members(text: str, what: str) -> list[EtcdMember]:
     ]
 
 
-def statuses(text: str, what: str) -> list[Status]:
-    """Return the rows of `talosctl etcd status`.
+def statuses(text: str, what: str, endpoint: str) -> list[EtcdStatus]:
+    """Return the rows of `talosctl etcd status`; `endpoint` names the node that was asked.
 
     Raises:
         ProbeError: another shape.
     """
     return [
-        Status(
-            row["MEMBER"], row["LEADER"], number(row["RAFT INDEX"], what), number(row["RAFT TERM"], what),
-            number(row["RAFT APPLIED INDEX"], what), truth(row["LEARNER"], what), row["ERRORS"],
+        EtcdStatus(
+            endpoint, hexadecimal(row["MEMBER"], what), hexadecimal(row["LEADER"], what), row["PROTOCOL"],
+            number(row["RAFT INDEX"], what), number(row["RAFT APPLIED INDEX"], what),
+            number(row["RAFT TERM"], what), truth(row["LEARNER"], what), tuple(filter(None, [row["ERRORS"]])),
         )
         for row in table(text, STATUS, what)
     ]  # fmt: skip
@@ -265,35 +242,6 @@ def listeners(text: str, what: str) -> list[Listener]:
         address, _, port = row["Local Address"].rpartition(":")
         found.append(Listener(address, number(port, what)))
     return found
-
-
-@parsing("the configuration of a node", UPDATE)
-def pod_roles(talos_documents: Iterable[Document]) -> frozenset[str]:
-    """Return the Talos roles that pods may ask for, in the shape of 1.13 or that of 1.14."""
-    found: set[str] = set()
-    for document in talos_documents:
-        features = (document.get("machine") or {}).get("features") or {}
-        place = (
-            document if document.get("kind") == POD_ACCESS else features.get("kubernetesTalosAPIAccess") or {}
-        )
-        found.update(map(str, place.get("allowedRoles") or ()))
-    return frozenset(found)
-
-
-@parsing("the installer of a node", UPDATE)
-def installed_version(documents: Iterable[Document], what: str) -> str:
-    """Return the version of the installer's image in a configuration, in the shape of 1.13 or that of 1.14.
-
-    Raises:
-        ProbeError: it names no installer with a version as its tag.
-    """
-    for document in documents:
-        unattended = document.get("kind") == "UnattendedInstallConfig"
-        install = document.get("installer") if unattended else (document.get("machine") or {}).get("install")
-        tag = str((install or {}).get("image") or "").partition("@")[0].rpartition(":")[2]
-        if VERSION_TAG.fullmatch(tag):
-            return tag
-    raise ProbeError(f"{what}: its configuration pins no version", "set version under [talos], as v1.13.5")
 
 
 def _list(cell: str) -> tuple[str, ...]:

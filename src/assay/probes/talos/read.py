@@ -16,10 +16,10 @@ from typing import Any, ClassVar, Self, TypeVar
 from assay.config.profile import Profile
 from assay.errors import ProbeError
 from assay.model import Effect
-from assay.probes.etcd import EtcdMember
+from assay.probes.etcd import EtcdMember, EtcdStatus
 from assay.probes.guard import Guard
 from assay.probes.net import tls
-from assay.probes.talos import facts
+from assay.probes.talos import configuration, facts
 from assay.probes.talos.cert import read_authority
 from assay.probes.talos.clients import TalosClients
 from assay.probes.talos.facts import (
@@ -29,7 +29,6 @@ from assay.probes.talos.facts import (
     Machine,
     Mount,
     Service,
-    Status,
     TalosVersion,
 )
 from assay.probes.talos.fleet import CONTROL_PLANE, Fleet, find_fleet
@@ -268,14 +267,14 @@ class Talos:
         """
         return facts.members(self.clients.least.ask(node, "etcd", "members"), f"{node.ref}: etcd members")
 
-    def etcd_status(self, node: Machine) -> Status:
+    def etcd_status(self, node: Machine) -> EtcdStatus:
         """Return what the node's own etcd member says of itself.
 
         Raises:
             ProbeError: no row: talosctl leaves a dead member out and still exits 0.
         """
         what = f"{node.ref}: etcd status"
-        rows = facts.statuses(self.clients.least.ask(node, "etcd", "status"), what)
+        rows = facts.statuses(self.clients.least.ask(node, "etcd", "status"), what, node.name)
         if len(rows) != 1:
             raise ProbeError(f"{what}: {len(rows)} rows, expected its own", "is its etcd running?")
         return rows[0]
@@ -288,18 +287,35 @@ class Talos:
         """
         return facts.alarms(self.clients.least.ask(node, "etcd", "alarm", "list"), f"{node.ref}: etcd alarms")
 
-    @contextmanager
-    def snapshot(self, node: Machine) -> Iterator[Path]:
-        """Yield a raw snapshot of the node's etcd in a private folder, deleted on exit.
+    def encryption_providers(self, node: Machine) -> tuple[str, ...]:
+        """Return how a control plane is configured to encrypt Secrets; the provider that writes comes first.
 
         Raises:
-            ProbeError: it could not be taken.
+            ProbeError: no answer, or another shape.
+        """
+        return configuration.encryption_providers(self.machineconfig(node))
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Path]:
+        """Yield a raw snapshot of etcd in a private folder, by the first control plane that gives one.
+
+        It is deleted on exit.
+
+        Raises:
+            ProbeError: none of them does; the last one's reason.
         """
         with tempfile.TemporaryDirectory(prefix="assay-snapshot-") as folder:
             path = Path(folder) / "etcd.db"
-            self.clients.admin.within(SNAPSHOT_TIMEOUT_S).ask(node, "etcd", "snapshot", str(path))
+            problem = ProbeError("no control plane to ask for a snapshot", "check [talos] in the profile")
+            for node in self.controlplanes:
+                try:
+                    self.clients.admin.within(SNAPSHOT_TIMEOUT_S).ask(node, "etcd", "snapshot", str(path))
+                except ProbeError as why:
+                    problem = why
+                else:
+                    break
             if not path.is_file() or path.stat().st_size == 0:
-                raise ProbeError(f"{node.ref}: talosctl wrote no snapshot", "look at the node's etcd")
+                raise problem
             path.chmod(0o600)
             yield path
 
@@ -323,7 +339,7 @@ class Talos:
         Raises:
             ProbeError: no answer, or another shape.
         """
-        return facts.pod_roles(self.machineconfig(node))
+        return configuration.pod_roles(self.machineconfig(node))
 
     def listeners(self, node: Machine) -> list[Listener]:
         """Return every listening TCP socket of the node's host network.
@@ -347,34 +363,9 @@ class Talos:
         Raises:
             ProbeError: the profile gives none, and the node's configuration has no installer with a tag.
         """
-        return self.pinned or facts.installed_version(self.machineconfig(node), f"{node.ref}: installer")
-
-    def guard(self, node: Machine, address: str = "") -> tls.ClientAuth | None:
-        """Return what the Talos API says to a client without a certificate, at the node's or another address.
-
-        None: it cannot be reached from here, and the node is asked through others, or at another address.
-
-        Raises:
-            ProbeError: the address through which the node is asked does not answer, or answers as another.
-        """
-        place = address or node.address
-        direct = place in self.clients.least.via(node)
-        if not direct and not tls.is_open(place, API_PORT):
-            return None
-        return self.without_certificate(place)
-
-    def probed(self, node: Machine, port: int) -> list[tls.ProbedAddress]:
-        """Return, for each address that routing leads to, whether a port of it can be connected to from here.
-
-        Raises:
-            ProbeError: no answer about the addresses, or something else than this Talos API at one of them.
-        """
-        found = []
-        for address in self.addresses(node):
-            guard = self.guard(node, address)
-            state = "open" if tls.is_open(address, port) else "closed"
-            found.append(tls.ProbedAddress(address, guard is not None and guard.demands, state))
-        return found
+        return self.pinned or configuration.installed_version(
+            self.machineconfig(node), f"{node.ref}: installer"
+        )
 
     def without_certificate(self, address: str) -> tls.ClientAuth:
         """Return what the Talos API at `address` says to a client without a certificate.

@@ -16,7 +16,6 @@ from assay.errors import AssumptionError, ProbeError
 from assay.formats import yaml_text
 from assay.formats.yaml_text import documents
 from assay.probes.gitops.manifests import ImageUse, Manifests
-from assay.probes.talos.machineconfigs import machine_types
 
 
 DIGEST = "0123456789abcdef" * 4
@@ -144,13 +143,3 @@ def test_depth_hides_nothing(tmp_path: Path, path: list[str]) -> None:
         + f"{'  ' * len(path)}image: registry.example/a:v1\n"
     )
     assert faults(tmp_path, text) == [str(len(path) + 1)]
-
-
-def test_machine_types(tmp_path: Path) -> None:
-    for name, kind in (("a", "controlplane"), ("b", "worker")):
-        text = f"machine:\n  type: {kind}\n---\nkind: HostnameConfig\n"
-        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
-    assert [one.type for one in machine_types(tmp_path)] == ["controlplane", "worker"]
-    (tmp_path / "c.yaml").write_text("machine: {}\n", encoding="utf-8")
-    with pytest.raises(ProbeError):
-        machine_types(tmp_path)

@@ -56,8 +56,8 @@ def test_unstarted_learner_keeps_its_columns() -> None:
 
 def test_status_as_recorded() -> None:
     """A row without errors has an empty last cell."""
-    (row,) = facts.statuses(STATUS, "t")
-    assert (row.index, row.applied, row.led, row.errors) == (2327, 2327, True, "")
+    (row,) = facts.statuses(STATUS, "t", "cp-1")
+    assert (row.index, row.applied, row.led, row.errors) == (2327, 2327, True, ())
 
 
 def test_status_of_a_lost_quorum() -> None:
@@ -66,9 +66,9 @@ def test_status_of_a_lost_quorum() -> None:
         STATUS.replace("(100.00%)   d6e0297320720072", "(100.00%)   0000000000000000").rstrip("\n")
         + "     no leader\n"
     )
-    (row,) = facts.statuses(text, "t")
+    (row,) = facts.statuses(text, "t", "cp-1")
     assert not row.led
-    assert row.errors == "no leader"
+    assert row.errors == ("no leader",)
 
 
 @pytest.mark.parametrize(
@@ -118,17 +118,6 @@ def test_machineconfig_of_several_documents() -> None:
             facts.machineconfig(bad, "t")
 
 
-def test_pod_roles_of_both_shapes() -> None:
-    """The old field and the document that replaces it."""
-    old = {
-        "machine": {
-            "features": {"kubernetesTalosAPIAccess": {"enabled": False, "allowedRoles": ["os:admin"]}}
-        }
-    }
-    new = {"kind": facts.POD_ACCESS, "allowedRoles": ["os:reader"]}
-    assert facts.pod_roles([old, new, {"machine": None}]) == {"os:admin", "os:reader"}
-
-
 @given(
     st.lists(st.dictionaries(st.text(max_size=5), st.integers(), max_size=3), max_size=5),
     st.sampled_from(["", "\n", "  \n"]),
@@ -143,7 +132,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     """No parser ever ends in anything but rows or a ProbeError."""
     for parse in (
         facts.members,
-        facts.statuses,
+        lambda text, what: facts.statuses(text, what, "cp-1"),
         facts.alarms,
         facts.listeners,
         facts.mounts,
@@ -169,23 +158,3 @@ def test_tables_come_back(rows: list[tuple[str, str, str]]) -> None:
     ]
     kept = [row for row in rows if any(row)]
     assert [tuple(row.values()) for row in facts.table("\n".join(lines), header, "t")] == kept
-
-
-INSTALLERS = {
-    "1.13": [{"machine": {"install": {"image": "ghcr.io/siderolabs/installer:v1.13.5"}}}],
-    "1.14": [{"kind": "UnattendedInstallConfig", "installer": {"image": "factory.example/x/376567:v1.14.0"}}],
-    "a digest behind it": [{"machine": {"install": {"image": "r.example:5000/i:v1.13.5@sha256:00"}}}],
-}
-
-
-@pytest.mark.parametrize("documents", INSTALLERS.values(), ids=INSTALLERS)
-def test_the_installer_says_which_version_is_wanted(documents: list[facts.Document]) -> None:
-    """The tag of its image, in both shapes."""
-    assert facts.installed_version(documents, "t").startswith("v1.1")
-
-
-@pytest.mark.parametrize("image", [None, "", "installer", "installer:latest", "r.example:5000/i"])
-def test_an_installer_without_a_version_pins_nothing(image: object) -> None:
-    """Then the profile has to say it."""
-    with pytest.raises(ProbeError, match="pins no version"):
-        facts.installed_version([{"machine": {"install": {"image": image}}}], "t")
