@@ -115,7 +115,7 @@ def tables(binaries: Path, samples: dict[str, str], overlay: Path) -> dict[str, 
 
 def write(binaries: Path, samples: dict[str, str], rollout: Rollout) -> None:
     """Write the profile: what is declared, and what only the running lab and its parts know."""
-    declared: dict[str, Any] = tomllib.loads(here(tree.translated(PROJECT, DECLARED, NAMES)))
+    declared: dict[str, Any] = tomllib.loads(here(tree.translated(PROJECT, DECLARED, NAMES, strict=False)))
     _platform(declared["platform"])
     known = [tables(binaries, samples, rollout.overlay)]
     known += [part.profile(rollout.context(part)) for part in rollout.parts]
