@@ -18,12 +18,12 @@ def test_every_secret_in_use_is_declared(stack: ReadStack, control: Record) -> N
     control.offenders(undeclared(control.population(uses(stack.manifests)), declared))
 
     control.offenders(in_sources(stack.paths.infra, control.population(sources(stack.paths.infra))))
-    for plan in stack.plan if stack.profile.paths.plan else ():
+    for plan in stack.plan if stack.paths.declared.plan else ():
         control.offenders(in_plan(plan))
     for path in stack.paths.state:
         control.offenders(in_state(TerraformState(path)))
     for what in ("plan", "state"):
-        control.note(what, len(getattr(stack.profile.paths, what)) or "the profile names none: not judged")
+        control.note(what, len(getattr(stack.paths.declared, what)) or "the profile names none: not judged")
     assert not control.found
 
 

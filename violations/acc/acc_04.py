@@ -147,7 +147,7 @@ def applied_secret(plant: Plant) -> Iterator[Named]:
 
 @violation(tier="live")
 def compressed_copy(plant: Plant) -> Iterator[Named]:
-    """A value of Vault in the middle of a file in a ConfigMap's binaryData, compressed."""
+    """A value of Vault in a compressed file, in the binaryData of a ConfigMap."""
     text = f"# kept for later\nline: {_canary(plant)} (old)\n"
     packed = base64.b64encode(gzip.compress(text.encode())).decode()
     with plant.apply(_object("ConfigMap", "packed", {"binaryData": {"notes.gz": packed}})) as ref:
@@ -302,17 +302,17 @@ _applied(
 )
 _in_pod(
     "variable_of_a_tool",
-    "A password as the variable that libpq defines for it, one word.",
+    "A password in the environment variable that libpq reads, whose name is a single word.",
     lambda: {"env": [{"name": "PGPASSWORD", "value": _value()}]},
 )
 _applied(
     "compressed_settings",
-    "A password in TOML, compressed by zlib, in base64, under a name that promises nothing.",
+    "A password in TOML, compressed with zlib and encoded in base64, under a key that does not look secret.",
     lambda: _object("ConfigMap", "blob", {"data": {"state": _packed(_settings())}}),
 )
 _applied(
     "release_with_a_key_of_its_own",
-    "A Secret by hand that calls itself the record of a release, with a password beside it.",
+    "A Secret made by hand that looks like a Helm release record, with a password beside the record.",
     lambda: _object(
         "Secret",
         "sh.helm.release.v1.own.v1",

@@ -26,7 +26,7 @@ def staged(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def never_rendered(plant: Plant) -> Iterator[Named]:
-    """A worker runs a configuration of which no rendered one is left."""
+    """A worker runs a configuration for which there is no rendered file."""
     name = list(plant.profile.talos.workers)[-1]
     with plant.copied("machineconfigs") as folder:
         (folder / f"{name}.yaml").unlink()

@@ -31,7 +31,7 @@ def release_behind(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def server_apart(plant: Plant) -> Iterator[Named]:
-    """A server stands in Terraform's state, runs and is paid for, and is not a node of the cluster."""
+    """A server that Terraform's state lists and that is not a node of the cluster."""
     attributes = {"name": "assay-planted-apart", "ipv4_address": "192.0.2.99", "image": "debian-12"}
     server = {
         "mode": "managed",

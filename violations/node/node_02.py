@@ -28,7 +28,7 @@ def extension_added(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def ssh_by_host_port(plant: Plant) -> Iterator[Named]:
-    """A pod takes port 22 of its node: the network plugin answers, and no process of the node listens."""
+    """A pod takes port 22 of its node: the network plugin forwards it, so no process of the node listens."""
     port = {"containerPort": SSH, "hostPort": SSH}
     with (
         plant.namespace("assay-planted", PRIVILEGED),

@@ -24,5 +24,5 @@ def writable_kubelet_mount(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def user_volume_that_leads_elsewhere(plant: Plant) -> Iterator[Named]:
-    """Where the kubelet expects a user volume another folder of the host is mounted."""
+    """Another folder of the host is mounted where the kubelet expects a user volume."""
     yield from mounted(plant, "/var/mnt/assay-planted", "/var/lib/assay-planted")

@@ -22,8 +22,8 @@ GENERATOR = "kind: Kustomization\nconfigMapGenerator:\n  - name: planted\n    {0
 @contextmanager
 def planted(plant: Plant, key: str, value: str, holder: str = "data") -> Iterator[Named]:
     """A ConfigMap with one value; named by its line."""
-    with plant.added("gitops", FILE, MAP.format(holder, key, value)):
-        yield Named(f"File gitops/{FILE}:5")
+    with plant.added("gitops", FILE, MAP.format(holder, key, value)) as path:
+        yield plant.located(path, 5)
 
 
 @violation()
@@ -57,21 +57,21 @@ def password_in_binary(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def variable_of_a_tool(plant: Plant) -> Iterator[Named]:
-    """The variable that libpq defines for a password: one word."""
+    """A password under the variable that libpq reads, whose name is a single word."""
     with planted(plant, "PGPASSWORD", PASSWORD) as ref:
         yield ref
 
 
 @violation()
 def directive(plant: Plant) -> Iterator[Named]:
-    """A server's directive, without any sign between name and value."""
+    """A password in a server's directive, with only a space between name and value."""
     with planted(plant, "redis.conf", f"|\n    maxmemory 64mb\n    requirepass {PASSWORD}") as ref:
         yield ref
 
 
 @violation()
 def compressed(plant: Plant) -> Iterator[Named]:
-    """JSON that was compressed and encoded, under a name that promises nothing."""
+    """A password in JSON that was compressed and encoded, under a key that does not look secret."""
     inner = zlib.compress(f'{{"db": {{"password": "{PASSWORD}", "port": 5432}}}}'.encode())
     with planted(plant, "state", base64.b64encode(inner).decode()) as ref:
         yield ref
@@ -79,7 +79,7 @@ def compressed(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def compressed_in_binary(plant: Plant) -> Iterator[Named]:
-    """TOML in a gzip file in binaryData."""
+    """A password in TOML, in a gzip file in binaryData."""
     inner = gzip.compress(f'[db]\nport = 5432\npassword = "{PASSWORD}"\n'.encode())
     with planted(plant, "state.gz", base64.b64encode(inner).decode(), "binaryData") as ref:
         yield ref
@@ -91,8 +91,8 @@ def declared_sensitive(plant: Plant) -> Iterator[Named]:
     glob = plant.profile.platform.sensitive_configmaps[0]
     space, _, name = glob.replace("*", "planted").partition("/")
     text = MAP.format("data", "limit", "'42'").replace(PLACE, f"name: {name}, namespace: {space}")
-    with plant.added("gitops", FILE, text):
-        yield Named(f"File gitops/{FILE}:5")
+    with plant.added("gitops", FILE, text) as path:
+        yield plant.located(path, 5)
 
 
 @violation()
@@ -100,16 +100,16 @@ def says_it_is_sensitive(plant: Plant) -> Iterator[Named]:
     """A ConfigMap that is annotated as sensitive."""
     note = f'annotations: {{{plant.profile.platform.annotations.sensitive}: "true"}}, {PLACE}'
     text = MAP.format("data", "limit", "'42'").replace(PLACE, note)
-    with plant.added("gitops", FILE, text):
-        yield Named(f"File gitops/{FILE}:5")
+    with plant.added("gitops", FILE, text) as path:
+        yield plant.located(path, 5)
 
 
 @violation()
 def generated_from_a_literal(plant: Plant) -> Iterator[Named]:
     """A ConfigMap that kustomize generates from a literal."""
     text = GENERATOR.format("literals", f"REDIS_PASSWORD={PASSWORD}")
-    with plant.added("gitops", f"{FOLDER}/kustomization.yaml", text):
-        yield Named(f"File gitops/{FOLDER}/kustomization.yaml:5")
+    with plant.added("gitops", f"{FOLDER}/kustomization.yaml", text) as path:
+        yield plant.located(path, 5)
 
 
 @violation()
@@ -118,7 +118,7 @@ def generated_from_a_file(plant: Plant) -> Iterator[Named]:
     text = GENERATOR.format("files", "app.conf")
     with plant.added("gitops", f"{FOLDER}/kustomization.yaml", text) as path:
         (path.parent / "app.conf").write_text(f"listen = 8080\napi_token = {PASSWORD}\n", encoding="utf-8")
-        yield Named(f"File gitops/{FOLDER}/app.conf")
+        yield plant.located(path.parent / "app.conf")
 
 
 @violation()
@@ -127,4 +127,4 @@ def generated_from_an_environment(plant: Plant) -> Iterator[Named]:
     text = GENERATOR.format("envs", "app.env")
     with plant.added("gitops", f"{FOLDER}/kustomization.yaml", text) as path:
         (path.parent / "app.env").write_text(f"PORT=8080\nDB_PASSWORD={PASSWORD}\n", encoding="utf-8")
-        yield Named(f"File gitops/{FOLDER}/app.env:2")
+        yield plant.located(path.parent / "app.env", 2)
