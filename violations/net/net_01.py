@@ -1,4 +1,4 @@
-"""NET-01: firewall rules that open an admin port to more than the allow list, each written differently."""
+"""NET-01: rules that open an admin port to more than the allow list, and ways around every firewall."""
 
 from collections.abc import Iterator
 
@@ -73,3 +73,43 @@ _opened("two_halves", _rule("50000", '["0.0.0.0/1", "128.0.0.0/1"]'), "All of IP
 _opened("host_bits", _rule("6443", '["192.0.2.10/8"]'), "An allowed address with a prefix length of 8.")
 _opened("mapped_address", _rule("6443", '["::ffff:0.0.0.0/96"]'), "All of IPv4, written as an IPv6 network.")
 _opened("dynamic_rule", DYNAMIC, "An open rule that a dynamic block makes.")
+
+
+@violation()
+def server_without_firewall(plant: Plant) -> Iterator[Named]:
+    """The control planes lost their firewall, so every port of theirs is open, and no rule says so."""
+    old = r"firewall_ids\s*=\s*\[hcloud_firewall\.control_plane\.id\]"
+    with plant.substituted("infra", old, "", "*.tf"):
+        yield Named("hcloud_server.control_plane")
+
+
+@violation()
+def selector_that_misses(plant: Plant) -> Iterator[Named]:
+    """A firewall is applied by label, and the new server has another."""
+    text = (
+        'resource "hcloud_server" "planted" {\n  name = "planted"\n  labels = { role = "control-plane" }\n}\n'
+        'resource "hcloud_firewall" "planted" {\n  name = "planted"\n  apply_to {\n'
+        '    label_selector = "role=controlplane"\n  }\n}\n'
+    )
+    with plant.added("infra", FILE, text):
+        yield Named("hcloud_server.planted")
+
+
+@violation()
+def public_balancer(plant: Plant) -> Iterator[Named]:
+    """The API's load balancer has its public interface on; no firewall can be attached to it."""
+    new = "enable_public_interface = true"
+    with plant.substituted("infra", r"enable_public_interface\s*=\s*false", new, "*.tf"):
+        yield Named("hcloud_load_balancer_service.api")
+
+
+@violation()
+def balancer_behind_another_port(plant: Plant) -> Iterator[Named]:
+    """A public load balancer listens on 443 and leads to the Talos API."""
+    text = (
+        'resource "hcloud_load_balancer_service" "planted" {\n'
+        "  load_balancer_id = hcloud_load_balancer.app.id\n"
+        '  protocol         = "tcp"\n  listen_port      = 8443\n  destination_port = 50000\n}\n'
+    )
+    with plant.added("infra", FILE, text):
+        yield Named("hcloud_load_balancer_service.planted")

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 # What an expression can be worth: text, number, boolean, None, list, mapping or Unresolved.
 Value: TypeAlias = Any
+SHOWN_CHARS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,10 @@ class Unresolved:
     why: str = "not computable from the files"
 
     def __str__(self) -> str:
-        """Return the expression, as its author wrote it."""
-        return self.expression
+        """Return the expression, as its author wrote it; a long one by its beginning."""
+        return (
+            self.expression if len(self.expression) <= SHOWN_CHARS else f"{self.expression[:SHOWN_CHARS]}..."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class FirewallRule:
     """One firewall rule: `ports` is a range, `sources` the texts as written, `where` its place.
 
+    `label` is its number in the firewall with protocol and port as written.
+
     An attribute that the files do not decide is `Unresolved`.
     """
 
@@ -39,6 +41,7 @@ class FirewallRule:
     protocol: Value
     ports: range | Unresolved
     sources: tuple[Value, ...] | Unresolved
+    label: str = ""
 
     def inbound(self) -> bool:
         """Return True unless the rule is known to be for outbound traffic."""
@@ -226,14 +229,15 @@ def left_open(
 
 def _rules_of(firewall: Resource) -> Iterator[FirewallRule]:
     blocks = firewall.blocks("rule")
-    for block in [*blocks, firewall.unresolved] if firewall.unresolved else blocks:
+    every = [*blocks, firewall.unresolved] if firewall.unresolved else blocks
+    for number, block in enumerate(every, 1):
         if isinstance(block, Unresolved):
-            yield FirewallRule(firewall.ref, firewall.where, block, block, block, block)
+            yield FirewallRule(firewall.ref, firewall.where, block, block, block, block, f"rule {number}")
         elif block is not None:
-            yield _rule(firewall, block)
+            yield _rule(firewall, block, number)
 
 
-def _rule(firewall: Resource, block: Mapping[str, Value]) -> FirewallRule:
+def _rule(firewall: Resource, block: Mapping[str, Value], number: int) -> FirewallRule:
     sources = block.get("source_ips")
     if not isinstance(sources, Unresolved):
         sources = tuple(sources or ())
@@ -244,6 +248,7 @@ def _rule(firewall: Resource, block: Mapping[str, Value]) -> FirewallRule:
         block.get("protocol"),
         port_range(block.get("port")),
         sources,
+        f"rule {number} ({block.get('protocol')} {block.get('port') or 'any port'})",
     )
 
 
