@@ -97,8 +97,8 @@ def load(title: str) -> Names:
 
 
 def _read(name: str) -> Tables:
-    read: Tables = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
-    return read
+    read = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+    return {kind: dict(table) for kind, table in read.items()}  # a table, or a list of pairs
 
 
 def current(state: Path) -> Names:
