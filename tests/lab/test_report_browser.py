@@ -1,4 +1,4 @@
-"""The generated report in a real browser: it renders, counts right, calls no one, hides no red case."""
+"""The generated report in a real browser: every control is a row, it counts right, it calls no one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import contextlib
 import functools
 import http.server
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,64 +18,17 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from assay.model import Verdict
 from assay.run.allure_report import ReportError, agree, generate
+from assay.run.allure_results import write_results
+from assay.run.outcome import Outcome
+from tests.unit.support.outcomes import JUDGED, NAMES, judged, outcome
 
 
-CONFTEST = """
-import os, allure, pytest
-
-@pytest.fixture(autouse=True)
-def labels(request):
-    allure.dynamic.label("control", "SEC-01")
-    allure.dynamic.label("run", "this-run")
-    if os.environ.get("UNIQUE"):
-        allure.dynamic.parameter("case", request.node.nodeid)
-"""
-CASES = """
-import pytest
-
-@pytest.mark.parametrize("replicas", [1, 1], ids=["primary", "standby"])
-def test_twins(replicas, request):
-    assert "standby" in request.node.name, "Pod shop/leaky carries a token"
-
-def test_unreachable():
-    raise RuntimeError("the API did not answer")
-
-def test_fine():
-    pass
-"""
-RECORDED = [("SEC-01", verdict) for verdict in (Verdict.FAIL, Verdict.PASS, Verdict.ERROR, Verdict.PASS)]
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromedriver")
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--window-size=1400,900",
 )  # fmt: skip
-
-
-def results(folder: Path, unique: str) -> Path:
-    """Return the Allure results of a run with four cases, two of which have equal parameter values."""
-    (folder / "conftest.py").write_text(CONFTEST)
-    (folder / "test_cases.py").write_text(CASES)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-c",
-        "/dev/null",
-        "--rootdir",
-        str(folder),
-        "-p",
-        "no:assay",
-    ]
-    done = subprocess.run(
-        [*command, "--alluredir", str(folder / "results"), str(folder / "test_cases.py")],
-        env={"UNIQUE": unique, "PATH": "/usr/bin:/bin"},
-        cwd=folder, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert "2 failed, 2 passed" in done.stdout, done.stdout
-    return folder / "results"
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -135,43 +87,102 @@ def body(driver: webdriver.Chrome, url: str, *words: str) -> str:
     return WebDriverWait(driver, 30, ignored_exceptions=[Exception]).until(ready)
 
 
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a generated report of four cases."""
-    folder = tmp_path_factory.mktemp("report")
-    generate(results(folder, "yes"), folder / "html")
+def made(folder: Path, run: Outcome) -> Path:
+    """Return the folder of the report of a run, with the trend of two earlier ones."""
+    earlier = [outcome(JUDGED[0]), outcome(*JUDGED[:2])]
+    write_results(folder / "results", run, earlier)
+    generate(folder / "results", folder / "html")
     return folder / "html"
 
 
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a report with every verdict in it."""
+    return made(tmp_path_factory.mktemp("report"), outcome(*JUDGED))
+
+
+def page_of(report: Path, control: str) -> str:
+    """Return where the report shows a control."""
+    cases = [json.loads(path.read_text()) for path in (report / "data/test-cases").glob("*.json")]
+    return next(f"#testresult/{case['uid']}" for case in cases if case["fullName"] == control)
+
+
 def test_report_agrees_with_the_record(report: Path) -> None:
-    agree(report, RECORDED, "this-run")
-    with pytest.raises(ReportError, match="SEC-01 failed"):
-        agree(report, [*RECORDED, ("SEC-01", Verdict.FAIL)], "this-run")
+    run = outcome(*JUDGED)
+    agree(report, run)
+    red = replace(JUDGED[0], verdict="FAIL")
+    with pytest.raises(ReportError, match="NET-01 failed"):
+        agree(report, outcome(red, *JUDGED[1:]))
     with pytest.raises(ReportError, match="not of run"):
-        agree(report, RECORDED, "another-run")
+        agree(report, replace(run, past=replace(run.past, run="another")))
+
+
+def test_a_row_that_the_report_has_lost_is_seen(report: Path, tmp_path: Path) -> None:
+    """Two results that Allure takes for tries of one test would show a red control as green."""
+    run = outcome(*JUDGED)
+    write_results(tmp_path / "results", run)
+    for path in (tmp_path / "results").glob("*-result.json"):
+        row = json.loads(path.read_text())
+        path.write_text(json.dumps({**row, "historyId": "same", "testCaseId": "same"}))
+    generate(tmp_path / "results", tmp_path / "html")
+    with pytest.raises(ReportError, match="differs from the record"):
+        agree(tmp_path / "html", run)
 
 
 def test_pages_render_with_the_right_counts_and_call_no_one(report: Path, tmp_path: Path) -> None:
     with served(report) as url, browser(tmp_path / "profile") as driver:
-        first = body(driver, url, "Acceptance report", "test cases")
-        assert "4\ntest cases" in first
-        driver.save_screenshot(str(tmp_path / "overview.png"))
-        suites = body(driver, url + "#suites", "test_cases")
-        assert "failed" in suites.lower() or "1" in suites
+        first = body(driver, url, "Acceptance report", "test cases", "Stand-ins")
+        assert f"{len(NAMES)}\ntest cases" in first
+        assert "20%" in first  # 1 of 5 in scope that could pass: what was not judged counts
+        assert "NOT_CHECKED: in scope, and no verdict" in first
+        assert "FAIL, waived" in first
+        assert "NOT_APPLICABLE" in first
+        assert "gateway" in first
+        suites = body(driver, url + "#suites", "Infra", "Security")
+        assert "Suites" in suites
         for page in ("#categories", "#graph", "#timeline", "#behaviors", "#packages"):
-            body(driver, url + page, "Acceptance report" if page == "" else "Timeline")
+            body(driver, url + page, "Timeline")
         called = hosts(driver)
     assert called == {"127.0.0.1"}
 
 
-def test_merged_twins_are_caught(tmp_path: Path) -> None:
-    """Without the unique parameter the red twin passes for an earlier try of the green one: it is seen.
+def test_the_page_of_a_control_says_what_is_wrong_where_whose_and_what_to_do(
+    report: Path, tmp_path: Path
+) -> None:
+    wanted = {
+        "NET-01": ("Passed", "gateway: Caddy", "It is not so.", "Owner", "Security"),
+        "NET-02": ("Failed", "Close it.", "File infra/main.tf:12", "is open", "limit = 3"),
+        "NET-03": ("[waived]", "waived by Ann"),
+        "NET-04": ("Broken", "Grant list."),
+        "NET-05": ("[not applicable]", "no such part here"),
+        "NET-06": ("[not checked]", "its effect is writes"),
+        "NET-07": ("[not checked]", "no test yet"),
+    }
+    with served(report) as url, browser(tmp_path / "profile") as driver:
+        for control, words in wanted.items():
+            body(driver, f"{url}?{control}{page_of(report, control)}", *words)
 
-    Once Allure no longer merges them, nothing raises here, and the parameter can go.
-    """
-    generate(results(tmp_path, ""), tmp_path / "html")
-    with pytest.raises(ReportError, match="SEC-01 failed"):
-        agree(tmp_path / "html", RECORDED, "this-run")
+
+def test_a_run_with_anything_in_scope_unjudged_never_shows_100_percent(tmp_path: Path) -> None:
+    """All that was judged has passed, one control in scope was left out."""
+    passed = [judged(name, "PASS") for name in NAMES[:4]]
+    run = outcome(*passed)
+    assert run.code == 10
+    with served(made(tmp_path, run)) as url, browser(tmp_path / "profile") as driver:
+        first = body(driver, url, "Acceptance report", "test cases", "%")
+    assert "80%" in first
+    assert "100%" not in first
+
+
+def test_what_a_platform_says_runs_nowhere(tmp_path: Path) -> None:
+    bad = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+    run = outcome(judged("NET-02", "FAIL", (bad, bad), reason=bad, remedy=bad, notes={bad: bad}))
+    report = made(tmp_path, run)
+    with served(report) as url, browser(tmp_path / "profile") as driver:
+        text = body(driver, url + page_of(report, "NET-02"), "NET-02", "<script>")
+        assert driver.title != "owned"
+        assert hosts(driver) == {"127.0.0.1"}
+    assert "onerror" in text
 
 
 def test_no_page_names_an_analytics_host(report: Path) -> None:
@@ -180,9 +191,9 @@ def test_no_page_names_an_analytics_host(report: Path) -> None:
     assert not [path.name for path in pages if "googletagmanager" in path.read_text(errors="replace")]
 
 
-def test_a_folder_that_is_no_report_is_left_alone(report: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_report_is_left_alone(report: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("keep")
     with pytest.raises(ReportError, match="not a report"):
-        generate(results(Path(str(report.parent)), "yes"), tmp_path)
+        generate(report.parent / "results", tmp_path)
     with pytest.raises(ReportError, match="no results"):
         generate(tmp_path, report)

@@ -12,45 +12,46 @@ from assay.run.outcome import Outcome
 
 
 MAX_OFFENDERS = 100
+# The page resets the look of its elements, so it is said here; colours are left to its theme, light or dark.
+CELL = "padding: 3px 20px 3px 0; vertical-align: top"
+KEY = f"{CELL}; font-weight: 600"
+HEAD = "font-weight: 600; margin: 14px 0 4px"
 
 
 def page(row: ControlRow, outcome: Outcome) -> str:
-    """Return what the page says of a control: what must hold, what came of it, whose it is, what to do."""
+    """Return what the page says of a control beside its name and message: what to do, where, what else."""
     return "\n".join(_parts(row, outcome))
 
 
 def _parts(row: ControlRow, outcome: Outcome) -> Iterator[str]:
-    control = row.control
-    yield f"<p>{escape(control.statement)}</p>"
-    yield _table(list(_facts(row, outcome)))
     if row.verdict in (Verdict.FAIL, Verdict.ERROR):
-        yield f"<p><b>What to do</b>: {escape(_remedy(row))}</p>"
+        yield _head("What to do")
+        yield f"<p>{escape(_remedy(row))}</p>"
     for one in row.judgements:
         yield from _offenders(one)
+    yield _head("What it rests on")
+    yield _table(_facts(row, outcome))
     for finding in outcome.catalogue.findings:
-        if finding.control == control.id:
-            yield f"<p><b>SPEC {escape(finding.id)}</b>, the specification is wrong here:</p>"
+        if finding.control == row.control.id:
+            yield _head(f"SPEC {finding.id}: the specification is wrong here")
             yield _table([("It says", finding.says), ("Fact", finding.fact)])
 
 
 def _facts(row: ControlRow, outcome: Outcome) -> Iterator[tuple[str, str]]:
-    control = row.control
+    control, judged = row.control, row.judgements
     yield "Verdict", f"{row.verdict}{', WAIVED' if row.waived else ''}"
-    if row.reason:
-        yield "Because", row.reason
-    yield "Owner", control.owner
-    yield "Source", control.source
+    if row.verdict is Verdict.PASS and row.reason:
+        yield "But", row.reason
+    yield "Specification", control.source
     yield "In scope", "yes" if row.in_scope else "no: the profile accepts this stack on other controls"
     if control.maps:
         yield "Maps to", "; ".join(f"{name} {', '.join(ids)}" for name, ids in control.maps.items())
-    for one in row.judgements:
-        if one.waived:
-            yield f"Waived ({one.tier})", one.waived
-    for part in sorted({part for one in row.judgements for part in one.standins}):
+    yield from ((f"Waived ({one.tier})", one.waived) for one in judged if one.waived)
+    for part in sorted({part for one in judged for part in one.standins}):
         yield "Stand-in", f"{part}: {outcome.stand_in(part)}"
     if overrides := outcome.overrides(control.id):
         yield "Profile sets", overrides
-    for one in row.judgements:
+    for one in judged:
         if one.run and one.run != outcome.past.run:
             yield f"Judged earlier ({one.tier})", f"in run {one.run}, {one.end[:16].replace('T', ' ')} UTC"
 
@@ -61,16 +62,24 @@ def _remedy(row: ControlRow) -> str:
 
 
 def _offenders(one: Judgement) -> Iterator[str]:
-    shown = one.offenders[:MAX_OFFENDERS]
-    if shown:
-        count = f"{len(shown)} of {max(one.found, len(shown))}"
-        yield f"<p><b>Offenders</b> ({escape(one.tier)}), {count}:</p>"
-        yield _table(list(shown))
+    distinct = list(dict.fromkeys(one.offenders))
+    if distinct:
+        shown, more = distinct[:MAX_OFFENDERS], max(0, one.found - len(one.offenders))
+        more += len(distinct) - len(shown)
+        yield _head(f"Offenders ({one.tier}){f', {len(shown)} and {more} more' if more else ''}")
+        yield _table(shown)
     if one.unread:
-        yield f"<p><b>Could not be read</b> ({escape(one.tier)}):</p>"
+        yield _head(f"Could not be read ({one.tier})")
         yield _table((ref, f"{why} - {fix}" if fix else why) for ref, why, fix in one.unread[:MAX_OFFENDERS])
 
 
+def _head(text: str) -> str:
+    return f'<p style="{HEAD}">{escape(text)}</p>'
+
+
 def _table(rows: Iterable[tuple[str, str]]) -> str:
-    cells = "".join(f"<tr><td><b>{escape(key)}</b></td><td>{escape(value)}</td></tr>" for key, value in rows)
+    cells = "".join(
+        f'<tr><td style="{KEY}">{escape(key)}</td><td style="{CELL}">{escape(value)}</td></tr>'
+        for key, value in rows
+    )
     return f"<table>{cells}</table>"

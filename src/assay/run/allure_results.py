@@ -33,8 +33,15 @@ from assay.run.outcome import Outcome
 
 STATUS = {Verdict.PASS: Status.PASSED, Verdict.FAIL: Status.FAILED, Verdict.ERROR: Status.BROKEN}
 SPACE = uuid.UUID("7d3c5c39-3f5e-4a4c-9d0c-2c6c0f9a6b41")  # of the ids by which Allure knows a control again
-MAX_LISTED = 20
 TREND = 20
+IDENTITY = {
+    "allowed": "Allowed",
+    "cluster_uid": "Cluster",
+    "version": "Kubernetes",
+    "actor": "Judged as",
+    "suite": "Suite",
+    "profile": "Profile's SHA-256",
+}
 
 
 def write_results(folder: Path, outcome: Outcome, earlier: Sequence[Outcome] = ()) -> None:
@@ -56,7 +63,7 @@ def write_results(folder: Path, outcome: Outcome, earlier: Sequence[Outcome] = (
         "environment.properties": "".join(
             f"{_key(key)} = {_value(text)}\n" for key, text in environment(outcome)
         ),
-        "executor.json": json.dumps({"name": "assay", "type": "assay", "buildName": outcome.past.title}),
+        "executor.json": json.dumps(_executor(outcome, len(earlier) + 1)),
         "history.json": json.dumps(_history(outcome, earlier)),
         "history-trend.json": json.dumps(_trend(earlier)),
     }
@@ -65,7 +72,13 @@ def write_results(folder: Path, outcome: Outcome, earlier: Sequence[Outcome] = (
 
 
 def status_of(row: ControlRow) -> str:
-    """Return Allure's status of a control; what was not judged is skipped, and counts against 100 %."""
+    """Return Allure's status of a control.
+
+    Its front page counts what passed among passed, failed and broken, and leaves out what was skipped. What
+    is in scope and was not judged is therefore broken: a page that says 100 % says it of everything in scope.
+    """
+    if row.verdict is Verdict.NOT_CHECKED and row.in_scope:
+        return Status.BROKEN
     return STATUS.get(row.verdict, Status.SKIPPED)
 
 
@@ -75,30 +88,27 @@ def history_id(control: str) -> str:
 
 
 def environment(outcome: Outcome) -> Iterator[tuple[str, str]]:
-    """Yield (key, value) of the environment tab: the run, the stack, what stands in, what was overridden."""
+    """Yield (key, value) of the environment tab; the first five are on the report's first page."""
     identity, opening = outcome.past.identity, outcome.past.opening
     yield "Gate", outcome.line
     yield "Run", outcome.past.title
     yield "Stack", f"{identity.get('stack', '')} ({identity.get('stack_kind', '')})"
-    for key, name in (
-        ("cluster_uid", "Cluster"),
-        ("version", "Kubernetes"),
-        ("actor", "Judged as"),
-        ("suite", "Suite"),
-    ):
-        if identity.get(key):
-            yield name, str(identity[key])
-    for tree, revision in sorted(dict(identity.get("revisions") or {}).items()):
-        yield f"Revision of {tree}", str(revision)
+    yield "Stand-ins", ", ".join(part for part, *_ in opening.stand_ins) or "none"
+    yield "Profile overrides", ", ".join(control for control, _ in opening.overrides) or "none"
+    for number, remark in enumerate(outcome.remarks, 1):
+        if not remark.startswith("stand-in: "):
+            yield f"Remark {number}", remark
     for part, reason, touches in opening.stand_ins:
         yield f"Stand-in: {part}", f"{reason} (touches {touches})"
     for control, words in opening.overrides:
         yield f"Profile sets for {control}", words
     for finding in outcome.catalogue.findings:
         yield f"SPEC {finding.id} ({finding.control or 'no control'})", finding.says
-    for number, remark in enumerate(outcome.remarks, 1):
-        if not remark.startswith("stand-in: "):
-            yield f"Remark {number}", remark
+    for key, name in IDENTITY.items():
+        if identity.get(key):
+            yield name, str(identity[key])
+    for tree, revision in sorted(dict(identity.get("revisions") or {}).items()):
+        yield f"Revision of {tree}", str(revision)
 
 
 def _result(row: ControlRow, outcome: Outcome, evidence: str) -> TestResult:
@@ -156,10 +166,7 @@ def _message(row: ControlRow) -> str:
     word = "WAIVED" if row.waived else str(row.verdict)
     if row.verdict is Verdict.NOT_CHECKED:
         word += ", in scope" if row.in_scope else ", out of scope"
-    lines = [f"{word}: {row.reason}"]
-    lines += [f"- {ref}: {why}" if why else f"- {ref}" for ref, why in row.offenders[:MAX_LISTED]]
-    more = len(row.offenders[MAX_LISTED:]) + row.unlisted
-    return "\n".join(lines + ([f"... and {more} more, on the page and in the evidence"] if more > 0 else []))
+    return f"{word}: {row.reason}"
 
 
 def _step(one: Judgement) -> TestStepResult:
@@ -197,6 +204,12 @@ def _ms(moment: str) -> int:
     return int(datetime.datetime.fromisoformat(moment).timestamp() * 1000)
 
 
+def _executor(outcome: Outcome, order: int) -> dict[str, object]:
+    """Return what Allure calls the run, and where it stands in the trend."""
+    name = {"name": "assay", "type": "assay", "buildName": outcome.past.run}
+    return {**name, "buildOrder": order, "reportName": outcome.past.title}
+
+
 def _history(outcome: Outcome, earlier: Sequence[Outcome]) -> dict[str, object]:
     """Return Allure's history of each control: what it came to in earlier runs, newest first."""
     found: dict[str, object] = {}
@@ -205,7 +218,7 @@ def _history(outcome: Outcome, earlier: Sequence[Outcome]) -> dict[str, object]:
             {
                 "uid": one.past.run,
                 "status": status_of(before),
-                "statusDetails": _message(before).partition("\n")[0],
+                "statusDetails": _message(before),
                 "time": {"start": _span(before, one)[0], "stop": _span(before, one)[1]},
             }
             for one in earlier[:TREND]

@@ -29,7 +29,7 @@ def with_waivers(judged: Judgement, waivers: Sequence[Waiver], day: datetime.dat
     """
     if judged.verdict != Verdict.FAIL:
         return judged
-    offenders = [ref for ref, _ in judged.offenders]
+    offenders = list(dict.fromkeys(ref for ref, _ in judged.offenders))
     used = [
         one
         for one in waivers

@@ -13,68 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.catalogue import Catalogue, SpecFinding
-from assay.model import Control, Tier
 from assay.run.allure_page import page
 from assay.run.allure_results import environment, write_results
-from assay.run.entries import Closing, Judgement, Opening
-from assay.run.evidence import Chain
 from assay.run.junit import junit_text
-from assay.run.outcome import Outcome, outcome_of
-from assay.run.past import PastRun
+from assay.run.outcome import Outcome
 from assay.run.sarif import sarif_text
-
-
-NAMES = ("NET-01", "NET-02", "NET-03", "NET-04", "NET-05", "NET-06", "NET-07")
-OWNERS = ("Infra", "Security")
-AT = "2026-11-28T10:00:00.000+00:00"
-
-
-def control(name: str) -> Control:
-    owner = OWNERS[int(name[-1]) % 2]
-    return Control(
-        name,
-        f"The statement of {name}.",
-        "Section: Claim; Other: More",
-        owner,
-        (Tier.STATIC,),
-        f"Fix {name}.",
-    )
-
-
-CATALOGUE = Catalogue(
-    Path(),
-    {name: control(name) for name in NAMES},
-    (SpecFinding("S1", "The text says so.", "It is not so.", "seen", "NET-01"),),
-    (),
-)
-
-
-def judged(name: str, verdict: str, *offenders: tuple[str, str], **more: Any) -> Judgement:  # noqa: ANN401
-    return Judgement(
-        name, "d", "Infra", "static", f"test_{name}", verdict, start=AT, end=AT, seconds=1.5, looked_at=3,
-        expected=3, offenders=offenders, found=len(offenders), run="r", **more,
-    )  # fmt: skip
-
-
-JUDGED = (
-    judged("NET-01", "PASS", standins=("gateway",)),
-    judged("NET-02", "FAIL", ("File infra/main.tf:12", "is open"), reason="1 offender", remedy="Close it."),
-    judged("NET-03", "FAIL", ("Pod a/b", "is bad"), waived="Pod a/*: waived by Ann", reason="1 offender"),
-    judged("NET-04", "ERROR", reason="403", remedy="Grant list."),
-)
-
-
-def outcome(*judgements: Judgement, joined: str = "", **opening: Any) -> Outcome:  # noqa: ANN401
-    scope = NAMES[:6]
-    pairs = tuple((one.control, one.tier) for one in judgements)
-    first = Opening(AT, pairs, "", (("NET-06", "static", "writes", "its effect is writes"),), (), scope,
-                    (("NET-05", "no such part here"),), (("gateway", "Caddy", "api"),),
-                    (("NET-02", "limit = 3"),), joins_says=joined, **opening)  # fmt: skip
-    identity = {"stack": "toy", "stack_kind": "lab", "cluster_uid": "u", "revisions": {"infra": "abc"}}
-    closing = Closing(AT, len(judgements) + 1, "h", "complete", "", 1, ("waiver for NET-01 (*): not needed",))
-    past = PastRun("r", Path("r.jsonl"), identity, first, judgements, closing, Chain(9, "h", closed=True))
-    return outcome_of(past, CATALOGUE)
+from tests.unit.support.outcomes import JUDGED, NAMES, judged, outcome
 
 
 def cases(text: str) -> dict[str, ET.Element]:
@@ -180,7 +124,7 @@ def test_allure_has_a_result_for_each_control_and_never_all_passed(tmp_path: Pat
     found = results(tmp_path, outcome(*JUDGED))
     assert {name: row["status"] for name, row in found.items()} == {
         "NET-01": "passed", "NET-02": "failed", "NET-03": "failed", "NET-04": "broken",
-        "NET-05": "skipped", "NET-06": "skipped", "NET-07": "skipped",
+        "NET-05": "skipped", "NET-06": "broken", "NET-07": "skipped",
     }  # fmt: skip
     heads = {
         name: row["statusDetails"]["message"].split(":")[0] for name, row in found.items() if name != "NET-01"
@@ -201,13 +145,20 @@ def test_allure_has_a_result_for_each_control_and_never_all_passed(tmp_path: Pat
 def test_the_page_of_a_control_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
     found = results(tmp_path, outcome(*JUDGED))
     text = found["NET-02"]["descriptionHtml"]
-    for words in ("The statement of NET-02.", "File infra/main.tf:12", "is open", "Close it.", "limit = 3"):
+    for words in ("File infra/main.tf:12", "is open", "Close it.", "limit = 3", "Section: Claim"):
         assert words in text
     assert "gateway: Caddy" in found["NET-01"]["descriptionHtml"]
     assert "It is not so." in found["NET-01"]["descriptionHtml"]
-    assert "no such part here" in found["NET-05"]["descriptionHtml"]
+    assert found["NET-05"]["statusDetails"]["message"] == "NOT_APPLICABLE: no such part here"
     assert "waived by Ann" in found["NET-03"]["descriptionHtml"]
     tab = dict(environment(outcome(*JUDGED)))
+    assert list(tab)[:5] == [
+        "Gate",
+        "Run",
+        "Stack",
+        "Stand-ins",
+        "Profile overrides",
+    ]  # seen on the first page
     assert tab["Stand-in: gateway"] == "Caddy (touches api)"
     assert tab["Profile sets for NET-02"] == "limit = 3"
     assert tab["SPEC S1 (NET-01)"] == "The text says so."

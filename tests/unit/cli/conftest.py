@@ -1,0 +1,24 @@
+"""A small platform for the tests of the commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.support.catalogue import INI, Toy
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
+    """Return a platform with two controls, in a folder that is the current one; no stack is named."""
+    for name in ("ASSAY_STACK", "ASSAY_RUN", "ASSAY_REPORTS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("ASSAY_LAB_STATE", str(tmp_path / "nowhere"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pytest.ini").write_text(INI)
+    made = Toy(tmp_path)
+    made.trio("NET-01")
+    made.trio("NET-02")
+    return made

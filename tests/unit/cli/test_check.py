@@ -1,0 +1,131 @@
+"""`assay check` over real runs of pytest: one run, one verdict, and only what is needed the second time."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from assay.cli import main
+from assay.run.evidence import read_lines
+from tests.unit.support.catalogue import GOOD, Toy
+
+
+Capture = pytest.CaptureFixture[str]
+OTHER = GOOD.replace('"list"', '"other"')
+SLOW = """
+import time
+@pytest.mark.control("{id}")
+def test_things(stack, control):
+    (stack.paths.infra / "running").touch()
+    time.sleep(30)
+"""
+
+
+def check(capfd: Capture, *words: str) -> tuple[int, list[str]]:
+    """Return the exit code and the lines that were printed; the run itself writes past click."""
+    capfd.readouterr()
+    done = CliRunner().invoke(main, ["check", "--stack", "toy.toml", "--jobs", "1", *words])
+    said = done.output + capfd.readouterr().out
+    return done.exit_code, [line for line in said.splitlines() if line.strip()]
+
+
+def runs() -> list[list[dict[str, Any]]]:
+    """Return the lines of every run's evidence, oldest first."""
+    return [read_lines(path) for path in sorted(Path("reports/evidence").glob("*.jsonl"))]
+
+
+def judged(lines: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(line["control"], line["verdict"]) for line in lines if line["record"] == "judgement"]
+
+
+def test_a_run_is_one_chain_from_its_opening_to_its_closing(
+    toy: Toy, capfd: pytest.CaptureFixture[str]
+) -> None:
+    toy.policy("NET-03")
+    code, lines = check(capfd)
+    assert code == 10
+    (evidence,) = runs()
+    assert [line["record"] for line in evidence] == ["opening", "judgement", "judgement", "closing"]
+    assert evidence[0]["scope"] == ["NET-01", "NET-02", "NET-03"]
+    assert (evidence[-1]["outcome"], evidence[-1]["code"]) == ("complete", 10)
+    assert "UNSURE: 2 of 3 in scope, 3 in the catalogue, 1 not checked" in lines
+    assert CliRunner().invoke(main, ["verify", *map(str, Path("reports/evidence").glob("*"))]).exit_code == 0
+    run = evidence[0]["run"]
+    for name in ("verdicts.json", "summary.txt", "junit.xml", f"{run}.sarif"):
+        assert Path("reports", name).is_file()
+    document = json.loads(Path("reports/verdicts.json").read_text())
+    assert [row["verdict"] for row in document["controls"]] == ["PASS", "PASS", "NOT_CHECKED"]
+
+
+def test_again_judges_only_what_was_not_green_and_says_so(
+    toy: Toy, capfd: pytest.CaptureFixture[str]
+) -> None:
+    toy.trio("NET-02", OTHER)
+    toy.write("infra/other", "one bad-two")
+    assert check(capfd)[0] == 1
+    toy.write("infra/other", "one two")
+    code, lines = check(capfd, "--again")
+    first, second = runs()
+    assert code == 0
+    assert judged(first) == [("NET-01", "PASS"), ("NET-02", "FAIL")]
+    assert judged(second) == [("NET-02", "PASS")]
+    assert (second[0]["joins"], second[0]["again"]) == (first[0]["run"], [["NET-02", "static"]])
+    says = f"JOINED: 1 of 2 judgements are of run {first[0]['run']}"
+    headers = [line for line in lines if line.startswith("assay: stack toy")]
+    assert says in headers[0]
+    gates = [line for line in lines if line.startswith("GREEN: 2 of 2 in scope")]
+    assert says in gates[-1]
+    assert says in second[-1]["gate"]
+    done = CliRunner().invoke(main, ["diff", first[0]["run"], second[0]["run"]])
+    assert (done.exit_code, "NET-02   FAIL -> PASS" in done.output) == (0, True)
+    done = CliRunner().invoke(main, ["diff", second[0]["run"], first[0]["run"]])
+    assert (done.exit_code, "turned for the worse (1)" in done.output) == (1, True)
+    Path(f"reports/evidence/{first[0]['run']}.jsonl").unlink()
+    assert CliRunner().invoke(main, ["diff", second[0]["run"], second[0]["run"]]).exit_code == 4
+
+
+def test_what_was_judged_by_another_policy_is_judged_again(
+    toy: Toy, capfd: pytest.CaptureFixture[str]
+) -> None:
+    check(capfd)
+    toy.policy("NET-02", more="# tightened\n")
+    assert check(capfd, "--again")[0] == 0
+    assert judged(runs()[1]) == [("NET-02", "PASS")]
+
+
+def test_again_needs_a_whole_run_of_the_last_day(toy: Toy, capfd: Capture) -> None:
+    assert check(capfd, "--again") == (
+        4,
+        ["ERROR: no earlier run of toy to join - run assay check without --again first"],
+    )
+    check(capfd)
+    (path,) = Path("reports/evidence").glob("*.jsonl")
+    whole = path.read_text()
+    path.write_text("".join(whole.splitlines(keepends=True)[:-1]))
+    code, lines = check(capfd, "--again")
+    assert (code, "cut off did not end" in lines[-1]) == (4, True)
+
+
+def test_an_interrupted_run_is_closed_as_one(toy: Toy) -> None:
+    toy.trio("NET-02", SLOW)
+    words = [sys.executable, "-m", "assay.cli", "check", "--stack", "toy.toml", "--jobs", "1"]
+    run = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
+    end = time.monotonic() + 60
+    while not Path("infra/running").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    run.send_signal(signal.SIGTERM)
+    run.communicate(timeout=60)
+    assert run.returncode == 128 + signal.SIGTERM
+    (evidence,) = runs()
+    assert evidence[-1]["record"] == "closing"
+    assert evidence[-1]["outcome"] == "ended early"
+    assert ("NET-02", "ERROR") in judged(evidence) or evidence[-1]["gate"].startswith("UNSURE")
