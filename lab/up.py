@@ -142,7 +142,7 @@ class Up:
         process.join_group()
         self._build()
         self._images()
-        self._do(Step("beside the nodes", 5, lambda: part.before(self._early())))
+        self._do(Step("programs beside the nodes", 5, lambda: part.before(self._early())))
         self._do(Step("sign", 5, self._sign))
         rollout = self._rollout()
         self._do(Step("namespaces, CRDs, secrets", 5, lambda: self._prepared(rollout)))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
-from lab import credential, pki
+from lab import cli, credential, network, pki
 from lab.layout import PROJECT
 from lab.names import DEFAULT, FOLDER, OTHER, Names, UnknownNameError, current, load, remember, text, tree
 from lab.names.check import StrangeNameError, check, leftovers
@@ -144,7 +147,7 @@ def test_a_reference_name_is_not_deployed(document: dict[str, Any], message: str
         check([{"apiVersion": "v1", "kind": "ConfigMap", **document}], NAMES)
 
 
-def test_what_kustomize_adds_to_a_generated_name_is_no_strange_name() -> None:
+def test_the_suffix_of_a_generated_name_is_accepted() -> None:
     check(
         [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "ledger-schema-5gk2m7bh8d"}}], NAMES
     )
@@ -190,7 +193,7 @@ def test_names_are_remembered_and_the_environment_comes_first(
         current(tmp_path)
 
 
-def test_kept_names_are_none_that_are_renamed() -> None:
+def test_a_kept_name_is_not_renamed_as_well() -> None:
     plain = {kind: table for kind, table in NAMES.kept.items() if kind not in ("Any", "Word", "Text")}
     assert [(k, n) for k, table in plain.items() for n in table if n in NAMES.tables.get(k, {})] == []
 
@@ -212,3 +215,38 @@ def test_a_set_of_names_without_a_table_falls_back_to_the_general_one_for_object
 
 def test_the_data_files_are_read_from_beside_the_code() -> None:
     assert {path.name for path in FOLDER.glob("*.toml")} == {"kept.toml", "other.toml", "phrases.toml"}
+
+
+def test_the_labs_code_loads_with_the_other_names() -> None:
+    script = (
+        "import importlib, pkgutil, lab\n"
+        "for one in pkgutil.walk_packages(lab.__path__, 'lab.'):\n"
+        "    if one.name != 'lab.__main__': importlib.import_module(one.name)\n"
+        "from lab import deploy, layout, profile\n"
+        "document = profile.paths(layout.STATE)['backups_doc']\n"
+        "print(layout.NAMES.title, layout.API_HOST, document, deploy.SHOP)\n"
+    )
+    env = {**os.environ, "ASSAY_LAB_NAMES": OTHER, "PYTHONPATH": str(PROJECT)}
+    argv = [sys.executable, "-c", script]
+    said = subprocess.run(argv, env=env, capture_output=True, text=True, check=True).stdout.split()
+    assert said[:2] == [OTHER, "www.nordwind.example"]
+    assert said[2].endswith("/platform/handbook/copies.md")
+    assert said[3] == "storefront"
+
+
+def test_up_with_other_names_runs_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, str]] = []
+
+    def started(_argv: list[str], env: dict[str, str], check: bool) -> subprocess.CompletedProcess[str]:
+        seen.append(env)
+        return subprocess.CompletedProcess([], 3 if not check else 0)
+
+    monkeypatch.setattr(cli.subprocess, "run", started)
+    title = OTHER if cli.NAMES.title == DEFAULT else DEFAULT
+    assert CliRunner().invoke(cli.main, ["up", "--names", title]).exit_code == 3
+    assert seen[0]["ASSAY_LAB_NAMES"] == title
+
+
+def test_workers_let_only_control_planes_reach_their_talos_api() -> None:
+    rules = network.FIREWALL.format(controls="10.0.0.1, 10.0.0.2")
+    assert 'iifname "eth0" ip saddr != { 10.0.0.1, 10.0.0.2 } tcp dport 50000 drop' in rules
