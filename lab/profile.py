@@ -70,6 +70,14 @@ def launcher() -> str:
     return f"env {instance}PYTHONPATH={PROJECT} {sys.executable} -m lab"
 
 
+def _signers() -> dict[str, str]:
+    """Return where signed records of restores lie, and who may sign them: nobody, in a lab."""
+    records, signers = STATE / "restores", STATE / "allowed_signers"
+    records.mkdir(exist_ok=True)
+    signers.touch()
+    return {"records": str(records), "allowed_signers": str(signers)}
+
+
 def tables(binaries: Path, samples: dict[str, str], overlay: Path) -> dict[str, dict[str, Any]]:
     """Return what only the running lab knows, section by section."""
     tools = ("talosctl", "kubectl", "cosign", "etcdutl", "age", "gitleaks", "vault")
@@ -103,7 +111,7 @@ def tables(binaries: Path, samples: dict[str, str], overlay: Path) -> dict[str, 
             "path": name_of("ApiPath", "/api/v1/items"),
         },
         "sops": sops.table(binaries, overlay),
-        "drill": {"launcher": launcher()},
+        "drill": {"launcher": launcher(), **_signers()},
         "oidc": {
             "issuer": ISSUER,
             "ca": str(STATE / "ca.crt"),

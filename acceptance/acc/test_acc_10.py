@@ -29,6 +29,7 @@ def test_schedules_keep_the_objectives(stack: ReadStack, control: Record) -> Non
 def test_newest_points_keep_the_objectives(stack: ReadStack, control: Record) -> None:
     """Ask the object storage for the newest point of every service that the live cluster holds state of."""
     items = inventory(stack.kube, stack.platform)
+    control.offenders((one for one in items if not one.service), "belongs to no service that is backed up")
     for service in control.population(sorted({item.service for item in items} - {""})):
         rpo, bucket = stack.profile.rpo(service), stack.s3.buckets.get(service)
         if rpo is None or bucket is None:

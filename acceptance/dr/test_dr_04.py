@@ -5,28 +5,28 @@ import time
 import pytest
 
 from assay.backups.stateful import inventory
-from assay.drills.restore.result import restore_faults
-from assay.model import Offender, Record
+from assay.model import Record
 from assay.stack import ReadStack
 
 
-HOUR = 3600.0
+HOUR_S = 3600.0
 
 
 @pytest.mark.control("DR-04")
 def test_everything_stateful_was_restored(stack: ReadStack, control: Record) -> None:
     """What is stateful, less what has a passing record that is young enough, must be nothing."""
-    items = control.population(inventory(stack.kube, stack.platform))
-    newest, limit = stack.records.newest(), control.limit("restore")
-    for item in items:
+    newest, services = stack.restores.newest(), set[str]()
+    for item in control.population(inventory(stack.kube, stack.platform)):
         if not item.service:
             control.offender(item, "belongs to no service that is restored")
         elif item.service not in newest:
-            control.offender(item, f"{item.service} has no record of a restore")
-    for service, kept in newest.items():
-        rpo, hours = stack.profile.rpo(service), kept.age(time.time()) / HOUR
-        control.note(service, f"restored {hours:.1f} h ago in {kept.restore.seconds:.0f} s")
+            control.offender(item, f"there is no record of a restore of {item.service}")
+        services |= {item.service} & newest.keys()
+    for service in sorted(services):
+        known = newest[service]
+        hours = known.age(time.time()) / HOUR_S
+        known.report(control, stack.profile.rpo(service))
         if hours > control.limit("age"):
-            control.offender(kept.restore, f"restored {hours:.0f} h ago")
-        control.offenders(Offender(kept.restore.ref, why) for why in restore_faults(kept.restore, limit, rpo))
+            control.offender(known, f"restored {hours:.0f} h ago")
+    control.offenders(stack.restores.rejected)
     assert not control.found

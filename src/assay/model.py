@@ -228,6 +228,7 @@ class Record:
     left_out: list[Unread] = field(default_factory=list)
     numbers: list[Measurement] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
+    basis: list[str] = field(default_factory=list)
 
     def assume(self, holds: bool, why: str) -> None:
         """Go on only if `holds`; else the judgement is ERROR with `why`."""
@@ -244,6 +245,10 @@ class Record:
     def note(self, key: str, value: object) -> None:
         """Keep a fact worth reading in the evidence. Never a secret."""
         self.notes[key] = str(value)
+
+    def rests_on(self, what: str) -> None:
+        """Note that the judgement rests on the word of others, as a signed record is; a PASS says so."""
+        self.basis.append(f"rests on a {what}")
 
     def population(self, things: Iterable[T], of: int | None = None) -> list[T]:
         """Return `things` as a list; where not all of them are there, the control cannot come to PASS.

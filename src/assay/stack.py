@@ -22,7 +22,7 @@ from assay.config.platform import Platform
 from assay.config.profile import Paths, Profile, Samples
 from assay.config.trees import Trees
 from assay.drills.registry import Drills
-from assay.drills.restore.records import Records
+from assay.drills.restore.evidence import Restores
 from assay.errors import GuardError, ProbeError
 from assay.formats.hcl import Hcl
 from assay.load.generator import Load
@@ -192,10 +192,10 @@ class ReadStack:
         """Return the issuer of human identities."""
         return TokenIssuer.from_profile(self.profile)
 
-    @asks()
-    def records(self) -> Records:
-        """Return the records of restores that drills have made."""
-        return Records.from_profile(self.profile)
+    @asks("s3")
+    def restores(self) -> Restores:
+        """Return the restores that are on record: the suite's own drills, and what others signed."""
+        return Restores(self.profile, self._limits.drill)
 
     @asks()
     def hcl(self) -> Hcl:
@@ -349,7 +349,7 @@ class DrillStack(ReadStack):
     @property
     def drills(self) -> Drills:
         """Return the drills: faults whose rollback is on disk first, and the records of restores."""
-        return Drills(self.profile, lambda: self.paths.runbook, self._limits.drill, self.asked.update)
+        return Drills(self.profile, lambda: self.paths.runbook, self.asked.update)
 
 
 STACKS: Mapping[Effect, type[ReadStack]] = {

@@ -12,6 +12,8 @@ from assay.drills.restore.vault import VaultRestore
 from assay.errors import GuardError
 from assay.model import Named
 from assay.proof.plant import Plant
+from assay.proof.signed_records import signed_record
+from assay.proof.state import unmapped_claim
 from assay.proof.violation import violation
 
 
@@ -66,3 +68,23 @@ _recorded(
 )
 _recorded("no_budgets", "The recorded time leaves out detection and decision.", _no_budgets)
 _recorded("slow", "The restore itself takes half an hour longer.", _slow)
+
+
+@violation()
+def record_of_a_stranger(plant: Plant) -> Iterator[Named]:
+    """A record of a restore is signed by a person who is not on the list of allowed signers."""
+    with signed_record(plant, "etcd", listed=False) as file:
+        yield Named(f"Record {file.name}")
+
+
+@violation()
+def record_too_slow(plant: Plant) -> Iterator[Named]:
+    """The newest record of a restore is signed as it must be, and says that it took an hour."""
+    with signed_record(plant, "etcd", listed=True, took_s=3600.0):
+        yield Named("Restore etcd")
+
+
+@violation()
+def claim_of_no_service(plant: Plant) -> Iterator[Named]:
+    """A PersistentVolumeClaim that belongs to no service, so nothing restores it."""
+    yield from unmapped_claim(plant)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from assay.model import Named
 from assay.proof.plant import Plant
+from assay.proof.state import unmapped_claim
 from assay.proof.violation import violation
 from assay.writers.restore_points import RestorePointWriter
 
@@ -35,3 +36,9 @@ def newest_is_rubbish(plant: Plant) -> Iterator[Named]:
     """The newest object is recent but cannot be restored from."""
     with RestorePointWriter.from_profile(plant.profile).uploaded(b"not a snapshot", "rubbish"):
         yield Named("Service etcd")
+
+
+@violation(tier="live")
+def claim_of_no_service(plant: Plant) -> Iterator[Named]:
+    """A PersistentVolumeClaim that belongs to no service, so nothing backs it up."""
+    yield from unmapped_claim(plant)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,11 @@ from assay.probes.kube.client import Kube
 
 
 ETCD = "Etcd control planes"
+# What the kernel, the runtime, the kubelet or an agent makes anew at the next boot; logs hold no state.
+VOLATILE = (
+    "/dev", "/proc", "/run", "/sys", "/var/log", "/var/run", "/etc/cni", "/opt/cni", "/var/lib/cni",
+    "/var/lib/kubelet", "/lib/modules", "/usr/lib/modules",
+)  # fmt: skip
 Item = Mapping[str, Any]
 
 
@@ -58,8 +64,19 @@ def _named(kind: str, item: Item) -> str:
 
 
 def _writes_host(pod: Item) -> bool:
-    """Return whether a container can write to a folder of its node."""
-    host = {v["name"] for v in pod["spec"].get("volumes", []) if "hostPath" in v}
+    """Return whether a container can write to a folder of its node that outlives the node's next boot."""
+    host = {v["name"]: v["hostPath"]["path"] for v in pod["spec"].get("volumes", []) if "hostPath" in v}
     containers = [*pod["spec"]["containers"], *pod["spec"].get("initContainers", [])]
-    mounts = [mount for one in containers for mount in one.get("volumeMounts", [])]
-    return any(mount["name"] in host and not mount.get("readOnly") for mount in mounts)
+    written = {
+        host[mount["name"]]
+        for one in containers
+        for mount in one.get("volumeMounts") or ()
+        if mount["name"] in host and not mount.get("readOnly")
+    }
+    return any(not is_volatile(path) for path in written)
+
+
+def is_volatile(path: str) -> bool:
+    """Return whether what lies at a path of a node is made anew by the node itself, so need not come back."""
+    plain = posixpath.normpath(path)
+    return any(plain == one or plain.startswith(f"{one}/") for one in VOLATILE)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from assay.config.profile import Profile
 from assay.drills import specs
-from assay.drills.restore.records import Records
 from assay.drills.specs import DrillSpec
 from assay.errors import AssumptionError
 
@@ -67,7 +66,6 @@ class Drills:
         self,
         profile: Profile,
         runbook: Callable[[], Path],
-        requested: str = "",
         note: Callable[[Set[str]], None] = lambda _: None,
     ) -> None:
         """Drill the stack of `profile`.
@@ -75,16 +73,9 @@ class Drills:
         Args:
             profile: the stack.
             runbook: returns the runbook that restores follow.
-            requested: the one drill to run, by its name; empty: all that are due.
             note: is told the systems that are asked.
         """
-        self._profile, self._runbook, self._requested, self._note = profile, runbook, requested, note
-
-    @property
-    def records(self) -> Records:
-        """Return the records of earlier restores, each out of the object storage."""
-        self._note({"s3"})
-        return Records.from_profile(self._profile)
+        self._profile, self._runbook, self._note = profile, runbook, note
 
     def control_planes(self) -> ControlPlaneReport:
         """Return the report on losing each control plane once; errors as for ControlPlaneDrill.result."""
@@ -111,16 +102,6 @@ class Drills:
         spec, make = known[service]
         self._note(spec.systems)
         return make(self._profile, self._runbook()).result()
-
-    def is_due(self, service: str, *, stale: bool) -> bool:
-        """Return whether to restore `service` now: a drill can, and it was asked to or no record is new."""
-        return service in RESTORES and (service == self._requested if self._requested else stale)
-
-    def capacity(self, service: str, limit_s: float) -> str:
-        """Return in words how large a service's data may grow and still be restored in `limit_s` seconds."""
-        from assay.drills.restore.capacity import capacity_statement
-
-        return capacity_statement(self.records.of(service), limit_s)
 
     def rotation(self) -> RotationDrill:
         """Return the drill that rotates a login at the source; errors as for RotationDrill.from_profile."""

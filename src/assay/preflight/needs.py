@@ -36,7 +36,7 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("etcd_restore", "postgres_restore", "oldest_postgres", "vault_restore"), RESTORE),
     "drills": RESTORE,
     "restored": RESTORE,
-    "records": (),
+    "restores": ("drill.allowed_signers",),
     "rotation": ("drill.launcher", "escrow.folder", *KUBE, *VAULT, *SQL),
     "s3": S3,
     "hcl": ("paths.infra",),

@@ -107,5 +107,7 @@ def _looked(judged: Sequence[Judgement]) -> str:
         numbers = ", ".join(f"{metric} {value:g} {unit}" for metric, value, unit in one.numbers)
         count = f"{one.looked_at} of {one.expected}" if one.expected else ""
         standins = f"stand-in: {', '.join(one.standins)}" if one.standins else ""
-        parts.append(f"{one.tier}: {'; '.join(part for part in (count, numbers, standins) if part) or '-'}")
+        basis = one.reason if one.verdict == Verdict.PASS else ""
+        facts = [part for part in (count, numbers, standins, basis) if part]
+        parts.append(f"{one.tier}: {'; '.join(facts) or '-'}")
     return f" [{' | '.join(parts)}]" if parts else ""

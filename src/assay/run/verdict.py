@@ -128,7 +128,7 @@ def _passed(record: Record) -> tuple[Verdict, str, str]:
     if record.left_out:
         parts = "; ".join(f"{one.ref}: {_line(one.why)}" for one in record.left_out)
         return Verdict.NOT_CHECKED, f"a part was left out: {parts}", _line(record.left_out[0].remedy)
-    return Verdict.PASS, "", ""
+    return Verdict.PASS, _line("; ".join(record.basis)), ""
 
 
 def _joined(reason: str, unread: Sequence[Unread]) -> str:

@@ -113,7 +113,6 @@ def test_each_probe_of_the_stack_says_which_systems_it_asks() -> None:
     assert set(made) - ATTRIBUTES.keys() - NEUTRAL == set()
     files = {
         "vault_files",
-        "records",
         "hcl",
         "plan",
         "state",

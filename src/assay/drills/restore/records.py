@@ -7,6 +7,7 @@ another cluster proves nothing here.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import math
 import os
@@ -18,6 +19,7 @@ from pathlib import Path
 from assay.config.profile import Profile
 from assay.drills.restore.result import Restore
 from assay.errors import GuardError, ProbeError
+from assay.model import Record
 
 
 RECORDS_FOLDER = "restores"
@@ -30,9 +32,30 @@ class RestoreRecord:
     cluster: str
     restore: Restore
 
+    @property
+    def ref(self) -> str:
+        """Return `Restore service`."""
+        return self.restore.ref
+
+    @property
+    def seconds(self) -> float:
+        """Return the recovery time, budgets included."""
+        return self.restore.seconds
+
+    @property
+    def basis(self) -> str:
+        """Return what it is: measured by the suite's own drill, and when."""
+        ended = dt.datetime.fromtimestamp(self.restore.ended, dt.UTC)
+        return f"the suite's own drill of {ended:%Y-%m-%d %H:%M} UTC"
+
     def age(self, moment: float) -> float:
         """Return the seconds from the verified data to `moment` (seconds since 1970)."""
         return moment - self.restore.ended
+
+    def report(self, control: Record, rpo_s: float | None) -> None:
+        """Note it in the record of `control`: what it is, its time, why it does not prove enough."""
+        control.note(f"{self.restore.service}: basis", self.basis)
+        self.restore.report(control, rpo_s)
 
 
 class Records:
