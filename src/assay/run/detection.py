@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from assay.errors import AssayError
 from assay.model import Breach, Named, Record, Verdict
@@ -98,19 +98,53 @@ def proof_lines(proofs: Iterable[Judgement]) -> list[str]:
     return lines
 
 
-def row_of(one: Judgement) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A row of the detection matrix: what a control's test made of one violation.
+
+    Attributes:
+        control: the control.
+        violation: the violation's name.
+        tier: of the test.
+        test: its node id.
+        caught: it turned red.
+        named: it named what was planted.
+        seconds: how long planting, judging and undoing took.
+        planted: what was planted, in words.
+        says: the reason that the test gave.
+    """
+
+    control: str
+    violation: str = ""
+    tier: str = ""
+    test: str = ""
+    caught: bool = False
+    named: bool = False
+    seconds: float = 0.0
+    planted: str = ""
+    says: str = ""
+
+    @property
+    def word(self) -> str:
+        """Return what came of it in words."""
+        if self.caught:
+            return "caught and named" if self.named else "not named"
+        return "not caught"
+
+
+def detection_of(one: Judgement) -> Detection:
     """Return a proof as a row of the detection matrix."""
-    return {
-        "control": one.control,
-        "violation": one.violation,
-        "tier": one.tier,
-        "test": one.test,
-        "caught": one.caught,
-        "named": one.named,
-        "seconds": round(one.seconds, 1),
-        "planted": one.planted,
-        "says": one.reason,
-    }
+    return Detection(
+        one.control,
+        one.violation,
+        one.tier,
+        one.test,
+        one.caught,
+        one.named,
+        round(one.seconds, 1),
+        one.planted,
+        one.reason,
+    )
 
 
 def write_detections(path: Path, proofs: Iterable[Judgement]) -> None:
@@ -118,13 +152,14 @@ def write_detections(path: Path, proofs: Iterable[Judgement]) -> None:
 
     A row stands for (control, violation, tier).
     """
-    known = {_key(row): row for row in read_detections(path)}
-    known |= {_key(row): row for row in map(row_of, proofs)}
+    known = {_key(one): one for one in read_detections(path)}
+    known |= {_key(one): one for one in map(detection_of, proofs)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps([known[key] for key in sorted(known)], indent=1) + "\n", encoding="utf-8")
+    rows = [asdict(known[key]) for key in sorted(known)]
+    path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
-def read_detections(path: Path) -> list[dict[str, Any]]:
+def read_detections(path: Path) -> list[Detection]:
     """Return the rows of a detection matrix; none where there is no file.
 
     Raises:
@@ -132,12 +167,10 @@ def read_detections(path: Path) -> list[dict[str, Any]]:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    except (OSError, ValueError, RecursionError):
-        found = None
-    if not isinstance(found, list) or not all(isinstance(row, dict) and "control" in row for row in found):
-        raise AssayError(f"{path.name}: not a detection matrix", "delete it and run make prove")
-    return found
+        return [Detection(**row) for row in found]
+    except (OSError, ValueError, TypeError, RecursionError) as problem:
+        raise AssayError(f"{path.name}: not a detection matrix", "delete it and run make prove") from problem
 
 
-def _key(row: dict[str, Any]) -> tuple[str, str, str]:
-    return str(row["control"]), str(row["violation"]), str(row["tier"])
+def _key(one: Detection) -> tuple[str, str, str]:
+    return one.control, one.violation, one.tier

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from assay.errors import AssayError
 
@@ -154,14 +154,35 @@ def entry_from(line: Mapping[str, Any]) -> Entry:
     """Return what an evidence line holds; a line that does not say what it is is a judgement.
 
     Raises:
-        AssayError: a field that every such record has is missing.
+        AssayError: a field that every such record has is missing, or one has another shape.
     """
     kind = RECORDS.get(str(line.get("record", "judgement")), Judgement)
-    known = {one.name for one in fields(kind)}
+    hints = get_type_hints(kind)
     try:
-        return kind(**{key: _tupled(value) for key, value in line.items() if key in known})
+        return kind(**{key: _shaped(value, hints[key]) for key, value in line.items() if key in hints})
     except TypeError as problem:
-        raise AssayError("a line lacks a field of its record", "name a .jsonl file of reports/") from problem
+        raise AssayError(
+            "a line is not a record of a run: a field is missing or has another shape",
+            "name a .jsonl file of reports/ as it was written",
+        ) from problem
+
+
+def _shaped(value: object, hint: Any) -> Any:  # noqa: ANN401 - a type, and a value of it
+    """Return a value that was read from JSON as a field's type has it: lists as tuples.
+
+    Raises:
+        TypeError: it is not of that type.
+    """
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is tuple and isinstance(value, list | tuple):
+        kinds = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+        if len(kinds) == len(value):
+            return tuple(_shaped(one, kind) for one, kind in zip(value, kinds, strict=True))
+    elif origin is Mapping and isinstance(value, Mapping):
+        return {str(key): _shaped(one, inner[1]) for key, one in value.items()}
+    elif origin is None and isinstance(value, (int, float) if hint is float else hint):
+        return value
+    raise TypeError(f"{type(value).__name__} is not {hint}")
 
 
 def _cut(value: object) -> Any:  # noqa: ANN401 - JSON
@@ -176,7 +197,3 @@ def _cut(value: object) -> Any:  # noqa: ANN401 - JSON
 
 def _plain(value: object) -> Any:  # noqa: ANN401 - JSON
     return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value
-
-
-def _tupled(value: object) -> Any:  # noqa: ANN401 - JSON
-    return tuple(_tupled(entry) for entry in value) if isinstance(value, list | tuple) else value

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from assay.errors import AssayError
-from assay.model import Effect, Tier
+from assay.model import Effect, Tier, Verdict
 from assay.run.entries import Closing, Judgement, Opening, entry_from
 from assay.run.evidence import Chain, read_lines, verify
 from assay.run.gate import Selection
@@ -71,8 +72,8 @@ def read_run(file: Path) -> PastRun:
     """Return the run whose evidence is in `file`, joined to the one that it completes.
 
     Raises:
-        AssayError: not readable, the chain is broken, or there is no opening record; the same of a run that
-            it completes, which must also be as it was then.
+        AssayError: not readable, the chain is broken, there is no opening record, or a record has another
+            shape; the same of a run that it completes, which must also be as it was then.
     """
     lines = read_lines(file)
     chain = verify(lines)
@@ -86,7 +87,31 @@ def read_run(file: Path) -> PastRun:
     own = tuple(one for one in entries if isinstance(one, Judgement))
     closing = entries[-1] if isinstance(entries[-1], Closing) else None
     judgements = (*own, *_joined(file, opening))
-    return PastRun(str(lines[0].get("run", file.stem)), file, lines[0], opening, judgements, closing, chain)
+    past = PastRun(str(lines[0].get("run", file.stem)), file, lines[0], opening, judgements, closing, chain)
+    _check_words(past)
+    return past
+
+
+def _check_words(past: PastRun) -> None:
+    """Check that tiers, effects, verdicts and times are such.
+
+    Raises:
+        AssayError: one is not.
+    """
+    try:
+        _ = past.selection
+        moments = [
+            past.opening.started,
+            *(moment for one in past.judgements for moment in (one.start, one.end)),
+        ]
+        for moment in moments:
+            datetime.datetime.fromisoformat(moment)
+        for one in past.judgements:
+            Tier(one.tier), Verdict(one.verdict)
+    except ValueError as problem:
+        raise AssayError(
+            f"{past.file.name}: a tier, an effect, a verdict or a time is not one", "the file was changed"
+        ) from problem
 
 
 def _joined(file: Path, opening: Opening) -> Iterator[Judgement]:

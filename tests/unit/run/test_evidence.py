@@ -19,9 +19,11 @@ from assay.run.evidence import START, EvidenceLog, read_lines, verify
 from assay.run.past import earlier_runs, find_run, read_run
 
 
+AT = "2026-11-28T10:00:30+00:00"
 ONE = Judgement(
-    "NET-01", "d", "Infra", "static", "t", "PASS", offenders=(("Pod a/b", "why"),), notes={"a": "b"}, run="r"
-)
+    "NET-01", "d", "Infra", "static", "t", "PASS", start=AT, end=AT, offenders=(("Pod a/b", "why"),),
+    notes={"a": "b"}, run="r",
+)  # fmt: skip
 OPENING = Opening("2026-11-28T10:00:00+00:00", pairs=(("NET-01", "static"),), scope=("NET-01",))
 
 
@@ -147,3 +149,34 @@ def test_earlier_runs_are_those_of_the_same_stack_that_can_be_read_newest_first(
     assert [one.run for one in earlier_runs(tmp_path, "toy", "u")] == ["c", "b", "a"]
     assert [one.run for one in earlier_runs(tmp_path, "toy", "u", most=1)] == ["c"]
     assert earlier_runs(tmp_path, "toy", "another") == earlier_runs(tmp_path, "other", "u") == []
+
+
+SHAPES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(("opening", "judgement", "closing")), st.data())
+def test_a_record_of_any_other_shape_is_refused_in_words(kind: str, data: st.DataObject) -> None:
+    """However a field looks: it is read as its type says, or refused; never a traceback later."""
+    whole = row_of({"opening": OPENING, "judgement": ONE, "closing": Closing("", 0, "", "", "", 0)}[kind])
+    key = data.draw(st.sampled_from(sorted(whole.keys() - {"record"})))
+    try:
+        entry = entry_from({**whole, key: data.draw(SHAPES)})
+    except AssayError:
+        return
+    found = row_of(entry)[key]
+    assert type(found) is type(whole[key]) or isinstance(found, int | float)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("pairs", (("NET-01", "x"),)), ("started", "soon"), ("left_out", (("A", "live", "magic", ""),))],
+)
+def test_a_word_that_is_none_of_ours_is_refused(tmp_path: Path, field: str, value: object) -> None:
+    path = tmp_path / "r.jsonl"
+    EvidenceLog(path, {}).append(dataclasses.replace(OPENING, **{field: value}))
+    with pytest.raises(AssayError, match="a tier, an effect, a verdict or a time"):
+        read_run(path)
