@@ -72,14 +72,14 @@ _recorded("slow", "The restore itself takes half an hour longer.", _slow)
 
 @violation()
 def record_of_a_stranger(plant: Plant) -> Iterator[Named]:
-    """A record of a restore is signed by a person who is not on the list of allowed signers."""
+    """A record of a restore is signed by a person who is not an allowed signer."""
     with signed_record(plant, "etcd", listed=False) as file:
         yield Named(f"Record {file.name}")
 
 
 @violation()
 def record_too_slow(plant: Plant) -> Iterator[Named]:
-    """The newest record of a restore is signed as it must be, and says that it took an hour."""
+    """The newest record of a restore is signed correctly and says that the restore took an hour."""
     with signed_record(plant, "etcd", listed=True, took_s=3600.0):
         yield Named("Restore etcd")
 

@@ -77,7 +77,7 @@ _opened("dynamic_rule", DYNAMIC, "An open rule that a dynamic block makes.")
 
 @violation()
 def server_without_firewall(plant: Plant) -> Iterator[Named]:
-    """The control planes lost their firewall, so every port of theirs is open, and no rule says so."""
+    """The control planes have no firewall, so every port is open although no rule opens one."""
     old = r"firewall_ids\s*=\s*\[hcloud_firewall\.control_plane\.id\]"
     with plant.substituted("infra", old, "", "*.tf"):
         yield Named("hcloud_server.control_plane")
@@ -85,7 +85,7 @@ def server_without_firewall(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def selector_that_misses(plant: Plant) -> Iterator[Named]:
-    """A firewall is applied by label, and the new server has another."""
+    """A firewall is applied by a label that a new server does not have."""
     text = (
         'resource "hcloud_server" "planted" {\n  name = "planted"\n  labels = { role = "control-plane" }\n}\n'
         'resource "hcloud_firewall" "planted" {\n  name = "planted"\n  apply_to {\n'
@@ -97,7 +97,7 @@ def selector_that_misses(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def public_balancer(plant: Plant) -> Iterator[Named]:
-    """The API's load balancer has its public interface on; no firewall can be attached to it."""
+    """The API's load balancer has a public interface, and no firewall can be attached to it."""
     new = "enable_public_interface = true"
     with plant.substituted("infra", r"enable_public_interface\s*=\s*false", new, "*.tf"):
         yield Named("hcloud_load_balancer_service.api")
@@ -105,7 +105,7 @@ def public_balancer(plant: Plant) -> Iterator[Named]:
 
 @violation()
 def balancer_behind_another_port(plant: Plant) -> Iterator[Named]:
-    """A public load balancer listens on 443 and leads to the Talos API."""
+    """A public load balancer listens on another port and forwards to the Talos API."""
     text = (
         'resource "hcloud_load_balancer_service" "planted" {\n'
         "  load_balancer_id = hcloud_load_balancer.app.id\n"

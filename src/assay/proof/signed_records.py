@@ -1,4 +1,4 @@
-"""Signed records of restores that a violation brings in: by whom it likes, saying what it likes."""
+"""Signed records of restores that a violation plants: any signer, any content."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Targets:
         kind, _, path = written.partition(" ")
         space, _, name = path.partition("/")
         if kind != "Deployment" or not space or not name:
-            raise GuardError(f"{key} under [violations] is {written!r}", "write it as Deployment shop/api")
+            raise GuardError(f"{key} under [violations] is {written!r}", "write it as Deployment team/api")
         return Target(APPS, kind, space, name)
 
     def stateful_set(self, service: str) -> Target:
