@@ -35,7 +35,7 @@ from assay.probes.gitops.manifests import Manifests
 from assay.probes.kube.client import Kube
 from assay.probes.kube.dry_run import DryRunKube, TokenKube
 from assay.probes.net.http import Http, WritingHttp
-from assay.probes.net.oidc import TokenIssuer
+from assay.probes.net.oidc import People
 from assay.probes.postgres import Postgres
 from assay.probes.runbook.reader import Runbook
 from assay.probes.s3.client import S3
@@ -188,9 +188,9 @@ class ReadStack:
         return Keys.from_profile(self.profile)
 
     @asks("oidc")
-    def token_issuer(self) -> TokenIssuer:
-        """Return the issuer of human identities."""
-        return TokenIssuer.from_profile(self.profile)
+    def people(self) -> People:
+        """Return tokens of people, good and bad, as far as the profile lets us have them."""
+        return People(self.profile)
 
     @asks("s3")
     def restores(self) -> Restores:

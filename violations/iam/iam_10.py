@@ -91,3 +91,88 @@ def admin_of_kube_system(plant: Plant) -> Iterator[Named]:
     """Role cluster-admin bound in kube-system only, which is enough to take over the cluster."""
     with plant.apply(_binding("assay-system-admin", "cluster-admin", EVE, "kube-system")) as ref:
         yield ref
+
+
+def _granted(plant: Plant, name: str, *rules: dict[str, Any], namespace: str = "") -> Iterator[Named]:
+    with (
+        plant.apply(_role(f"assay-{name}", *rules)),
+        plant.apply(_binding(f"assay-{name}", f"assay-{name}", EVE, namespace)) as ref,
+    ):
+        yield ref
+
+
+@violation()
+def kubelets(plant: Plant) -> Iterator[Named]:
+    """Somebody may reach every kubelet through the API server, which only reads as reading."""
+    rule = {"apiGroups": [""], "resources": ["nodes/proxy"], "verbs": ["get"]}
+    yield from _granted(plant, "kubelets", rule)
+
+
+@violation()
+def token_requests(plant: Plant) -> Iterator[Named]:
+    """Somebody may ask for tokens of every service account of kube-system."""
+    rule = {"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]}
+    yield from _granted(plant, "tokens", rule, namespace="kube-system")
+
+
+@violation()
+def certificates(plant: Plant) -> Iterator[Named]:
+    """Somebody may have a certificate signed for any name: one rule to approve, one for the signer."""
+    group = "certificates.k8s.io"
+    approval = {
+        "apiGroups": [group],
+        "resources": ["certificatesigningrequests/approval"],
+        "verbs": ["update"],
+    }
+    signer = {"apiGroups": [group], "resources": ["signers"], "verbs": ["approve"]}
+    yield from _granted(plant, "certificates", approval, signer)
+
+
+@violation()
+def pods_beside_a_stronger_account(plant: Plant) -> Iterator[Named]:
+    """Somebody may start pods in a namespace, and with them act as its account, which may do everything."""
+    account = {"kind": "ServiceAccount", "namespace": "assay-planted", "name": "strong"}
+    pods = _role("assay-pods", {"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]})
+    with (
+        plant.namespace("assay-planted"),
+        plant.apply(_role("assay-wildcard", EVERYTHING)),
+        plant.apply(_binding("assay-wildcard", "assay-wildcard", account)),
+        plant.apply(pods),
+        plant.apply(_binding("assay-pods", "assay-pods", EVE, "assay-planted")) as ref,
+    ):
+        yield ref
+
+
+@violation()
+def group_of_accounts(plant: Plant) -> Iterator[Named]:
+    """Every service account of a namespace may do everything, through their group."""
+    group = {"apiGroup": RBAC, "kind": "Group", "name": "system:serviceaccounts:assay-planted"}
+    with (
+        plant.apply(_role("assay-accounts", EVERYTHING)),
+        plant.apply(_binding("assay-accounts", "assay-accounts", group)) as ref,
+    ):
+        yield ref
+
+
+@violation()
+def token_secrets(plant: Plant) -> Iterator[Named]:
+    """Somebody may make Secrets in kube-system and read them, and so have any account's token made."""
+    rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "get"]}
+    yield from _granted(plant, "secrets", rule, namespace="kube-system")
+
+
+@violation()
+def mutating_webhooks(plant: Plant) -> Iterator[Named]:
+    """Somebody may change a mutating webhook, and so every new pod."""
+    group = "admissionregistration.k8s.io"
+    rule = {"apiGroups": [group], "resources": ["mutatingwebhookconfigurations"], "verbs": ["patch"]}
+    yield from _granted(plant, "webhooks", rule)
+
+
+@violation()
+def labelled_as_kubernetes_own(plant: Plant) -> Iterator[Named]:
+    """A binding of role cluster-admin that is labelled as if the API server had made it."""
+    made = _binding("assay-own", "cluster-admin", EVE)
+    made["metadata"]["labels"] = {"kubernetes.io/bootstrapping": "rbac-defaults"}
+    with plant.apply(made) as ref:
+        yield ref

@@ -1,11 +1,15 @@
 """SEC-27: undeclared API tokens, tokens that live too long, rights for a default service account."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from assay.model import Named
 from assay.probes.kube.shapes import Manifest
 from assay.proof.plant import Plant
 from assay.proof.violation import violation
+
+
+RBAC = "rbac.authorization.k8s.io"
 
 
 @violation()
@@ -57,4 +61,38 @@ def default_account(plant: Plant) -> Iterator[Named]:
         "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": "assay-planted"}],
     }  # fmt: skip
     with plant.apply(binding) as ref:
+        yield ref
+
+
+def _bound(name: str, subject: dict[str, str]) -> dict[str, Any]:
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"namespace": "assay-planted", "name": name},
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "view"},
+        "subjects": [subject],
+    }
+
+
+@violation()
+def group_of_accounts(plant: Plant) -> Iterator[Named]:
+    """Rights for every service account of a namespace, the default one among them, through their group."""
+    group = {"apiGroup": RBAC, "kind": "Group", "name": "system:serviceaccounts:assay-planted"}
+    with plant.apply(_bound("all-accounts", group)) as ref:
+        yield ref
+
+
+@violation()
+def unused_account(plant: Plant) -> Iterator[Named]:
+    """Rights for an account whose pods are long gone."""
+    account = {"kind": "ServiceAccount", "namespace": "assay-planted", "name": "left-over"}
+    with plant.apply(_bound("left-over", account)) as ref:
+        yield ref
+
+
+@violation()
+def default_by_its_user_name(plant: Plant) -> Iterator[Named]:
+    """The default service account of a namespace bound by the user name that it has."""
+    user = {"apiGroup": RBAC, "kind": "User", "name": "system:serviceaccount:assay-planted:default"}
+    with plant.apply(_bound("default-as-user", user)) as ref:
         yield ref

@@ -171,6 +171,22 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Signatures:
+    """The gate that verifies images' signatures, as far as the suite does not know it (ACC-05, SEC-02).
+
+    Attributes:
+        hooks: globs over names of webhooks that verify signatures.
+        refusals: regular expressions, how they say that a signature is missing or wrong.
+        exemptions: conditions and settings that leave somebody out and are meant to, as globs over
+            `Kind configuration/webhook: condition` and `ConfigMap namespace/name: key: who`.
+    """
+
+    hooks: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
+    exemptions: tuple[Exemption, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class VaultLayout:
     """How Vault is laid out (SEC-25).
 
@@ -241,6 +257,7 @@ class Platform:
         annotations: see Annotations.
         api_clients: service accounts whose pods call the Kubernetes API, `namespace/name`, as globs.
         identity: see Identity.
+        signatures: see Signatures.
         vault: see VaultLayout.
         rotation: see Rotation.
         nodes: see NodeAdditions.
@@ -260,6 +277,7 @@ class Platform:
     annotations: Annotations = Annotations()
     api_clients: tuple[str, ...] = ()
     identity: Identity = Identity()
+    signatures: Signatures = Signatures()
     vault: VaultLayout = VaultLayout()
     rotation: Rotation = Rotation()
     nodes: NodeAdditions = NodeAdditions()

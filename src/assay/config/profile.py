@@ -141,11 +141,15 @@ class ApiAccess:
 
 @dataclass(frozen=True, slots=True)
 class Oidc:
-    """The issuer of human identities; `signing_key` (a path) exists in labs only."""
+    """The issuer of human identities.
+
+    `signing_key` (a path) exists in labs only, `user_token` is the file with one person's identity token.
+    """
 
     issuer: str = ""
     ca: Path | None = None
     signing_key: Path | None = None
+    user_token: Path | None = None
     client_id: str = ""
 
 

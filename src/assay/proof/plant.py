@@ -14,7 +14,8 @@ from assay.config.profile import Paths, Profile
 from assay.errors import GuardError
 from assay.model import Named
 from assay.polling import poll
-from assay.probes.kube.gate import OPT_IN
+from assay.probes.kube.client import Kube
+from assay.probes.kube.registrations import image_gate
 from assay.probes.kube.shapes import Manifest
 from assay.proof.source_trees import PlantedTrees
 from assay.proof.targets import Targets
@@ -90,6 +91,11 @@ class Plant:
         from assay.writers.s3 import S3Writer
 
         return S3Writer.from_profile(self.profile)
+
+    @cached_property
+    def gated(self) -> dict[str, str]:
+        """Return the labels of a namespace that the signature gate looks into."""
+        return image_gate(Kube.from_profile(self.profile), self.profile.platform.signatures).inside()
 
     @property
     def labels(self) -> dict[str, str]:
@@ -207,9 +213,9 @@ class Plant:
     def namespace(self, name: str, labels: Mapping[str, str] | None = None) -> Iterator[Named]:
         """Yield the name of a new namespace, ready for pods; it and all in it are deleted on the way out.
 
-        `labels` default to those that a namespace needs to break no control: the signature gate's opt-in.
+        `labels` default to those that a namespace needs to break no control: those of `gated`.
         """
-        given = dict(OPT_IN if labels is None else labels)
+        given = dict(self.gated if labels is None else labels)
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": given}}
         with self.apply(body, ready=lambda found: _at(found, "status", "phase") == "Active") as ref:
             self.await_object("v1", "ServiceAccount", name, "default", ready=bool)

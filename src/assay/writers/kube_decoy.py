@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from assay.model import Attempt, Effect
+from assay.probes.kube.changes import STANDING, standing_objects
 from assay.probes.kube.fields import mapping_at, mappings_at
 from assay.probes.kube.paths import collection
+from assay.probes.kube.requesters import Requester
 from assay.probes.kube.shapes import bare_namespace, pod_spec, workload_manifest
 from assay.probes.kube.wire import Wire
 from assay.writers.kube import KubeWriter, wait
@@ -41,6 +43,34 @@ class Decoy:
         self.writer.apply(workload_manifest(kind, self.namespace, pod_spec("container", image, image), name))
         outcome = wait(f"{kind} {name}: a pod or a refusal", lambda: self._outcome(kind, name))
         return Attempt(controller_pod(variant), outcome == "made", "" if outcome == "made" else outcome)
+
+    def stand(self, image: str, labels: Mapping[str, str] | None = None, name: str = STANDING) -> None:
+        """Make an object of every kind whose image can then be changed; they run nothing.
+
+        Raises:
+            ProbeError: admission refuses a signed image.
+        """
+        for manifest in standing_objects(self.namespace, image, labels or {}, name):
+            self.writer.apply(manifest)
+
+    def appoint(self, account: str, *users: str) -> list[Requester]:
+        """Return a service account made here, and `users`, who get the rights of role `edit` here.
+
+        Raises:
+            ProbeError: the suite may not give these rights.
+        """
+        version = "rbac.authorization.k8s.io/v1"
+        meta = {"name": account, "namespace": self.namespace}
+        people = [{"kind": "User", "name": user, "apiGroup": version.partition("/")[0]} for user in users]
+        role = {"apiGroup": version.partition("/")[0], "kind": "ClusterRole", "name": "edit"}
+        self.writer.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta,
+                           "automountServiceAccountToken": False})  # fmt: skip
+        self.writer.apply({"apiVersion": version, "kind": "RoleBinding", "metadata": meta, "roleRef": role,
+                           "subjects": [{"kind": "ServiceAccount", **meta}, *people]})  # fmt: skip
+        return [
+            Requester("ServiceAccount", f"{self.namespace}/{account}", self.namespace),
+            *(Requester("User", user, self.namespace) for user in users),
+        ]
 
     def _outcome(self, kind: str, name: str) -> str:
         status = mapping_at(self.writer.get("v1", kind, self.namespace, name) or {}, "status")

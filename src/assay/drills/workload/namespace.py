@@ -9,13 +9,15 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from assay.config.platform import Signatures
 from assay.config.profile import Profile
 from assay.drills.workload.ledger import Write, outcome_of
 from assay.drills.workload.verdict import FAIL, INFO
 from assay.errors import ProbeError
 from assay.model import Effect
 from assay.probes.kube.client import Kube
-from assay.probes.kube.gate import OPT_IN
+from assay.probes.kube.registrations import image_gate
+from assay.probes.kube.selectors import Labels
 
 
 LABEL = "assay.dev/drill"
@@ -26,9 +28,12 @@ JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 class DrillNamespace:
     """What a drill does in Kubernetes, with the credential of the profile."""
 
-    def __init__(self, kube: Kube) -> None:
-        """Read through `kube`; write through the address that its kubeconfig names, the load balancer's."""
-        self._kube = kube
+    def __init__(self, kube: Kube, signatures: Signatures) -> None:
+        """Read through `kube`; write through the address that its kubeconfig names, the load balancer's.
+
+        The namespace gets the labels with which the gate for `signatures` looks into it, as all others have.
+        """
+        self._kube, self._signatures = kube, signatures
 
     @classmethod
     def from_profile(cls, profile: Profile) -> DrillNamespace:
@@ -37,7 +42,7 @@ class DrillNamespace:
         Raises:
             ProbeError: the profile names no kubeconfig.
         """
-        return cls(Kube.from_profile(profile, Effect.DISRUPTS))
+        return cls(Kube.from_profile(profile, Effect.DISRUPTS), profile.platform.signatures)
 
     def apiservers_ready(self) -> bool:
         """Return True if every API server, asked by its own address, says it is ready."""
@@ -64,7 +69,7 @@ class DrillNamespace:
         body = {
             "apiVersion": "v1",
             "kind": "Namespace",
-            "metadata": {"name": name, "labels": {LABEL: run, **OPT_IN}},
+            "metadata": {"name": name, "labels": {LABEL: run, **self._gated()}},
         }
         wire = self._kube.wire
         wire.need(wire.ask("POST", "/api/v1/namespaces", body), "POST", "/api/v1/namespaces")
@@ -72,6 +77,9 @@ class DrillNamespace:
             yield [self._writer(name) for _ in range(writers)]
         finally:
             self._deleted(name)
+
+    def _gated(self) -> Labels:
+        return image_gate(self._kube, self._signatures).inside()
 
     def _deleted(self, name: str) -> None:
         """Delete the namespace by the first API server that answers; the next drill sweeps what is left."""

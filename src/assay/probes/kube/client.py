@@ -25,7 +25,7 @@ from assay.probes.kube.discovery import KubeServers, find_apiservers
 from assay.probes.kube.facts import KubeNode, Namespace, Pod, StoredToken, Workload
 from assay.probes.kube.kubeconfig import open_login
 from assay.probes.kube.paths import collection, one
-from assay.probes.kube.rbac import Grant
+from assay.probes.kube.rbac import Grant, Rbac
 from assay.probes.kube.shapes import KINDS
 from assay.probes.kube.wire import NAMES_ONLY, ApiAnswer, Wire
 
@@ -191,19 +191,24 @@ class Kube:
         metas = [fields.metadata_of(item) for item in items]
         return [StoredToken(str(meta.get("namespace", "")), str(meta["name"])) for meta in metas]
 
-    @parsing("the cluster's bindings")
     def grants(self) -> list[Grant]:
         """Return one Grant per subject of every RoleBinding and ClusterRoleBinding, rules resolved."""
+        return list(self.rbac().grants)
+
+    @parsing("the cluster's roles and bindings")
+    def rbac(self) -> Rbac:
+        """Return every grant, rules resolved, and every role."""
         roles = kube_rbac.by_name(
             [*self.wire.items(collection("ClusterRole")), *self.wire.items(collection("Role"))]
         )
         kinds = ("ClusterRoleBinding", "RoleBinding")
-        return [
+        found = (
             grant
             for kind in kinds
             for item in self.wire.items(collection(kind))
             for grant in kube_rbac.grants(kind, item, roles)
-        ]
+        )
+        return Rbac(tuple(found), roles)
 
     def objects(
         self, kind: str, namespace: str = "", version: str = "", **selectors: str

@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 from assay.model import Attempt, Effect
 from assay.probes.kube import fields
 from assay.probes.kube.client import Kube
-from assay.probes.kube.facts import Pod
 from assay.probes.kube.paths import collection_of, one
-from assay.probes.kube.wire import MERGE, STRATEGIC
+from assay.probes.kube.wire import MERGE
 
 
 DRY = "?dryRun=All"
@@ -28,19 +27,14 @@ class DryRunKube(Kube):
         """
         return self.at(apiserver).attempt(ref, "POST", f"{collection_of(manifest)}{DRY}", manifest)
 
-    def dry_run_ephemeral(self, apiserver: str, pod: Pod, container: Mapping[str, Any], ref: str) -> Attempt:
-        """Return whether one API server would let an ephemeral `container` into a live `pod`.
+    def dry_run_patch(
+        self, apiserver: str, path: str, patch: Mapping[str, object], ref: str, content: str = MERGE
+    ) -> Attempt:
+        """Return whether one API server would let a patch of what is at `path` through; nothing is stored.
 
-        Nothing is stored.
+        `content` is the kind of patch: MERGE or STRATEGIC.
         """
-        path = f"{one('Pod', pod.namespace, pod.name)}/ephemeralcontainers{DRY}"
-        return self.at(apiserver).attempt(
-            ref, "PATCH", path, {"spec": {"ephemeralContainers": [container]}}, STRATEGIC
-        )
-
-    def dry_run_merge(self, apiserver: str, path: str, patch: Mapping[str, object], ref: str) -> Attempt:
-        """Return whether one API server would let a merge `patch` of the object at `path` through."""
-        return self.at(apiserver).attempt(ref, "PATCH", f"{path}{DRY}", patch, MERGE)
+        return self.at(apiserver).attempt(ref, "PATCH", f"{path}{DRY}", patch, content)
 
 
 class TokenKube(DryRunKube):

@@ -1,4 +1,4 @@
-"""The signature gate, tried: every request beside its twin, at every API server by its own address."""
+"""The signature gate, tried: every request beside its baseline, at every API server by its own address."""
 
 from __future__ import annotations
 
@@ -6,39 +6,50 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from assay.config.platform import covered
 from assay.config.profile import Samples
 from assay.errors import ProbeError
 from assay.model import Attempt
-from assay.probes.kube.client import Kube
 from assay.probes.kube.dry_run import DryRunKube
-from assay.probes.kube.facts import Namespace, Pod
+from assay.probes.kube.facts import Namespace
 from assay.probes.kube.paths import one
-from assay.probes.kube.shapes import AdmissionTrial, admission_trials, bare_namespace, container_spec
+from assay.probes.kube.shapes import (
+    VOLUME,
+    AdmissionTrial,
+    admission_trials,
+    bare_namespace,
+    container_spec,
+)
+from assay.probes.kube.wire import STRATEGIC
 
 
-OPT_IN = {"policy.sigstore.dev/include": "true"}  # the label of namespaces that the gate looks into
 VARIANTS = ("unsigned", "otherkey", "otherdigest", "tagmoved")
 THROWAWAY = "assay-throwaway"
+Labels = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionPair:
-    """A request that must be refused, and its twin that must be admitted, answered within the same minute."""
+    """A request that must be refused, and its baseline that must be admitted, answered in the same minute.
+
+    `by_form`: the image may be refused for how it is asked for, by tag or as a volume, with no look at its
+    signature.
+    """
 
     attempt: Attempt
     baseline: Attempt
+    by_form: bool = False
 
-    def layer(self, layers: Sequence[str]) -> str:
-        """Return which of the gate's `layers` refused; the first of them where none did."""
-        return next((layer for layer in layers if layer in self.attempt.reason), layers[0])
+
+def by_form(image: str, place: str = "container") -> bool:
+    """Return whether a rule without a look at signatures may refuse an image: by tag, or as a volume."""
+    return place == VOLUME or "@sha256:" not in image
 
 
 def images(samples: Samples) -> dict[str, str]:
     """Return the images that must be refused, by variant.
 
     Raises:
-        ProbeError: the profile lacks one of them, or the signed twin.
+        ProbeError: the profile lacks one of them, or the signed sample.
     """
     for variant in (*VARIANTS, "signed"):
         if not getattr(samples, variant):
@@ -47,7 +58,7 @@ def images(samples: Samples) -> dict[str, str]:
 
 
 def workload_pairs(kube: DryRunKube, namespace: str, tried: Iterable[AdmissionTrial]) -> list[AdmissionPair]:
-    """Return one pair per trial and API server; trials of one kind and place share their twin's answer."""
+    """Return one pair per trial and API server; those of one kind and place share a baseline."""
     found = []
     wanted = list(tried)
     for kind in dict.fromkeys(trial.kind for trial in wanted):
@@ -58,7 +69,10 @@ def workload_pairs(kube: DryRunKube, namespace: str, tried: Iterable[AdmissionTr
         )
         known = dict(zip([*group, *baselines], answers, strict=True))
         found += [
-            AdmissionPair(known[trial, server], known[trial.baseline, server]) for trial, server in group
+            AdmissionPair(
+                known[trial, server], known[trial.baseline, server], by_form(trial.image, trial.place)
+            )
+            for trial, server in group
         ]
     return found
 
@@ -68,28 +82,31 @@ def _try(kube: DryRunKube, namespace: str, trial: AdmissionTrial, server: str) -
 
 
 def ephemeral_pairs(
-    kube: DryRunKube, pod: Pod, variants: Mapping[str, str], sound: str
+    kube: DryRunKube, namespace: str, pod: str, variants: Mapping[str, str], sound: str
 ) -> list[AdmissionPair]:
     """Return one pair per variant and API server.
 
-    An ephemeral container attached to a live, signed `pod`, as a dry run.
+    An ephemeral container attached to a signed `pod` that stands in `namespace`, as a dry run.
     """
-    asked = [
-        (trial, server)
-        for trial in admission_trials(["Pod"], ["ephemeral"], variants, sound)
+    trials = admission_trials(["Pod"], ["ephemeral"], variants, sound)
+    wanted = [*trials, trials[0].baseline]
+    asked = [(trial, server) for trial in wanted for server in kube.apiservers]
+    answers = kube.together(
+        partial(_attach, kube, one("Pod", namespace, pod), trial, server) for trial, server in asked
+    )
+    known = dict(zip(asked, answers, strict=True))
+    return [
+        AdmissionPair(known[trial, server], known[trials[0].baseline, server], by_form(trial.image))
+        for trial in trials
         for server in kube.apiservers
     ]
-    answers = kube.together(partial(_attach, kube, pod, trial, server) for trial, server in asked)
-    baselines = {server: _attach(kube, pod, asked[0][0].baseline, server) for server in kube.apiservers}
-    return [
-        AdmissionPair(answer, baselines[server]) for answer, (_, server) in zip(answers, asked, strict=True)
-    ]
 
 
-def _attach(kube: DryRunKube, pod: Pod, trial: AdmissionTrial, server: str) -> Attempt:
+def _attach(kube: DryRunKube, pod: str, trial: AdmissionTrial, server: str) -> Attempt:
     debugger = container_spec("assay-debugger", trial.image)
     del debugger["resources"]
-    return kube.dry_run_ephemeral(server, pod, debugger, trial.ref(server))
+    body = {"spec": {"ephemeralContainers": [debugger]}}
+    return kube.dry_run_patch(server, f"{pod}/ephemeralcontainers", body, trial.ref(server), STRATEGIC)
 
 
 def namespace_pairs(
@@ -110,60 +127,62 @@ def namespace_pairs(
     return [(space, AdmissionPair(answers[2 * n], answers[2 * n + 1])) for n, (space, _) in enumerate(asked)]
 
 
-def unlabelled_pairs(kube: DryRunKube, label: str, live: str) -> list[AdmissionPair]:
-    """Return the ways out of the opt-in `label` (`key=value`), each at every API server, as dry runs.
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """A way to take a namespace out of the gate's sight: `labels` that it would carry.
 
-    A new namespace without the label, one with another value, and the label taken off the `live` namespace.
+    `made` and `relabelled` are the answers of the API servers to a new namespace with these labels and to
+    putting them on one that has others, as dry runs, each beside a baseline with labels inside.
     """
-    key, _, value = label.partition("=")
-    baseline = bare_namespace(THROWAWAY, {key: value})
-    found = []
-    for server in kube.apiservers:
-        sound = kube.dry_run(server, baseline, way_out("labelled namespace", server))
-        for how, labels in (
-            ("namespace without the label", {}),
-            ("namespace with the label off", {key: "false"}),
-        ):
-            found.append(
-                AdmissionPair(
-                    kube.dry_run(server, bare_namespace(THROWAWAY, labels), way_out(how, server)), sound
-                )
-            )
-        found.append(_label_taken_off(kube, server, live, key))
-    return found
+
+    labels: Labels
+    made: tuple[AdmissionPair, ...]
+    relabelled: tuple[AdmissionPair, ...]
+
+    @property
+    def open(self) -> bool:
+        """Return whether an API server lets somebody make such a namespace, or make one of another."""
+        return any(pair.attempt.admitted for pair in (*self.made, *self.relabelled))
 
 
-def _label_taken_off(kube: DryRunKube, server: str, live: str, key: str) -> AdmissionPair:
-    path = one("Namespace", "", live)
-    off, other = (
-        {"metadata": {"labels": {label: value}}} for label, value in ((key, None), ("assay.dev/twin", "true"))
-    )
-    return AdmissionPair(
-        kube.dry_run_merge(server, path, off, way_out(TAKEN_OFF, server)),
-        kube.dry_run_merge(server, path, other, way_out("another label set", server)),
-    )
+def ways_out(kube: DryRunKube, inside: Labels, outside: Sequence[Labels], live: str) -> list[WayOut]:
+    """Return how the API servers answer to each set of labels that leads `outside`, by dry runs.
 
-
-TAKEN_OFF = "the label taken off a namespace"
-
-
-def way_out(how: str, server: str) -> str:
-    """Return what the suite calls one way out of the opt-in label at one API server."""
-    return f"{how} at {server}"
-
-
-def place_to_try(kube: Kube, exempt: tuple[str, ...]) -> Pod:
-    """Return a running pod outside the `exempt` namespaces, the first by name: trials are made beside it.
-
-    Raises:
-        ProbeError: there is none.
+    `live` is a namespace that is inside.
     """
-    running = [pod for pod in kube.pods() if pod.phase == "Running" and not covered(pod.namespace, exempt)]
-    if not running:
-        raise ProbeError("no running pod outside the exempt namespaces", "is the workload deployed?")
-    return min(running, key=lambda pod: (pod.namespace, pod.name))
+    return [
+        WayOut(
+            labels,
+            tuple(_made(kube, server, inside, labels) for server in kube.apiservers),
+            tuple(_relabelled(kube, server, inside, labels, live) for server in kube.apiservers),
+        )
+        for labels in outside
+    ]
 
 
-def explained(attempt: Attempt, verdicts: Iterable[str]) -> bool:
-    """Return True if a refusal is for want of a valid signature, and not because of a failed fetch."""
-    return attempt.admitted or any(verdict in attempt.reason for verdict in verdicts)
+def way_out(labels: Labels, inside: Labels, server: str, how: str = "made") -> str:
+    """Return what the suite calls one way out of the gate at one API server.
+
+    For example `Namespace made without policy.sigstore.dev/include at https://10.98.0.11:6443`.
+    """
+    parts = [f"without {key}" for key in inside if key not in labels]
+    parts += [f"with {key}={value}" for key, value in labels.items() if inside.get(key) != value]
+    return f"Namespace {how} {' and '.join(parts) or 'as it is'} at {server}"
+
+
+def _made(kube: DryRunKube, server: str, inside: Labels, labels: Labels) -> AdmissionPair:
+    tried, sound = (
+        kube.dry_run(server, bare_namespace(THROWAWAY, given), way_out(given, inside, server))
+        for given in (labels, inside)
+    )
+    return AdmissionPair(tried, sound)
+
+
+def _relabelled(kube: DryRunKube, server: str, inside: Labels, labels: Labels, live: str) -> AdmissionPair:
+    off: dict[str, str | None] = {key: None for key in inside if key not in labels}
+    name, path = way_out(labels, inside, server, "relabelled"), one("Namespace", "", live)
+    tried, sound = (
+        kube.dry_run_patch(server, path, {"metadata": {"labels": put}}, name)
+        for put in ({**off, **labels}, {"assay.dev/other": "true"})
+    )
+    return AdmissionPair(tried, sound)

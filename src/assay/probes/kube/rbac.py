@@ -1,7 +1,4 @@
-"""Who may do what: bindings with their rules resolved, aggregated ClusterRoles included.
-
-Also which rights equal admin.
-"""
+"""Who may do what: bindings with their rules resolved, aggregated ClusterRoles included."""
 
 from __future__ import annotations
 
@@ -12,42 +9,34 @@ from assay.formats.parsing import parsing
 from assay.probes.kube.fields import Object, mapping_at, mappings_at, metadata_of, strings_at
 
 
-EVERYBODY = frozenset(
-    {"system:anonymous", "system:unauthenticated", "system:authenticated", "system:serviceaccounts"}
-)
 HARMLESS = frozenset({"selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"})
-RISING = {"escalate": {"roles", "clusterroles"}, "bind": {"roles", "clusterroles"},
-          "impersonate": {"users", "groups", "serviceaccounts", "uids", "userextras"}}  # fmt: skip
+ACCOUNT = "system:serviceaccount:"
+BOOTSTRAPPING = "kubernetes.io/bootstrapping"
 Roles = Mapping[tuple[str, str], "RbacRole"]
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyRule:
-    """One rule of a role: verbs on resources of API groups."""
+    """One rule of a role: verbs on resources of API groups, where `names` is not empty only on those."""
 
     verbs: frozenset[str]
     groups: frozenset[str]
     resources: frozenset[str]
+    names: frozenset[str] = frozenset()
 
-    def powers(self) -> Iterator[str]:
-        """Yield every power in this rule that equals admin.
+    def allows(self, verb: str, group: str, resource: str) -> bool:
+        """Return whether it allows a verb on a resource, or subresource `a/b`, as RBAC itself reads it."""
+        part = resource.partition("/")[2]
+        return (
+            bool({verb, "*"} & self.verbs)
+            and bool({group, "*"} & self.groups)
+            and bool({resource, "*", *([f"*/{part}"] if part else [])} & self.resources)
+        )
 
-        Everything, or rising (escalate, bind, impersonate).
-        """
-        if "*" in self.verbs and "*" in self.resources and "*" in self.groups:
-            yield "every verb on every resource"
-            return
-        for verb, targets in RISING.items():
-            if (
-                {verb, "*"} & self.verbs
-                and self.resources & (targets | {"*"})
-                and self._of_rising_group(verb)
-            ):
-                yield verb
-
-    def _of_rising_group(self, verb: str) -> bool:
-        homes = {"", "authentication.k8s.io"} if verb == "impersonate" else {"rbac.authorization.k8s.io"}
-        return verb in self.verbs or bool(self.groups & (homes | {"*"}))
+    @property
+    def everything(self) -> bool:
+        """Return True if it allows every verb on every resource of every group."""
+        return all("*" in part for part in (self.verbs, self.groups, self.resources)) and not self.names
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +57,8 @@ class RbacRole:
 class Grant:
     """One subject of one binding, with the rules it gets.
 
-    `namespace` is empty where it holds for the whole cluster.
+    `namespace` is empty where it holds for the whole cluster. `bootstrapped` means that it is labelled as the
+    API server's own, which anybody may do who makes bindings.
     """
 
     kind: str
@@ -77,6 +67,7 @@ class Grant:
     role: str
     subject: str
     rules: tuple[PolicyRule, ...]
+    bootstrapped: bool = False
 
     @property
     def ref(self) -> str:
@@ -89,18 +80,22 @@ class Grant:
         return f"{self.ref} -> {self.subject}"
 
     @property
-    def to_everybody(self) -> bool:
-        """Return True if the subject is a group that anybody, or any pod, is in, or the anonymous user."""
-        return self.subject.partition(" ")[2] in EVERYBODY
+    def cluster_wide(self) -> bool:
+        """Return True if it holds in every namespace, and for what is in none."""
+        return not self.namespace
 
     @property
-    def powers(self) -> tuple[str, ...]:
-        """Return the powers that equal admin, in words; empty for an ordinary grant."""
-        found = {"cluster-admin"} if self.role == "ClusterRole cluster-admin" else set()
-        found |= {power for rule in self.rules for power in rule.powers()}
-        if self.to_everybody and any(rule.resources - HARMLESS for rule in self.rules):
-            found.add(f"rights on resources for {self.subject}")
-        return tuple(sorted(found))
+    def on_resources(self) -> bool:
+        """Return True if it gives a right on any resource, but for asking about oneself."""
+        return any(rule.resources - HARMLESS for rule in self.rules)
+
+
+@dataclass(frozen=True, slots=True)
+class Rbac:
+    """All of RBAC: every grant, and every role by (namespace, name), bound or not."""
+
+    grants: tuple[Grant, ...]
+    roles: Roles
 
 
 @parsing("a role")
@@ -122,7 +117,10 @@ def rbac_role(item: Object) -> RbacRole:
 
 def _rule(item: Object) -> PolicyRule:
     return PolicyRule(
-        *(frozenset(map(str, item.get(key) or ())) for key in ("verbs", "apiGroups", "resources"))
+        *(
+            frozenset(map(str, item.get(key) or ()))
+            for key in ("verbs", "apiGroups", "resources", "resourceNames")
+        )
     )
 
 
@@ -135,15 +133,21 @@ def grants(kind: str, item: Object, roles: Roles) -> Iterator[Grant]:
     namespace, target = str(meta.get("namespace", "")), str(reference.get("name", ""))
     home = namespace if reference.get("kind") == "Role" else ""
     rules = tuple(resolved(roles, home, target))
+    own = strings_at(meta, "labels").get(BOOTSTRAPPING) == "rbac-defaults"
     for subject in mappings_at(item, "subjects"):
-        who = f"{subject.get('kind')} {_subject(subject, namespace)}"
-        yield Grant(kind, namespace, str(meta["name"]), f"{reference.get('kind')} {target}", who, rules)
+        who = _subject(subject, namespace)
+        role = f"{reference.get('kind')} {target}"
+        yield Grant(kind, namespace, str(meta["name"]), role, who, rules, own)
 
 
 def _subject(subject: Object, namespace: str) -> str:
-    if subject.get("kind") == "ServiceAccount":
-        return f"{subject.get('namespace') or namespace}/{subject.get('name')}"
-    return str(subject.get("name"))
+    """Return a subject; a user that is a service account is one, however the binding calls it."""
+    kind, name = str(subject.get("kind")), str(subject.get("name"))
+    if kind == "ServiceAccount":
+        return f"{kind} {subject.get('namespace') or namespace}/{name}"
+    if kind == "User" and name.startswith(ACCOUNT) and name.count(":") == 3:
+        return f"ServiceAccount {name.removeprefix(ACCOUNT).replace(':', '/')}"
+    return f"{kind} {name}"
 
 
 def resolved(roles: Roles, namespace: str, name: str) -> Iterator[PolicyRule]:

@@ -14,6 +14,7 @@ VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"
 REVIEWS = {
     "authentication.k8s.io/selfsubjectreviews",
     "authorization.k8s.io/selfsubjectaccessreviews",
+    "authorization.k8s.io/subjectaccessreviews",
     "authorization.k8s.io/selfsubjectrulesreviews",
 }
 # A connection into a pod, a node or a service: what goes through it, nobody sees.
@@ -24,7 +25,7 @@ OF_NAMESPACE = {"finalize", "status"}
 def request_of(method: str, path: str, guard: Guard, body: object = None) -> Request:
     """Return what `method` on `path` is.
 
-    A review of oneself is a read, `dryRun=All` a dry run, a change in a place of the suite's own a decoy's.
+    A review of rights is a read, `dryRun=All` a dry run, a change in a place of the suite's own a decoy's.
     """
     split = urlsplit(path)
     resource, space, name = _parts(split.path)
