@@ -50,14 +50,14 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "samples": ("samples.signed",),
     "points": ("escrow.folder", "tools.age", "tools.etcdutl", *S3),
     "restore_keys": ("escrow.folder", "tools.age", "tools.openssl", *S3),
-    "token_issuer": ("oidc.issuer", "oidc.client_id"),
+    "people": ("oidc.issuer", "oidc.client_id"),
 }
 # Length of `profile.section.key`.
 SECTION_AND_KEY = 3
 # Names that say nothing of the platform by themselves.
 NEUTRAL = frozenset({"platform", "profile", "paths", "due", "plan", "state", "rendered", "if_allowed"})
 # Sources that a judgement uses where the profile gives them, and does without otherwise.
-OPTIONAL = frozenset({"paths.plan", "paths.state", "etcd.endpoints"})
+OPTIONAL = frozenset({"paths.plan", "paths.state", "etcd.endpoints", "oidc.issuer", "oidc.client_id"})
 
 
 @dataclass(frozen=True, slots=True)
