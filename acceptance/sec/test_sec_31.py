@@ -2,36 +2,38 @@
 
 import pytest
 
-from assay.backups.ciphertext import INFO, deep_fault, fault, heads, kept_secrets
-from assay.model import Offender, Record
+from assay.backups.ciphertext import kept_secrets, plain_objects, readable_inside
+from assay.backups.listing import judged_versions
+from assay.backups.repositories import BucketContent
+from assay.model import Record
 from assay.stack import ReadStack
 
 
 @pytest.mark.control("SEC-31", tier="live")
 def test_backups_are_ciphertext(stack: ReadStack, control: Record) -> None:
-    """Judge how every version begins, and the newest ones whole; the escrowed keys must open one of each."""
+    """Judge how versions begin, the newest ones whole; each service's escrowed key must open its newest."""
     s3, budget = stack.s3, control.limit("read_whole")
-    canaries = [text.encode() for text in (*control.listed("canaries"), stack.profile.cluster_uid)]
-    canaries += kept_secrets(stack.profile.need_path("escrow.folder"))
-    whole, listed = 0, {bucket: s3.versions(bucket) for bucket in s3.every()}
-    for every in listed.values():
-        found = [one for one in every if not one.marker and not one.canary]
-        versions = control.population(sorted(found, key=lambda one: one.modified, reverse=True))
-        begun = zip(versions, heads(s3, versions), strict=True)
-        plain = [(one, why) for one, head in begun if (why := fault(head))]
-        control.offenders(Offender(one.ref, why) for one, why in plain)
-        left = budget
-        for one in versions:
-            if one.size <= left:
-                left -= one.size
-                whole += 1
-                if why := deep_fault(s3.read(one), canaries):
-                    control.offender(one, why)
+    words = (*control.listed("canaries"), stack.profile.need_cluster())
+    forbidden = [word.encode() for word in words]
+    forbidden += kept_secrets(stack.profile.need_path("escrow.folder"))
+    contents, whole = {bucket: BucketContent() for bucket in s3.judged_buckets()}, 0
+    for bucket, content in contents.items():
+        versions = judged_versions(
+            s3, bucket, control, lambda one: not one.marker and not one.canary, content.watch
+        )
+        control.offenders(plain_objects(s3, versions, content.repositories(s3)))
+        for one, why in readable_inside(s3, versions, forbidden, budget):
+            whole += 1
+            control.offenders([one] if why else [], why)
     control.note("read whole", f"{whole} of {control.looked_at}, the newest {budget:g} bytes of each bucket")
-    keys = stack.restore_keys
     for service, bucket in s3.buckets.items():
-        found = [one for one in listed[bucket] if one.shown]
-        ref = [one for one in found if one.key.endswith(INFO)] or found
-        newest = max(control.population(ref), key=lambda one: one.modified)
-        control.assume(keys.opens(service, newest), f"{newest.ref}: its escrowed key does not open it")
+        newest, inside = contents[bucket].to_open(), contents[bucket].repositories(s3)
+        if newest is None:
+            control.offender(f"Bucket {bucket}", "holds no backup that an escrowed key could open")
+        elif tools := [known.layout.tool for known in inside if known.holds(newest.key)]:
+            control.note(
+                f"{service}: not opened", f"{tools[0]} alone opens its repository, with its password"
+            )
+        elif not stack.restore_keys.opens(service, newest):
+            control.offender(newest, "its escrowed key does not open it")
     assert not control.found

@@ -2,45 +2,66 @@
 
 import pytest
 
-from assay.backups.lock_trial import lock_trials, reader
+from assay.backups.bucket_policy import risky_grants
+from assay.backups.listing import judged_versions
+from assay.errors import PairError, ProbeError
 from assay.model import Offender, Record
 from assay.probes.terraform.buckets import declared_buckets
-from assay.stack import ReadStack, WriteStack
+from assay.stack import DecoyStack, ReadStack
 
 
-NAMES = ("base", "log", "manifest")
+UNDECIDED = ProbeError("the sources do not decide its name or its lock", "give it a plan, or literal values")
+UNDECLARED = ProbeError(
+    "is not in the Terraform sources", "add the root that makes it to infra under [paths]"
+)
+ATTEMPTS = "attempts to lose a locked version, with each key"
 
 
 @pytest.mark.control("SEC-32", tier="static")
 def test_buckets_are_declared_with_a_lock(stack: ReadStack, control: Record) -> None:
     """Judge every bucket for backups in the Terraform sources: lock, versioning, mode and days."""
-    (suffix,) = control.listed("backups")
+    names, days = set(stack.profile.s3.buckets.values()), control.limit("declared_days")
     found = declared_buckets(stack.hcl.resources())
-    buckets = control.population(one for one in found if one.backs_up(suffix))
-    unknown = [one.ref for one in buckets if one.undecided]
-    days = control.limit("declared_days")
+    missing = names - {one.bucket for one in found}
+    # One without a name that the sources tell may be one of those that are missing.
+    buckets = control.population(one for one in found if one.bucket in names or (missing and not one.bucket))
     control.offenders(Offender(one.shown, why) for one in buckets if (why := one.fault(days)))
-    control.assume(not unknown, f"the sources do not decide the lock of {', '.join(unknown)}")
+    for one in buckets:
+        if one.undecided:
+            control.unread(one.ref, UNDECIDED)
+    for name in sorted(missing):
+        control.unread(f"Bucket {name}", UNDECLARED)
     assert not control.found
 
 
 @pytest.mark.control("SEC-32", tier="live")
-def test_locked_versions_outlive_every_key(stack: WriteStack, control: Record) -> None:
-    """Judge each bucket's lock and each version's, then try to lose canaries with every key there is."""
+def test_locked_versions_outlive_every_key(stack: ReadStack, control: Record) -> None:
+    """Judge lock and policy of each bucket and the lock of its versions; where allowed, try to lose one."""
     s3, days = stack.s3, control.limit("lock_days")
-    locks = control.population(s3.lock(bucket) for bucket in s3.every())
-    control.offenders(Offender(lock.ref, why) for lock in locks if (why := lock.fault(days)))
-    tried = [trial for lock in locks for trial in lock_trials(s3, lock)]
-    canaries = [trial.canary("locked", b"canary") for trial in tried]
-    held = control.population(hold for lock in locks for hold in s3.holds(s3.versions(lock.bucket)))
-    control.offenders(Offender(hold.ref, why) for hold in held if (why := hold.fault(days)))
-    by_lock = [pair for trial, canary in zip(tried, canaries, strict=True) for pair in trial.by_lock(canary)]
-    by_right = [pair for trial in tried for pair in trial.by_right()]
-    by_right += [pair for lock in locks for pair in reader(s3, lock).read_only()]
-    for pairs, layers in ((by_lock, control.listed("lock")), (by_right, control.listed("rights"))):
-        for pair in control.population(pairs):
-            control.refused(pair.attempt, pair.baseline, pair.layer(layers))
-    ransoms = control.population(trial.ransom(NAMES) for trial in tried)
-    lost = [name for ransom in ransoms for name in ransom.lost(s3)]
-    control.offenders(Offender(name, "not given back as of before it was overwritten") for name in lost)
+    for lock in control.population(s3.lock(bucket) for bucket in s3.judged_buckets()):
+        control.offenders([lock] if (why := lock.fault(days)) else [], why)
+        try:
+            control.offenders(risky_grants(lock.bucket, s3.policy(lock.bucket)))
+        except ProbeError as problem:
+            control.unread(f"policy of {lock.ref}", problem)
+        versions = judged_versions(s3, lock.bucket, control, lambda one: not one.marker)
+        control.offenders(Offender(one.ref, why) for one in s3.holds(versions) if (why := one.fault(days)))
+    if (trying := stack.if_allowed(DecoyStack, control, ATTEMPTS)) is not None:
+        try_to_lose(trying, control)
     assert not control.found
+
+
+def try_to_lose(stack: DecoyStack, control: Record) -> None:
+    """Try what each key could do to a locked canary and its bucket, and have back what a ransom took."""
+    trials = stack.lock_trials()
+    if not trials:
+        remedy = "make a bucket as those for backups are made; set canary_bucket and canary_key under [s3]"
+        control.unchecked(ATTEMPTS, "the profile names no canary bucket", remedy)
+    by_lock, by_right = control.listed("lock"), control.listed("rights")
+    for trial in trials:
+        for tried in control.population(trial.attempts()):
+            try:
+                control.refused(tried.attempt, tried.baseline, tried.layer(by_lock, by_right))
+            except PairError as problem:
+                control.unread(tried.attempt.ref, problem)
+        control.offenders(trial.lost(), "not given back as of before it was overwritten")

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.config.toml import Table, read_toml
+from assay.effect import Effect
 from assay.errors import CatalogueError, ProfileError
-from assay.model import Control, Effect, Limit, Override, Tier
+from assay.model import Control, Limit, Override, Tier
 
 
 CONTROL_ID = re.compile(r"[A-Z]{2,5}-[0-9]{2}")

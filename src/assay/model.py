@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from assay.effect import Effect
 from assay.errors import AssayError, AssumptionError, PairError, PopulationError, UndeclaredError
 
 
@@ -33,34 +34,6 @@ class Tier(enum.StrEnum):
     LIVE = "live"
     LOAD = "load"
     DRILL = "drill"
-
-
-class Effect(enum.StrEnum):
-    """What judging does to the platform, as a policy declares it for each tier.
-
-    `reads` changes and stores nothing; reviews that a caller asks of itself count as reads, because the API
-    server keeps nothing of them. `dry-run` asks what would happen: admission runs, nothing is stored. `decoy`
-    makes objects in a namespace or bucket of the suite's own and removes them. `writes` uses the platform as
-    its users do and cleans up. `load` sends requests at the declared peak. `disrupts` takes parts away and
-    puts them back.
-    """
-
-    READS = "reads"
-    DRY_RUN = "dry-run"
-    DECOY = "decoy"
-    WRITES = "writes"
-    LOAD = "load"
-    DISRUPTS = "disrupts"
-
-    def includes(self, other: Effect) -> bool:
-        """Return whether what may do this may do `other` too.
-
-        Each includes what stands before it; load alone is apart: it includes reads and dry runs, and only a
-        disruption includes load.
-        """
-        order = list(Effect)
-        beside = self is Effect.LOAD and other in (Effect.DECOY, Effect.WRITES)
-        return order.index(other) <= order.index(self) and not beside
 
 
 USUAL_EFFECT = {
@@ -229,6 +202,7 @@ class Record:
     numbers: list[Measurement] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
     basis: list[str] = field(default_factory=list)
+    listener: Callable[[str], object] = field(default=str, repr=False)
 
     def assume(self, holds: bool, why: str) -> None:
         """Go on only if `holds`; else the judgement is ERROR with `why`."""
@@ -273,6 +247,25 @@ class Record:
                 PopulationError(f"{len(judged)} of {of} looked at", "find out which are missing"),
             )
         return judged
+
+    def sample(self, things: Sequence[object], of: int) -> None:
+        """Count `things` as looked at, of more that are there and are left out on purpose.
+
+        What that says of the others is the caller's to note.
+
+        Raises:
+            PopulationError: none at all.
+        """
+        self.looked_at += len(things)
+        self.expected += of
+        if not things:
+            raise PopulationError(
+                "nothing to judge: the population is empty", "check the selector and the access"
+            )
+
+    def progress(self, text: str) -> None:
+        """Show how far a long judgement is; nothing of it is kept."""
+        self.listener(f"{self.control.id}: {text}")
 
     def offender(self, thing: object, why: str = "") -> None:
         """Note one thing that breaks the control, and why: an Offender, a fact with a `ref`, or a name."""

@@ -23,10 +23,11 @@ from assay.config.profile import Paths, Profile, Samples
 from assay.config.trees import Trees
 from assay.drills.registry import Drills
 from assay.drills.restore.evidence import Restores
+from assay.effect import Effect
 from assay.errors import GuardError, ProbeError
 from assay.formats.hcl import Hcl
 from assay.load.generator import Load
-from assay.model import Effect, Record
+from assay.model import Record
 from assay.origins.leaks import SecretScan
 from assay.origins.tracer import Origins
 from assay.probes.etcd import Etcd
@@ -49,6 +50,7 @@ from assay.probes.vault.client import Vault
 from assay.probes.vault.login import VaultLogins
 from assay.probes.vault.policy import VaultFiles
 from assay.writers.kube_decoy import Decoy, decoy_namespace
+from assay.writers.lock_trial import LockTrial, lock_trials
 
 
 S = TypeVar("S", bound="ReadStack")
@@ -307,6 +309,14 @@ class DecoyStack(DryRunStack):
         Decoys that a killed run left are deleted first.
         """
         return decoy_namespace(self.kube.wire, labels)
+
+    def lock_trials(self) -> list[LockTrial]:
+        """Return what attempts to lose a locked backup are made with: each key on the canary bucket.
+
+        In a lab that allows writes also each key on the buckets for backups; errors as for `lock_trials`.
+        """
+        on_backups = self.profile.is_lab and Effect.WRITES in self._limits.allowed
+        return lock_trials(self.profile, self.s3, on_backups=on_backups)
 
 
 class WriteStack(DecoyStack):

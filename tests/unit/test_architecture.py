@@ -273,7 +273,7 @@ def test_only_writers_drills_and_the_stack_send_more_than_reads() -> None:
     # The probe of each bigger effect declares it itself; the stack hands it out.
     declared = {
         "probes/guard.py", "probes/kube/dry_run.py", "probes/kube/wire.py", "probes/net/http.py",
-        "probes/talos/read.py", "probes/vault/login.py", "backups/lock_trial.py",
+        "probes/talos/read.py", "probes/vault/login.py",
     }  # fmt: skip
     for path in sources("src/assay"):
         inside = path.relative_to(SOURCE).as_posix()

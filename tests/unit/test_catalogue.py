@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from assay.catalogue import check_trios, load_catalogue, names
+from assay.effect import Effect
 from assay.errors import CatalogueError
-from assay.model import Effect
 from tests.unit.support.catalogue import GOOD, HEAD, Toy
 
 

@@ -20,8 +20,8 @@ from assay.backups import schedules
 from assay.backups.stateful import inventory
 from assay.config.profile import S3Access, SopsAccess
 from assay.drills.restore import etcd_evidence, postgres_evidence
+from assay.effect import Effect
 from assay.errors import AssayError
-from assay.model import Effect
 from assay.origins import external_secrets, helm_record, kube_leaves, kube_secrets, leaks, talos_secrets
 from assay.origins.secret_holders import holders
 from assay.origins.sops_secrets import encrypted_configs, sops_secrets

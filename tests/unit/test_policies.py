@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from assay.catalogue import load_catalogue
-from assay.model import Effect, Tier
+from assay.effect import Effect
+from assay.model import Tier
 
 
 ROOT = Path(__file__).parents[2]

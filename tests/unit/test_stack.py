@@ -10,8 +10,9 @@ import pytest
 
 from assay.catalogue import Case, load_catalogue
 from assay.config.profile import Profile
+from assay.effect import Effect
 from assay.errors import GuardError
-from assay.model import Control, Effect, Record, Tier, Verdict
+from assay.model import Control, Record, Tier, Verdict
 from assay.run.verdict import classify
 from assay.stack import STACKS, DecoyStack, ReadStack, RunLimits, WriteStack
 
@@ -56,7 +57,7 @@ def test_each_effect_has_its_stack_and_bigger_ones_have_more_verbs() -> None:
     reads = set(dir(ReadStack))
     assert not {"decoy", "load", "drills", "post"} & reads
     more = {effect: sorted(set(dir(kind)) - reads) for effect, kind in STACKS.items()}
-    assert more[Effect.DECOY] == more[Effect.WRITES] == ["decoy"]
+    assert more[Effect.DECOY] == more[Effect.WRITES] == ["decoy", "lock_trials"]
     assert (more[Effect.LOAD], more[Effect.DISRUPTS]) == (["load"], ["drills"])
     assert all(inspect.getdoc(kind) for kind in STACKS.values())
 

@@ -17,13 +17,13 @@ ROWS = "INSERT INTO orders VALUES (1, 'Müller'); ".encode() * 20
 RECORD = b"/registry/secrets/planted/app"
 
 
-def _uploaded(name: str, what: str, body: Callable[[Plant], bytes]) -> None:
+def _uploaded(name: str, what: str, body: Callable[[Plant], bytes], key: str = "backup") -> None:
     """Register a violation that uploads one object to a bucket of its own."""
 
     @violation(name=name, what=what, tier="live")
     def planted(plant: Plant) -> Iterator[Named]:
         with plant.s3.bucket(name.replace("_", "-")) as bucket:
-            yield Named(plant.s3.upload(bucket, "backup", body(plant)))
+            yield Named(plant.s3.upload(bucket, key, body(plant)))
 
 
 def _key(plant: Plant) -> bytes:
@@ -68,5 +68,11 @@ _uploaded(
     "small_rows",
     "The header of a cipher, followed by readable rows that are not all ASCII.",
     lambda _: SALTED + secrets.token_bytes(8) + ROWS,
+)
+_uploaded(
+    "kopia_in_name_only",
+    "An object that is called as kopia calls its configuration, and holds a dump.",
+    lambda _: CLEAR,
+    key="kopia.repository",
 )
 _uploaded("key_beside", "A secret of the escrow in a bucket beside the backups.", _key)

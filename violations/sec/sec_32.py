@@ -36,6 +36,14 @@ def _wider(name: str, what: str, verbs: list[str], attempt: str) -> None:
 
 
 @violation(tier="live")
+def policy_for_everybody(plant: Plant) -> Iterator[Named]:
+    """A bucket policy that lets every key take the default lock away."""
+    bucket = plant.profile.s3.buckets["etcd"]
+    with plant.s3.allowed(bucket, "*", ["s3:PutBucketObjectLockConfiguration"]):
+        yield Named(f"BucketPolicy {bucket}")
+
+
+@violation(tier="live")
 def older_than_the_lock(plant: Plant) -> Iterator[Named]:
     """An object that was uploaded before its bucket had a default retention."""
     with plant.s3.bucket("late", lock=True) as bucket:

@@ -20,14 +20,24 @@ BUCKETS = {purpose: name_of("Bucket", f"{purpose}-backups") for purpose in PURPO
 LOCK_DAYS = 1  # as docs/backups-and-restore.md says for the lab
 # As infra/backups.tf declares: days until a snapshot expires (pgBackRest expires its own), and until a
 # noncurrent version is removed.
-LIFE: Mapping[str, tuple[int | None, int]] = {"etcd": (30, 30), "vault": (30, 30), "postgres": (None, 35)}
+LIFE: Mapping[str, tuple[int | None, int]] = {
+    "etcd": (30, 30),
+    "vault": (30, 30),
+    "postgres": (None, 35),
+    "canary": (1, 1),
+}
 FOLDER = "objectstore"
 OPERATOR, READER = name_of("S3User", "operator"), name_of("S3User", "reader")
 WRITERS = {purpose: name_of("S3User", f"{purpose}-writer") for purpose in PURPOSES}
+# Purpose -> bucket and writer; the canary bucket is made as the others, for the attempts of the suite.
+PLACES = {purpose: (BUCKETS[purpose], WRITERS[purpose]) for purpose in PURPOSES} | {
+    "canary": (name_of("Bucket", "assay-canaries"), name_of("S3User", "canary-writer"))
+}
 # Keys of the real provider have every right on objects, so only the lock protects them: a writer may request
 # the deletion of a version and another retention. It may not change the bucket itself.
 LIST = ("ListBucket", "ListBucketVersions", "GetBucketLocation", "GetBucketVersioning")
-LOOK = (*LIST, "GetBucketObjectLockConfiguration", "GetLifecycleConfiguration", "ListBucketMultipartUploads")
+LOOK = (*LIST, "GetBucketObjectLockConfiguration", "GetLifecycleConfiguration", "GetBucketPolicy",
+        "ListBucketMultipartUploads")  # fmt: skip
 READ = ("GetObject", "GetObjectVersion", "GetObjectRetention")
 WRITE = ("PutObject", "DeleteObject", "DeleteObjectVersion", "PutObjectRetention", "AbortMultipartUpload",
          "ListMultipartUploadParts")  # fmt: skip
@@ -64,10 +74,10 @@ def before(context: Context) -> None:
     store = Store(place)
     store.start(context.authority)
     s3 = client(store.user(OPERATOR, buckets=100), place / "ca.crt")
-    for name in (READER, *WRITERS.values()):
+    for name in (READER, *(writer for _, writer in PLACES.values())):
         store.user(name)
     existing = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
-    for purpose, bucket in BUCKETS.items():
+    for purpose, (bucket, _) in PLACES.items():
         if bucket not in existing:
             s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
         guard(s3, purpose)
@@ -75,7 +85,7 @@ def before(context: Context) -> None:
 
 def guard(s3: Any, purpose: str) -> None:  # noqa: ANN401 - as above
     """Set lock, policy and life cycle of the bucket for `purpose`; idempotent."""
-    bucket, writer = BUCKETS[purpose], WRITERS[purpose]
+    bucket, writer = PLACES[purpose]
     rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": LOCK_DAYS}}
     lock = {"ObjectLockEnabled": "Enabled", "Rule": rule}
     s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=lock)
@@ -131,6 +141,9 @@ def tables(context: Context) -> Tables:
             },
             "reader_key": str(keys / f"{READER}.json"),
             "operator_key": str(keys / f"{OPERATOR}.json"),
+            "also": ["*"],
+            "canary_bucket": PLACES["canary"][0],
+            "canary_key": str(keys / f"{PLACES['canary'][1]}.json"),
         }
     }
 

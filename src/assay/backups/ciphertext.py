@@ -6,12 +6,15 @@ import re
 import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from assay.backups.repositories import Repository
 from assay.config.profile import Profile
 from assay.errors import ProbeError
+from assay.formats import openpgp
 from assay.formats.tools import tool_opens
+from assay.model import Offender
 from assay.probes.s3.client import S3
 from assay.probes.s3.facts import ObjectVersion
 from assay.secretscan.naming import entropy
@@ -24,14 +27,17 @@ LEAST, SAMPLE, ENOUGH = 4096, 1 << 20, 7.8
 SHORT = 12
 # An age header for many recipients, or for keys of RSA and ML-KEM, is longer than a head.
 LONG = 1 << 16
-# gzip, zstd, xz, lz4, bzip2, zip: random looks, for anybody to open; gzip only where it can be inflated.
+# gzip, zstd, xz, lzma, lz4, bzip2, zip: they look random and anybody opens them; gzip if it can be inflated.
 GZIP = b"\x1f\x8b\x08"
-OPEN = re.compile(rb"\x28\xb5\x2f\xfd|\xfd7zXZ\x00|\x04\x22\x4d\x18|BZh[1-9]1AY&SY|PK\x03\x04")
+OPEN = re.compile(
+    rb"\x28\xb5\x2f\xfd|\xfd7zXZ\x00|\x5d\x00\x00[\x00-\x80]|\x04\x22\x4d\x18|BZh[1-9]1AY&SY|PK\x03\x04"
+)
 # The chi-squared sum of random bytes over their 256 values is 255, however many; more than this it is
 # once in 100,000 bodies of 16 to 64 bytes, the worst case.
 UNEVEN = 500.0
 TEXT = frozenset(range(32, 127)) | frozenset(b"\t\r\n")
-INFO = ".info"
+BEHIND_ARCHIVE = "has the header of a cipher, and an archive that anybody opens behind it"
+BEHIND_READABLE = "has the header of a cipher, and readable bytes behind it"
 
 
 def fault(head: bytes) -> str:
@@ -41,18 +47,39 @@ def fault(head: bytes) -> str:
     """
     if not head:
         return "is empty"
-    if not head.startswith(HEADERS):
-        return "is not encrypted: it has no header of age or of a salted cipher"
-    if head.startswith(HEADERS[0]):
-        stanzas, ends, body = head.partition(ENDS)
-        if not ends or any(not 32 < byte < 127 and byte not in b" \n" for byte in stanzas):
-            return "begins as age does, and its header does not end"
-        body = body.partition(b"\n")[2]
-    else:
-        body = head[16:]
-    if OPEN.match(body) or (body.startswith(GZIP) and _inflates(body)):
-        return "has the header of a cipher, and an archive that anybody opens behind it"
-    return "has the header of a cipher, and readable bytes behind it" if _readable(body) else ""
+    body = openpgp.behind(head)
+    if body is None:
+        if not head.startswith(HEADERS):
+            return "is not encrypted: it has no header of age, of OpenPGP or of a salted cipher"
+        if head.startswith(HEADERS[0]):
+            stanzas, ends, body = head.partition(ENDS)
+            if not ends or any(not 32 < byte < 127 and byte not in b" \n" for byte in stanzas):
+                return "begins as age does, and its header does not end"
+            body = body.partition(b"\n")[2]
+        else:
+            body = head[16:]
+    if _opens_to_anybody(body):
+        return BEHIND_ARCHIVE
+    return BEHIND_READABLE if _readable(body) else ""
+
+
+def _fault_in(repository: Repository, version: ObjectVersion, head: bytes) -> str:
+    """Return why an object of a known encrypted repository is not encrypted: its blobs have no header."""
+    if repository.in_clear(version.key):
+        return repository.fault(head)
+    tool = repository.layout.tool
+    if openpgp.behind(head) is not None:
+        return fault(head)
+    if repository.unsure(version.key):
+        return f"lies in a repository of {tool}, and may as well be a brotli archive: encrypt with OpenPGP"
+    if not head:
+        return "is empty"
+    wrong = _opens_to_anybody(head) or _readable(head)
+    return f"lies in an encrypted repository of {tool}, and is not encrypted" if wrong else ""
+
+
+def _opens_to_anybody(body: bytes) -> bool:
+    return bool(OPEN.match(body)) or (body.startswith(GZIP) and _inflates(body))
 
 
 def _inflates(body: bytes) -> bool:
@@ -71,7 +98,36 @@ def _readable(body: bytes) -> bool:
     return other <= len(body) // 16 or uneven > UNEVEN
 
 
-def heads(s3: S3, versions: list[ObjectVersion]) -> list[bytes]:
+def plain_objects(
+    s3: S3, versions: Sequence[ObjectVersion], repositories: Sequence[Repository]
+) -> Iterator[Offender]:
+    """Yield each version that does not begin as ciphertext does, by its header or its repository.
+
+    Raises:
+        ProbeError: one cannot be read.
+    """
+    for one, head in zip(versions, heads(s3, versions), strict=True):
+        inside = next((known for known in repositories if known.holds(one.key)), None)
+        if why := _fault_in(inside, one, head) if inside else fault(head):
+            yield Offender(one.ref, why)
+
+
+def readable_inside(
+    s3: S3, versions: Iterable[ObjectVersion], forbidden: Sequence[bytes], budget: float
+) -> Iterator[tuple[ObjectVersion, str]]:
+    """Yield the versions read whole, as many as `budget` bytes allow, each with what is wrong with it.
+
+    Raises:
+        ProbeError: one cannot be read.
+    """
+    left = budget
+    for one in versions:
+        if one.size <= left:
+            left -= one.size
+            yield one, deep_fault(s3.chunks(one), forbidden)
+
+
+def heads(s3: S3, versions: Sequence[ObjectVersion]) -> list[bytes]:
     """Return how each version begins; more where the header of age leaves too little of a head to judge.
 
     Raises:
@@ -85,15 +141,31 @@ def _cut(head: bytes) -> bool:
     return head.startswith(HEADERS[0]) and len(head.partition(ENDS)[2]) < LEAST // 2
 
 
-def deep_fault(body: bytes, canaries: Iterable[bytes]) -> str:
-    """Return why a whole object is no ciphertext: a canary lies in it, or it is not random throughout."""
-    if any(canary in body for canary in canaries):
-        return "holds a canary that can be read"
-    for start in range(0, len(body), SAMPLE):
-        part = body[start : start + SAMPLE]
+def deep_fault(pieces: Iterable[bytes], forbidden: Sequence[bytes]) -> str:
+    """Return why a whole object is not ciphertext: forbidden words lie in it, or it is not random throughout.
+
+    One piece is held at a time.
+    """
+    overlap, tail = max((len(word) for word in forbidden), default=1) - 1, b""
+    for part in _resized(pieces):
+        if any(word in tail + part for word in forbidden):
+            return "holds a canary that can be read"
         if len(part) >= LEAST and entropy(part) < ENOUGH:
-            return "has the header of a cipher, and readable bytes behind it"
+            return BEHIND_READABLE
+        tail = part[-overlap:] if overlap else b""
     return ""
+
+
+def _resized(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in pieces of `SAMPLE`, the last one shorter."""
+    held = bytearray()
+    for piece in pieces:
+        held += piece
+        while len(held) >= SAMPLE:
+            yield bytes(held[:SAMPLE])
+            del held[:SAMPLE]
+    if held:
+        yield bytes(held)
 
 
 def kept_secrets(escrow: Path) -> list[bytes]:

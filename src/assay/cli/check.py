@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from assay.cli.child import pytest_command, wait_for
+from assay.effect import Effect
 from assay.errors import AssayError
-from assay.model import Effect, Tier
+from assay.model import Tier
 from assay.run.again import join
 from assay.run.gate import GREEN, RED, UNSURE, UNUSABLE
 from assay.run.options import RunOptions

@@ -16,9 +16,9 @@ from assay.drills.engine.watchdog import DRILL_MAX_S, TERM_GRACE_S, after
 from assay.drills.permission import conditions
 from assay.drills.restore.records import Records
 from assay.drills.specs import DRILLS
+from assay.effect import Effect
 from assay.errors import AssayError
 from assay.formats.signatures import sign_command
-from assay.model import Effect
 from assay.run.resolve import find_profile
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from assay.config.toml import Table
-from assay.model import Effect
+from assay.effect import Effect
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,7 +199,8 @@ class S3Access:
     """The object store: buckets by purpose, and key files of the writers (by purpose) and of the one reader.
 
     A key file is JSON with `access_key` and `secret_key`. `operator_key` is the key that owns the buckets:
-    what it is refused, only the lock can refuse.
+    what it is refused, only the lock can refuse. `also` are globs over further buckets that are judged.
+    `canary_bucket` is made for trying the lock, `canary_key` writes to it as backups are written to theirs.
     """
 
     endpoint: str = ""
@@ -209,6 +210,9 @@ class S3Access:
     writer_keys: Mapping[str, Path] = field(default_factory=dict)
     reader_key: Path | None = None
     operator_key: Path | None = None
+    also: tuple[str, ...] = ()
+    canary_bucket: str = ""
+    canary_key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +359,17 @@ class Profile:
         """Return a service's recovery point objective in seconds, None where none is declared."""
         known = self.platform.service(service)
         return known.rpo_s if known else None
+
+    def need_cluster(self) -> str:
+        """Return the UID of namespace kube-system of the cluster that is meant.
+
+        Raises:
+            ProbeError: the profile does not say; an empty one would be found in every cluster's data.
+        """
+        if not self.cluster_uid:
+            remedy = f"set cluster_uid under [stack] in {self.file.name}"
+            raise ProbeError("the profile does not say which cluster is meant", remedy)
+        return self.cluster_uid
 
     def need_text(self, dotted: str) -> str:
         """Return the profile's text at `section.key`, for example `api.url`.

@@ -37,6 +37,7 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "drills": RESTORE,
     "restored": RESTORE,
     "restores": ("drill.allowed_signers",),
+    "lock_trials": S3,
     "rotation": ("drill.launcher", "escrow.folder", *KUBE, *VAULT, *SQL),
     "s3": S3,
     "hcl": ("paths.infra",),

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from assay.config.profile import Profile
+from assay.effect import Effect
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
-from assay.model import Effect
 from assay.probes.guard import Guard, Request
 from assay.secretscan.suspect import repeated
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from assay.effect import Effect
 from assay.errors import GuardError
-from assay.model import Effect
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from assay.config.profile import Profile
+from assay.effect import Effect
 from assay.errors import UndeclaredError
-from assay.model import Effect
 
 
 UNASKED = (Effect.READS, Effect.DRY_RUN)

@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from assay.effect import Effect
 from assay.errors import AssumptionError, GuardError
-from assay.model import Control, Effect, Record, Tier, Verdict
+from assay.model import Control, Record, Tier, Verdict
 from assay.proof.plant import Plant
 from assay.proof.violation import Violation
 from assay.run.detection import Expectation, expectation_text, is_expectation, is_named, why_not_caught
 from assay.run.entries import Judgement, entry_from
+from assay.run.options import say
 from assay.run.session import Session
 from assay.run.standins import with_standins
 from assay.run.verdict import judgement_of, redact_errors, report_error
@@ -142,7 +144,8 @@ class CasePlugin:
         """Begin the record."""
         control, _ = case_of(item)
         item.stash[STARTED] = time.time()
-        item.stash[RECORD] = Record(self._control(control), self.session.needed().override(control))
+        override = self.session.needed().override(control)
+        item.stash[RECORD] = Record(self._control(control), override, listener=self._show_progress)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_fixture_setup(self) -> Generator[None, object, object]:
@@ -241,6 +244,12 @@ class CasePlugin:
             caught=caught,
             named=caught and is_named(record, standing.expectation),
         )
+
+    def _show_progress(self, text: str) -> None:
+        """Write a line for the person who waits, past pytest's capture."""
+        capture = self.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
+            say(text)
 
     def _redacting(self) -> AbstractContextManager[None]:
         return nullcontext() if self.unredacted else redact_errors()

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from assay.catalogue import Catalogue
 from assay.config.profile import Profile
-from assay.model import Control, Effect, Tier, Verdict
+from assay.effect import Effect
+from assay.model import Control, Tier, Verdict
 from assay.run.allowance import Allowance
 from assay.run.entries import Judgement
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from assay.effect import Effect
 from assay.errors import AssayError
-from assay.model import Effect, Tier, Verdict
+from assay.model import Tier, Verdict
 from assay.run.entries import Closing, Judgement, Opening, entry_from
 from assay.run.evidence import Chain, read_lines, verify
 from assay.run.gate import Selection

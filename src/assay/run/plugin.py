@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from assay.effect import Effect
 from assay.errors import AssayError
-from assay.model import Effect, Tier
+from assay.model import Tier
 
 
 TIERS = tuple(str(tier) for tier in Tier)

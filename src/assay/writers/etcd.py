@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import ClassVar
 
-from assay.model import Effect
+from assay.effect import Effect
 from assay.probes.etcd import Etcd, number_of
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from assay.config.profile import Profile
+from assay.effect import Effect
 from assay.errors import ProbeError
-from assay.model import Effect
 from assay.polling import poll
 from assay.probes.kube.client import Kube
 from assay.probes.kube.discovery import api_resources

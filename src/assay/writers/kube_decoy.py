@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from assay.model import Attempt, Effect
+from assay.effect import Effect
+from assay.model import Attempt
 from assay.probes.kube.changes import STANDING, standing_objects
 from assay.probes.kube.fields import mapping_at, mappings_at
 from assay.probes.kube.paths import collection

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 
 from assay.backups.points import PREFIX
 from assay.config.profile import Profile
+from assay.effect import Effect
 from assay.errors import GuardError, ProbeError
-from assay.model import Effect
 from assay.probes.guard import Guard
 from assay.probes.s3.client import S3, Client, asking, connect
 from assay.probes.s3.facts import ObjectVersion

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from assay.config.profile import Profile
+from assay.effect import Effect
 from assay.errors import GuardError, ProbeError
-from assay.model import Effect
 from assay.probes.guard import Guard
 from assay.probes.s3.client import S3, Client, asking, attempt, connect
 from assay.probes.s3.facts import ObjectVersion
@@ -101,11 +101,12 @@ class S3Writer:
 
     @contextmanager
     def allowed(self, bucket: str, user: str, verbs: list[str]) -> Iterator[None]:
-        """Let `user` do `verbs` with a bucket and its objects while open; the old policy comes back."""
+        """Let `user` (`*`: all) do `verbs` with a bucket while open; the old policy comes back."""
         with asking(f"policy of {bucket}"):
             before = self._client.get_bucket_policy(Bucket=bucket)["Policy"]
         wider = json.loads(before)
-        wider["Statement"].append(_allow({"AWS": [f"arn:aws:iam:::user/{user}"]}, verbs, bucket))
+        who = user if user == "*" else f"arn:aws:iam:::user/{user}"
+        wider["Statement"].append(_allow({"AWS": [who]}, verbs, bucket))
         try:
             self._policy(bucket, json.dumps(wider))
             yield

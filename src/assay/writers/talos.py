@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from assay.config.profile import Profile
+from assay.effect import Effect
 from assay.errors import GuardError, ProbeError
-from assay.model import Effect
 from assay.polling import poll
 from assay.probes.net import tls
 from assay.probes.talos.facts import Machine

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from assay.config.profile import Profile
+from assay.effect import Effect
 from assay.errors import GuardError, ProbeError
 from assay.formats.parsing import WRONG
-from assay.model import Effect
 from assay.probes.guard import Guard
 from assay.probes.vault import facts
 from assay.probes.vault.client import VaultConnection

@@ -8,12 +8,13 @@ import dataclasses
 import datetime as dt
 import gzip
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from assay.backups.ciphertext import GZIP, HEADERS, deep_fault, fault, heads, kept_secrets
+from assay.backups.ciphertext import GZIP, HEADERS, SAMPLE, deep_fault, fault, heads, kept_secrets
 from assay.errors import ProbeError
 from assay.formats.tools import tool_opens
 from assay.probes.s3.facts import ObjectVersion
@@ -98,7 +99,7 @@ def test_a_long_header_of_age_is_read_whole() -> None:
             asked.append((version.key, most))
             return stored[version.key][:most]
 
-        def heads(self, versions: list[ObjectVersion]) -> list[bytes]:
+        def heads(self, versions: Sequence[ObjectVersion]) -> list[bytes]:
             return [self.head(one) for one in versions]
 
     one = ObjectVersion("b", "k", "1", 9, dt.datetime(2026, 11, 24, tzinfo=dt.UTC), latest=True)
@@ -131,9 +132,10 @@ def test_a_tool_that_takes_too_long_is_not_a_tool_that_is_missing() -> None:
 
 
 def test_a_canary_anywhere_is_found() -> None:
-    assert deep_fault(RANDOM, [b"/registry/"]) == ""
-    assert "canary" in deep_fault(RANDOM[:9000] + b"/registry/x" + RANDOM[9000:], [b"/registry/"])
-    assert "readable" in deep_fault(RANDOM[:5000] + b"INSERT INTO orders " * 900, [])
+    assert deep_fault([RANDOM], [b"/registry/"]) == ""
+    assert "canary" in deep_fault([RANDOM[:9000] + b"/registry/x" + RANDOM[9000:]], [b"/registry/"])
+    assert "canary" in deep_fault([RANDOM[:9000] + b"/regi", b"stry/x" + RANDOM[9000:]], [b"/registry/"])
+    assert "readable" in deep_fault([RANDOM[:5000] + b"INSERT INTO orders " * 900], [])
 
 
 def test_the_kits_secrets_are_canaries(tmp_path: Path) -> None:
@@ -142,3 +144,32 @@ def test_the_kits_secrets_are_canaries(tmp_path: Path) -> None:
     assert kept_secrets(tmp_path) == [b"AN-IDENTITY-OF-SOME-LENGTH"]
     with pytest.raises(ProbeError):
         kept_secrets(tmp_path / "absent")
+
+
+def test_words_across_two_pieces_of_a_long_object_are_found() -> None:
+    """An object is read in pieces of a mebibyte; what lies across their edge is one word."""
+    long = RANDOM * 60
+    pieces = [long[: SAMPLE - 4], b"/registry/", long]
+    assert "canary" in deep_fault(pieces, [b"/registry/"])
+    assert deep_fault([long, long], [b"/registry/"]) == ""
+
+
+PKESK = bytes([0x85, 1, 12, 3]) + RANDOM[:267]
+SKESK = bytes([0xC3, 13, 4, 9, 3, 8]) + RANDOM[:9]
+SEALED = bytes([0xD2, 0xEA, 1]) + RANDOM
+OPENPGP = {
+    "public key": (PKESK + SEALED, True),
+    "two keys": (PKESK + PKESK + SEALED, True),
+    "passphrase": (SKESK + SEALED, True),
+    "clear text behind": (PKESK + SEALED[:3] + b"INSERT INTO orders VALUES " * 40, False),
+    "signed only": (PKESK + bytes([0xCB, 0xEA, 1]) + RANDOM, False),
+    "compressed only": (bytes([0xA3, 1]) + RANDOM, False),
+    "no session key": (SEALED, False),
+    "random": (bytes([0x85]) + RANDOM, False),
+}
+
+
+@pytest.mark.parametrize("case", OPENPGP)
+def test_openpgp_messages_are_ciphertext(case: str) -> None:
+    head, encrypted = OPENPGP[case]
+    assert (fault(head[:4096]) == "") is encrypted

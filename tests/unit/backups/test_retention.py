@@ -285,7 +285,7 @@ def test_a_raft_snapshot_is_checked(tmp_path: Path) -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_are_judged(raw: bytes) -> None:
     assert isinstance(ciphertext.fault(raw), str)
-    assert isinstance(ciphertext.deep_fault(raw, [b"canary"]), str)
+    assert isinstance(ciphertext.deep_fault([raw], [b"canary"]), str)
 
 
 def test_a_setting_is_found_by_line(tmp_path: Path) -> None:

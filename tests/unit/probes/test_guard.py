@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.config.profile import S3Access
+from assay.effect import Effect
 from assay.errors import GuardError
-from assay.model import Effect
 from assay.probes.etcd import Etcd
 from assay.probes.guard import READING, SENT, Guard, Request
 from assay.probes.kube import requests as kube

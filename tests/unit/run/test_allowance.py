@@ -11,9 +11,9 @@ import pytest
 
 from assay.config.allow import Allow
 from assay.config.profile import Profile
+from assay.effect import Effect
 from assay.errors import UndeclaredError
 from assay.load.generator import Load
-from assay.model import Effect
 from assay.run.allowance import allowance_of
 from assay.run.evidence import read_lines
 from tests.unit.support.catalogue import GOOD, Toy

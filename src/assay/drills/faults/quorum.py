@@ -10,8 +10,8 @@ dead as well. So each member is asked for itself, by etcd and by Talos, and the 
 from __future__ import annotations
 
 from assay.config.profile import Profile
+from assay.effect import Effect
 from assay.errors import ProbeError
-from assay.model import Effect
 from assay.probes.etcd import Etcd, EtcdMember, EtcdStatus
 from assay.probes.net import tls
 from assay.probes.talos.facts import Machine

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from assay.config.profile import Profile
 from assay.drills.engine.clock import await_true, now
+from assay.effect import Effect
 from assay.errors import GuardError
-from assay.model import Effect
 from assay.probes.kube.client import Kube
 from assay.probes.vault.client import Vault
 from assay.writers.vault import VaultWriter

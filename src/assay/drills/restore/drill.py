@@ -16,7 +16,8 @@ from assay.drills.restore.inputs import RestoreInputs
 from assay.drills.restore.records import Records
 from assay.drills.restore.result import Budgets, RestoreResult
 from assay.drills.specs import DrillSpec
-from assay.model import Effect, Offender
+from assay.effect import Effect
+from assay.model import Offender
 from assay.probes.kube.client import Kube
 from assay.probes.runbook.reader import Runbook
 

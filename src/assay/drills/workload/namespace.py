@@ -13,8 +13,8 @@ from assay.config.platform import Signatures
 from assay.config.profile import Profile
 from assay.drills.workload.ledger import Write, outcome_of
 from assay.drills.workload.verdict import FAIL, INFO
+from assay.effect import Effect
 from assay.errors import ProbeError
-from assay.model import Effect
 from assay.probes.kube.client import Kube
 from assay.probes.kube.registrations import image_gate
 from assay.probes.kube.selectors import Labels

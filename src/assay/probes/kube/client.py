@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 from assay.config.profile import Profile
+from assay.effect import Effect
 from assay.errors import GuardError, ProbeError
 from assay.formats.parsing import parsing
-from assay.model import Effect
 from assay.probes.guard import Guard
 from assay.probes.kube import facts as kube_facts
 from assay.probes.kube import fields

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from assay.model import Attempt, Effect
+from assay.effect import Effect
+from assay.model import Attempt
 from assay.probes.kube import fields
 from assay.probes.kube.client import Kube
 from assay.probes.kube.paths import collection_of, one

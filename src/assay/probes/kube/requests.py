@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from assay.model import Effect
+from assay.effect import Effect
 from assay.probes.guard import Guard, Request
 
 

@@ -13,9 +13,10 @@ from urllib.parse import urlencode
 
 from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 
+from assay.effect import Effect
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
-from assay.model import Attempt, Effect
+from assay.model import Attempt
 from assay.probes.guard import READING, Guard
 from assay.probes.kube.requests import request_of
 from assay.secretscan.suspect import repeated

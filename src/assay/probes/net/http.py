@@ -12,8 +12,8 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from assay.config.profile import Profile
+from assay.effect import Effect
 from assay.errors import ProbeError
-from assay.model import Effect
 from assay.probes.guard import Guard, Request
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +18,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from assay.config.platform import covered
 from assay.config.profile import Profile, S3Access
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
@@ -168,18 +169,27 @@ class S3:
         """Return the bucket of each purpose."""
         return self.access.buckets
 
-    def every(self) -> list[str]:
-        """Return the declared buckets, then every other one that the operator owns, where its key is given.
+    @parsing("the object storage's answer")
+    def judged_buckets(self) -> list[str]:
+        """Return the declared buckets, then every other one that a glob of `also` names.
 
-        A bucket nobody declared may hold backups too.
+        They are listed with the operator's key where it is given, else with the reader's. A canary bucket
+        holds no backups.
         """
-        declared = list(self.buckets.values())
-        if self.access.operator_key is None:
+        access = self.access
+        declared = list(dict.fromkeys(self.buckets.values()))
+        if not access.also:
             return declared
-        operator = connect(self.access, self.access.operator_key)
-        with asking("list of buckets as operator"):
-            owned = [str(entry["Name"]) for entry in operator.list_buckets()["Buckets"]]
-        return [*declared, *(name for name in owned if name not in declared)]
+        client = connect(access, access.operator_key) if access.operator_key else self._client
+        with asking("list of buckets"):
+            names = [str(entry["Name"]) for entry in client.list_buckets()["Buckets"]]
+        known = {*declared, access.canary_bucket}
+        return [*declared, *(name for name in names if name not in known and covered(name, access.also))]
+
+    def policy(self, bucket: str) -> str:
+        """Return the bucket's policy as JSON text, empty where it has none."""
+        found = self._maybe(f"policy of {bucket}", lambda: self._client.get_bucket_policy(Bucket=bucket))
+        return str(found.get("Policy", ""))
 
     @parsing("the object storage's answer")
     def lock(self, bucket: str) -> Lock:
@@ -202,21 +212,25 @@ class S3:
         )
         return [_expiry(rule) for rule in found.get("Rules", [])]
 
-    @parsing("the object storage's answer")
     def versions(self, bucket: str, prefix: str = "") -> list[ObjectVersion]:
-        """Return every version and delete marker below `prefix`, to the last page.
+        """Return every version and delete marker below `prefix`; errors as for `each_version`."""
+        return list(self.each_version(bucket, prefix))
+
+    def each_version(self, bucket: str, prefix: str = "") -> Iterator[ObjectVersion]:
+        """Yield every version and delete marker below `prefix`, to the last page, one page held at a time.
 
         Raises:
             ProbeError: refused, or a page says that more follows and not where.
         """
-        found: list[ObjectVersion] = []
         place: dict[str, str] = {}
         while True:
             with asking(f"versions in {bucket}"):
                 page = self._client.list_object_versions(Bucket=bucket, Prefix=prefix, **place)
-            found += _of_page(bucket, page)
+            with parsing("the object storage's answer"):
+                rows = _of_page(bucket, page)
+            yield from rows
             if not page.get("IsTruncated"):
-                return found
+                return
             following = {
                 "KeyMarker": page.get("NextKeyMarker"),
                 "VersionIdMarker": page.get("NextVersionIdMarker"),
@@ -235,7 +249,7 @@ class S3:
             head = self._client.head_object(Bucket=version.bucket, Key=version.key, VersionId=version.id)
         return Hold(version, str(head.get("ObjectLockMode", "")), head.get("ObjectLockRetainUntilDate"))
 
-    def holds(self, versions: list[ObjectVersion]) -> list[Hold]:
+    def holds(self, versions: Sequence[ObjectVersion]) -> list[Hold]:
         """Return the lock of each version that is no delete marker, a few asked at a time."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return list(pool.map(self.hold, (one for one in versions if not one.marker)))
@@ -252,7 +266,7 @@ class S3:
         """
         if version.size > most:
             raise ProbeError(f"{version.ref}: {version.size} bytes, more than {most}", "fetch it to a file")
-        return b"".join(self._chunks(version))
+        return b"".join(self.chunks(version))
 
     def head(self, version: ObjectVersion, most: int = 4096) -> bytes:
         """Return the first bytes of `version`, at most `most`.
@@ -270,7 +284,7 @@ class S3:
             raise ProbeError(f"{what}: {len(got)} bytes of {least}", "ask again")
         return got
 
-    def heads(self, versions: list[ObjectVersion], most: int = 4096) -> list[bytes]:
+    def heads(self, versions: Sequence[ObjectVersion], most: int = 4096) -> list[bytes]:
         """Return the first bytes of each version, a few asked at a time; errors as for `head`."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return list(pool.map(lambda one: self.head(one, most), versions))
@@ -283,7 +297,7 @@ class S3:
         """
         try:
             with to.open("wb") as out:
-                for chunk in self._chunks(version):
+                for chunk in self.chunks(version):
                     out.write(chunk)
         except OSError as error:
             to.unlink(missing_ok=True)
@@ -293,7 +307,12 @@ class S3:
             raise
         return to
 
-    def _chunks(self, version: ObjectVersion) -> Iterator[bytes]:
+    def chunks(self, version: ObjectVersion) -> Iterator[bytes]:
+        """Yield the bytes of `version` piece by piece; length and checksums are compared at their end.
+
+        Raises:
+            ProbeError: refused, cut short, or not what was uploaded.
+        """
         what, md5, sha, got = f"get {version.ref}", hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
         with asking(what):
             reply = self._client.get_object(Bucket=version.bucket, Key=version.key, VersionId=version.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from assay.model import Effect
+from assay.effect import Effect
 from assay.probes.guard import Guard, Request
 
 

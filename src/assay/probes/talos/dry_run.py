@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from assay.model import Attempt, Effect
+from assay.effect import Effect
+from assay.model import Attempt
 from assay.probes.talos.facts import Machine
 from assay.probes.talos.read import Talos
 

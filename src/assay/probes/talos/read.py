@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 from assay.config.profile import Profile
+from assay.effect import Effect
 from assay.errors import ProbeError
-from assay.model import Effect
 from assay.probes.etcd import EtcdMember, EtcdStatus
 from assay.probes.guard import Guard
 from assay.probes.net import tls

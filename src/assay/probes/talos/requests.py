@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assay.model import Effect
+from assay.effect import Effect
 from assay.probes.guard import Request
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from assay.effect import Effect
 from assay.formats.parsing import parsing
-from assay.model import Attempt, Effect
+from assay.model import Attempt
 from assay.probes.guard import Guard
 from assay.probes.vault.client import Vault, VaultConnection, needed
 from assay.probes.vault.facts import OTHER

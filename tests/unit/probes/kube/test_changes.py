@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from assay.model import Effect
+from assay.effect import Effect
 from assay.probes.guard import Guard
 from assay.probes.kube.changes import (
     PLACES,

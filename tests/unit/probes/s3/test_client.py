@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from assay.config.profile import S3Access
+from assay.effect import Effect
 from assay.errors import ProbeError
-from assay.model import Effect
 from assay.probes.guard import Guard
 from assay.probes.s3 import client as probe
 from assay.probes.s3.client import S3, attempt, connect
