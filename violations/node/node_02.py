@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from assay.model import Named
+from assay.probes.kube.gate import OPT_IN
 from assay.proof.node_faults import other_image
 from assay.proof.plant import Plant
 from assay.proof.violation import violation
 
 
 SSH = 22
-PRIVILEGED = {"pod-security.kubernetes.io/enforce": "privileged"}
+PRIVILEGED = {**OPT_IN, "pod-security.kubernetes.io/enforce": "privileged"}
 
 
 @violation()

@@ -13,6 +13,7 @@ from assay.errors import ProbeError
 from assay.formats.parsing import parsing
 from assay.formats.quantity import quantity
 from assay.probes.kube.fields import Object, mapping_at, mappings_at, metadata_of, strings_at
+from assay.probes.kube.placement import NodeRequirement, node_terms
 
 
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"  # as the kubelet labels one
@@ -71,7 +72,10 @@ class TokenVolume:
 
 @dataclass(frozen=True, slots=True)
 class PodShape:
-    """What a pod specification asks for, live or in a template."""
+    """What a pod specification asks for, live or in a template.
+
+    `node_terms` are the alternatives of its required node affinity, each a set of requirements.
+    """
 
     containers: tuple[Container, ...]
     resources: Resources
@@ -79,6 +83,7 @@ class PodShape:
     tokens: tuple[TokenVolume, ...]
     node_selector: Mapping[str, str]
     tolerations: tuple[Mapping[str, str], ...]
+    node_terms: tuple[tuple[NodeRequirement, ...], ...] = ()
 
     @property
     def sized_places(self) -> tuple[Container, ...]:
@@ -138,6 +143,11 @@ class Pod:
     def finished(self) -> bool:
         """Return True if the pod will never run again (phase Succeeded or Failed)."""
         return self.phase in {"Succeeded", "Failed"}
+
+    @property
+    def everywhere(self) -> bool:
+        """Return True for a pod of a DaemonSet: one runs on every node, that is its purpose."""
+        return self.owner.startswith("DaemonSet ")
 
     @property
     def mounts_token(self) -> bool:
@@ -327,6 +337,7 @@ def shape(spec: Object) -> PodShape:
         tokens=tuple(_tokens(spec)),
         node_selector=strings_at(spec, "nodeSelector"),
         tolerations=tuple(dict(t) for t in mappings_at(spec, "tolerations")),
+        node_terms=tuple(node_terms(spec)),
     )
 
 
