@@ -167,7 +167,7 @@ class TalosWriter:
 
     def _settled(self, machine: Machine, before: str) -> Callable[[], bool]:
         def settled() -> bool:
-            running = self._talos.resources(machine, "machineconfig", "v1alpha1")
+            running = self._talos.sensitive(machine, "machineconfig", "v1alpha1")
             return self._stored(machine) == before and bool(running) and running[0].get("spec") == before
 
         return settled

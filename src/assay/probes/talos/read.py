@@ -146,9 +146,9 @@ class Talos:
             self.clients.least.ask(node, "get", kind, *words, "-o", "json"), f"{node.ref}: {kind}"
         )
 
-    def sensitive(self, node: Machine, kind: str) -> list[Document]:
+    def sensitive(self, node: Machine, kind: str, *words: str) -> list[Document]:
         """Return the Talos resources of a kind that os:admin alone may read; else as `resources`."""
-        text = self.clients.admin.ask(node, "get", kind, "-o", "json")
+        text = self.clients.admin.ask(node, "get", kind, *words, "-o", "json")
         return facts.talos_documents(text, f"{node.ref}: {kind}")
 
     def services(self, node: Machine) -> list[Service]:
