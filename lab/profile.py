@@ -108,7 +108,7 @@ def tables(binaries: Path, samples: dict[str, str], overlay: Path) -> dict[str, 
             "url": f"https://{workers()[0].address}:{GATEWAY_PORT}",
             "ca": str(STATE / "ca.crt"),
             "host": API_HOST,
-            "path": name_of("ApiPath", "/api/v1/items"),
+            "paths": [name_of("ApiPath", "/api/v1/items")],
         },
         "sops": sops.table(binaries, overlay),
         "drill": {"launcher": launcher(), **_signers()},
@@ -129,11 +129,29 @@ def write(binaries: Path, samples: dict[str, str], rollout: Rollout) -> None:
     known += [part.profile(rollout.context(part)) for part in rollout.parts]
     for name, table in ((name, table) for one in known for name, table in one.items()):
         declared[name] = _merged(declared.get(name, {}), table)
+    declared["transactions"] = _transactions()
     absent = left_out(rollout.parts)
     if absent:
         rows = [{"control": control, "reason": reason} for control, reason in absent.items()]
         declared["not_applicable"] = [*declared.get("not_applicable", []), *rows]
     PATH.write_text("".join(_table(name, body) for name, body in declared.items()))
+
+
+def _transactions() -> list[dict[str, Any]]:
+    """Return the profile's [[transactions]]: an order, whose row the auditor reads past the API."""
+    path, table = name_of("ApiPath", "/api/v1/orders"), name_of("Table", "orders")
+    mark = name_of("Column", "mark")
+    return [
+        {
+            "name": "order",
+            "path": path,
+            "body": f'{{"{mark}": "{{mark}}"}}',
+            "find": f"SELECT id FROM {table} WHERE {mark} = %(mark)s",  # noqa: S608 - the lab's own names
+            "confirms": {"id": "id"},
+            "read": f"{path}/{{row.id}}",
+            "not_cleaned": "the API cannot remove an order; the lab does not live longer than a day",
+        }
+    ]
 
 
 def _platform(platform: dict[str, Any]) -> None:

@@ -10,11 +10,13 @@ import http.client
 import socket
 import ssl
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 
-IDLE = 2.0
+MAX_IDLE_S = 2.0
+OWN_HEADERS = {"Accept": "*/*", "Cache-Control": "no-cache", "User-Agent": "assay-load/1"}
 CACHE_HEADERS = ("cf-cache-status", "x-cache")
 
 
@@ -45,8 +47,16 @@ class NamedConnection(http.client.HTTPSConnection):
 class Client:
     """Sends GET requests to one URL over as many connections as are needed at the same time."""
 
-    def __init__(self, url: str, name: str, ca: str, timeout: float) -> None:
-        """Aim at host and port of `url`; `name` is the host in header and certificate, `ca` a PEM file."""
+    def __init__(self, url: str, name: str, ca: str, timeout: float, headers: Mapping[str, str]) -> None:
+        """Aim at host and port of `url`.
+
+        Args:
+            url: of the API.
+            name: the host in header and certificate; empty: that of the URL.
+            ca: a PEM file; empty: the authorities that the machine trusts.
+            timeout: seconds for one step of a request.
+            headers: what each request carries.
+        """
         parts = urlsplit(url)
         if parts.scheme not in ("https", "http") or not parts.hostname:
             raise ValueError(f"not a URL to send to: {url}")
@@ -55,13 +65,14 @@ class Client:
         self.name = name or parts.hostname
         self.trust = ssl.create_default_context(cafile=ca or None)
         self.timeout = timeout
+        self.headers = {**OWN_HEADERS, **headers, "Host": self.name}
         self.idle: list[tuple[float, http.client.HTTPConnection]] = []
 
     def get(self, path: str) -> Reply:
         """Return the reply to one GET, read to its end; OSError or HTTPException if there is none."""
         connection = self._take()
         try:
-            connection.request("GET", path, headers=self._headers())
+            connection.request("GET", path, headers=self.headers)
             reply = connection.getresponse()
             body = reply.read()
         except BaseException:
@@ -74,13 +85,10 @@ class Client:
         cached = any("HIT" in reply.headers.get(header, "").upper() for header in CACHE_HEADERS)
         return Reply(reply.status, bool(body), cached or int(reply.headers.get("age") or 0) > 0)
 
-    def _headers(self) -> dict[str, str]:
-        return {"Host": self.name, "Accept": "*/*", "Cache-Control": "no-cache", "User-Agent": "assay-load/1"}
-
     def _take(self) -> http.client.HTTPConnection:
         while self.idle:
             since, connection = self.idle.pop()
-            if time.monotonic() - since < IDLE:
+            if time.monotonic() - since < MAX_IDLE_S:
                 return connection
             connection.close()
         if self.tls:

@@ -33,17 +33,18 @@ sys.path.insert(0, str(Path(__file__).parent))
 from client import Client, Reply
 from pulse import Pulse
 
+from assay.formats.headers import read_headers
 from assay.load.plan import LoadPlan, due_times, read_plan
 
 
-LEAD = 0.5
+LEAD_S = 0.5
 SPARE_FILES = 200
 
 
 @events.init_command_line_parser.add_listener
 def _arguments(parser: LocustArgumentParser) -> None:
     parser.add_argument(
-        "--plan", type=Path, required=True, help="what to send: a plan as assay.loadplan.Plan writes it"
+        "--plan", type=Path, required=True, help="what to send: a plan as assay.load.plan.LoadPlan writes it"
     )
     parser.add_argument(
         "--record", type=Path, required=True, help="where to write one JSON line per request; must not exist"
@@ -63,14 +64,15 @@ class Arrivals:
     def __init__(self, plan: LoadPlan, record: IO[str], environment: Environment) -> None:
         """Prepare to send; nothing leaves before `run`."""
         self.plan, self.record, self.environment = plan, record, environment
-        self.client = Client(plan.url, plan.name, plan.ca, plan.deadline)
+        headers = read_headers(Path(plan.headers)) if plan.headers else {}
+        self.client = Client(plan.url, plan.name, plan.ca, plan.deadline, headers)
         self.start = 0.0
         self.made = 0
 
     def run(self, pulse: Pulse) -> None:
         """Send every arrival at its due moment, wait for the last reply or deadline, end the record."""
         due, group = due_times(self.plan), Group()
-        self.start = time.monotonic() + LEAD
+        self.start = time.monotonic() + LEAD_S
         pulse.start()
         for seq, moment in enumerate(due):
             gevent.sleep(max(0.0, self.start + moment - time.monotonic()))
@@ -89,7 +91,8 @@ class Arrivals:
 
     def _arrive(self, seq: int, due: float) -> None:
         sent = time.monotonic() - self.start
-        reply, why = self._ask(due + self.plan.deadline - sent)
+        path = self.plan.path_of(seq)
+        reply, why = self._ask(path, due + self.plan.deadline - sent)
         done = time.monotonic() - self.start if reply else None
         status = reply.status if reply else 0
         ok = reply is not None and reply.whole and 200 <= status < 300
@@ -105,12 +108,12 @@ class Arrivals:
             "why": why,
         }
         self.record.write(json.dumps({**line, "cached": reply is not None and reply.cached}) + "\n")
-        self._tell_locust(((done or due + self.plan.deadline) - due) * 1000, why)
+        self._tell_locust(path, ((done or due + self.plan.deadline) - due) * 1000, why)
 
-    def _ask(self, left: float) -> tuple[Reply | None, str]:
+    def _ask(self, path: str, left: float) -> tuple[Reply | None, str]:
         try:
             with gevent.Timeout(max(left, 0.001)):
-                return self.client.get(self.plan.path), ""
+                return self.client.get(path), ""
         except gevent.Timeout:
             return None, "deadline"
         except ssl.SSLCertVerificationError:
@@ -118,10 +121,10 @@ class Arrivals:
         except (OSError, http.client.HTTPException) as error:
             return None, type(error).__name__
 
-    def _tell_locust(self, milliseconds: float, why: str) -> None:
+    def _tell_locust(self, path: str, milliseconds: float, why: str) -> None:
         self.environment.events.request.fire(
             request_type="GET",
-            name=self.plan.path,
+            name=path,
             response_time=milliseconds,
             response_length=0,
             exception=RuntimeError(why) if why else None,

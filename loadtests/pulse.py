@@ -9,8 +9,8 @@ from gevent import socket
 from gevent.server import StreamServer
 
 
-BEAT = 0.1
-WINDOW = 1.0
+BEAT_S = 0.1
+WINDOW_S = 1.0
 
 
 def _echo(connection: socket.socket, _address: object) -> None:
@@ -48,10 +48,10 @@ class Pulse:
         last = opened = time.monotonic()
         used = time.process_time()
         while True:
-            gevent.sleep(BEAT)
+            gevent.sleep(BEAT_S)
             now = time.monotonic()
             self.gap, last = max(self.gap, now - last), now
-            if now - opened >= WINDOW:
+            if now - opened >= WINDOW_S:
                 self.busiest = max(self.busiest, (time.process_time() - used) / (now - opened))
                 opened, used = now, time.process_time()
                 self.echo.append(self._round_trip(loopback))

@@ -37,6 +37,7 @@ from assay.probes.kube.client import Kube
 from assay.probes.kube.dry_run import DryRunKube, TokenKube
 from assay.probes.net.http import Http, WritingHttp
 from assay.probes.net.oidc import People
+from assay.probes.net.transactions import MarkedTransaction
 from assay.probes.postgres import Postgres
 from assay.probes.runbook.reader import Runbook
 from assay.probes.s3.client import S3
@@ -338,6 +339,11 @@ class WriteStack(DecoyStack):
     def http(self) -> WritingHttp:
         """Return the public API, as its users use it."""
         return WritingHttp.from_profile(self.profile)
+
+    @property
+    def transactions(self) -> tuple[MarkedTransaction, ...]:
+        """Return one transaction per product path, each with a mark of its own; none is sent yet."""
+        return tuple(MarkedTransaction(one, self.http, self.sql) for one in self.profile.transactions)
 
 
 class LoadStack(ReadStack):

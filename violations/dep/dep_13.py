@@ -1,5 +1,6 @@
 """DEP-13: transactions that are confirmed but not stored, and an API that does not answer."""
 
+import re
 from collections.abc import Iterator
 
 from assay.errors import GuardError
@@ -11,16 +12,31 @@ from assay.proof.targets import Target
 from assay.proof.violation import violation
 
 
-PATH = "/api/v1/orders"
-TABLE = (
-    "CREATE TEMP TABLE IF NOT EXISTS orders (id bigint GENERATED ALWAYS AS IDENTITY (START 1000000000), "
-    "mark text, created timestamptz DEFAULT now())"
-)
+FOUND_IN = re.compile(r"FROM (\w+) WHERE (\w+) =")
 
 
 def sent(plant: Plant) -> Named:
     """Return the name of the request that must be caught."""
-    return Named(f"POST {plant.profile.need_text('api.url').rstrip('/')}{PATH}")
+    one = plant.profile.transactions[0]
+    return Named(f"{one.method} {plant.profile.need_text('api.url').rstrip('/')}{one.path}")
+
+
+def hidden_table(plant: Plant) -> str:
+    """Return the SQL that puts an empty temporary table in front of the one that transactions are found in.
+
+    Raises:
+        GuardError: the profile's query does not say which that is.
+    """
+    found = FOUND_IN.search(plant.profile.transactions[0].find)
+    if found is None:
+        raise GuardError(
+            "find names no table and column", "write it as SELECT id FROM t WHERE mark = %(mark)s"
+        )
+    identity = "id bigint GENERATED ALWAYS AS IDENTITY (START 1000000000)"
+    return (
+        f"CREATE TEMP TABLE IF NOT EXISTS {found[1]} "
+        f"({identity}, {found[2]} text, created timestamptz DEFAULT now())"
+    )
 
 
 def configuration(plant: Plant, pooler: Target, part: str) -> tuple[int, Manifest]:
@@ -51,7 +67,8 @@ def wrong_table(plant: Plant) -> Iterator[Named]:
     pooler, database = plant.targets.declared("pooler"), f"dbname={plant.profile.need_text('sql.dbname')}"
     number, data = configuration(plant, pooler, database)
     hidden = {
-        file: text.replace(database, f"{database} connect_query='{TABLE}'") for file, text in data.items()
+        file: text.replace(database, f"{database} connect_query='{hidden_table(plant)}'")
+        for file, text in data.items()
     }
     meta = {"namespace": pooler.namespace, "name": "planted-pool"}
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": hidden}

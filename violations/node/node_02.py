@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 
 from assay.model import Named
-from assay.probes.kube.gate import OPT_IN
 from assay.proof.node_faults import other_image
 from assay.proof.plant import Plant
 from assay.proof.violation import violation
 
 
 SSH = 22
-PRIVILEGED = {**OPT_IN, "pod-security.kubernetes.io/enforce": "privileged"}
+PRIVILEGED = {"pod-security.kubernetes.io/enforce": "privileged"}
 
 
 @violation()
@@ -32,7 +31,7 @@ def ssh_by_host_port(plant: Plant) -> Iterator[Named]:
     """A pod takes port 22 of its node: the network plugin forwards it, so no process of the node listens."""
     port = {"containerPort": SSH, "hostPort": SSH}
     with (
-        plant.namespace("assay-planted", PRIVILEGED),
+        plant.namespace("assay-planted", {**plant.gated, **PRIVILEGED}),
         plant.pod("assay-planted/ssh", container={"ports": [port]}) as ref,
     ):
         yield ref

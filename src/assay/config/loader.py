@@ -42,6 +42,7 @@ from assay.config.profile import (
     Waiver,
 )
 from assay.config.toml import Table, read_toml
+from assay.config.transactions import Transaction
 from assay.errors import ProfileError
 from assay.model import Override
 
@@ -113,6 +114,7 @@ def load_profile(path: Path) -> Profile:
         not_applicable=_not_applicable(top),
         standins=_standins(top),
         allow=read_allow(top.table("allow")),
+        transactions=tuple(_transaction(entry) for entry in top.tables("transactions")),
     )
     identity.close()
     top.close()
@@ -229,6 +231,7 @@ MOVED: dict[str, tuple[tuple[str, str], ...]] = {
     "declared": (
         ("", "ID.metric is metric under [controls.ID], ACC-10.rpo_X is rpo_s of [[platform.services]]"),
     ),
+    "api": (("path", "paths, a list"),),
 }
 
 
@@ -249,6 +252,13 @@ def _refuse_moved(top: Table) -> None:
         raise top.error(
             f"{top.where}: written for an earlier version: " + "; ".join(moved), "move these keys"
         )
+
+
+def _transaction(table: Table) -> Transaction:
+    known = _read(table, Transaction)
+    if wrong := known.fault():
+        raise table.error(f"{table.where}: {wrong}", "see [[transactions]] in stacks/example.toml")
+    return known
 
 
 def _waiver(table: Table) -> Waiver:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from assay.config.allow import Allow
 from assay.config.platform import Platform
+from assay.config.transactions import Transaction
 from assay.errors import ProbeError
 from assay.model import Override
 
@@ -131,12 +132,21 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class ApiAccess:
-    """The public API as its users reach it: URL, CA file, host name to ask for, path of one cheap read."""
+    """The public API as its users reach it.
+
+    Attributes:
+        url: where it is asked.
+        ca: the CA by which it is known; None: those that the machine trusts.
+        host: host name to ask for, where `url` is an address.
+        paths: what is read under load, in turn.
+        headers: a file with what each request carries, `Name: value` a line, for an API behind a login.
+    """
 
     url: str = ""
     ca: Path | None = None
     host: str = ""
-    path: str = "/"
+    paths: tuple[str, ...] = ()
+    headers: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +355,7 @@ class Profile:
     not_applicable: Mapping[str, str] = field(default_factory=dict)
     standins: tuple[Standin, ...] = ()
     allow: Allow | None = None
+    transactions: tuple[Transaction, ...] = ()
 
     @property
     def is_lab(self) -> bool:

@@ -16,10 +16,10 @@ from assay.load.plan import LoadPlan, Run, read_run
 from assay.secretscan.suspect import repeated
 
 
-SECONDS = 75.0
-LEAST = 1500
-WARM_SECONDS = 5.0
-GRACE = 60.0
+RUN_S = 75.0
+MIN_REQUESTS = 1500
+WARM_UP_S = 5.0
+EXTRA_TIME_S = 60.0
 LOCUSTFILE = "loadtests/locustfile.py"
 
 
@@ -38,37 +38,51 @@ def locustfile() -> Path:
 class Load:
     """Runs against the public API's address with open arrivals."""
 
-    def __init__(self, url: str, path: str, name: str, ca: str, max_rps: float | None = None) -> None:
-        """Aim at `path` of `url`.
+    def __init__(
+        self,
+        url: str,
+        paths: tuple[str, ...],
+        name: str,
+        ca: str,
+        max_rps: float | None = None,
+        headers: str = "",
+    ) -> None:
+        """Aim at `paths` of `url`.
 
         Args:
             url: of the API.
-            path: what is read.
+            paths: what is read, in turn.
             name: the host in certificate and Host header.
             ca: a PEM file.
             max_rps: the highest rate that is allowed, requests per second; None: none is set.
+            headers: a file with what each request carries.
         """
-        self.url, self.path, self.name, self.ca, self.max_rps = url, path, name, ca, max_rps
+        self.url, self.paths, self.name, self.ca = url, paths, name, ca
+        self.max_rps, self.headers = max_rps, headers
 
     @classmethod
     def from_profile(cls, profile: Profile, max_rps: float | None = None) -> Load:
         """Return the generator for the profile's `[api]`, at most at `max_rps` requests per second.
 
         Raises:
-            ProbeError: the profile does not say where the API is, or its CA file cannot be read.
+            ProbeError: the profile does not say where the API is, or a file of its section cannot be read.
         """
-        ca = str(profile.need_path("api.ca")) if profile.api.ca else ""
-        return cls(profile.need_text("api.url"), profile.api.path, profile.api.host, ca, max_rps)
+        files = {
+            key: str(profile.need_path(f"api.{key}")) if getattr(profile.api, key) else ""
+            for key in ("ca", "headers")
+        }
+        url, known = profile.need_text("api.url"), profile.api
+        return cls(url, known.paths, known.host, files["ca"], max_rps, files["headers"])
 
     def plan(
-        self, rate: float, seconds: float = SECONDS, least: int = LEAST, seed: int | None = None
+        self, rate: float, seconds: float = RUN_S, least: int = MIN_REQUESTS, seed: int | None = None
     ) -> LoadPlan:
         """Return the plan of a run at `rate` arrivals per second, fixed before it starts.
 
         Args:
             rate: arrivals per second, the declared peak.
-            seconds: how long to judge, on average; longer if `least` needs it.
-            least: at least so many judged arrivals.
+            seconds: how long to judge each path, on average; longer if `least` needs it.
+            least: at least so many judged arrivals for each path.
             seed: of the arrival times; drawn if None.
 
         Raises:
@@ -79,17 +93,18 @@ class Load:
                 f"the declared peak of {rate:g}/s is more than the {self.max_rps:g}/s that [allow] permits",
                 "raise max_rps under [allow]; the peak itself is what must be judged",
             )
-        judged = max(least, math.ceil(rate * seconds))
+        judged = max(least, math.ceil(rate * seconds)) * len(self.paths)
         drawn = random.SystemRandom().getrandbits(32) if seed is None else seed
         return LoadPlan(
             self.url,
-            self.path,
+            self.paths,
             self.name,
             self.ca,
             float(rate),
-            math.ceil(rate * WARM_SECONDS),
+            math.ceil(rate * WARM_UP_S),
             judged,
             drawn,
+            headers=self.headers,
         )
 
     def run(self, plan: LoadPlan, folder: Path | None = None) -> Run:
@@ -119,7 +134,7 @@ class Load:
         ]
         own = {name: text for name, text in os.environ.items() if not name.startswith(("LOCUST_", "PYTEST_"))}
         remedy = "by hand: loadtests/README.md"
-        done = run_tool(command, plan.longest + GRACE, "the load generator", remedy=remedy, env=own)
+        done = run_tool(command, plan.longest + EXTRA_TIME_S, "the load generator", remedy=remedy, env=own)
         (folder / "locust.log").write_bytes(done.out + done.err)
         if done.code:
             raise ProbeError(f"the load generator ended with {done.code}: {repeated(done.last_line)}", remedy)

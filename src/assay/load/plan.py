@@ -9,7 +9,7 @@ import json
 import math
 import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,13 @@ class LoadPlan:
     """One run with open arrivals against one address. Times in seconds, `rate` in arrivals per second.
 
     The first `warm` arrivals are sent and recorded but never judged; the `judged` ones after them are.
-    `name` is the host name the certificate must carry and the Host header sends, which may differ from
-    the host in `url`.
+    `paths` are asked in turn. `name` is the host name the certificate must carry and the Host header sends,
+    which may differ from the host in `url`. `headers` is a file with what each request carries, never its
+    content: a plan is written down.
     """
 
     url: str
-    path: str
+    paths: tuple[str, ...]
     name: str
     ca: str
     rate: float
@@ -39,13 +40,16 @@ class LoadPlan:
     judged: int
     seed: int
     deadline: float = 10.0
+    headers: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a plan without an end: count, time and rate are bounded.
 
         Raises:
-            ProbeError: a number is out of its bounds.
+            ProbeError: a number is out of its bounds, or there is no path.
         """
+        if not self.paths or not all(isinstance(path, str) and path.startswith("/") for path in self.paths):
+            raise ProbeError("load plan without a path that begins with /", "set paths under [api]")
         if not (0 < self.rate <= 10_000 and self.warm >= 0 and self.judged >= 1 and 0 < self.deadline <= 120):
             raise ProbeError(
                 f"load plan out of bounds: rate {self.rate}, judged {self.judged}", "declare a sane peak rate"
@@ -65,6 +69,10 @@ class LoadPlan:
         """Return the seconds after which the run is over at the latest: last due moment and drain."""
         return due_times(self)[-1] + self.deadline
 
+    def path_of(self, seq: int) -> str:
+        """Return which path the arrival with this number asks for."""
+        return self.paths[seq % len(self.paths)]
+
     def write(self, path: Path) -> None:
         """Write the plan as JSON to `path`, which must not exist yet."""
         with path.open("x", encoding="utf-8") as file:
@@ -82,8 +90,8 @@ def read_plan(path: Path) -> LoadPlan:
         known = {field.name for field in fields(LoadPlan)}
         if not isinstance(raw, dict) or set(raw) - known:
             raise ProbeError(f"{path.name}: not a load plan", f"allowed keys: {', '.join(sorted(known))}")
-        return LoadPlan(**raw)
-    except (OSError, ValueError, TypeError) as error:
+        return LoadPlan(**{**raw, "paths": tuple(raw["paths"])})
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise ProbeError(f"{path.name}: not a load plan: {error}", "write it anew") from error
 
 
@@ -144,16 +152,25 @@ class Generator:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A complete record: the plan, every planned arrival in order, and the generator's view of itself."""
+    """A complete record: the plan, every planned arrival in order, and the generator's view of itself.
+
+    `path` narrows what is judged to the requests for one of the plan's paths; empty: all of them.
+    """
 
     plan: LoadPlan
     samples: tuple[LoadSample, ...]
     generator: Generator
+    path: str = ""
 
     @property
     def judged(self) -> tuple[LoadSample, ...]:
-        """Return the samples after the warm-up."""
-        return self.samples[self.plan.warm :]
+        """Return the samples after the warm-up, of `path` alone where there is one."""
+        after = self.samples[self.plan.warm :]
+        return tuple(one for one in after if self.path in ("", self.plan.path_of(one.seq)))
+
+    def of(self, path: str) -> Run:
+        """Return the same record, judged by the requests for one path."""
+        return replace(self, path=path)
 
 
 def read_run(plan: LoadPlan, path: Path) -> Run:

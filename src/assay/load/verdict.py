@@ -186,7 +186,7 @@ def quantile(values: Sequence[float], p: float = 0.95) -> Quantile:
 def invalid(run: Run) -> str:
     """Return why nothing at all can be said from this run, or an empty string.
 
-    Lost arrivals are refused when the record is read (assay.loadplan.read_run).
+    Lost arrivals are refused when the record is read (assay.load.plan.read_run).
     """
     judged = run.judged
     if not any(sample.status for sample in judged):

@@ -110,7 +110,7 @@ def _credentials(stack: ReadStack) -> Iterator[tuple[tuple[str, str, str], Ask]]
         ("s3.reader_key", "s3", lambda: [stack.s3.lock(one) for one in stack.s3.buckets.values()]),
         ("sql.password", "sql", lambda: stack.sql.archiver()),
         ("sops.age_key", "sops", lambda: _sops(stack)),
-        ("api.url", "http", lambda: stack.http.get()),
+        ("api.url", "http", lambda: stack.http.get(next(iter(profile.api.paths), "/"))),
     )
     for key, system, ask in tries:
         if value_at(profile, key):

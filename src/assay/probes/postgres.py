@@ -17,11 +17,9 @@ from assay.model import Attempt
 from assay.probes.guard import READING, Request
 
 
-PATIENCE_S = 5
+CONNECT_TIMEOUT_S = 5
 STATEMENT_MS = 20000
 WRONG = "password authentication failed"
-ROW = "SELECT id, mark, created FROM orders WHERE mark = %s"
-STANDBYS = "SELECT application_name AS name, state, sync_state FROM pg_stat_replication ORDER BY 1"
 OPEN = (
     "SELECT pg_walfile_name(pg_current_wal_lsn()) AS name, setting AS timeout FROM pg_settings "
     "WHERE name = 'archive_timeout'"
@@ -40,39 +38,6 @@ INDEXES = (
     "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam "
     "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'public' ORDER BY 1"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class MarkedRow:
-    """One order as the database holds it; `created` in seconds since 1970."""
-
-    id: int
-    mark: str
-    created: float
-
-    @property
-    def ref(self) -> str:
-        """Return `Row orders/id`."""
-        return f"Row orders/{self.id}"
-
-
-@dataclass(frozen=True, slots=True)
-class Standby:
-    """One follower as the leader sees it: its name, its state, `sync` where the leader waits for it."""
-
-    name: str
-    state: str
-    sync: str
-
-    @property
-    def ref(self) -> str:
-        """Return `Standby name`."""
-        return f"Standby {self.name}"
-
-    @property
-    def synchronous(self) -> bool:
-        """Return True if the leader waits for it and it streams."""
-        return self.sync in ("sync", "quorum") and self.state == "streaming"
 
 
 def following(segment: str) -> str:
@@ -124,7 +89,9 @@ class Postgres:
         """Return `Database host:port/dbname`."""
         return f"Database {self._where['host']}:{self._where['port']}/{self._where['dbname']}"
 
-    def rows(self, statement: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
+    def rows(
+        self, statement: str, values: Sequence[object] | Mapping[str, object] = ()
+    ) -> list[dict[str, Any]]:
         """Return the rows of one statement, run in a read-only transaction.
 
         Raises:
@@ -143,7 +110,7 @@ class Postgres:
 
     def _target(self, options: str) -> str:
         secret = {"password": self._password} if self._password else {}
-        return make_conninfo("", **self._where, **secret, connect_timeout=PATIENCE_S, options=options)
+        return make_conninfo("", **self._where, **secret, connect_timeout=CONNECT_TIMEOUT_S, options=options)
 
     def login(self, user: str, password: str) -> Attempt:
         """Return whether the server lets `user` in with this password; nothing is asked of it then.
@@ -155,7 +122,7 @@ class Postgres:
         where = {**self._where, "user": user, "password": password}
         READING.admit(Request("postgres", "login", self._where["dbname"]))
         try:
-            psycopg.connect(make_conninfo("", **where, connect_timeout=PATIENCE_S)).close()
+            psycopg.connect(make_conninfo("", **where, connect_timeout=CONNECT_TIMEOUT_S)).close()
         except psycopg.OperationalError as error:
             # libpq tells a refused password by its words alone. They name the user, never the password.
             if WRONG in str(error):
@@ -163,14 +130,18 @@ class Postgres:
             raise ProbeError(f"{ref}: {_cause(error)}", "check [sql]; does it serve?") from None
         return Attempt(ref, admitted=True)
 
-    def order(self, mark: str) -> MarkedRow | None:
-        """Return the order with this mark, None where there is none."""
-        found = self.rows(ROW, (mark,))
-        return MarkedRow(found[0]["id"], found[0]["mark"], found[0]["created"].timestamp()) if found else None
+    def marked(self, find: str, mark: str) -> dict[str, Any] | None:
+        """Return the row that a query finds with a mark, column -> value; None where there is none.
 
-    def standbys(self) -> list[Standby]:
-        """Return the followers that the server sends its log to; none on a server that follows."""
-        return [Standby(r["name"], r["state"], r["sync_state"]) for r in self.rows(STANDBYS)]
+        Raises:
+            ProbeError: not reachable, the query failed, or it finds several rows.
+        """
+        found = self.rows(find, {"mark": mark})
+        if len(found) > 1:
+            raise ProbeError(
+                f"{self.ref}: {len(found)} rows with one mark", "let find return one row at most"
+            )
+        return found[0] if found else None
 
     def archiver(self) -> Archiver:
         """Return how the log's archive stands."""

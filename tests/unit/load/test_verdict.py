@@ -30,7 +30,7 @@ from assay.model import Verdict
 
 LIMIT, SHARE = 0.2, 0.05
 CALM = Generator(arrivals=0, gap=0.11, busiest=0.2, echo=(0.001,) * 30)
-PLAN = LoadPlan("https://api.test.example", "/items", "api.test.example", "", 20.0, 20, 1500, 1)
+PLAN = LoadPlan("https://api.test.example", ("/items",), "api.test.example", "", 20.0, 20, 1500, 1)
 
 
 def made(latency: list[float], plan: LoadPlan = PLAN, generator: Generator = CALM, lag: float = 0.001) -> Run:
@@ -127,7 +127,7 @@ def test_near_the_limit_is_inconclusive_and_never_a_pass(count: int) -> None:
 
 def test_exactly_the_limit_counts_against_the_platform() -> None:
     assert judge_load(made([0.02] * PLAN.warm + [0.2] * PLAN.judged), 0.2, SHARE).over >= PLAN.judged * 0.4
-    whole = LoadPlan("u", "/", "", "", 20.0, 0, 1500, 1)
+    whole = LoadPlan("u", ("/",), "", "", 20.0, 0, 1500, 1)
     samples = tuple(LoadSample(i, float(i), float(i), i + 0.25, 200, True, "", False) for i in range(1500))
     assert judge_load(Run(whole, samples, replace(CALM, arrivals=1500)), 0.25, SHARE).over == 1500
 

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Self
 
 import requests
@@ -14,10 +15,12 @@ from requests.adapters import HTTPAdapter
 from assay.config.profile import Profile
 from assay.effect import Effect
 from assay.errors import ProbeError
+from assay.formats.headers import read_headers
 from assay.probes.guard import Guard, Request
 
 
-TIMEOUT = 10.0
+REQUEST_TIMEOUT_S = 10.0
+JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +69,16 @@ class Http:
 
     EFFECT: ClassVar[Effect] = Effect.READS
 
-    def __init__(self, url: str, ca: str, name: str, path: str) -> None:
-        """Aim at `url`; `ca` is a PEM file, `name` the host name asked for, `path` one cheap read."""
-        self.url, self.ca, self.name, self.path = url.rstrip("/"), ca, name, path
+    def __init__(self, url: str, ca: str, name: str, headers: Path | None = None) -> None:
+        """Aim at `url`.
+
+        Args:
+            url: of the API.
+            ca: a PEM file; empty: the authorities that the machine trusts.
+            name: the host name asked for; empty: that of the URL.
+            headers: a file with what every request carries.
+        """
+        self.url, self.ca, self.name, self._headers = url.rstrip("/"), ca, name, headers
         self._guard = Guard(self.EFFECT)
 
     @classmethod
@@ -79,17 +89,21 @@ class Http:
             ProbeError: the profile does not say where the API is, or its CA file cannot be read.
         """
         ca = str(profile.need_path("api.ca")) if profile.api.ca else ""
-        return cls(profile.need_text("api.url"), ca, profile.api.host, profile.api.path)
+        return cls(profile.need_text("api.url"), ca, profile.api.host, profile.api.headers)
 
-    def get(self, path: str = "") -> Reply:
-        """Return the reply to one GET of `path`, by default the profile's; any status is a reply.
+    def get(self, path: str, headers: Path | None = None) -> Reply:
+        """Return the reply to one GET of `path`; any status is a reply.
+
+        `headers` is a file with what it carries beside those of the profile.
 
         Raises:
             ProbeError: no reply: refused, timed out, or the certificate is not accepted.
         """
-        return self._ask("GET", path or self.path)
+        return self._ask("GET", path, headers)
 
-    def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Reply:
+    def _ask(
+        self, method: str, path: str, headers: Path | None = None, body: bytes = b"", content_type: str = ""
+    ) -> Reply:
         url, effect = self.url + path, Effect.READS if method == "GET" else Effect.WRITES
         self._guard.admit(Request("http", method, path.partition("?")[0], effect))
         with requests.Session() as session:
@@ -97,40 +111,58 @@ class Http:
             if self.name:
                 session.mount("https://", _NamedAdapter(self.name))
             begin = time.monotonic()
-            reply = self._send(session, method, url, body)
+            carried = {"Content-Type": content_type} if content_type else {}
+            for file in (self._headers, headers):
+                carried |= read_headers(file) if file else {}
+            reply = self._send(session, method, url, body, carried)
             seconds = time.monotonic() - begin
             return Reply(url, reply.status_code, len(reply.content), seconds, method, reply.content)
 
     def _send(
-        self, session: requests.Session, method: str, url: str, body: Mapping[str, object] | None
+        self, session: requests.Session, method: str, url: str, body: bytes, carried: Mapping[str, str]
     ) -> requests.Response:
         asked = f"{method} {url}"
-        headers = {"Host": self.name} if self.name else {}
+        headers = {**carried, **({"Host": self.name} if self.name else {})}
         try:
             return session.request(
-                method, url, json=body, headers=headers, verify=self.ca or True, timeout=TIMEOUT,
-                allow_redirects=False,
+                method, url, data=body or None, headers=headers, verify=self.ca or True,
+                timeout=REQUEST_TIMEOUT_S, allow_redirects=False,
             )  # fmt: skip
         except requests.exceptions.SSLError as error:
             raise ProbeError(
                 f"{asked}: the certificate is not accepted", "check [api] ca and host"
             ) from error
         except requests.exceptions.Timeout as error:
-            raise ProbeError(f"{asked}: no answer in {TIMEOUT:.0f} s", "is the platform serving?") from error
+            raise ProbeError(
+                f"{asked}: no answer in {REQUEST_TIMEOUT_S:.0f} s", "is the platform serving?"
+            ) from error
         except (requests.exceptions.RequestException, OSError) as error:
             remedy = "check [api] url; is the platform serving?"
             raise ProbeError(f"{asked}: {type(error).__name__}", remedy) from error
 
 
 class WritingHttp(Http):
-    """The same, and POST requests: what a client of the platform does."""
+    """The same, and requests that change something: what a client of the platform does."""
 
     EFFECT: ClassVar[Effect] = Effect.WRITES
 
     def post(self, path: str, body: Mapping[str, object]) -> Reply:
-        """Return the reply to one POST of `body` as JSON; any status is a reply. It is not sent twice.
+        """Return the reply to one POST of `body` as JSON; as `send`."""
+        return self.send("POST", path, None, json.dumps(body).encode(), JSON)
+
+    def send(
+        self, method: str, path: str, headers: Path | None = None, body: bytes = b"", content_type: str = ""
+    ) -> Reply:
+        """Return the reply to one request; any status is a reply. It is not sent twice.
+
+        Args:
+            method: for example POST.
+            path: below the API's URL.
+            headers: a file with what it carries beside those of the profile.
+            body: what it sends.
+            content_type: of the body.
 
         Raises:
             ProbeError: no reply, so nothing is known about what was done.
         """
-        return self._ask("POST", path, body)
+        return self._ask(method, path, headers, body, content_type if body else "")
