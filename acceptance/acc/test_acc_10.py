@@ -14,7 +14,8 @@ from assay.stack import ReadStack
 @pytest.mark.control("ACC-10", tier="static")
 def test_schedules_keep_the_objectives(stack: ReadStack, control: Record) -> None:
     """Judge the longest time between two runs and the longest run against the declared objective."""
-    for job in control.population(schedules.declared_schedules(stack.manifests)):
+    mark = stack.platform.annotations.backup_of
+    for job in control.population(schedules.declared_schedules(stack.manifests, mark)):
         rpo = stack.profile.rpo(job.service)
         if rpo is None:
             control.offender(job, "no rpo_s is declared for its service")

@@ -10,6 +10,7 @@ from assay.stack import ReadStack
 @pytest.mark.control("SEC-23")
 def test_sensitive_configuration_is_encrypted(stack: ReadStack, control: Record) -> None:
     """Judge every value that reaches a ConfigMap, written or generated, by its name, shape and encodings."""
-    entries = control.population(ConfigMaps(stack.sops.everything).entries)
-    control.offenders(configmap_faults(entries, control.listed("sensitive")))
+    platform = stack.platform
+    entries = control.population(ConfigMaps(stack.sops.everything, platform.annotations.sensitive).entries)
+    control.offenders(configmap_faults(entries, platform.sensitive_configmaps))
     assert not control.found

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from assay.config.platform import VaultLayout
 from assay.model import Offender, Record
 from assay.probes.vault.policy import VaultPolicy, VaultRole
 from assay.stack import ReadStack, WriteStack
@@ -17,7 +18,7 @@ def test_declared_roles_and_policies_are_narrow(stack: ReadStack, control: Recor
     """Judge every role and policy that Git declares."""
     roles = control.population(stack.vault_files.roles())
     policies = control.population(stack.vault_files.policies())
-    control.offenders(too_wide(control, roles, policies))
+    control.offenders(too_wide(control, stack.platform.vault, roles, policies))
     assert not control.found
 
 
@@ -25,8 +26,9 @@ def test_declared_roles_and_policies_are_narrow(stack: ReadStack, control: Recor
 def test_vault_admits_and_gives_only_what_is_declared(stack: ReadStack, control: Record) -> None:
     """Judge what the running Vault has, compare it with Git, and try to log in with the wrong account."""
     vault, files = stack.vault, stack.vault_files
-    roles, policies = control.population(vault.roles()), control.population(vault.policies())
-    control.offenders(too_wide(control, roles, policies))
+    layout = stack.platform.vault
+    roles, policies = control.population(vault.roles(layout.auth_mount)), control.population(vault.policies())
+    control.offenders(too_wide(control, layout, roles, policies))
     built_in = control.listed("built_in")
     control.offenders(differing(roles, files.roles()))
     control.offenders(differing([p for p in policies if p.name not in built_in], files.policies()))
@@ -45,24 +47,29 @@ def test_vault_admits_and_gives_only_what_is_declared(stack: ReadStack, control:
 def try_logins(stack: WriteStack, control: Record, role: VaultRole, space: str, account: str) -> None:
     """Judge that a role admits its own account, not its neighbour, and no token for another audience."""
     vault, kube = stack.vault, stack.kube
-    right = vault.login(role.name, kube.service_token(space, account, role.audience), f"{space}/{account}")
+    mount = stack.platform.vault.auth_mount
+    own = kube.service_token(space, account, role.audience)
+    right = vault.login(role.name, own, f"{space}/{account}", mount)
     neighbour = kube.service_token(space, "default", role.audience)
     foreign = kube.service_token(space, account, AUDIENCE)
-    other = vault.login(role.name, neighbour, f"{space}/default to {role.name}")
-    aside = vault.login(role.name, foreign, f"{space}/{account} for {AUDIENCE} to {role.name}")
+    other = vault.login(role.name, neighbour, f"{space}/default to {role.name}", mount)
+    aside = vault.login(role.name, foreign, f"{space}/{account} for {AUDIENCE} to {role.name}", mount)
     control.refused(other, right, "not authorized")
     control.refused(aside, right, "audience")
 
 
-def too_wide(control: Record, roles: Iterable[VaultRole], policies: Iterable[VaultPolicy]) -> list[Offender]:
+def too_wide(
+    control: Record, layout: VaultLayout, roles: Iterable[VaultRole], policies: Iterable[VaultPolicy]
+) -> list[Offender]:
     """Return the roles that admit too many or for too long, and the policies that give too much."""
     life, known = control.limit("login_life"), {p.name: p for p in policies}
-    plain, granted = control.listed("capabilities"), control.listed("granted")
+    plain, granted = control.listed("capabilities"), (*control.listed("granted"), *layout.granted)
+    unbound = (*control.listed("unbound"), *layout.unbound)
     found = []
     for role in roles:
         ends = role.open_ends()
         ends += [f"policy {name} is not declared" for name in role.policies if name not in known]
-        ends += [f"carries {name}" for name in role.policies if name in control.listed("unbound")]
+        ends += [f"carries {name}" for name in role.policies if name in unbound]
         ends += [] if 0 < role.ttl <= life and 0 < role.max_ttl <= life else ["lasts too long"]
         ends += [] if role.policies else ["carries no policy"]
         found += [Offender(role.ref, "; ".join(ends))] if ends else []

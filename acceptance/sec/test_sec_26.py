@@ -2,50 +2,46 @@
 
 import pytest
 
-from assay.model import Offender, Record
+from assay.model import Record
 from assay.origins.secret_holders import RotationExemption, holders
-from assay.stack import DrillStack
+from assay.stack import DrillStack, ReadStack
 
 
-@pytest.mark.control("SEC-26")
-def test_a_rotated_value_arrives_and_the_old_one_dies(stack: DrillStack, control: Record) -> None:
-    """Judge who looks at the source and who holds what comes of it; then rotate a login, try both values."""
-    limit, canary = control.limit("rotation"), control.listed("canary")
-    control.assume(
-        len(canary) == 2 and "/" in canary[1], "canary is not a path and a namespace/name: fix the policy"
-    )
-    path, secret = canary
-    spared, synced = (
-        RotationExemption(control.listed("exceptions"), f"Secret {secret}"),
-        stack.origins.external_secrets,
-    )
-    judged = [one for one in control.population(synced) if not spared.covers(one.makes)]
-    late = [one for one in judged if not 0 < one.interval <= limit]
-    control.offenders(
-        Offender(one.ref, f"looks at the source every {one.interval:.0f} s (0: never)") for one in late
-    )
+@pytest.mark.control("SEC-26", tier="live")
+def test_every_synced_secret_can_follow_a_rotation(stack: ReadStack, control: Record) -> None:
+    """Judge how often each ExternalSecret looks at its source, and whether containers follow the Secret."""
+    limit, rotation = control.limit("rotation"), stack.platform.rotation
+    exempt = RotationExemption(rotation.exemptions, f"Secret {rotation.canary_secret}")
+    specs = control.population(stack.origins.external_secrets)
+    judged = [one for one in specs if not exempt.covers(one.makes)]
+    for one in judged:
+        if not 0 < one.interval <= limit:
+            control.offender(one, f"looks at the source every {one.interval:.0f} s (0: never)")
     places = {(one.space, one.target) for one in judged}
-    held = control.population(holders(stack.kube, places, control.listed("reloaders")))
-    stuck = [one for one in held if one.fault and not spared.covers(one.held, one.ref)]
-    control.offenders(Offender(one.ref, f"{one.container}: {one.secret}: {one.fault}") for one in stuck)
-    for what, why in spared.used.items():
+    for holder in control.population(holders(stack.kube, places, rotation.reloaders)):
+        if holder.fault and not exempt.covers(holder.held, holder.ref):
+            control.offender(holder, f"{holder.container}: {holder.secret}: {holder.fault}")
+    for what, why in exempt.used.items():
         control.note(what, why)
-    if f"Secret {secret}" not in {one.makes for one in late}:  # else it could not follow a rotation
-        rotate(stack, control, path, secret)
     assert not control.found
 
 
-def rotate(stack: DrillStack, control: Record, path: str, secret: str) -> None:
-    """Rotate the canary's login, and judge that the new value arrives in time and the old one dies."""
-    limit = control.limit("rotation")
-    turned = stack.drills.rotation().turn(path, secret, limit)
+@pytest.mark.control("SEC-26", tier="drill")
+def test_a_rotated_canary_arrives_and_its_old_value_dies(stack: DrillStack, control: Record) -> None:
+    """Rotate the canary's login: the new value must be used in time, the old one must be refused."""
+    limit, rotation = control.limit("rotation"), stack.platform.rotation
+    control.assume(bool(rotation.canary_path), "the profile names no canary: set [platform.rotation]")
+    secret = f"Secret {rotation.canary_secret}"
+    turned = stack.drills.rotation().turn(rotation.canary_path, rotation.canary_secret, limit)
+    control.population([secret])
     for what, after in turned.times.items():
         control.note(what, after)
     if turned.delivered is None:
-        control.offender(f"Secret {secret}", f"has the old value after {limit:.0f} s")
+        control.offender(secret, f"has the old value after {limit:.0f} s")
     elif turned.used is None:
         control.offender(turned.new, f"the new value is refused after {limit:.0f} s")
     elif control.refused(turned.old, turned.new, "password authentication failed"):
         took = control.measured(turned.took, "s", "rotation")
         if took > limit:
             control.offender(turned.new, f"took {took:.0f} s to arrive, the limit is {limit:.0f} s")
+    assert not control.found

@@ -16,7 +16,8 @@ SERVICE = "etcd"
 @pytest.mark.control("SEC-33", tier="static")
 def test_snapshots_are_declared_with_the_smallest_right(stack: ReadStack, control: Record) -> None:
     """Judge schedule, account and machine configuration as they are written."""
-    jobs = [job for job in schedules.declared_schedules(stack.manifests) if job.service == SERVICE]
+    declared = schedules.declared_schedules(stack.manifests, stack.platform.annotations.backup_of)
+    jobs = [job for job in declared if job.service == SERVICE]
     accounts = schedules.declared_accounts(stack.manifests)
     control.population(jobs)
     control.population([one for one in accounts if any(one.name in job.secrets for job in jobs)])
@@ -33,7 +34,8 @@ def test_snapshots_are_declared_with_the_smallest_right(stack: ReadStack, contro
 @pytest.mark.control("SEC-33", tier="live")
 def test_newest_snapshot_restores(stack: ReadStack, control: Record) -> None:
     """Fetch the newest one as a restore would, and restore it in a scratch place."""
-    jobs = schedules.live_schedules(stack.kube.objects("CronJob", version="batch/v1"))
+    mark = stack.platform.annotations.backup_of
+    jobs = schedules.live_schedules(stack.kube.objects("CronJob", version="batch/v1"), mark)
     etcd = control.population([job for job in jobs if job.service == SERVICE])
     control.offenders((job for job in etcd if job.suspended), "suspended")
     found = stack.kube.objects("ServiceAccount", version=schedules.TALOS)

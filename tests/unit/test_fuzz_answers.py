@@ -56,7 +56,7 @@ KEYED = Fingerprinter()
 NOW = dt.datetime(2026, 11, 24, 12, 0, tzinfo=dt.UTC)
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 META: dict[str, Any] = {
-    "namespace": "shop", "name": "app", "uid": "u", "annotations": {schedules.SERVICE: "etcd"}, "labels": {"a": "b"},
+    "namespace": "shop", "name": "app", "uid": "u", "annotations": {"assay.dev/backup-of": "etcd"}, "labels": {"a": "b"},
     "creationTimestamp": "2026-11-24T12:00:00Z", "ownerReferences": [{"kind": "Job", "name": "j", "uid": "u"}],
     "managedFields": [{"manager": "m", "fieldsV1": {"f:data": {"f:k": {}}}}],
 }  # fmt: skip
@@ -243,7 +243,7 @@ def of_kube(kind: str) -> Parse:
             lambda: external_secrets.templates(external_secrets.external_secret_specs(kube, "kv")),
             lambda: holders(kube, {("shop", "s")}, ("x",)),
             lambda: inventory(kube, ["*=etcd"], []),
-            lambda: schedules.live_schedules(kube.objects("CronJob", version="batch/v1")),
+            lambda: schedules.live_schedules(kube.objects("CronJob", version="batch/v1"), "assay.dev/backup-of"),
             lambda: schedules.live_accounts(kube.objects("ServiceAccount", version=schedules.TALOS)),
             kube.grants, kube.stored_tokens,
         )  # fmt: skip

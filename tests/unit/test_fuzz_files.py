@@ -68,7 +68,7 @@ from tests.unit.support.mutations import Parse, blobs, judged, objects, texts
 LINE = Command("File r.md:1", ("rclone", "lsf"))
 MANIFEST = """apiVersion: batch/v1
 kind: CronJob
-metadata: {name: one, namespace: a, annotations: {platform.example/backup-of: etcd}}
+metadata: {name: one, namespace: a, annotations: {assay.dev/backup-of: etcd}}
 spec:
   schedule: "*/5 * * * *"
   jobTemplate: {spec: {activeDeadlineSeconds: 30, template: {spec: {
@@ -89,7 +89,7 @@ configMapGenerator:
   literals: [a=b, "password=Xy7-kQ93vLmZ0pWt"]
   files: [k=there.conf]
   envs: [there.conf]
-  options: {annotations: {platform.example/sensitive: "true"}}
+  options: {annotations: {assay.dev/sensitive: "true"}}
 """
 TERRAFORM = """terraform {
   backend "s3" {
@@ -203,14 +203,14 @@ def digested(raw: bytes) -> bytes:
 def of_manifests(path: Path) -> object:
     manifests = Manifests(path.parent)
     found = [manifests.images(), uses(manifests), declared_accounts(manifests)]
-    return [*found, [one.interval for one in declared_schedules(manifests)]]
+    return [*found, [one.interval for one in declared_schedules(manifests, "assay.dev/backup-of")]]
 
 
 def of_sops(path: Path) -> object:
     (path.parent / "there.conf").write_text("a=b\n")
     sops = Sops(SopsAccess(trees=(path.parent,)), None)
     return [
-        configmap_faults(ConfigMaps(sops.everything).entries, ()),
+        configmap_faults(ConfigMaps(sops.everything, "assay.dev/sensitive").entries, ()),
         [one.faults(OLDEST) for one in sops.files],
     ]
 

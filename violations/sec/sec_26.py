@@ -16,7 +16,7 @@ def synced(plant: Plant) -> tuple[Target, str]:
     return secret, min(found["data"])
 
 
-@violation()
+@violation(tier="live")
 def never_refreshed(plant: Plant) -> Iterator[Named]:
     """The ExternalSecret of the canary has a refresh interval of 0."""
     patch = {"spec": {"refreshInterval": "0s"}}
@@ -26,7 +26,7 @@ def never_refreshed(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@violation()
+@violation(tier="live")
 def as_a_variable(plant: Plant) -> Iterator[Named]:
     """A pod takes a synced Secret as an environment variable, and nothing restarts it."""
     secret, key = synced(plant)
@@ -35,7 +35,7 @@ def as_a_variable(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@violation()
+@violation(tier="live")
 def by_sub_path(plant: Plant) -> Iterator[Named]:
     """A pod mounts one key of a synced Secret by subPath, which the kubelet never renews."""
     secret, key = synced(plant)

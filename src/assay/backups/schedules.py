@@ -12,7 +12,6 @@ from assay.formats.yaml_text import Document
 from assay.probes.gitops.manifests import Manifests
 
 
-SERVICE = "platform.example/backup-of"
 TALOS = "talos.dev/v1alpha1"
 ROLE = "os:etcd:backup"
 
@@ -57,9 +56,10 @@ class TalosAccount:
 
 
 @parsing("the cluster's CronJobs")
-def live_schedules(items: Iterable[Mapping[str, Any]]) -> list[Schedule]:
-    """Return the backup jobs among CronJobs as the API writes them."""
-    return [_live(item) for item in items if item["metadata"].get("annotations", {}).get(SERVICE)]
+def live_schedules(items: Iterable[Mapping[str, Any]], backup_of: str) -> list[Schedule]:
+    """Return the backup jobs among CronJobs: those whose annotation `backup_of` names a service."""
+    named = ((item, item["metadata"].get("annotations", {}).get(backup_of)) for item in items)
+    return [_live(item, service) for item, service in named if service]
 
 
 @parsing("the cluster's accounts of Talos")
@@ -75,14 +75,14 @@ def live_accounts(items: Iterable[Mapping[str, Any]]) -> list[TalosAccount]:
     ]
 
 
-def _live(item: Mapping[str, Any]) -> Schedule:
+def _live(item: Mapping[str, Any], service: str) -> Schedule:
     meta, spec = item["metadata"], item["spec"]
     job = spec["jobTemplate"]["spec"]
     volumes = job["template"]["spec"].get("volumes", [])
     limit = job.get("activeDeadlineSeconds")
     return Schedule(
         f"CronJob {meta['namespace']}/{meta['name']}",
-        meta["annotations"][SERVICE],
+        service,
         spec["schedule"],
         bool(spec.get("suspend")),
         None if limit is None else float(limit),
@@ -91,16 +91,16 @@ def _live(item: Mapping[str, Any]) -> Schedule:
 
 
 @parsing("a CronJob of the manifests", "mend the manifest")
-def declared_schedules(manifests: Manifests) -> list[Schedule]:
-    """Return the backup jobs in the manifests, by file and line.
+def declared_schedules(manifests: Manifests, backup_of: str) -> list[Schedule]:
+    """Return the backup jobs in the manifests, by file and line: those whose annotation names a service.
 
     Raises:
         ProbeError: a file cannot be read.
     """
     return [
-        _declared(ref, document)
+        _declared(ref, document, service)
         for ref, document in _of_kind(manifests, "batch/v1", "CronJob")
-        if document.get("metadata", "annotations", SERVICE)
+        if (service := document.get("metadata", "annotations", backup_of))
     ]
 
 
@@ -128,13 +128,13 @@ def _of_kind(manifests: Manifests, version: str, kind: str) -> list[tuple[str, D
     ]
 
 
-def _declared(ref: str, document: Document) -> Schedule:
+def _declared(ref: str, document: Document, service: str) -> Schedule:
     job = ("spec", "jobTemplate", "spec")
     mounted = document.under(*job, "template", "spec", "volumes")
     limit = document.get(*job, "activeDeadlineSeconds")
     return Schedule(
         ref,
-        document.get("metadata", "annotations", SERVICE),
+        service,
         document.get("spec", "schedule"),
         document.get("spec", "suspend").lower() == "true",
         float(limit) if limit else None,

@@ -16,7 +16,6 @@ from assay.probes.sops.file import VALUES, SecretFile, cipher_fault, metadata
 from assay.secretscan.text import looks_secret
 
 
-MARK = "platform.example/sensitive"
 GENERATOR = "configMapGenerator"
 
 
@@ -52,9 +51,9 @@ class ConfigMapEntry:
 class ConfigMaps:
     """The ConfigMaps of the files that one stack keeps."""
 
-    def __init__(self, files: Sequence[SecretFile]) -> None:
-        """Look at files already read, sensitive or not."""
-        self.files = files
+    def __init__(self, files: Sequence[SecretFile], mark: str) -> None:
+        """Look at files already read, sensitive or not; `mark` is the annotation that declares one sensitive."""
+        self.files, self.mark = files, mark
 
     @cached_property
     def entries(self) -> list[ConfigMapEntry]:
@@ -68,7 +67,7 @@ class ConfigMaps:
     def _of(self, file: SecretFile, document: Document) -> Iterator[ConfigMapEntry]:
         for leaf in document.leaves:
             if leaf.path and leaf.path[-1] == "kind" and leaf.text == "ConfigMap":
-                yield from _written(file, document, leaf.path[:-1])
+                yield from _written(file, document, leaf.path[:-1], self.mark)
         if file.path.name in FILE_NAMES:
             for leaf in document.under(GENERATOR):
                 yield from self._generated(file, document, leaf)
@@ -78,7 +77,7 @@ class ConfigMaps:
             return
         name = document.get(GENERATOR, leaf.path[1], "name")
         owner = f"{document.get(GENERATOR, leaf.path[1], 'namespace') or document.get('namespace')}/{name}"
-        declared = document.get(GENERATOR, leaf.path[1], "options", "annotations", MARK) == "true"
+        declared = document.get(GENERATOR, leaf.path[1], "options", "annotations", self.mark) == "true"
         where, kind = f"{file.ref}:{leaf.line}", leaf.path[2]
         if kind == "literals":
             key, _, value = leaf.text.partition("=")
@@ -99,9 +98,11 @@ class ConfigMaps:
                     )
 
 
-def _written(file: SecretFile, document: Document, at: tuple[str | int, ...]) -> Iterator[ConfigMapEntry]:
+def _written(
+    file: SecretFile, document: Document, at: tuple[str | int, ...], mark: str
+) -> Iterator[ConfigMapEntry]:
     owner = f"{document.get(*at, 'metadata', 'namespace')}/{document.get(*at, 'metadata', 'name')}"
-    declared = document.get(*at, "metadata", "annotations", MARK) == "true"
+    declared = document.get(*at, "metadata", "annotations", mark) == "true"
     sealed = metadata(document) is not None
     for holder in sorted(VALUES):
         for leaf in document.under(*at, holder):

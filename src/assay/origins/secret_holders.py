@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from assay.errors import AssumptionError
+from assay.config.platform import Exemption
 from assay.formats.parsing import parsing
 from assay.probes.kube.client import Kube
 from assay.probes.kube.paths import collection, ref
@@ -46,28 +45,21 @@ class Holder:
 
 
 class RotationExemption:
-    """What need not follow a rotation by itself, by a policy's `glob=reason`; `used` is what was spared."""
+    """What need not follow a rotation by itself; `used` is what was exempt, with its reason."""
 
-    def __init__(self, rules: Iterable[str], never: str) -> None:
-        """Take rules on `Secret namespace/name` and `Pod namespace/name`; the Secret `never` is not spared.
-
-        Raises:
-            AssumptionError: one has no reason.
-        """
+    def __init__(self, rules: Sequence[Exemption], never: str) -> None:
+        """Take rules on `Secret namespace/name` and `Pod namespace/name`; the Secret `never` is not exempt."""
         self.used: dict[str, str] = {}
-        self._never, self._rules = never, [rule.partition("=")[::2] for rule in rules]
-        if bare := [glob for glob, reason in self._rules if not reason]:
-            raise AssumptionError(f"{bare[0]!r} is no `glob=reason`", "mend the policy's list")
+        self._never, self._rules = never, rules
 
     def covers(self, secret: str, pod: str = "") -> bool:
-        """Return whether a rule spares this Secret, or this pod that holds it."""
+        """Return whether a rule exempts this Secret, or this pod that holds it."""
         if secret == self._never:
             return False
-        for name in (secret, pod):
-            for glob, reason in self._rules:
-                if fnmatch.fnmatchcase(name, glob):
-                    self.used[name] = reason
-                    return True
+        for name in filter(None, (secret, pod)):
+            if rule := next((one for one in self._rules if one.covers(name)), None):
+                self.used[name] = rule.reason
+                return True
         return False
 
 
