@@ -281,7 +281,7 @@ CASES = [
     Case(kv_is_cut, "ACC-04", "ERROR", "kv/data/app: HTTP 200 without a JSON object", "is this Vault"),
     Case(secret_of_a_mebibyte, "ACC-04", "FAIL", "Secret shop/app: large is -", "Move the value"),
     Case(secret_of_bytes, "ACC-04", "FAIL", "Secret shop/app: binary is -", "Move the value"),
-    Case(secret_that_is_none, "ACC-04", "ERROR", "Secret shop/app: broken is no base64", "ask again"),
+    Case(secret_that_is_none, "ACC-04", "ERROR", "Secret shop/app: broken is not base64", "ask again"),
     Case(secrets_cut, "ACC-04", "ERROR", "the answer is not JSON", "is this a Kubernetes API"),
     Case(secrets_denied, "ACC-04", "ERROR", "/api/v1/secrets.*403: .*withheld", "reader role this right"),
     Case(sops_cut, "SEC-21", "ERROR", "one.sops.yaml:[0-9]+: does not parse", "mend the file", "static"),

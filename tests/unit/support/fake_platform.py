@@ -88,7 +88,8 @@ class World:
 
     def answer(self, to: Any) -> None:  # noqa: ANN401 - as above
         path = urlparse(to.path).path
-        kube = path.startswith(("/api", "/apis"))
+        group = path.startswith("/apis/") and path.count("/") == 2  # an API group that nobody serves
+        kube = path.startswith(("/api", "/apis")) and not group
         other = (
             sent(200, {"kind": "List", "metadata": {}, "items": []}) if kube else sent(404, {"errors": []})
         )
@@ -108,8 +109,10 @@ class World:
         self.write("kubeconfig", yaml.safe_dump(kube))
         self.write("token", TOKEN)
         self.write("key.json", json.dumps({"access_key": "reader", "secret_key": VALUE}))
-        for name in ("ca", "escrow/etcd-backup.agekey", "age.key", "gitleaks", "talosconfig"):
+        for name in ("ca", "escrow/etcd-backup.agekey", "age.key", "gitleaks"):
             self.write(name, VALUE)
+        context = {"endpoints": ["127.0.0.1"], "ca": "YQ==", "crt": "YQ==", "key": VALUE}
+        self.write("talosconfig", yaml.safe_dump({"context": "x", "contexts": {"x": context}}))
         tools = {"gitleaks": files / "gitleaks", "age": files / "age", "etcdutl": files / "etcdutl"}
         tools |= {"talosctl": files / "talosctl"} if (files / "talosctl").exists() else {}
         sections: dict[str, dict[str, object]] = {
