@@ -46,7 +46,7 @@ def by_sub_path(plant: Plant) -> Iterator[Named]:
         yield ref
 
 
-@violation()
+@violation(tier="drill")
 def operator_stopped(plant: Plant) -> Iterator[Named]:
     """The secrets operator is not running, although everything that is declared is right."""
     operator = plant.targets.declared("secret_operator")

@@ -12,7 +12,7 @@ from lab.images import GROUP, LOCAL, NOBODY, PASSWD
 from lab.layout import HOST, image, name_of, workers
 from lab.oci import Entry, Image
 from lab.parts.part import FIRST, Context, Part, Tables
-from lab.parts.vault.server import MEMBERS, MOUNT, PLUGIN, Escrow, Keeper, Setup
+from lab.parts.vault.server import AUDITOR, DRILL, MEMBERS, MOUNT, PLUGIN, Escrow, Keeper, Setup
 
 
 VERSION = "v1.21.0"
@@ -97,7 +97,8 @@ def deploy(context: Context) -> None:
         setup = Setup(root, keeper.ca)
         setup.all(context.binaries / PLUGIN)
         setup.values()
-        setup.auditor(_folder(context) / "auditor-token")
+        setup.token(_folder(context) / "auditor-token", AUDITOR)
+        setup.token(_folder(context) / "drill-token", DRILL)
 
 
 def profile(context: Context) -> Tables:
@@ -108,6 +109,7 @@ def profile(context: Context) -> Tables:
             "entry": f"https://{workers()[0].address}:{ENTRY}",
             "ca": str(context.state / "ca.crt"),
             "token": str(context.state / "vault" / "auditor-token"),
+            "drill_token": str(context.state / "vault" / "drill-token"),
             "mount": MOUNT,
         },
         "escrow": {"folder": str(context.state / "escrow")},

@@ -43,7 +43,8 @@ POOL = {
     "port": "5432",
     "dbname": name_of("Database", "shop"),
 }
-AUDITOR, OWN_TOKEN = name_of("VaultPolicy", "auditor"), name_of("VaultPolicy", "own-token")
+AUDITOR, DRILL = name_of("VaultPolicy", "auditor"), name_of("VaultPolicy", "drill-writer")
+OWN_TOKEN = name_of("VaultPolicy", "own-token")
 SHARE = name_of("File", "vault-share")
 TIMEOUT_S = 20
 NOT_YET = (requests.RequestException, VaultError)
@@ -246,20 +247,20 @@ class Setup:
         except InvalidPath:
             kv.create_or_update_secret(path, content, cas=0, mount_point=MOUNT)
 
-    def auditor(self, file: Path) -> None:
-        """Write a read-only token that can renew itself, unless the one in `file` is still valid."""
+    def token(self, file: Path, policy: str) -> None:
+        """Write a token of `policy` that can renew itself, unless the one in `file` is still valid."""
         if file.exists():
             mine = client(self.root.url, self.ca, file.read_text())
             with contextlib.suppress(VaultError):
                 mine.auth.token.renew_self()
                 return
         made = self.root.auth.token.create(
-            policies=[AUDITOR, OWN_TOKEN],
+            policies=[policy, OWN_TOKEN],
             no_parent=True,
             no_default_policy=True,
             renewable=True,
             period=PERIOD,
-            display_name=AUDITOR,
+            display_name=policy,
         )
         file.touch(mode=0o600)
         file.write_text(made["auth"]["client_token"])

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from assay.config.allow import read_allow
+from assay.config.drill_access import DrillAccess
 from assay.config.platform import Platform
 from assay.config.profile import (
     CONTROL_ID,
@@ -22,7 +23,6 @@ from assay.config.profile import (
     SYSTEMS,
     AllowList,
     ApiAccess,
-    DrillAccess,
     Escrow,
     EtcdAccess,
     KubeAccess,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from assay.config.allow import Allow
+from assay.config.drill_access import DrillAccess
 from assay.config.platform import Platform
 from assay.config.transactions import Transaction
 from assay.errors import ProbeError
@@ -164,43 +165,18 @@ class Oidc:
 
 
 @dataclass(frozen=True, slots=True)
-class DrillAccess:
-    """What drills may do, with what, and how long the machines of the platform take. Times are seconds.
-
-    Attributes:
-        launcher: the command that cuts the power of a node and starts it; docs/launcher.md is its contract.
-        approval: the approval of drills outside a lab, signed by two people.
-        allowed_signers: who may sign approvals and records, in the format of ssh-keygen(1).
-        records: the folder of signed records of restores that were done by other means.
-        launch_s: one call of the launcher takes no longer.
-        gone_s: a node whose power was cut answers no longer than this.
-        boot_s: a node that was started answers after this at the latest.
-        rejoin_s: etcd has all its voters and each API server is ready this long after a node answers.
-        return_s: the longest a drill's rollback is known to take; the journal may know a slower one.
-    """
-
-    launcher: str = ""
-    approval: Path | None = None
-    allowed_signers: Path | None = None
-    records: Path | None = None
-    launch_s: float = 300.0
-    gone_s: float = 120.0
-    boot_s: float = 900.0
-    rejoin_s: float = 900.0
-    return_s: float = 1800.0
-
-
-@dataclass(frozen=True, slots=True)
 class VaultAccess:
     """Vault: every member by its own address, a read-only token's file, the KV v2 mount with the values.
 
-    `entry` is where a client without a member of its own in mind asks.
+    `entry` is where a client without a member of its own in mind asks. `drill_token` is the file of a token
+    that writes what drills write, and nothing else.
     """
 
     addresses: tuple[str, ...] = ()
     entry: str = ""
     ca: Path | None = None
     token: Path | None = None
+    drill_token: Path | None = None
     mount: str = "kv"
 
 

@@ -22,7 +22,8 @@ from assay.polling import poll
 from assay.probes.kube.client import Kube
 from assay.probes.kube.paths import one
 from assay.probes.postgres import Postgres
-from assay.writers.vault import VaultWriter
+from assay.probes.vault.client import VaultConnection
+from assay.writers.vault import drill_connection
 
 
 LOOK_PERIOD_S = 2.0
@@ -62,23 +63,23 @@ class RotationResult:
 
 
 class RotationDrill:
-    """Rotations of one login on the lab of one profile."""
+    """Rotations of one login on the stack of one profile."""
 
-    def __init__(self, kube: Kube, vault: VaultWriter, sql: Postgres, mount: str) -> None:
-        """Rotate in the KV mount `mount` of `vault`; try logins with `sql`."""
+    def __init__(self, kube: Kube, vault: VaultConnection, sql: Postgres, mount: str) -> None:
+        """Rotate in the KV mount `mount` by `vault`; try logins with `sql`."""
         self._kube, self._vault, self._sql, self._mount = kube, vault, sql, mount
 
     @classmethod
     def from_profile(cls, profile: Profile) -> RotationDrill:
-        """Return the drill for the lab of `profile`.
+        """Return the drill for the stack of `profile`.
 
         Raises:
             GuardError: the stack may not be drilled.
             ProbeError: the profile lacks what the drill needs.
         """
         permit(profile, ROTATION)
-        writer = VaultWriter.from_profile(profile)
-        return cls(Kube.from_profile(profile), writer, Postgres.from_profile(profile), profile.vault.mount)
+        vault, sql = drill_connection(profile), Postgres.from_profile(profile)
+        return cls(Kube.from_profile(profile), vault, sql, profile.vault.mount)
 
     def turn(self, path: str, secret: str, within: float) -> RotationResult:
         """Give the login at `path` another password, and return what became of it `within` seconds.
@@ -105,14 +106,12 @@ class RotationDrill:
             said = f"{path}: its password is not in use before the rotation, nor came to be in {within:.0f} s"
             raise AssumptionError(said, "fix the login first")
         body = {"options": {"cas": version}, "data": {**entry, "password": after}}
-        with self._vault.root() as door:
-            door.need("post", f"{self._mount}/data/{path}", body)
+        self._vault.need("post", f"{self._mount}/data/{path}", body)
         return self._watched(user, before, after, secret, within)
 
     def _entry(self, path: str) -> tuple[dict[str, str], int]:
         """Return the login at `path`, and its version: what another writes after it is not overwritten."""
-        with self._vault.root() as door:
-            said = door.need("get", f"{self._mount}/data/{path}")["data"]
+        said = self._vault.need("get", f"{self._mount}/data/{path}")["data"]
         entry = dict(said["data"] or {})
         if not all(isinstance(entry.get(key), str) and entry[key] for key in ("username", "password")):
             raise ProbeError(f"{path}: lacks a username or a password", "write both at the source")

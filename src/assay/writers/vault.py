@@ -1,4 +1,8 @@
-"""The write side of a lab's Vault: a root token from the escrowed shares, made for one use and revoked."""
+"""The write side of Vault.
+
+A lab's is written to with a root token from the escrowed shares, made for one use and revoked; any stack's by
+drills, with a token for the paths that drills write.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +41,18 @@ def shares_of(file: Path) -> tuple[str, ...]:
     if not whole:
         raise ProbeError(f"{file.name}: fewer shares than it takes", "complete the escrow folder")
     return shares
+
+
+def drill_connection(profile: Profile) -> VaultConnection:
+    """Return a connection to Vault with the token that writes what drills write, and nothing else.
+
+    Raises:
+        ProbeError: the profile says no member or no such token.
+    """
+    profile.need_text("vault.addresses")
+    token = profile.need_path("vault.drill_token").read_text(encoding="utf-8").strip()
+    entry = profile.vault.entry or profile.vault.addresses[0]
+    return VaultConnection(entry, profile.need_path("vault.ca"), token, Guard(Effect.DISRUPTS))
 
 
 class VaultWriter:

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.config.drill_access import DrillAccess
 from assay.config.platform import Platform, Service
-from assay.config.profile import DrillAccess, Profile
+from assay.config.profile import Profile
 from assay.drills import degraded, permission
 from assay.drills.approval import NAMESPACE, approval_text, read_approval
 from assay.drills.engine.engine import armed

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -155,10 +153,6 @@ class Platform:
 
     def check_cluster(self) -> None:
         pass
-
-    @contextmanager
-    def root(self) -> Iterator[Platform]:
-        yield self
 
     def need(self, verb: str, _path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         if verb == "post" and body:

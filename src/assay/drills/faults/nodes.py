@@ -8,7 +8,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
-from assay.config.profile import DrillAccess, Profile
+from assay.config.drill_access import DrillAccess
+from assay.config.profile import Profile
 from assay.drills.engine.clock import now
 from assay.drills.faults.launcher import Launcher
 from assay.drills.faults.quorum import Quorum

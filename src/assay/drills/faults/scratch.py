@@ -14,7 +14,7 @@ from assay.effect import Effect
 from assay.errors import GuardError
 from assay.probes.kube.client import Kube
 from assay.probes.vault.client import Vault
-from assay.writers.vault import VaultWriter
+from assay.writers.vault import drill_connection
 
 
 GONE_TIMEOUT_S = 120.0
@@ -107,9 +107,9 @@ class ScratchNamespaces:
     def _forget(self, folder: str) -> None:
         old = Vault.from_profile(self._profile)
         if left := [one for one in old.entries() if one.startswith(folder)]:
-            with VaultWriter.from_profile(self._profile).root() as door:
-                for one in left:
-                    door.need("delete", f"{old.mount}/metadata/{one}")
+            vault = drill_connection(self._profile)
+            for one in left:
+                vault.need("delete", f"{old.mount}/metadata/{one}")
 
 
 def _scratch(target: str) -> ScratchTarget:

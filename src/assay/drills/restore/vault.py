@@ -30,9 +30,9 @@ from assay.drills.workload.verdict import INFO, OK, Op
 from assay.errors import ProbeError
 from assay.model import Offender
 from assay.probes.kube.forward import forwarded
-from assay.probes.vault.client import Vault, VaultConnection
+from assay.probes.vault.client import Vault
 from assay.secretscan.fingerprint import Fingerprinter
-from assay.writers.vault import VaultWriter
+from assay.writers.vault import drill_connection
 
 
 SNAPSHOT_JOB = ("backups", "vault-snapshot")
@@ -70,7 +70,7 @@ class VaultRestore(ScratchRestore):
     def __init__(self, profile: Profile, runbook: Path) -> None:
         """Carry out the section of `runbook`; errors as for RestoreDrill."""
         super().__init__(profile, runbook)
-        self._old, self._writer = Vault.from_profile(profile), VaultWriter.from_profile(profile)
+        self._old, self._writer = Vault.from_profile(profile), drill_connection(profile)
         self._token = profile.need_path("vault.token").read_text(encoding="utf-8").strip()
         self._fingerprinter = Fingerprinter()
 
@@ -84,8 +84,7 @@ class VaultRestore(ScratchRestore):
         """Write entries before, during and after a snapshot; the end of it is the fault."""
         run, state = secrets.token_hex(4), self._state(self._old)
         with ExitStack() as stack:
-            door = stack.enter_context(self._writer.root())
-            ledger = OperationLog(self._folder / f"ledger-{run}.jsonl", [self._write(door, run)] * 2)
+            ledger = OperationLog(self._folder / f"ledger-{run}.jsonl", [self._write(run)] * 2)
             stack.callback(ledger.stop)
             ledger.start()
             self._await_rows(ledger, ROWS_MIN)
@@ -94,11 +93,11 @@ class VaultRestore(ScratchRestore):
             ops = ledger.stop()
         return WriterLog(run, ops, point, now(), state)
 
-    def _write(self, door: VaultConnection, run: str) -> Callable[[str], str]:
+    def _write(self, run: str) -> Callable[[str], str]:
         def write(key: str) -> str:
             try:
                 path = f"{self._old.mount}/data/{FOLDER}{run}/{key}"
-                return outcome_of(door.ask("post", path, {"data": {"mark": _mark(run, key)}}).status)
+                return outcome_of(self._writer.ask("post", path, {"data": {"mark": _mark(run, key)}}).status)
             except ProbeError:
                 return INFO
 

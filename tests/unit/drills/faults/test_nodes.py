@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from assay import polling
-from assay.config.profile import DrillAccess
+from assay.config.drill_access import DrillAccess
 from assay.drills import controlplane
 from assay.drills.controlplane import ControlPlaneDrill
 from assay.drills.engine import clock

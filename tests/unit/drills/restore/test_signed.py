@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.config.profile import DrillAccess, Profile
+from assay.config.drill_access import DrillAccess
+from assay.config.profile import Profile
 from assay.drills.restore.evidence import Restores
 from assay.drills.restore.records import Records
 from assay.drills.restore.result import PARTS, Restore
