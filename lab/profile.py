@@ -58,7 +58,7 @@ def paths(overlay: Path) -> dict[str, str]:
         "gitops": str(source("gitops")),
         "runbook": str(source("docs/runbook.md")),
         "backups_doc": str(source("docs/backups-and-restore.md")),
-        "repository": str(SOURCES),
+        "repositories": str(SOURCES),
         "machineconfigs": str(machineconfig.CONFIG / "nodes"),
         "overlay": str(overlay),
     }

@@ -5,7 +5,7 @@ import pytest
 from assay.config.platform import ControllerSecret, PublicText
 from assay.model import Record
 from assay.origins.secret_uses import declared_secrets, undeclared, uses
-from assay.origins.terraform_secrets import in_plan, in_sources, in_state, sources
+from assay.origins.terraform_secrets import in_plan, in_sources, in_state, source_files
 from assay.origins.tracer import by_owner
 from assay.probes.terraform.state import TerraformState
 from assay.stack import ReadStack
@@ -17,12 +17,13 @@ def test_every_secret_in_use_is_declared(stack: ReadStack, control: Record) -> N
     declared = declared_secrets(stack.manifests, stack.sops, stack.profile.platform.secrets_elsewhere)
     control.offenders(undeclared(control.population(uses(stack.manifests)), declared))
 
-    control.offenders(in_sources(stack.paths.infra, control.population(sources(stack.paths.infra))))
+    if stack.paths.declared.infra:
+        control.offenders(in_sources(stack.hcl, control.population(source_files(stack.hcl))))
     for plan in stack.plan if stack.paths.declared.plan else ():
         control.offenders(in_plan(plan))
     for path in stack.paths.state:
         control.offenders(in_state(TerraformState(path)))
-    for what in ("plan", "state"):
+    for what in ("infra", "plan", "state"):
         control.note(what, len(getattr(stack.paths.declared, what)) or "the profile names none: not judged")
     assert not control.found
 
@@ -32,11 +33,12 @@ def test_every_value_is_traced(stack: ReadStack, control: Record) -> None:
     """Each key of a Secret and each secret of a machine is its source's; no other text holds a secret."""
     origins = stack.origins
     keys = control.population(origins.secret_keys(control.table("controller_secrets", ControllerSecret)))
+    control.offenders(key for key in keys if not key.proven)
     nodes = control.population(stack.talos.every(control.unread))
     on_machines = origins.machine_secrets(stack.talos, nodes, control.unread)
-    keys += control.population(origins.machine_keys(on_machines))
-    control.offenders(key for key in keys if not key.proven)
-    for owner, reached in by_owner(keys).items():
+    machine_keys = control.population(origins.machine_keys(on_machines))
+    control.offenders(key for key in machine_keys if not key.proven)
+    for owner, reached in by_owner((*keys, *machine_keys)).items():
         control.note(owner, reached)
 
     objects = control.population(origins.objects())

@@ -10,13 +10,10 @@ from assay.probes.terraform.buckets import declared_buckets
 from assay.stack import DrillStack, ReadStack
 
 
-DOCUMENT = "backups-and-restore.md"
-
-
 @pytest.mark.control("DR-08", tier="static")
 def test_the_sources_say_what_the_document_says(stack: ReadStack, control: Record) -> None:
     """Compare the document's days and objectives with Terraform, the profile and pgBackRest's setting."""
-    kept = control.population(documented(stack.paths.runbook.with_name(DOCUMENT)))
+    kept = control.population(documented(stack.paths.backups_doc))
     buckets = {one.bucket: one for one in declared_buckets(stack.hcl.resources())}
     (suffix,), (file, name) = control.listed("backups"), control.listed("pgbackrest")
     bucketed = {one.bucket.removesuffix(suffix) for one in buckets.values() if one.backs_up(suffix)}
@@ -26,7 +23,7 @@ def test_the_sources_say_what_the_document_says(stack: ReadStack, control: Recor
         objective = stack.profile.rpo(one.service)
         control.offenders(undeclared(one, buckets.get(f"{one.service}{suffix}"), objective))
         if one.service == "postgres":
-            value, line = setting(stack.paths.gitops / file, name)
+            value, line = setting(stack.paths.in_gitops(file), name)
             wrong = [
                 Offender(f"File gitops/{file}:{line}", f"{name} is {value or 'not set'}, not {one.kept}")
             ]
@@ -39,7 +36,7 @@ def test_the_oldest_point_opens(stack: ReadStack, control: Record) -> None:
     """Judge the buckets' rules and ages, open the oldest snapshot of each, follow PostgreSQL's log."""
     s3, escrow = stack.s3, stack.profile.need_path("escrow.folder")
     late, moment = control.limit("late"), dt.datetime.now(dt.UTC)
-    for one in control.population(documented(stack.paths.runbook.with_name(DOCUMENT))):
+    for one in control.population(documented(stack.paths.backups_doc)):
         bucket = s3.buckets.get(one.service, "")
         if not bucket:
             control.offenders([Offender(one.ref, "no bucket is declared for it")])

@@ -12,6 +12,7 @@ def test_no_credential_is_left_on_a_machine(stack: ReadStack, control: Record) -
     """Follow every credential that the runbook makes to its end; search scripts and pipelines for others."""
     control.note("commands", len(control.population(stack.runbook.commands)))
     control.offenders(in_documents(stack.runbook))
-    found = scripts(stack.paths.repository, stack.git.worktree(), control.listed("scripts"))
-    control.offenders(in_scripts(control.population(found)))
+    globs = (*control.listed("scripts"), *stack.platform.scripts)
+    found = control.population(one for tree in stack.repositories for one in scripts(tree, globs))
+    control.offenders(in_scripts(found))
     assert not control.found

@@ -18,10 +18,12 @@ class Asking(Protocol):
     Attributes:
         asked: the systems asked so far, by the names of their sections in the profile.
         made: what the properties have made, by their names; made once, however often it is used.
+        used: what of it was used so far.
     """
 
     asked: set[str]
     made: dict[str, object]
+    used: dict[str, object]
 
 
 class Asks(Generic[T]):
@@ -46,6 +48,7 @@ class Asks(Generic[T]):
         if self.name not in owner.made:
             owner.made[self.name] = self.make(owner)
         value: T = owner.made[self.name]  # type: ignore[assignment]
+        owner.used[self.name] = value
         return value
 
 

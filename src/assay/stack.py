@@ -18,14 +18,14 @@ from typing import ClassVar, Self, TypeVar
 from assay.asked import asks
 from assay.backups.ciphertext import Keys
 from assay.backups.points import Points
+from assay.config.paths import Paths
 from assay.config.platform import Platform
-from assay.config.profile import Paths, Profile, Samples
+from assay.config.profile import Profile, Samples
 from assay.config.trees import Trees
 from assay.drills.registry import Drills
 from assay.drills.restore.evidence import Restores
 from assay.effect import Effect
 from assay.errors import GuardError, ProbeError
-from assay.formats.hcl import Hcl
 from assay.load.generator import Load
 from assay.model import Record
 from assay.origins.leaks import SecretScan
@@ -46,6 +46,7 @@ from assay.probes.talos.dry_run import DryRunTalos
 from assay.probes.talos.read import Talos
 from assay.probes.talos.rendered import Rendered, from_folder, from_terraform
 from assay.probes.terraform.plan import TerraformPlan
+from assay.probes.terraform.sources import TerraformSources
 from assay.probes.terraform.state import TerraformState
 from assay.probes.vault.client import Vault
 from assay.probes.vault.login import VaultLogins
@@ -99,6 +100,7 @@ class ReadStack:
         self.paths = Trees(paths or profile.paths)
         self.asked: set[str] = set()
         self.made: dict[str, object] = {}
+        self.used: dict[str, object] = {}
 
     def if_allowed(self, kind: type[S], control: Record, part: str) -> S | None:
         """Return the same stack with the verbs of a bigger effect, None where the run does not allow it.
@@ -116,13 +118,13 @@ class ReadStack:
             control.unchecked(part, *not_allowed(kind.EFFECT))
             return None
         other = kind(self.profile, self.paths.declared, self._limits)
-        other.asked = self.asked
+        other.asked, other.used = self.asked, self.used
         return other
 
     def view(self) -> Self:
-        """Return the same stack with the same probes, for one judgement: `asked` is its own, and empty."""
+        """Return the same stack with the same probes, for one judgement: what it asks and uses is its own."""
         other = copy.copy(self)
-        other.asked = set()
+        other.asked, other.used = set(), {}
         return other
 
     @property
@@ -167,8 +169,10 @@ class ReadStack:
             raise ProbeError(
                 "the profile does not say where Vault's configuration is", "set config in [platform.vault]"
             )
-        inside = gitops is not None and config.is_relative_to(gitops)
-        return self.paths.gitops / config.relative_to(gitops) if inside and gitops is not None else config
+        for number, folder in enumerate(gitops):
+            if config.is_relative_to(folder):
+                return self.paths.gitops[number].path / config.relative_to(folder)
+        return config
 
     @asks("api")
     def http(self) -> Http:
@@ -201,9 +205,9 @@ class ReadStack:
         return Restores(self.profile, self._limits.drill)
 
     @asks()
-    def hcl(self) -> Hcl:
-        """Return the Terraform sources."""
-        return Hcl(self.paths.infra)
+    def hcl(self) -> TerraformSources:
+        """Return the Terraform sources, all root modules as one."""
+        return TerraformSources(self.paths.infra)
 
     @asks()
     def plan(self) -> tuple[TerraformPlan, ...]:
@@ -252,23 +256,25 @@ class ReadStack:
 
     @asks()
     def manifests(self) -> Manifests:
-        """Return the manifests of the GitOps folder."""
-        return Manifests(self.paths.gitops)
+        """Return the manifests of the GitOps folders, the overlay, and what is rendered elsewhere."""
+        declared = self.paths.declared
+        return Manifests(self.paths.gitops, declared.overlay, declared.rendered_manifests)
 
     @asks()
-    def git(self) -> GitTree:
-        """Return the Git repository: its files and its history."""
-        return GitTree(self.paths.repository)
+    def repositories(self) -> tuple[GitTree, ...]:
+        """Return the Git repositories: their files and their history."""
+        return tuple(GitTree(tree) for tree in self.paths.repositories)
 
     @asks()
-    def secrets(self) -> SecretScan:
-        """Return the search for secrets in clear in the repository and its whole history."""
-        return SecretScan(self.paths.repository, self.profile.need_path("tools.gitleaks"))
+    def secret_scans(self) -> tuple[SecretScan, ...]:
+        """Return the search for secrets in clear in each repository and its whole history."""
+        gitleaks = self.profile.need_path("tools.gitleaks")
+        return tuple(SecretScan(tree, gitleaks) for tree in self.paths.repositories)
 
     @asks("sops")
     def sops(self) -> Sops:
         """Return the files that SOPS encrypts, and their rules."""
-        return Sops(self.profile.sops, self.paths.declared.gitops)
+        return Sops(self.profile.sops, self.paths.declared.gitops, self.paths.declared.excluded)
 
     @asks("kube", "vault", "sops")
     def origins(self) -> Origins:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from assay.config.trees import SourceTree
 from assay.origins.leaks import SecretScan, run_gitleaks
 from lab import build
 from tests.unit.secretscan.test_corpus import LETTERS, LOWER, SEEDS, File, Values, innocents, plants
@@ -51,7 +52,10 @@ def found(folder: Path, files: Sequence[File], gitleaks: Path | None) -> set[int
     me = ["-c", "user.name=corpus", "-c", "user.email=corpus@platform.example"]
     for words in (["init", "-q"], ["add", "-A", "-f"], [*me, "commit", "-q", "-m", "corpus"]):
         subprocess.run(["git", "-C", str(folder), *words], check=True)
-    return {int(one.ref.removeprefix("File ").split("/")[0]) for one in SecretScan(folder, gitleaks).open()}
+    return {
+        int(one.ref.removeprefix("File ").split("/")[0])
+        for one in SecretScan(SourceTree(folder, ""), gitleaks).open()
+    }
 
 
 @pytest.mark.parametrize("seed", SEEDS)

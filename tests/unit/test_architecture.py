@@ -22,7 +22,7 @@ ROWS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["too
 CLIENTS = {
     "kubernetes": set(),
     "urllib3": {"probes/kube/connection.py"},
-    "hcl2": {"formats/hcl.py"},
+    "hcl2": {"formats/hcl_text.py"},
     "requests": {"probes/net/http.py"},
     "hvac": {"probes/vault/client.py"},
     "boto3": {"probes/s3/client.py"},

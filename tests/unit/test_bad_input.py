@@ -284,7 +284,7 @@ CASES = [
     Case(secret_that_is_none, "ACC-04", "ERROR", "Secret shop/app: broken is not base64", "ask again"),
     Case(secrets_cut, "ACC-04", "ERROR", "the answer is not JSON", "is this a Kubernetes API"),
     Case(secrets_denied, "ACC-04", "ERROR", "/api/v1/secrets.*403: .*withheld", "reader role this right"),
-    Case(sops_cut, "SEC-21", "ERROR", "one.sops.yaml:[0-9]+: does not parse", "mend the file", "static"),
+    Case(sops_cut, "SEC-21", "ERROR", "one.sops.yaml:[0-9]+: does not parse", "fix the file", "static"),
     Case(
         sops_without_key,
         "SEC-21",

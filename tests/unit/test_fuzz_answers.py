@@ -50,6 +50,7 @@ from assay.probes.vault.policy import vault_role
 from assay.secretscan.fingerprint import Fingerprinter
 from tests.unit.probes.sops.test_file import sealed
 from tests.unit.support.mutations import Parse, altered, blobs, judged, objects, texts
+from tests.unit.support.trees import tree
 
 
 KEYED = Fingerprinter()
@@ -300,7 +301,7 @@ def of_config(text: str) -> None:
 
 
 def of_gitleaks(rows: object) -> object:
-    probe = leaks.SecretScan(Path(), Path("gitleaks"))
+    probe = leaks.SecretScan(tree(Path()), Path("gitleaks"))
     return (
         probe._by_gitleaks([leaks.FileVersion("a", "b", b"c", past=False)])
         if isinstance(rows, list)
@@ -351,7 +352,7 @@ def test_whatever_is_answered_is_read_or_refused(name: str, monkeypatch: pytest.
 
 def test_whatever_is_decrypted_is_read_or_refused(tmp_path: Path) -> None:
     (tmp_path / "one.sops.yaml").write_text(sealed())
-    sops = Opened(SopsAccess(trees=(tmp_path,)), None)
+    sops = Opened(SopsAccess(trees=(tmp_path,)), ())
 
     def read(raw: bytes) -> object:
         sops.raw = raw

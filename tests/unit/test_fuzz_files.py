@@ -31,13 +31,14 @@ from assay.drills.restore import etcd_evidence, postgres_evidence, vault_evidenc
 from assay.formats import yaml_text
 from assay.formats.bolt import Bolt
 from assay.formats.hcl import Hcl
+from assay.formats.yaml_text import YamlScalar, documents
 from assay.origins.configmaps import ConfigMaps, configmap_faults
 from assay.origins.helm_record import decoded_record
 from assay.origins.leaks import BASELINE, SecretScan
 from assay.origins.local_copies import Script, in_documents, in_scripts
 from assay.origins.secret_uses import uses
 from assay.origins.template import filled
-from assay.origins.terraform_secrets import in_plan, in_sources, in_state, sources
+from assay.origins.terraform_secrets import in_plan, in_sources, in_state, source_files
 from assay.probes.gitops.manifests import Manifests
 from assay.probes.kube.client import Kube
 from assay.probes.runbook import help_pages
@@ -50,6 +51,7 @@ from assay.probes.talos.rendered import from_folder
 from assay.probes.terraform.buckets import declared_buckets
 from assay.probes.terraform.hetzner import rules, servers
 from assay.probes.terraform.plan import TerraformPlan
+from assay.probes.terraform.sources import TerraformSources
 from assay.probes.terraform.state import TerraformState, state_faults
 from assay.probes.vault.policy import VaultFiles
 from assay.run.detection import read_detections
@@ -63,6 +65,7 @@ from tests.unit.backups.test_retention import TABLE, archive
 from tests.unit.backups.test_snapshot import RECORDED
 from tests.unit.probes.sops.test_file import OLDEST, RULES, sealed
 from tests.unit.support.mutations import Parse, blobs, judged, objects, texts
+from tests.unit.support.trees import tree
 
 
 LINE = Command("File r.md:1", ("rclone", "lsf"))
@@ -176,6 +179,11 @@ EVIDENCE = b'{"prev": "' + b"0" * 64 + b'", "sequence": 0, "verdict": "PASS"}\n'
 JOURNAL = b'{"at": 1.0, "kind": "stage", "prev": "0000000000000000", "seq": 1, "stage": "armed"}\t00000000\n'
 
 
+def of_pipeline(text: str) -> tuple[YamlScalar, ...]:
+    """Return the values of a pipeline."""
+    return tuple(leaf for one in documents(text, "a.yml") for leaf in one.leaves)
+
+
 def packed() -> list[bytes]:
     """Return one archive of each kind."""
     tarred, zipped = io.BytesIO(), io.BytesIO()
@@ -201,14 +209,14 @@ def digested(raw: bytes) -> bytes:
 
 
 def of_manifests(path: Path) -> object:
-    manifests = Manifests(path.parent)
+    manifests = Manifests([tree(path.parent)])
     found = [manifests.images(), uses(manifests), declared_accounts(manifests)]
     return [*found, [one.interval for one in declared_schedules(manifests, "assay.dev/backup-of")]]
 
 
 def of_sops(path: Path) -> object:
     (path.parent / "there.conf").write_text("a=b\n")
-    sops = Sops(SopsAccess(trees=(path.parent,)), None)
+    sops = Sops(SopsAccess(trees=(path.parent,)), ())
     return [
         configmap_faults(ConfigMaps(sops.everything, "assay.dev/sensitive").entries, ()),
         [one.faults(OLDEST) for one in sops.files],
@@ -216,16 +224,16 @@ def of_sops(path: Path) -> object:
 
 
 def of_rules(path: Path) -> object:
-    sops = Sops(SopsAccess(trees=(path.parent,)), None)
+    sops = Sops(SopsAccess(trees=(path.parent,)), ())
     return [list(book.faults(frozenset())) for book in sops.rulebooks]
 
 
 def of_terraform(path: Path) -> object:
     (path.parent / "x.tf").write_text('variable "x" {}\n')
-    found = Hcl(path.parent)
+    found, terraform = Hcl(path.parent), TerraformSources([tree(path.parent)])
     every = found.resources()
     judged_so = [declared_buckets(every), rules(every), servers(every), state_faults(found.settings(), every)]
-    return [judged_so, found.modules, in_sources(path.parent, sources(path.parent))]
+    return [judged_so, found.modules, in_sources(terraform, source_files(terraform))]
 
 
 def of_plan(path: Path) -> object:
@@ -273,7 +281,10 @@ PAGES = texts(HELP, "Usage: vault kv get [options] KEY\n  -mount=x\n")
 PRINTED: dict[str, tuple[Fed, Parse]] = {
     "yaml": (texts(MANIFEST), lambda text: yaml_text.documents(text, "f")),
     "help": (PAGES, of_help),
-    "scripts": (texts(PIPELINE), lambda text: in_scripts([Script("a.yml", text), Script("a.sh", text)])),
+    "scripts": (
+        texts(PIPELINE),
+        lambda text: in_scripts([Script("a.yml", text, of_pipeline(text)), Script("a.sh", text)]),
+    ),
     "leaks in text": (st.tuples(ANY_FILE, LEAKY), lambda pair: secrets_in_text(*pair)),
     "leaks in files": (blobs(*packed()), lambda raw: list(unpacked("f", raw))),
     "suspicion": (
@@ -310,7 +321,7 @@ FILED: dict[str, tuple[Fed, Parse]] = {
     "terraform.tfstate": (objects(STATE).map(json.dumps) | texts(json.dumps(STATE)), of_state),
     "plan.json": (objects(PLAN).map(json.dumps), of_plan),
     "runbook.md": (blobs(RUNBOOK), lambda path: in_documents(Runbook(path))),
-    BASELINE: (blobs(BASE.encode()), lambda path: SecretScan(path.parent, None).baseline),
+    BASELINE: (blobs(BASE.encode()), lambda path: SecretScan(tree(path.parent), None).baseline),
     "backups.md": (blobs(TABLE.encode()), retention.documented),
     "pgbackrest.conf": (blobs(b"a=1\n"), lambda path: retention.setting(path, "a")),
     "raft.snap": (blobs(RAFT), retention.checksums),

@@ -33,7 +33,7 @@ def talosconfig_in_history(plant: Plant) -> Iterator[Named]:
 @violation()
 def kubeconfig_staged(plant: Plant) -> Iterator[Named]:
     """A kubeconfig that is staged but not committed yet."""
-    with plant.added("repository", "bootstrap/kubeconfig", "kind: Config\n"):
+    with plant.added("repositories", "bootstrap/kubeconfig", "kind: Config\n"):
         yield Named("File bootstrap/kubeconfig")
 
 

@@ -33,15 +33,14 @@ def _in_file(name: str, what: str, file: str, make: Callable[[], str], line: int
 
     @violation(name=name, what=what)
     def planted(plant: Plant) -> Iterator[Named]:
-        with plant.added("repository", file, make()):
+        with plant.added("repositories", file, make()):
             yield Named(f"File {file}:{line}")
 
 
 def _repository(plant: Plant) -> Path:
-    found = plant.paths.repository
-    if found is None:
-        raise GuardError("no repository to plant in", "set repository under [paths]")
-    return found
+    if not plant.paths.repositories:
+        raise GuardError("no repository to plant in", "set repositories under [paths]")
+    return plant.paths.repositories[0]
 
 
 def _commit(folder: Path, file: str, text: str) -> None:
@@ -63,7 +62,7 @@ def removed_fifty_commits_back(plant: Plant) -> Iterator[Named]:
 @violation()
 def side_branch(plant: Plant) -> Iterator[Named]:
     """A password on a branch that was never merged."""
-    with plant.copied("repository") as copy:
+    with plant.copied("repositories") as copy:
         home = git(copy, "rev-parse", "HEAD").strip()
         git(copy, "checkout", "-q", "-b", "planted-side")
         _commit(copy, "planted/side.yaml", f"database:\n  password: {_password()}\n")
@@ -74,7 +73,7 @@ def side_branch(plant: Plant) -> Iterator[Named]:
 @violation()
 def merge_commit(plant: Plant) -> Iterator[Named]:
     """A password that was written while a merge was resolved, and removed afterwards: neither parent has it."""
-    with plant.copied("repository") as copy:
+    with plant.copied("repositories") as copy:
         git(copy, "checkout", "-q", "-b", "planted-other")
         git(copy, *AUTHOR, "commit", "-q", "--allow-empty", "-m", "planted other")
         git(copy, "checkout", "-q", "-b", "planted-main", "HEAD~1")
@@ -91,7 +90,7 @@ def merge_commit(plant: Plant) -> Iterator[Named]:
 @violation()
 def tag_only(plant: Plant) -> Iterator[Named]:
     """A password in a commit that only a tag refers to."""
-    with plant.copied("repository") as copy:
+    with plant.copied("repositories") as copy:
         home = git(copy, "rev-parse", "HEAD").strip()
         git(copy, "checkout", "-q", "--detach")
         _commit(copy, "planted/tagged.properties", f"spring.datasource.password={_password()}\n")
@@ -103,7 +102,7 @@ def tag_only(plant: Plant) -> Iterator[Named]:
 @violation()
 def commit_message(plant: Plant) -> Iterator[Named]:
     """A token pasted into the message of a commit."""
-    with plant.copied("repository") as copy:
+    with plant.copied("repositories") as copy:
         text = f"rotate\n\nold one was hvs.{_password()}{_password()}"
         git(copy, *AUTHOR, "commit", "-q", "--allow-empty", "-m", text)
         yield Named(f"Commit {git(copy, 'rev-parse', 'HEAD').strip()[:12]}")
@@ -118,7 +117,7 @@ def tarball(plant: Plant) -> Iterator[Named]:
         entry = tarfile.TarInfo("chart/secret.yaml")
         entry.size = len(body)
         archive.addfile(entry, io.BytesIO(body))
-    with plant.added("repository", "planted/chart.tgz", "") as path:
+    with plant.added("repositories", "planted/chart.tgz", "") as path:
         path.write_bytes(packed.getvalue())
         git(_repository(plant), "add", "-f", "planted/chart.tgz")
         yield Named("File planted/chart.tgz:1")
@@ -128,7 +127,7 @@ def tarball(plant: Plant) -> Iterator[Named]:
 def hidden_by_comment(plant: Plant) -> Iterator[Named]:
     """A token that gitleaks is told to ignore, by a comment and by an ignore file."""
     token = f"hvs.{_password()}{_password()}"
-    with plant.added("repository", "planted/app.py", f'TOKEN = "{token}"  # gitleaks:allow\n'):
+    with plant.added("repositories", "planted/app.py", f'TOKEN = "{token}"  # gitleaks:allow\n'):
         ignore = _repository(plant) / ".gitleaksignore"
         ignore.write_text("planted/app.py:vault-service-token:1\n")
         git(_repository(plant), "add", "-f", ".gitleaksignore")
@@ -145,7 +144,7 @@ def expired_baseline(plant: Plant) -> Iterator[Named]:
         f'[[accepted]]\nobject = "{oid_of(text.encode())}"\nline = 1\nrule = "a value under the name password"\n'
         'reason = "planted"\napprover = "planted"\ncreated = 2026-01-01\nexpires = 2026-02-01\n'
     )
-    with plant.added("repository", "planted/legacy.yaml", text):
+    with plant.added("repositories", "planted/legacy.yaml", text):
         (_repository(plant) / BASELINE).write_text(entry)
         yield Named("File planted/legacy.yaml:1")
 

@@ -22,9 +22,9 @@ def folder(plant: Plant) -> Path:
         GuardError: the profile does not say, or it lies elsewhere.
     """
     config, gitops = plant.profile.platform.vault.config, plant.profile.paths.gitops
-    if config is None or gitops is None or not config.is_relative_to(gitops):
+    if config is None or not gitops or not config.is_relative_to(gitops[0]):
         raise GuardError("Vault's configuration is not among the manifests", "set config in [platform.vault]")
-    return config.relative_to(gitops)
+    return config.relative_to(gitops[0])
 
 
 def declared(plant: Plant) -> tuple[str, Manifest]:

@@ -72,5 +72,5 @@ for name, what, path, content, at in FILES:
     @violation(name=name, what=what)
     def _file(plant: Plant, file: str = path, text: str = content, line: int = at) -> Iterator[Named]:
         """Add a file to a copy of the repository."""
-        with plant.added("repository", file, text):
+        with plant.added("repositories", file, text):
             yield Named(f"File {file}:{line}")

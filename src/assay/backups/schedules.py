@@ -120,9 +120,8 @@ def declared_accounts(manifests: Manifests) -> list[TalosAccount]:
 
 def _of_kind(manifests: Manifests, version: str, kind: str) -> list[tuple[str, Document]]:
     return [
-        (f"File {file.relative_to(manifests.path.parent)}:{document.line}", document)
+        (manifests.ref(file, document.line), document)
         for file, documents in manifests.files.items()
-        if file.is_relative_to(manifests.path)
         for document in documents
         if document.get("apiVersion") == version and document.get("kind") == kind
     ]

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from assay.config.allow import read_allow
 from assay.config.drill_access import DrillAccess
+from assay.config.paths import Paths
 from assay.config.platform import Platform
 from assay.config.profile import (
     CONTROL_ID,
@@ -27,7 +28,6 @@ from assay.config.profile import (
     EtcdAccess,
     KubeAccess,
     Oidc,
-    Paths,
     Profile,
     Registry,
     S3Access,
@@ -155,7 +155,7 @@ def _section(top: Table, name: str, kind: type[T]) -> T:
     table = top.table(name)
     usual = {one.name: one.default for one in dataclasses.fields(kind)}
     values = {
-        key: READERS[hint](table, key, _default(f"{name}.{key}", usual[key]))
+        key: _value(table, key, hint, _default(f"{name}.{key}", usual[key]))
         for key, hint in typing.get_type_hints(kind).items()
     }
     table.close()
@@ -196,7 +196,7 @@ def _read(table: Table, kind: type[T]) -> T:
     return kind(**values)
 
 
-def _value(table: Table, key: str, hint: Any) -> object:  # noqa: ANN401 - a type
+def _value(table: Table, key: str, hint: Any, default: str = "") -> object:  # noqa: ANN401 - a type
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         section: type[Any] = hint
         return _read(table.table(key), section)
@@ -206,7 +206,7 @@ def _value(table: Table, key: str, hint: Any) -> object:  # noqa: ANN401 - a typ
         return tuple(_read(entry, entry_kind) for entry in table.tables(key))
     if hint == float | None:
         return table.number(key) if table.take(key) is not None else None
-    return READERS[hint](table, key, "")
+    return READERS[hint](table, key, default)
 
 
 def _overrides(top: Table) -> dict[str, Override]:
@@ -228,6 +228,7 @@ def _override(table: Table) -> Override:
 
 # What an earlier profile called otherwise: table -> (key, where it is now); an empty key is the whole table.
 MOVED: dict[str, tuple[tuple[str, str], ...]] = {
+    "paths": (("repository", "repositories under [paths], one or several"),),
     "declared": (
         ("", "ID.metric is metric under [controls.ID], ACC-10.rpo_X is rpo_s of [[platform.services]]"),
     ),

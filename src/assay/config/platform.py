@@ -240,6 +240,14 @@ class NodeAdditions:
 
 
 @dataclass(frozen=True, slots=True)
+class StateBackend:
+    """A backend of Terraform whose service encrypts the state, although no setting says so (NODE-05)."""
+
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Platform:
     """Everything that a platform names for itself.
 
@@ -261,6 +269,7 @@ class Platform:
         vault: see VaultLayout.
         rotation: see Rotation.
         nodes: see NodeAdditions.
+        state_backends: see StateBackend.
         scripts: globs over scripts and pipelines of the repositories, beside the usual ones (SEC-28).
     """
 
@@ -281,6 +290,7 @@ class Platform:
     vault: VaultLayout = VaultLayout()
     rotation: Rotation = Rotation()
     nodes: NodeAdditions = NodeAdditions()
+    state_backends: tuple[StateBackend, ...] = ()
     scripts: tuple[str, ...] = ()
 
     def service(self, name: str) -> Service | None:

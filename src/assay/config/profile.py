@@ -15,6 +15,7 @@ from pathlib import Path
 
 from assay.config.allow import Allow
 from assay.config.drill_access import DrillAccess
+from assay.config.paths import Paths
 from assay.config.platform import Platform
 from assay.config.transactions import Transaction
 from assay.errors import ProbeError
@@ -26,22 +27,6 @@ KINDS = ("lab", "staging", "production")
 SYSTEMS = ("kube", "talos", "etcd", "registry", "api", "oidc", "vault", "s3", "sops", "sql", "drill")
 LONGEST_WAIVER = datetime.timedelta(days=90)
 CONTROL_ID = re.compile(r"[A-Z]{2,5}-[0-9]{2}")
-
-
-@dataclass(frozen=True, slots=True)
-class Paths:
-    """Where the declared platform lies: folders, and `runbook`, a file. None: the profile does not say."""
-
-    infra: Path | None = None
-    talos: Path | None = None
-    gitops: Path | None = None
-    runbook: Path | None = None
-    repository: Path | None = None
-    machineconfigs: Path | None = None
-    overlay: Path | None = None
-    backups_doc: Path | None = None
-    plan: tuple[Path, ...] = ()
-    state: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +292,7 @@ class Profile:
     labels: Mapping[str, str] = field(default_factory=dict)
     controls: tuple[str, ...] | None = None
     tested_only: bool = False
-    paths: Paths = Paths()
+    paths: Paths = field(default_factory=Paths)
     kube: KubeAccess = KubeAccess()
     talos: TalosAccess = TalosAccess()
     etcd: EtcdAccess = EtcdAccess()

@@ -144,8 +144,10 @@ class Table:
         return self.base.joinpath(Path(value).expanduser()).absolute() if value else None
 
     def paths(self, key: str) -> tuple[Path, ...]:
-        """Return a list of paths, made absolute from the file's own folder."""
-        return tuple(self.base.joinpath(Path(value).expanduser()).absolute() for value in self.texts(key))
+        """Return a list of paths, made absolute from the file's own folder; one may stand without a list."""
+        value = self.take(key)
+        texts = (value,) if isinstance(value, str) and value else self.texts(key)
+        return tuple(self.base.joinpath(Path(text).expanduser()).absolute() for text in texts)
 
     def named_paths(self, key: str) -> dict[str, Path]:
         """Return a table of paths, made absolute from the file's own folder; empty where it is absent."""

@@ -2,11 +2,72 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from assay.config.profile import Paths
+from assay.config.paths import Paths
+from assay.config.platform import Exemption
 from assay.errors import ProbeError
+
+
+BACKUPS_DOC = "backups-and-restore.md"
+LONGEST_LABEL = 4  # folders of a path that tell two trees of one name apart
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTree:
+    """One folder of the platform's sources.
+
+    Attributes:
+        path: where it is.
+        label: what the names of its files begin with: the folder's name, and of those above it as many as
+            tell it from another tree; empty for the only repository.
+        excluded: which of its files are not judged, and why.
+    """
+
+    path: Path
+    label: str
+    excluded: tuple[Exemption, ...] = ()
+
+    def name(self, file: Path) -> str:
+        """Return what a file is called in messages: `gitops/apps/web.yaml`."""
+        return str(Path(self.label) / file.relative_to(self.path))
+
+    def ref(self, file: Path, line: int = 0) -> str:
+        """Return `File gitops/apps/web.yaml`, with the line where one is given."""
+        return f"File {self.name(file)}{f':{line}' if line else ''}"
+
+    def exclusion(self, name: str) -> Exemption | None:
+        """Return why a file of this name is not judged, None where it is."""
+        return next((one for one in self.excluded if one.covers(name)), None)
+
+    def files(self, excluded: dict[str, str]) -> Iterator[Path]:
+        """Yield the files to judge, by path; names of the others go to `excluded`, with the reason."""
+        for file in sorted(file for file in self.path.rglob("*") if file.is_file()):
+            if one := self.exclusion(self.name(file)):
+                excluded[self.name(file)] = one.reason
+            else:
+                yield file
+
+
+def source_trees(paths: Sequence[Path], excluded: tuple[Exemption, ...] = ()) -> tuple[SourceTree, ...]:
+    """Return the trees of several folders, labelled by as much of each path as tells them apart."""
+    for length in range(1, LONGEST_LABEL + 1):
+        labels = ["/".join(path.parts[-length:]) for path in paths]
+        if len(set(labels)) == len(labels):
+            break
+    else:
+        labels = [str(path).lstrip("/") for path in paths]
+    return tuple(SourceTree(path, label, excluded) for path, label in zip(paths, labels, strict=True))
+
+
+def chart_of(file: Path, charts: Collection[Path]) -> Path | None:
+    """Return the folder of the Helm chart that a file is a template of, None where it is none."""
+    for folder in file.parents:
+        if folder.name == "templates" and folder.parent in charts:
+            return folder.parent
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +80,9 @@ class Trees:
     declared: Paths
 
     @property
-    def infra(self) -> Path:
-        """Return the folder of the Terraform sources."""
-        return self._there("infra", self.declared.infra)
+    def infra(self) -> tuple[SourceTree, ...]:
+        """Return the folders of the Terraform sources, at least one."""
+        return self._trees("infra", self.declared.infra)
 
     @property
     def talos(self) -> Path:
@@ -29,9 +90,9 @@ class Trees:
         return self._there("talos", self.declared.talos)
 
     @property
-    def gitops(self) -> Path:
-        """Return the folder of the manifests."""
-        return self._there("gitops", self.declared.gitops)
+    def gitops(self) -> tuple[SourceTree, ...]:
+        """Return the folders of the manifests, at least one."""
+        return self._trees("gitops", self.declared.gitops)
 
     @property
     def overlay(self) -> Path:
@@ -44,14 +105,24 @@ class Trees:
         return self._there("runbook", self.declared.runbook)
 
     @property
-    def repository(self) -> Path:
-        """Return the work tree of the Git repository that holds the platform."""
-        return self._there("repository", self.declared.repository)
+    def repositories(self) -> tuple[SourceTree, ...]:
+        """Return the work trees of the Git repositories that hold the platform, at least one.
+
+        Files of the only one go by their path in it.
+        """
+        self._trees("repositories", self.declared.repositories)
+        return self.repositories_or_none()
+
+    def repositories_or_none(self) -> tuple[SourceTree, ...]:
+        """Return the same without looking whether they are there; none where the profile names none."""
+        found = source_trees(self.declared.repositories, self.declared.excluded)
+        return (replace(found[0], label=""),) if len(found) == 1 else found
 
     @property
     def backups_doc(self) -> Path:
         """Return the document that says how backups are made and kept, a Markdown file."""
-        return self._there("backups_doc", self.declared.backups_doc)
+        beside = self.declared.runbook.with_name(BACKUPS_DOC) if self.declared.runbook else None
+        return self._there("backups_doc", self.declared.backups_doc or beside)
 
     @property
     def machineconfigs(self) -> Path:
@@ -69,6 +140,25 @@ class Trees:
     def state(self) -> tuple[Path, ...]:
         """Return the state files, as Terraform pulls or shows them; none where the profile names none."""
         return tuple(self._there("state", path) for path in self.declared.state)
+
+    def in_gitops(self, name: str) -> Path:
+        """Return the file of this path below one of the folders of the manifests.
+
+        Raises:
+            ProbeError: none of them holds it.
+        """
+        for tree in self.gitops:
+            if (tree.path / name).is_file():
+                return tree.path / name
+        raise ProbeError(f"{name}: is in no folder of the manifests", "check gitops under [paths]")
+
+    def _trees(self, key: str, paths: tuple[Path, ...]) -> tuple[SourceTree, ...]:
+        if not paths:
+            raise ProbeError(f"the profile does not say where {key} is", f"set {key} under [paths]")
+        for path in paths:
+            if not self._there(key, path).is_dir():
+                raise ProbeError(f"{key}: {path.name} is not a folder", f"check {key} under [paths]")
+        return source_trees(paths, self.declared.excluded)
 
     def _there(self, key: str, path: Path | None) -> Path:
         if path is None:

@@ -34,7 +34,7 @@ def longest_gap(schedule: str) -> float:
     times = sorted(h * 3600 + m * MINUTE for h in fields["hour"] for m in fields["minute"])
     days = [n for n in range(DAYS) if _fires(FIRST + dt.timedelta(days=n), fields, schedule)]
     if not days or (len(days) == 1 and len(times) == 1):
-        raise ProbeError(f"schedule {schedule!r} does not fire twice in five years", "mend the schedule")
+        raise ProbeError(f"schedule {schedule!r} does not fire twice in five years", "fix the schedule")
     within = [float(b - a) for a, b in pairwise(times)]
     over = [float((b - a) * DAY - times[-1] + times[0]) for a, b in pairwise(days)]
     return max(within + over)
@@ -43,7 +43,7 @@ def longest_gap(schedule: str) -> float:
 def _fields(schedule: str) -> dict[str, set[int]]:
     words = MACROS.get(schedule.strip().lower(), schedule).lower().split()
     if len(words) != len(FIELDS):
-        raise ProbeError(f"schedule {schedule!r} has {len(words)} fields, not {len(FIELDS)}", "mend it")
+        raise ProbeError(f"schedule {schedule!r} has {len(words)} fields, not {len(FIELDS)}", "fix it")
     return {
         name: set().union(*(_part(part, name, low, high, schedule) for part in word.split(",")))
         for (name, low, high), word in zip(FIELDS, words, strict=True)
@@ -52,7 +52,7 @@ def _fields(schedule: str) -> dict[str, set[int]]:
 
 def _part(part: str, name: str, low: int, high: int, schedule: str) -> set[int]:
     found = PART.fullmatch(part)
-    wrong = ProbeError(f"schedule {schedule!r}: {part!r} is no {name}", "mend it")
+    wrong = ProbeError(f"schedule {schedule!r}: {part!r} is no {name}", "fix it")
     if not found:
         raise wrong
     span, step = found.group(1), int(found.group(2) or 1)

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import hcl2
-from lark.exceptions import LarkError
-
 from assay.errors import ProbeError
-from assay.formats.hcl_value import HclNode, as_node, evaluate, hcl_pairs, is_node, nodes, text
+from assay.formats.hcl_text import parse_file, parse_text, read_text
+from assay.formats.hcl_value import HclNode, evaluate, hcl_pairs, is_node, nodes, text
 from assay.formats.resource import Resource, Unresolved, Value
+from assay.gaps import Gaps
 
 
-LARGEST = 1024 * 1024
+ENDINGS = (".tf", ".tofu", ".tf.json", ".tofu.json")
 META = ("count", "for_each", "dynamic", "lifecycle", "provisioner", "connection")
 
 
@@ -50,32 +49,39 @@ class _Locals(Mapping[str, Value]):
 
 
 class Hcl:
-    """A root module: the `*.tf` files of one folder with `terraform.tfvars` and `*.auto.tfvars`.
+    """A root module: the `*.tf` and `*.tofu` files of one folder with `terraform.tfvars` and `*.auto.tfvars`.
 
-    Raises:
-        ProbeError: a file cannot be read or parsed, a name is defined twice, or a kind of file is there
-            that this reader does not know (`.tf.json`, `.tofu`, overrides): judging half a module would be
-            worse than not judging.
+    A file that cannot be read or parsed, one of a kind that is not read here (`.tf.json`, overrides), and a
+    block that cannot be computed are noted in `gaps` and left out.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Read nothing yet; `path` is the folder."""
-        self.path = path
+    def __init__(self, path: Path, gaps: Gaps | None = None, label: str = "") -> None:
+        """Read nothing yet.
+
+        Args:
+            path: the folder.
+            gaps: where to note what is left out.
+            label: what tells the files of this module from those of another, in messages.
+        """
+        self.path, self.gaps, self._label = path, gaps or Gaps(), label
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """Return every top-level block, by file name, then line."""
         if not self.path.is_dir():
             raise ProbeError(
-                f"{self.path.name} is no folder", "set infra under [paths] to the Terraform folder"
+                f"{self.path.name} is not a folder", "set infra under [paths] to the Terraform folder"
             )
-        self._refuse_what_is_not_read()
-        files = sorted(self.path.glob("*.tf"))
+        files = self._files()
         if not files:
             raise ProbeError(
                 f"{self.path.name} holds no .tf file", "set infra under [paths] to the Terraform folder"
             )
-        return tuple(block for file in files for block in _blocks(file))
+        found = []
+        for file in files:
+            with self.gaps.part(f"File {self._name(file)}"):
+                found += list(_blocks(file, self._name(file)))
+        return tuple(found)
 
     @cached_property
     def variables(self) -> dict[str, Value]:
@@ -120,12 +126,11 @@ class Hcl:
         Raises:
             ProbeError: two resources share one address.
         """
-        found = [
-            one
-            for block in self._of("resource")
-            if kind in ("", block.labels[0])
-            for one in self._expand(block)
-        ]
+        found: list[Resource] = []
+        for block in self._of("resource"):
+            if kind in ("", block.labels[0]):
+                with self.gaps.part(f"File {block.where}"):
+                    found += self._expand(block)
         seen: set[str] = set()
         for one in found:
             if one.address in seen:
@@ -152,17 +157,25 @@ class Hcl:
     def _of(self, kind: str) -> list[Block]:
         return [block for block in self.blocks if block.kind == kind]
 
-    def _refuse_what_is_not_read(self) -> None:
-        names = sorted(
-            file.name
-            for pattern in ("*.tf.json", "*.tofu", "*.tofu.json", "override.tf", "*_override.tf")
-            for file in self.path.glob(pattern)
-        )
-        if names:
-            raise ProbeError(
-                f"{names[0]}: this reader does not know such files",
-                "write it as ordinary .tf, or judge the plan JSON alone",
+    def _files(self) -> list[Path]:
+        """Return the files that are read, by name; the others of the module are noted."""
+        found, unread = list[Path](), list[Path]()
+        for file in sorted(file for end in ENDINGS for file in self.path.glob(f"*{end}")):
+            twice = file.suffix == ".tf" and file.with_suffix(".tofu").exists()
+            json_or_override = (
+                file.suffix == ".json" or file.stem == "override" or file.stem.endswith("_override")
             )
+            (unread if twice or json_or_override else found).append(file)
+        for file in unread:
+            with self.gaps.part(f"File {self._name(file)}"):
+                raise ProbeError(
+                    f"{self._name(file)}: such files are not read here",
+                    "write it as ordinary .tf, or give a plan",
+                )
+        return found
+
+    def _name(self, file: Path) -> str:
+        return f"{self._label}/{file.name}" if self._label else file.name
 
     def _tfvars(self) -> dict[str, Value]:
         values: dict[str, Value] = {}
@@ -214,40 +227,6 @@ def _items(collection: Value) -> list[tuple[Value, Value]] | None:
     return hcl_pairs(collection)
 
 
-def _read(file: Path) -> str:
-    try:
-        raw = file.read_bytes()
-        if len(raw) > LARGEST:
-            raise ProbeError(
-                f"{file.name}: {len(raw)} bytes, more than {LARGEST}",
-                "split the file, or judge the plan JSON alone",
-            )
-        written = raw.decode()
-    except OSError as error:
-        raise ProbeError(
-            f"{file.name}: cannot be read: {error.strerror}", "check the path and its permissions"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ProbeError(f"{file.name}: is not UTF-8", "save it as UTF-8") from error
-    if written.startswith("\ufeff"):
-        raise ProbeError(f"{file.name}: starts with a byte order mark", "save it as UTF-8 without one")
-    return written
-
-
-def _parse(file: Path) -> HclNode:
-    return _tree(_read(file), file.name)
-
-
-def _tree(written: str, name: str) -> HclNode:
-    try:
-        return nodes(as_node(hcl2.parses_to_tree(written)))[0]
-    except LarkError as error:
-        line = getattr(error, "line", "?")
-        raise ProbeError(f"{name}:{line}: does not parse as HCL", "run a formatter on it") from error
-    except RecursionError as error:
-        raise ProbeError(f"{name}: is nested too deeply", "flatten the expression") from error
-
-
 def sections(written: str, name: str) -> list[tuple[str, tuple[str, ...], dict[str, Value]]]:
     """Return the blocks of one HCL text that is no Terraform: kind, labels, attributes, in order.
 
@@ -257,7 +236,7 @@ def sections(written: str, name: str) -> list[tuple[str, tuple[str, ...], dict[s
         ProbeError: it does not parse, or an attribute is set twice.
     """
     found, loose = [], {}
-    for number, node in enumerate(nodes(_tree(written, name)), 1):
+    for number, node in enumerate(nodes(parse_text(written, name)), 1):
         where = f"{name}: part {number}"
         if node.data == "block":
             found.append((text(node.children[0]), _labels(node), _body(_body_of(node), {}, where)))
@@ -266,9 +245,9 @@ def sections(written: str, name: str) -> list[tuple[str, tuple[str, ...], dict[s
     return [("", (), loose), *found] if loose else found
 
 
-def _blocks(file: Path) -> Iterator[Block]:
-    for node in nodes(_parse(file)):
-        where = f"{file.name}:{node.meta.line}"  # type: ignore[attr-defined]
+def _blocks(file: Path, name: str) -> Iterator[Block]:
+    for node in nodes(parse_file(file)):
+        where = f"{name}:{node.meta.line}"  # type: ignore[attr-defined]
         if node.data != "block":
             raise ProbeError(
                 f"{where}: an attribute outside of a block", "run terraform validate on the module"
@@ -358,11 +337,11 @@ def tfvars(file: Path) -> dict[str, Value]:
         ProbeError: it cannot be read or parsed.
     """
     if file.suffix != ".json":
-        return {name: evaluate(node, {}) for name, node in attributes(_parse(file), file.name).items()}
+        return {name: evaluate(node, {}) for name, node in attributes(parse_file(file), file.name).items()}
     try:
-        values = json.loads(_read(file))
+        values = json.loads(read_text(file))
     except (ValueError, RecursionError) as error:
-        raise ProbeError(f"{file.name}: is not JSON", "mend the file") from error
+        raise ProbeError(f"{file.name}: is not JSON", "fix the file") from error
     if not isinstance(values, dict):
-        raise ProbeError(f"{file.name}: is no JSON object", "mend the file")
+        raise ProbeError(f"{file.name}: is not a JSON object", "fix the file")
     return values

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import itertools
 import pathlib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -74,6 +75,23 @@ class Document:
         return found
 
 
+STEP = re.compile(r"[^.\[\]]+|\[\]")
+
+
+def leaves_at(document: Document, pattern: str) -> list[YamlScalar]:
+    """Return the scalars whose path fits a pattern such as `spec.tls[].secretName`."""
+    steps = STEP.findall(pattern)
+    return [leaf for leaf in document.leaves if fits(leaf.path, steps)]
+
+
+def fits(path: Path, steps: Sequence[str]) -> bool:
+    """Return whether a path is as `steps` say: keys, and `[]` for any entry of a list."""
+    return len(path) == len(steps) and all(
+        isinstance(part, int) if step == "[]" else part == step
+        for part, step in zip(path, steps, strict=True)
+    )
+
+
 def text_of(file: pathlib.Path, where: str) -> str:
     """Return the text of a file that is read here, called `where` in messages.
 
@@ -116,7 +134,7 @@ def documents(written: str, where: str, first_line: int = 1) -> list[Document]:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + first_line if mark else "?"
         raise ProbeError(
-            f"{where}:{line}: does not parse as YAML", "mend the file; tabs cannot indent"
+            f"{where}:{line}: does not parse as YAML", "fix the file; tabs cannot indent"
         ) from error
     found = []
     for root in roots:
@@ -152,9 +170,61 @@ class Shallow(yaml.CSafeLoader):
 
 
 def _roots(written: str) -> Iterator[yaml.Node]:
-    for root in yaml.compose_all(written, Loader=Shallow):
+    for root in _composed(written):
         if root is not None and not (isinstance(root, yaml.ScalarNode) and root.value in ("", "null", "~")):
             yield root
+
+
+def _composed(written: str) -> list[yaml.Node | None]:
+    """Return the root of each document; of an anchor that is written twice the one before an alias counts.
+
+    The specification says so, and so do kustomize, Flux and Helm; libyaml's own composer refuses the file.
+    """
+    try:
+        return list(yaml.compose_all(written, Loader=Shallow))
+    except yaml.composer.ComposerError as error:
+        if "duplicate anchor" not in str(error):
+            raise
+    events = yaml.parse(written, Loader=yaml.CSafeLoader)
+    return [
+        _node(next(events), events, {}, 0) for event in events if isinstance(event, yaml.DocumentStartEvent)
+    ]
+
+
+def _node(
+    event: yaml.Event, events: Iterator[yaml.Event], anchors: dict[str, yaml.Node], depth: int
+) -> yaml.Node:
+    """Return the node that begins with `event`."""
+    if depth > DEEPEST:
+        raise RecursionError
+    if isinstance(event, yaml.AliasEvent):
+        if event.anchor not in anchors:
+            raise yaml.composer.ComposerError(None, None, "an alias of nothing")
+        return anchors[event.anchor]
+    node = _begun(event)
+    if event.anchor:  # type: ignore[attr-defined]
+        anchors[event.anchor] = node  # type: ignore[attr-defined]
+    inner: list[yaml.Node] = []
+    while not isinstance(node, yaml.ScalarNode):
+        following = next(events)
+        if isinstance(following, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+            pairs = isinstance(node, yaml.MappingNode)
+            node.value.extend(zip(inner[::2], inner[1::2], strict=True) if pairs else inner)
+            break
+        inner.append(_node(following, events, anchors, depth + 1))
+    return node
+
+
+def _begun(event: yaml.Event) -> yaml.Node:
+    begun: yaml.Node
+    if isinstance(event, yaml.ScalarEvent):
+        begun = yaml.ScalarNode(event.tag or "", event.value, style=event.style)
+    elif isinstance(event, yaml.MappingStartEvent):
+        begun = yaml.MappingNode(event.tag or "", [])
+    else:
+        begun = yaml.SequenceNode("", [])
+    begun.start_mark = event.start_mark
+    return begun
 
 
 def _leaves(node: yaml.Node, where: str, first_line: int, path: Path) -> Iterator[YamlScalar]:

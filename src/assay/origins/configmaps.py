@@ -117,7 +117,7 @@ def _text(path: Path, where: str) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise ProbeError(
-            f"{where}: {path.name} cannot be read: {error.strerror}", "mend the generator"
+            f"{where}: {path.name} cannot be read: {error.strerror}", "fix the generator"
         ) from error
 
 

@@ -11,11 +11,12 @@ import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from assay.config.profile import LONGEST_WAIVER, Profile
+from assay.config.profile import LONGEST_WAIVER
+from assay.config.trees import SourceTree
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
 from assay.formats.tools import run_tool
@@ -38,7 +39,8 @@ _judged: dict[tuple[str, str, str], tuple[Row, ...]] = {}
 class SecretLeak:
     """A secret in clear: `File path:line` (or `Commit id`, `Tag name`), the rule, a fingerprint that tells two apart.
 
-    `oid` is the Git object it lies in, `past` says that no current file has it.
+    `oid` is the Git object it lies in, `past` says that no current file has it, `others` are the same line in other
+    versions of the file.
     """
 
     ref: str
@@ -46,6 +48,7 @@ class SecretLeak:
     fingerprint: str
     oid: str = ""
     past: bool = False
+    others: tuple[SecretLeak, ...] = ()
 
     @property
     def why(self) -> str:
@@ -76,34 +79,23 @@ class FileVersion:
 class SecretScan:
     """One repository. Nothing here returns or keeps a secret: lines, rules and fingerprints only.
 
+    What cannot be judged is noted in `gaps`: submodules, files in LFS, archives that do not open, and gitleaks
+    where it fails.
+
     Raises:
-        ProbeError: no repository, half a history (shallow, partial), files that lie elsewhere (submodules, LFS), a
-            file or an archive that cannot be read, gitleaks missing or failing, or a baseline that is not understood.
+        ProbeError: no repository, half a history (shallow, partial), or a baseline that is not understood.
     """
 
-    def __init__(self, repository: Path, gitleaks: Path | None) -> None:
+    def __init__(self, tree: SourceTree, gitleaks: Path | None) -> None:
         """Read nothing yet; `gitleaks` is the program, None where only our own rules are wanted."""
-        self.git, self.gitleaks = GitTree(repository), gitleaks
-
-    @classmethod
-    def from_profile(cls, profile: Profile) -> SecretScan:
-        """Return the search over the repository of `profile`.
-
-        Raises:
-            ProbeError: the profile gives no repository, or no gitleaks.
-        """
-        if profile.paths.repository is None:
-            raise ProbeError("the profile does not say where repository is", "set repository under [paths]")
-        return cls(profile.paths.repository, profile.need_path("tools.gitleaks"))
+        self.git, self.gitleaks = GitTree(tree), gitleaks
+        self.gaps = self.git.gaps
 
     @cached_property
     def versions(self) -> tuple[FileVersion, ...]:
         """Return every version of every file: of the work tree, of the index, of the history."""
-        if links := self.git.links():
-            raise ProbeError(
-                f"{links[0]}: a submodule, its files are not here", "judge its repository on its own"
-            )
-        blobs = list(self.git.blobs)
+        blobs = self.git.blobs
+        self.git.note_submodules()
         known = [
             FileVersion(b.path, b.oid, c, not b.current)
             for b, c in zip(blobs, self.git.contents(blobs), strict=True)
@@ -114,39 +106,58 @@ class SecretScan:
 
     def _worktree(self) -> Iterator[FileVersion]:
         for path in self.git.worktree():
-            file = self.git.path / path
-            if file.is_symlink() or not file.exists():
+            file, name = self.git.path / path, self.git.name(path)
+            if file.is_symlink() or not file.exists() or file.is_dir():
                 continue  # a link's target is judged where it lies; a deleted file is in the index
-            try:
-                content = file.read_bytes()
-            except OSError as error:
-                raise ProbeError(
-                    f"{path}: cannot be read: {error.strerror}", "check its permissions"
-                ) from error
-            yield FileVersion(path, oid_of(content), content, past=False)
+            with self.gaps.part(f"File {name}"):
+                try:
+                    content = file.read_bytes()
+                except OSError as error:
+                    raise ProbeError(
+                        f"{name}: cannot be read: {error.strerror}", "check its permissions"
+                    ) from error
+                yield FileVersion(name, oid_of(content), content, past=False)
 
     @cached_property
     def found(self) -> tuple[SecretLeak, ...]:
-        """Return every secret in clear, what the baseline accepts included, each place once."""
+        """Return every secret in clear, what the baseline accepts included, each line of a file once.
+
+        The same line in other versions of the file is the same secret, wherever it stands there.
+        """
         todo = [one for one in self.versions if self._key(one) not in _judged]
         with ThreadPoolExecutor(1) as beside:
             running = beside.submit(self._by_gitleaks, todo)
-            own = [list(in_file(one.path, one.content)) for one in todo]
-            by_tool = running.result()
+            own = [self._by_own_rules(one) for one in todo]
+            by_tool = dict[int, list[tuple[int, str]]]()
+            with self.gaps.part("what gitleaks finds"):
+                by_tool = running.result()
         for number, one in enumerate(todo):
             _judged[self._key(one)] = tuple(_fingerprinted(one, [*own[number], *by_tool.get(number, ())]))
-        places: dict[tuple[str, str], SecretLeak] = {}
+        places: dict[tuple[str, str, str], list[SecretLeak]] = {}
         for one in self.versions:
             for line, rule, fingerprint in _judged[self._key(one)]:
                 leak = SecretLeak(f"File {one.path}:{line}", rule, fingerprint, one.oid, one.past)
-                places.setdefault((leak.ref, leak.fingerprint), leak)
-        return (*places.values(), *self._in_messages())
+                places.setdefault((one.path, rule, fingerprint), []).append(leak)
+        first = [replace(same[0], others=tuple(same[1:])) for same in places.values()]
+        return (*first, *self._in_messages())
+
+    def _by_own_rules(self, one: FileVersion) -> list[tuple[int, str]]:
+        with self.gaps.part(f"File {one.path}{f', object {one.oid[:12]}' if one.past else ''}"):
+            return list(in_file(one.path, one.content))
+        return []
 
     def open(self, day: datetime.date | None = None) -> list[SecretLeak]:
-        """Return what is found and not accepted on `day` (default: today) by the repository's baseline."""
+        """Return what is found and not accepted on `day` (default: today) by the repository's baseline.
+
+        An entry for one version of a file accepts the same line in the others.
+        """
         today = day or datetime.datetime.now(datetime.UTC).date()
-        held = {(one.oid, one.line, one.rule) for one in self.baseline if today <= one.expires}
-        return [leak for leak in self.found if (leak.oid, _line_of(leak.ref), leak.rule) not in held]
+        accepted = {(one.oid, one.line, one.rule) for one in self.baseline if today <= one.expires}
+        return [
+            leak
+            for leak in self.found
+            if not any((one.oid, _line_of(one.ref), one.rule) in accepted for one in (leak, *leak.others))
+        ]
 
     @cached_property
     def baseline(self) -> tuple[Accepted, ...]:

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from assay.errors import ProbeError
-from assay.formats.yaml_text import documents, text_of
+from assay.formats.yaml_text import YamlScalar, documents, text_of
 from assay.model import Offender
+from assay.probes.gitops.git import GitTree
 from assay.probes.runbook.cobra import Call
 from assay.probes.runbook.reader import Command, Runbook
 
@@ -27,20 +27,28 @@ NO = ("false", "f", "0")
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A file of a pipeline or a script, by its path in the repository."""
+    """A file of a pipeline or a script, by its path in the repository; the values of one that is YAML."""
 
     path: str
     text: str
+    leaves: tuple[YamlScalar, ...] = ()
 
 
-def scripts(root: Path, names: Iterable[str], globs: Sequence[str]) -> list[Script]:
-    """Return the files among `names` that one of `globs` picks.
+def scripts(repository: GitTree, globs: Sequence[str]) -> list[Script]:
+    """Return the files of a repository that one of `globs` picks; one that cannot be read is noted in its gaps.
 
     Raises:
-        ProbeError: one cannot be read.
+        ProbeError: it is not a repository.
     """
-    chosen = [one for one in names if any(PurePosixPath(one).match(glob) for glob in globs)]
-    return [Script(one, text_of(root / one, one)) for one in chosen if (root / one).is_file()]
+    found = []
+    for path in repository.worktree():
+        name, file = repository.name(path), repository.path / path
+        if file.is_file() and any(PurePosixPath(path).match(glob) for glob in globs):
+            with repository.gaps.part(f"File {name}"):
+                text = text_of(file, name)
+                pipeline = documents(text, name) if file.suffix in (".yml", ".yaml") else []
+                found.append(Script(name, text, tuple(leaf for one in pipeline for leaf in one.leaves)))
+    return found
 
 
 def in_documents(runbook: Runbook) -> list[Offender]:
@@ -133,11 +141,7 @@ def _plain(path: str) -> str:
 
 
 def in_scripts(found: Iterable[Script]) -> list[Offender]:
-    """Return the lines of scripts and pipelines that keep an administrator's credential.
-
-    Raises:
-        ProbeError: a pipeline is no YAML.
-    """
+    """Return the lines of scripts and pipelines that keep an administrator's credential."""
     return [one for script in found for one in _of_script(script)]
 
 
@@ -145,13 +149,8 @@ def _of_script(script: Script) -> Iterator[Offender]:
     for number, line in enumerate(script.text.splitlines(), 1):
         if any(CREDENTIAL.search(found.group()) for found in HOME.finditer(line)):
             yield Offender(f"File {script.path}:{number}", "a credential in a person's home folder")
-    if script.path.endswith((".yml", ".yaml")):
-        try:
-            leaves = [leaf for one in documents(script.text, script.path) for leaf in one.leaves]
-        except ProbeError as why:
-            raise ProbeError(why.message, "write the pipeline as YAML") from why
-        steps = [leaf.path[:-1] for leaf in leaves if leaf.path[-1:] == ("uses",) and KEEPS.search(leaf.text)]
-        for leaf in leaves:
-            kept = any(str(part) in KEPT for part in leaf.path)
-            if CREDENTIAL.search(leaf.text) and (kept or any(leaf.path[: len(s)] == s for s in steps)):
-                yield Offender(f"File {script.path}:{leaf.line}", "a credential in a cache or an artifact")
+    steps = [one.path[:-1] for one in script.leaves if one.path[-1:] == ("uses",) and KEEPS.search(one.text)]
+    for leaf in script.leaves:
+        kept = any(str(part) in KEPT for part in leaf.path)
+        if CREDENTIAL.search(leaf.text) and (kept or any(leaf.path[: len(s)] == s for s in steps)):
+            yield Offender(f"File {script.path}:{leaf.line}", "a credential in a cache or an artifact")

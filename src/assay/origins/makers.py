@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import pathlib
-import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
 from assay.formats.parsing import parsing
-from assay.formats.yaml_text import Document
+from assay.formats.yaml_text import STEP, Document, fits
 from assay.origins.sources import MadeSecret
 from assay.probes.kube.client import Kube
 from assay.probes.kube.discovery import served
 
 
 LIST = pathlib.Path(__file__).with_name("makers.toml")
-STEP = re.compile(r"[^.\[\]]+|\[\]")
 Path = tuple[str | int, ...]
 
 
@@ -61,13 +59,7 @@ def secret_makers() -> tuple[SecretMaker, ...]:
 def texts_at(texts: Mapping[Path, str], pattern: str) -> list[str]:
     """Return the texts whose path fits a pattern such as `spec.tls[].secretName`."""
     steps = STEP.findall(pattern)
-    return [
-        text
-        for path, text in texts.items()
-        if len(path) == len(steps)
-        and all(isinstance(part, int) if step == "[]" else part == step
-                for part, step in zip(path, steps, strict=True))
-    ]  # fmt: skip
+    return [text for path, text in texts.items() if fits(path, steps)]
 
 
 def _texts(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:

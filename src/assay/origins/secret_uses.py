@@ -36,9 +36,8 @@ def uses(manifests: Manifests) -> list[Use]:
         ProbeError: a file cannot be read.
     """
     return [
-        Use(f"File {file.relative_to(manifests.path.parent)}:{leaf.line}", leaf.text)
+        Use(manifests.ref(file, leaf.line), leaf.text)
         for file, documents in manifests.files.items()
-        if file.is_relative_to(manifests.path)
         for document in documents
         for leaf in document.leaves
         if names_one(leaf)

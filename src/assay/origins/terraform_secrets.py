@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from assay.config.trees import SourceTree
 from assay.errors import ProbeError
 from assay.formats.hcl import Block, Hcl, attributes, tfvars
 from assay.formats.hcl_value import evaluate
@@ -20,6 +22,7 @@ from assay.formats.yaml_text import Document, YamlScalar
 from assay.model import Offender
 from assay.origins.leaks import in_file
 from assay.probes.terraform.plan import TerraformPlan
+from assay.probes.terraform.sources import TerraformSources
 from assay.probes.terraform.state import TerraformState
 from assay.secretscan.naming import is_benign
 from assay.secretscan.text import by_leaf
@@ -35,37 +38,59 @@ MARKED = "Terraform marks it as sensitive"
 Place = tuple[str | int, ...]
 
 
-def sources(folder: Path) -> list[Path]:
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file of the Terraform sources, and the tree that it belongs to."""
+
+    tree: SourceTree
+    path: Path
+
+    @property
+    def ref(self) -> str:
+        """Return `File infra/main.tf`."""
+        return self.tree.ref(self.path)
+
+
+def source_files(terraform: TerraformSources) -> list[SourceFile]:
     """Return every file of the Terraform sources, what Terraform itself keeps beside them left out."""
-    files = (file for file in folder.rglob("*") if OWN not in file.relative_to(folder).parts)
-    return sorted(file for file in files if file.is_file())
+    return [
+        SourceFile(tree, file)
+        for tree in terraform.trees
+        for file in tree.files(terraform.gaps.excluded)
+        if OWN not in file.relative_to(tree.path).parts
+    ]
 
 
-def in_sources(folder: Path, files: Iterable[Path]) -> list[Offender]:
+def in_sources(terraform: TerraformSources, files: Iterable[SourceFile]) -> list[Offender]:
     """Return every secret in clear in the sources, `File folder/path:line`.
 
-    Args:
-        folder: of the sources.
-        files: those of `sources`.
+    A file that cannot be read or parsed is noted in the gaps of `terraform`.
 
-    Raises:
-        ProbeError: a file cannot be read or parsed.
+    Args:
+        terraform: the sources.
+        files: those of `source_files`.
     """
-    known = list(files)
-    found = [
-        Offender(f"{_named(folder, file)}:{line}", rule)
-        for file in known
-        for line, rule in in_file(file.name, _read(file))
-    ]
-    modules = [Hcl(one) for one in sorted({file.parent for file in known if file.suffix == ".tf"})]
-    blocks = [(module, block) for module in modules for block in module.blocks if _sensitive(block)]
-    for module, block in blocks:
+    known, found = list(files), list[Offender]()
+    for file in known:
+        with terraform.gaps.part(file.ref):
+            found += [
+                Offender(f"{file.ref}:{line}", rule)
+                for line, rule in in_file(file.path.name, _read(file.path))
+            ]
+    folders = {file.path.parent: file.tree for file in known if file.path.suffix in (".tf", ".tofu")}
+    modules = [(tree, Hcl(folder, terraform.gaps)) for folder, tree in sorted(folders.items())]
+    blocks = [(tree, module, one) for tree, module in modules for one in module.blocks if _sensitive(one)]
+    for tree, module, block in blocks:
         node = attributes(block.body, block.where).get(VALUES[block.kind])
         if node is not None and _told(evaluate(node, {})):
-            where = f"{_named(folder, module.path)}/{block.where}"
+            where = f"{tree.ref(module.path)}/{block.where}"
             found.append(Offender(where, f"{block.kind} {block.labels[0]}: {MARKED}"))
-    names = {block.labels[0] for _, block in blocks if block.kind == "variable"}
-    return found + [one for file in known if _sets_variables(file) for one in _set(folder, file, names)]
+    names = {block.labels[0] for _, _, block in blocks if block.kind == "variable"}
+    for file in known:
+        if file.path.name.endswith((".tfvars", ".tfvars.json")):
+            with terraform.gaps.part(file.ref):
+                found += list(_set(file, names))
+    return found
 
 
 def _sensitive(block: Block) -> bool:
@@ -73,17 +98,13 @@ def _sensitive(block: Block) -> bool:
     return node is not None and evaluate(node, {}) is True
 
 
-def _sets_variables(file: Path) -> bool:
-    return file.name.endswith((".tfvars", ".tfvars.json"))
-
-
-def _set(folder: Path, file: Path, names: Iterable[str]) -> Iterator[Offender]:
-    rows = file.read_text(encoding="utf-8").splitlines()
-    for name, value in tfvars(file).items():
+def _set(file: SourceFile, names: Iterable[str]) -> Iterator[Offender]:
+    rows = file.path.read_text(encoding="utf-8").splitlines()
+    for name, value in tfvars(file.path).items():
         if name in names and _told(value):
             start = re.compile(rf'\s*"?{re.escape(name)}"?\s*[=:]')
             line = next((number for number, row in enumerate(rows, 1) if start.match(row)), 1)
-            yield Offender(f"{_named(folder, file)}:{line}", f"variable {name}: {MARKED}")
+            yield Offender(f"{file.ref}:{line}", f"variable {name}: {MARKED}")
 
 
 def _told(value: Value) -> bool:
@@ -95,10 +116,6 @@ def _told(value: Value) -> bool:
     if isinstance(value, str):
         return not is_benign(value)
     return not isinstance(value, bool | Unresolved | None)
-
-
-def _named(folder: Path, file: Path) -> str:
-    return f"File {file.relative_to(folder.parent)}"
 
 
 def _read(file: Path) -> bytes:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from assay.config.platform import ControllerSecret, Platform, PublicText
+from assay.gaps import Gaps
 from assay.model import Offender
 from assay.origins import external_secrets, helm_record, kube_leaves, kube_secrets, talos_secrets
 from assay.origins.kube_leaves import ObjectTexts
@@ -46,6 +47,11 @@ class Origins:
     platform: Platform
     mount: str = "kv"
     fingerprinter: Fingerprinter = field(default_factory=Fingerprinter)
+
+    @property
+    def gaps(self) -> Gaps:
+        """Return what of SOPS' files could not be read."""
+        return self.sops.gaps
 
     @cached_property
     def external_secrets(self) -> list[ExternalSecretSpec]:

@@ -39,9 +39,9 @@ def from_checkout(folder: Path, found: Findings) -> None:
         if pages:
             found.put(f"paths.{key}", str(min(pages, key=_depth)), "its name")
     _recipients(files, found)
-    found.put("paths.repository", _git(folder, "rev-parse", "--show-toplevel").strip(), "git")
+    found.put("paths.repositories", _git(folder, "rev-parse", "--show-toplevel").strip(), "git")
     _issuer(files, found)
-    for key in ("infra", "gitops", "talos", "runbook", "backups_doc", "repository"):
+    for key in ("infra", "gitops", "talos", "runbook", "backups_doc", "repositories"):
         if f"paths.{key}" not in found.keys:
             found.missed.append(f"paths.{key}: nothing of the kind below {folder.name}")
 

@@ -44,8 +44,8 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "hcl": ("paths.infra",),
     "runbook": ("paths.runbook",),
     "manifests": ("paths.gitops",),
-    "git": ("paths.repository",),
-    "secrets": ("paths.repository", "tools.gitleaks"),
+    "repositories": ("paths.repositories",),
+    "secret_scans": ("paths.repositories", "tools.gitleaks"),
     "sops": SOPS,
     "origins": (*KUBE, *VAULT, *SOPS),
     "sql": SQL,
@@ -54,6 +54,8 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "restore_keys": ("escrow.folder", "tools.age", "tools.openssl", *S3),
     "people": ("oidc.issuer", "oidc.client_id"),
 }
+# Attribute of the stack's paths that looks into a tree -> the tree.
+WITHIN = {"in_gitops": "gitops"}
 # Length of `profile.section.key`.
 SECTION_AND_KEY = 3
 # Names that say nothing of the platform by themselves.
@@ -109,9 +111,8 @@ def _needs(case: Case, catalogue: Catalogue) -> Needs:
     asked = _asked(function)
     systems = {chain[0] for chain in asked} & ATTRIBUTES.keys()
     keys = {key for name in systems for key in ATTRIBUTES[name]}
-    keys |= {f"paths.{chain[1]}" for chain in asked if chain[0] == "paths" and len(chain) > 1} - {
-        "paths.declared"
-    }
+    paths = {chain[1] for chain in asked if chain[0] == "paths" and len(chain) > 1} - {"declared"}
+    keys |= {f"paths.{WITHIN.get(one, one)}" for one in paths}
     keys |= {
         ".".join(chain[1:]) for chain in asked if chain[0] == "profile" and len(chain) == SECTION_AND_KEY
     }

@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.config.profile import Paths, Profile
+from assay.config.paths import Paths
+from assay.config.profile import Profile
 from assay.errors import GuardError
 from assay.model import Named
 from assay.polling import poll

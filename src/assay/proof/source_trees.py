@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from assay.config.profile import Paths
+from assay.config.paths import Paths
+from assay.config.trees import Trees, source_trees
 from assay.errors import GuardError, ProbeError
 from assay.formats.tools import run_tool
 from assay.model import Named
 
 
 GIT_TIMEOUT_S = 60.0
+FOLDERS = ("infra", "gitops", "repositories")  # trees that may be several folders
 SKIPPED = shutil.ignore_patterns(".terraform", "node_modules", ".venv", "__pycache__")
 AUTHOR = ("-c", "user.name=assay", "-c", "user.email=assay@invalid", "-c", "commit.gpgsign=false")
 
@@ -30,23 +32,27 @@ class PlantedTrees:
         self.paths = paths
 
     @contextmanager
-    def copied(self, tree: str) -> Iterator[Path]:
+    def copied(self, tree: str, number: int = 0) -> Iterator[Path]:
         """Yield a temporary copy of `tree` that the stack looks at while open.
 
-        It is a folder, also for a single file or the list of plans.
+        It is a folder, also for a single file or the list of plans; of several folders the one by its number.
 
         Raises:
             ProbeError: the profile does not give that tree.
         """
         before = self.paths
         with tempfile.TemporaryDirectory(prefix="assay-planted-") as folder:
-            copy, value = _copy(tree, getattr(before, tree), Path(folder))
+            copy, value = _copy(tree, getattr(before, tree), Path(folder), number)
             changed: dict[str, Any] = {tree: value}
             self.paths = replace(before, **changed)
             try:
                 yield copy
             finally:
                 self.paths = before
+
+    def _numbers(self, tree: str) -> Sequence[int]:
+        """Return the numbers of the folders of a tree; one where it is a single one."""
+        return range(max(len(getattr(self.paths, tree)), 1)) if tree in FOLDERS else (0,)
 
     @contextmanager
     def edited(self, tree: str, file: str, old: str, new: str) -> Iterator[Path]:
@@ -55,7 +61,9 @@ class PlantedTrees:
         Raises:
             GuardError: `old` is not in the file, so nothing would be planted.
         """
-        with self.copied(tree) as copy:
+        folders = getattr(self.paths, tree) if tree in FOLDERS else ()
+        holding = (number for number, folder in enumerate(folders) if (folder / file).is_file())
+        with self.copied(tree, next(holding, 0)) as copy:
             path = copy / file
             text = path.read_text(encoding="utf-8") if path.is_file() else ""
             if old not in text:
@@ -77,10 +85,10 @@ class PlantedTrees:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8") as out:
                 out.write(text)
-            if tree == "repository":
+            if tree == "repositories":
                 git(copy, "add", "-f", "--", file)
             listed = getattr(self.paths, tree)
-            if isinstance(listed, tuple) and path not in listed:
+            if tree not in FOLDERS and isinstance(listed, tuple) and path not in listed:
                 more: dict[str, Any] = {tree: (*listed, path)}
                 self.paths = replace(self.paths, **more)
             yield path
@@ -99,14 +107,15 @@ class PlantedTrees:
             GuardError: no file matches, so nothing would be planted.
         """
         expression = re.compile(pattern, re.MULTILINE)
-        with self.copied(tree) as copy:
-            for path in sorted(path for path in copy.rglob(files) if path.is_file()):
-                text = path.read_bytes().decode("utf-8", "replace")
-                changed = expression.sub(new, text, count=1)
-                if changed != text:
-                    path.write_text(changed, encoding="utf-8")
-                    yield path
-                    return
+        for number in self._numbers(tree):
+            with self.copied(tree, number) as copy:
+                for path in sorted(path for path in copy.rglob(files) if path.is_file()):
+                    text = path.read_bytes().decode("utf-8", "replace")
+                    changed = expression.sub(new, text, count=1)
+                    if changed != text:
+                        path.write_text(changed, encoding="utf-8")
+                        yield path
+                        return
         raise GuardError(f"{tree}: no file matches {pattern}, nothing planted", "fix the violation")
 
     def located(self, path: Path, at: str | int = "") -> Named:
@@ -117,11 +126,16 @@ class PlantedTrees:
         Raises:
             GuardError: no line holds that.
         """
-        roots = [root.parent for root in (self.paths.infra, self.paths.gitops, self.paths.talos) if root]
-        roots = [self.paths.repository, *roots] if self.paths.repository else roots
-        root = next((root for root in roots if path.is_relative_to(root)), path.parent)
+        trees = [
+            *Trees(self.paths).repositories_or_none(),
+            *source_trees(self.paths.infra),
+            *source_trees(self.paths.gitops),
+            *source_trees([self.paths.talos] if self.paths.talos else []),
+        ]
+        tree = next((tree for tree in trees if path.is_relative_to(tree.path)), None)
+        name = tree.name(path) if tree else path.name
         number = line_of(path.read_text(encoding="utf-8"), at) if isinstance(at, str) and at else at
-        return Named(f"File {path.relative_to(root)}{f':{number}' if number else ''}")
+        return Named(f"File {name}{f':{number}' if number else ''}")
 
     @contextmanager
     def committed(self, file: str, text: str, *, then_removed: bool = False) -> Iterator[Path]:
@@ -129,8 +143,8 @@ class PlantedTrees:
 
         `then_removed` leaves it in the history only.
         """
-        with self.added("repository", file, text) as path:
-            copy = self.paths.repository or path.parent
+        with self.added("repositories", file, text) as path:
+            copy = self.paths.repositories[0]
             git(copy, *AUTHOR, "commit", "-q", "--no-verify", "-m", "planted", "--", file)
             if then_removed:
                 git(copy, *AUTHOR, "rm", "-q", "-f", "--", file)
@@ -165,22 +179,24 @@ def git(folder: Path, *args: str) -> str:
 
 
 def _copy(
-    tree: str, source: Path | tuple[Path, ...] | None, folder: Path
+    tree: str, source: Path | tuple[Path, ...] | None, folder: Path, number: int
 ) -> tuple[Path, Path | tuple[Path, ...]]:
     """Return the folder to edit, and what the profile's entry becomes."""
-    if source is None:
+    if source is None or (tree in FOLDERS and not source):
         raise ProbeError(f"the profile does not say where {tree} is", f"set {tree} under [paths]")
+    if isinstance(source, tuple) and tree in FOLDERS:
+        one = source_trees(source)[number]
+        copy = folder / one.label  # so that its files keep their names
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if tree == "repositories":
+            git(one.path, "clone", "-q", "--shared", str(one.path), str(copy))
+        else:
+            shutil.copytree(one.path, copy, symlinks=True, ignore=SKIPPED)
+        return copy, (*source[:number], copy, *source[number + 1 :])
     if isinstance(source, tuple):
         return folder, tuple(Path(shutil.copy2(path, folder / path.name)) for path in source)
-    if tree == "repository":
-        return _clone(source, folder / "repository")
     if source.is_file():
         return folder, Path(shutil.copy2(source, folder / source.name))
     copy = folder / source.name
     shutil.copytree(source, copy, symlinks=True, ignore=SKIPPED)
-    return copy, copy
-
-
-def _clone(source: Path, copy: Path) -> tuple[Path, Path]:
-    git(source, "clone", "-q", "--shared", str(source), str(copy))
     return copy, copy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import time
-from collections.abc import Generator, Iterator, Set
+from collections.abc import Generator, Iterable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 
 from assay.effect import Effect
 from assay.errors import AssumptionError, GuardError
+from assay.gaps import gaps_of
 from assay.model import Control, Record, Tier, Verdict
 from assay.proof.plant import Plant
 from assay.proof.violation import Violation
@@ -41,6 +42,7 @@ STANDING = pytest.StashKey[Standing]()
 JUDGED = pytest.StashKey[Judgement]()
 STARTED = pytest.StashKey[float]()
 ASKED = pytest.StashKey[Set[str]]()  # the systems that a test asked
+USED = pytest.StashKey[Mapping[str, object]]()  # what of the stack it used
 JUDGEMENT = "assay_judgement"  # the attribute of a report that holds what the test came to
 FORBIDDEN = ("xfail", "skip", "skipif", "flaky", "repeat")
 TIERS = tuple(str(tier) for tier in Tier)
@@ -130,7 +132,7 @@ class CasePlugin:
                 made = STACKS[kinds[0]](self.session.needed(), None, limits, kinds[1])
                 self.shared_stacks[kinds] = made
             view = self.shared_stacks[kinds].view()
-        request.node.stash[ASKED] = view.asked
+        request.node.stash[ASKED], request.node.stash[USED] = view.asked, view.used
         return view
 
     @pytest.fixture
@@ -231,6 +233,7 @@ class CasePlugin:
 
     def _judged(self, item: pytest.Item, problem: BaseException | None) -> Judgement:
         record, (_, tier) = item.stash[RECORD], case_of(item)
+        _note_gaps(record, item.stash.get(USED, dict[str, object]()).values())
         found = judgement_of(record, problem, tier, item.nodeid, item.stash[STARTED])
         found = with_standins(found, self.session.needed(), item.stash.get(ASKED, frozenset[str]()))
         standing = item.stash.get(STANDING, None)
@@ -271,3 +274,14 @@ def _violation_name(item: pytest.Item) -> str:
     """Return the name of the violation that a case is to prove, even where planting it failed."""
     call = getattr(item, "callspec", None)
     return str(getattr(call.params.get("violation"), "name", "")) if call is not None else ""
+
+
+def _note_gaps(record: Record, used: Iterable[object]) -> None:
+    """Note in the record what the readers that a test used did not read, so that it cannot come to PASS."""
+    noted = {one.ref for one in record.gaps}
+    for gaps in gaps_of(used):
+        for part, problem in gaps.unread.items():
+            if part not in noted:
+                record.unread(part, problem)
+        for key, words in gaps.notes():
+            record.note(key, words)

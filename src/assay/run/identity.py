@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from assay.catalogue import Catalogue, policies_digest
-from assay.config.profile import Paths, Profile
+from assay.config.paths import Paths
+from assay.config.profile import Profile
+from assay.config.trees import source_trees
 from assay.errors import ProbeError
 from assay.formats.tools import run_tool
 from assay.model import Override, Tier
@@ -100,8 +102,9 @@ def _running(profile: Profile) -> dict[str, str]:
 
 def revisions(paths: Paths) -> dict[str, str]:
     """Return the Git revision that each tree is at; a tree outside Git is left out."""
-    trees = {"infra": paths.infra, "talos": paths.talos, "gitops": paths.gitops}
-    found = {name: _revision(path) for name, path in trees.items() if path is not None and path.is_dir()}
+    several = (*source_trees(paths.infra), *source_trees(paths.gitops))
+    trees = {tree.label: tree.path for tree in several} | ({"talos": paths.talos} if paths.talos else {})
+    found = {name: _revision(path) for name, path in trees.items() if path.is_dir()}
     return {name: revision for name, revision in found.items() if revision}
 
 

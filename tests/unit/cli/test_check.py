@@ -25,7 +25,7 @@ SLOW = """
 import time
 @pytest.mark.control("{id}")
 def test_things(stack, control):
-    (stack.paths.infra / "running").touch()
+    (stack.paths.infra[0].path / "running").touch()
     time.sleep(30)
 """
 

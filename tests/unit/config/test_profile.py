@@ -83,7 +83,7 @@ def test_paths_start_at_the_profile_and_variables_stand_in(
     monkeypatch.setenv("KUBECONFIG", "/k/one:/k/two")
     (tmp_path / "s.toml").write_text(STACK + '[paths]\ninfra = "../infra"\n')
     profile = load_profile(tmp_path / "s.toml")
-    assert profile.paths.infra == tmp_path / "../infra"
+    assert profile.paths.infra == (tmp_path / "../infra",)
     assert profile.kube.kubeconfig == Path("/k/one")
 
 

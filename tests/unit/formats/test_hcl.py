@@ -13,6 +13,7 @@ from assay.errors import ProbeError
 from assay.formats.hcl import Hcl
 from assay.formats.hcl_value import known
 from assay.formats.resource import Unresolved
+from tests.unit.support.trees import whole
 
 
 INFRA = Path(__file__).parents[3] / "infra"
@@ -100,7 +101,7 @@ def test_bad_input_is_an_error_with_a_remedy(tmp_path: Path, name: str, raw: byt
     (tmp_path / name).write_bytes(raw)
     probe = Hcl(tmp_path)
     with pytest.raises(ProbeError) as caught:
-        assert probe.variables or dict(probe.scope["local"]) or probe.resources()
+        whole(probe, (probe.variables, dict(probe.scope["local"]), probe.resources()))
     assert caught.value.remedy
     assert "\n" not in str(caught.value)
 
@@ -132,3 +133,28 @@ def test_the_reference_platform() -> None:
         "db-2",
         "db-3",
     ]
+
+
+@pytest.mark.parametrize("broken", ["b.tf", "b.tf.json", "override.tf"])
+def test_a_file_that_cannot_be_read_costs_that_file(tmp_path: Path, broken: str) -> None:
+    probe = module(tmp_path, 'resource "a" "b" {\n  x = 1\n}\n')
+    (tmp_path / broken).write_text("locals {\n  a = \n")
+    assert [one.address for one in probe.resources()] == ["a.b"]
+    assert list(probe.gaps.unread) == [f"File {broken}"]
+
+
+def test_an_expression_of_several_lines_is_read_and_no_line_moves(tmp_path: Path) -> None:
+    text = (
+        'locals {\n  host = "https://${\n    var.x\n  }:6443"\n  one = module.cluster.\n    name\n}\n'
+        'variable "x" {\n  default = "a"\n}\nresource "a" "b" {\n  url = local.host\n}\n'
+    )
+    (one,) = module(tmp_path, text).resources()
+    assert (one.attributes["url"], one.where) == ("https://a:6443", "main.tf:11")
+
+
+def test_files_of_opentofu_are_read_and_of_one_name_in_both_neither_is_guessed(tmp_path: Path) -> None:
+    probe = module(tmp_path, 'resource "a" "b" {}\n', "main.tofu")
+    assert [one.address for one in probe.resources()] == ["a.b"]
+    both = module(tmp_path, 'resource "c" "d" {}\n', "main.tf")
+    assert [one.address for one in both.resources()] == ["a.b"]
+    assert list(both.gaps.unread) == ["File main.tf"]

@@ -18,7 +18,7 @@ MARK = "assay.dev/sensitive"
 
 def found(folder: Path, *sensitive: str) -> list[str]:
     """Return the names of what may not stay."""
-    entries = ConfigMaps(Sops(SopsAccess(), folder).everything, MARK).entries
+    entries = ConfigMaps(Sops(SopsAccess(), [folder]).everything, MARK).entries
     return [fault.ref.partition("/")[2] for fault in configmap_faults(entries, sensitive)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import pytest
@@ -170,15 +171,15 @@ def of_operator(item: dict[str, Any], about: dict[str, Any]) -> dict[str, KeyPro
 
 
 def test_a_value_that_the_vault_secrets_operator_wrote_is_compared() -> None:
-    whole = '{"data": {"password": "kQ93-vLmZ0pWtXy7bb", "count": 3}, "metadata": {"version": 1}}'
+    whole = json.dumps({"data": DATA, "metadata": {"version": 1}})
     found = of_operator(by_operator(password=VALUE, count="3", _raw=whole), static_secret())
     assert {key: one.level for key, one in found.items()} == {"password": "R4", "count": "R4", "_raw": "R4"}
     assert found["password"].source == "vault kv/shop/app by VaultStaticSecret app"
 
 
 def test_neither_another_value_nor_another_whole_entry_is_the_sources() -> None:
-    whole = '{"data": {"password": "another-one", "count": 3}}'
-    found = of_operator(by_operator(password="another", _raw=whole), static_secret())
+    whole = json.dumps({"data": {**DATA, "password": f"{VALUE}2"}})
+    found = of_operator(by_operator(password=f"{VALUE}2", _raw=whole), static_secret())
     assert {key: one.level for key, one in found.items()} == {"password": "R3", "_raw": "R3"}
     assert "what stands for password" in found["_raw"].missing
 

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from assay.errors import ProbeError
-from assay.origins.terraform_secrets import in_plan, in_sources, in_state, sources
+from assay.origins.terraform_secrets import in_plan, in_sources, in_state, source_files
 from assay.probes.terraform.plan import TerraformPlan
+from assay.probes.terraform.sources import TerraformSources
 from assay.probes.terraform.state import TerraformState
+from tests.unit.support.trees import tree, whole
 
 
 VALUE = "kQ93-vLmZ0pWtXy7bb"
@@ -27,7 +29,8 @@ def judged(tmp_path: Path, **files: str) -> list[tuple[str, str]]:
         place = infra / name.replace("__", "/").replace("_", ".")
         place.parent.mkdir(exist_ok=True)
         place.write_text(text)
-    found = in_sources(infra, sources(infra))
+    terraform = TerraformSources([tree(infra)])
+    found = whole(terraform, in_sources(terraform, source_files(terraform)))
     assert not any(VALUE in str(one) or SHORT in str(one) for one in found)
     return [(one.ref, one.why) for one in found]
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.config.profile import Paths, Profile
+from assay.config.paths import Paths
+from assay.config.profile import Profile
 from assay.errors import GuardError, ProbeError
 from assay.proof.plant import Plant, inverse
 from assay.stack import ReadStack
@@ -29,9 +30,9 @@ def profile(tmp_path: Path) -> Profile:
     ):
         subprocess.run(["git", "-C", str(tmp_path / "repository"), *words], check=True)
     paths = Paths(
-        infra=tmp_path / "infra",
+        infra=(tmp_path / "infra",),
         runbook=tmp_path / "runbook.md",
-        repository=tmp_path / "repository",
+        repositories=(tmp_path / "repository",),
         plan=(tmp_path / "plan.json",),
     )
     return Profile(file=tmp_path / "s.toml", name="x", kind="lab", paths=paths)
@@ -46,15 +47,17 @@ def test_an_edit_is_seen_by_the_stack_while_open_only(profile: Profile) -> None:
     plant = Plant(profile)
     with plant.edited("infra", "main.tf", "= 1", "= 2") as path:
         assert path.read_text() == "a = 2\nb = 1\n"
-        assert (ReadStack(profile, plant.paths).paths.infra / "main.tf").read_text() == "a = 2\nb = 1\n"
-        assert (ReadStack(profile).paths.infra / "main.tf").read_text() == "a = 1\nb = 1\n"
+        assert (
+            ReadStack(profile, plant.paths).paths.infra[0].path / "main.tf"
+        ).read_text() == "a = 2\nb = 1\n"
+        assert (ReadStack(profile).paths.infra[0].path / "main.tf").read_text() == "a = 1\nb = 1\n"
     assert plant.paths == profile.paths
 
 
 def test_two_edits_may_be_open(profile: Profile) -> None:
     plant = Plant(profile)
     with plant.added("infra", "x/new.tf", "c = 3"), plant.edited("infra", "main.tf", "b = 1", "b = 2"):
-        infra = ReadStack(profile, plant.paths).paths.infra
+        infra = ReadStack(profile, plant.paths).paths.infra[0].path
         assert (infra / "x/new.tf").read_text() == "c = 3"
         assert "b = 2" in (infra / "main.tf").read_text()
 
@@ -93,8 +96,7 @@ def test_a_commit_lies_in_the_copy_only(profile: Profile, removed: bool) -> None
         )
         assert "secret.yaml" in log.stdout
         assert path.exists() is not removed
-    assert profile.paths.repository is not None
-    assert not (profile.paths.repository / "secret.yaml").exists()
+    assert not (profile.paths.repositories[0] / "secret.yaml").exists()
 
 
 def merged(under: dict[str, object], patch: dict[str, object]) -> dict[str, object]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.config.profile import Paths
+from assay.config.paths import Paths
 from assay.errors import GuardError
 from assay.proof.source_trees import PlantedTrees, line_of
 
@@ -20,7 +20,7 @@ def trees(tmp_path: Path) -> PlantedTrees:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     (tmp_path / "runbook.md").write_text("first\nsecond\n")
-    return PlantedTrees(Paths(gitops=tmp_path / "manifests", runbook=tmp_path / "runbook.md"))
+    return PlantedTrees(Paths(gitops=(tmp_path / "manifests",), runbook=tmp_path / "runbook.md"))
 
 
 def test_the_first_file_that_matches_is_changed_and_named_by_its_line(trees: PlantedTrees) -> None:

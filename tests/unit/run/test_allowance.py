@@ -29,7 +29,7 @@ from assay.stack import DecoyStack
 
 @pytest.mark.control("{id}")
 def test_things(stack, control):
-    things = control.population((stack.paths.infra / "list").read_text().split())
+    things = control.population((stack.paths.infra[0].path / "list").read_text().split())
     control.offenders((f"Thing {{t}}" for t in things if t.startswith("bad")), "is bad")
     if (more := stack.if_allowed(DecoyStack, control, "the attempts")) is not None:
         control.note("tried with", type(more).__name__)

@@ -348,7 +348,7 @@ def test_a_breach_is_a_number_beyond(pytester: pytest.Pytester, toy: Toy) -> Non
     test = """
 @pytest.mark.control("{id}")
 def test_length(stack, control):
-    words = control.population((stack.paths.infra / "list").read_text().split())
+    words = control.population((stack.paths.infra[0].path / "list").read_text().split())
     assert control.measured(len(words), "words", "length") <= control.limit("length")
 """
     plants = PLANTS.replace('Named("Thing bad-one")', 'Breach("length", "above", 4)')

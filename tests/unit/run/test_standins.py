@@ -119,7 +119,7 @@ def test_each_probe_of_the_stack_says_which_systems_it_asks() -> None:
         "runbook",
         "manifests",
         "rendered",
-        "git",
-        "secrets",
+        "repositories",
+        "secret_scans",
     }
     assert {name for name, one in made.items() if not one.systems} == files

@@ -25,7 +25,7 @@ from assay.proof.violation import violation
 GOOD = """
 @pytest.mark.control("{id}")
 def test_things(stack, control):
-    things = control.population((stack.paths.infra / "list").read_text().split())
+    things = control.population((stack.paths.infra[0].path / "list").read_text().split())
     control.offenders((f"Thing {{t}}" for t in things if t.startswith("bad")), "is bad")
     assert not control.found
 """

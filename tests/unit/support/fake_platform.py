@@ -117,7 +117,7 @@ class World:
         tools |= {"talosctl": files / "talosctl"} if (files / "talosctl").exists() else {}
         sections: dict[str, dict[str, object]] = {
             "stack": {"name": f"bad-{self.port}", "kind": "staging", "cluster_uid": UID},
-            "paths": {"gitops": files / "gitops", "repository": files / "repository"},
+            "paths": {"gitops": files / "gitops", "repositories": files / "repository"},
             "kube": {"kubeconfig": files / "kubeconfig", "apiservers": [url]},
             "vault": {"addresses": [url], "ca": files / "ca", "token": files / "token"},
             "s3": {"endpoint": url, "reader_key": files / "key.json"},

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from assay.config.profile import Profile
+from assay.config.trees import Trees
 from assay.drills.restore.procedure import Procedure, Wait
 from assay.drills.restore.sandbox import Sandbox, open_sandbox
 from assay.errors import ProbeError
@@ -55,7 +56,7 @@ class RestoreInputs:
         """Open the sandbox; while it is open, this thread reads no other file of the stack's state."""
         p = self.profile
         return open_sandbox(
-            p.need_path("s3.reader_key"), p.need_path("escrow.folder"), p.need_path("paths.repository"),
+            p.need_path("s3.reader_key"), p.need_path("escrow.folder"), Trees(p.paths).repositories[0].path,
             self.runbook, [*self.programs.values()], (p.file.parent,), except_for,
         )  # fmt: skip
 

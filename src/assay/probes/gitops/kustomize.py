@@ -24,22 +24,14 @@ class Kustomizations:
         self._files = {file: docs[0] for file, docs in files.items() if docs}
         self._folders = {file.parent.resolve(): file for file in self._files}
 
-    def uses(self, file: Path) -> Iterator[tuple[int, str, str]]:
-        """Return (line, reference.
-
-        Form) of the `images` entries and the remote bases of one kustomization.
-        """
-        if file not in self._files:
-            return
-        for keys in self._entries(file):
+    def images(self, file: Path) -> Iterator[tuple[int, str]]:
+        """Return (line, reference) of the `images` entries of one kustomization."""
+        for keys in self._entries(file) if file in self._files else ():
             name = (keys.get("newName") or keys["name"]).text
             if "digest" in keys:
-                yield keys["digest"].line, f"{name}@{keys['digest'].text}", "kustomize images"
+                yield keys["digest"].line, f"{name}@{keys['digest'].text}"
             elif "newTag" in keys:
-                yield keys["newTag"].line, f"{name}:{keys['newTag'].text}", "kustomize images"
-        for leaf in self._named(file):
-            if "://" in leaf.text or leaf.text.startswith(("git@", "github.com/")):
-                yield leaf.line, leaf.text, "remote base"
+                yield keys["newTag"].line, f"{name}:{keys['newTag'].text}"
 
     def pins(self, file: Path, reference: str) -> bool:
         """Return True if every overlay that uses `file` replaces this image by a digest.

@@ -1,16 +1,20 @@
-"""The GitOps folder: every image its manifests can start, wherever it is written."""
+"""The GitOps folders: every image their manifests can start, wherever it is written."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from assay.config.trees import SourceTree, chart_of, source_trees
 from assay.errors import AssumptionError, ProbeError
 from assay.formats.yaml_text import Document, YamlScalar, documents, text_of
+from assay.gaps import Gaps
+from assay.probes.gitops.git import remotes, repository_name
 from assay.probes.gitops.kustomize import FILE_NAMES, Kustomizations
+from assay.probes.gitops.unrendered import UnrenderedSource, unrendered_in
 
 
 KEY = re.compile(
@@ -23,6 +27,7 @@ SHAPE = re.compile(
     rf"(?<![\w./@:-])(?:{HOST})/[a-z0-9._/-]+(?::\w[\w.-]*(?:@sha256:[0-9a-fA-F]*)?|@sha256:[0-9a-fA-F]*)(?![\w/])"
 )
 DIGEST = re.compile(r"@sha256:([0-9a-f]{64})")
+SUFFIXES = (".yaml", ".yml", ".json")
 NOT_AN_IMAGE = ("", "true", "false", "null", "~")
 
 
@@ -61,8 +66,6 @@ class ImageUse:
         """
         if not allowed:
             raise AssumptionError("the profile declares no registries", "set registries under [allowlist]")
-        if self.form == "remote base":
-            return f"{self.reference}: images of a remote base are not in this tree"
         if not any(f"{self.repository}/".startswith(f"{one.rstrip('/')}/") for one in allowed):
             return f"{self.reference}: {self.repository} is in no declared registry ({self.form})"
         return "" if self.covered else self._unpinned()
@@ -77,63 +80,144 @@ class ImageUse:
 
 
 class Manifests:
-    """The YAML and JSON files below one folder.
+    """The YAML and JSON files of the GitOps folders.
 
-    Raises:
-        ProbeError: there are none, or one cannot be read strictly (see yaml_text.documents).
+    A file that cannot be read strictly (see yaml_text.documents), and a template of a Helm chart, is noted in
+    `gaps` and left out.
     """
 
-    def __init__(self, path: Path, overlay: Path | None = None) -> None:
+    def __init__(
+        self, trees: Sequence[SourceTree], overlay: Path | None = None, rendered: Sequence[Path] = ()
+    ) -> None:
         """Read nothing yet.
 
         Args:
-            path: the folder of the manifests.
-            overlay: a kustomize folder outside of it that this stack deploys, if there is one.
+            trees: the folders of the manifests.
+            overlay: a kustomize folder outside of them that this stack deploys, if there is one.
+            rendered: folders of what charts and remote sources come to, each in a file or folder of its name.
         """
-        self.path = path
-        self.overlay = overlay
+        self.trees = tuple(trees)
+        self.gaps = Gaps()
+        self._overlay, self._rendered = overlay, tuple(rendered)
+        self._named: dict[Path, str] = {}
 
     @cached_property
     def files(self) -> dict[Path, list[Document]]:
-        """Return file -> its documents, by path."""
-        if not self.path.is_dir():
-            raise ProbeError(f"{self.path.name}: is no folder", "set gitops under [paths]")
-        found = {file: self._documents(file) for folder in self._folders() for file in _yaml_files(folder)}
+        """Return file -> its documents, by path, of the GitOps folders.
+
+        Raises:
+            ProbeError: there are none.
+        """
+        found = {file: docs for tree in self.trees for file, docs in self._read(tree)}
         if not found:
-            raise ProbeError(
-                f"{self.path.name}: holds no manifest",
-                "set gitops under [paths] to the folder of the manifests",
-            )
+            names = ", ".join(tree.label for tree in self.trees)
+            remedy = "set gitops under [paths] to the folders of the manifests; check [[paths.excluded]]"
+            raise self.gaps.nothing_left(names, remedy)
         return found
 
+    @cached_property
+    def rendered(self) -> dict[Path, list[Document]]:
+        """Return file -> its documents of the rendered manifests."""
+        return {
+            file: docs
+            for tree in source_trees(self._rendered, self.trees[0].excluded)
+            for file, docs in self._read(tree)
+        }
+
+    def ref(self, file: Path, line: int) -> str:
+        """Return `File gitops/apps/web.yaml:3` of a file that was read."""
+        return f"File {self._named[file]}:{line}"
+
     def images(self) -> list[ImageUse]:
-        """Return every place that names an image, by file and line, each once."""
-        plan = Kustomizations({file: docs for file, docs in self.files.items() if file.name in FILE_NAMES})
-        uses = [use for file, docs in self.files.items() for use in self._of_file(file, docs, plan)]
+        """Return every place that names an image, by file and line, each once; the overlay's too."""
+        files = {**self.files, **self._of_overlay, **self.rendered}
+        plan = Kustomizations({file: docs for file, docs in files.items() if file.name in FILE_NAMES})
+        uses = [use for file, docs in files.items() for use in self._of_file(file, docs, plan)]
         seen: dict[tuple[str, str], ImageUse] = {}
         for use in uses:
             seen.setdefault((use.ref, use.reference), use)
         return _whole(list(seen.values()))
 
-    def _folders(self) -> list[Path]:
-        apart = self.overlay is not None and not self.overlay.resolve().is_relative_to(self.path.resolve())
-        return [self.path, self.overlay] if apart and self.overlay is not None else [self.path]
+    def unrendered(self) -> list[UnrenderedSource]:
+        """Return what the manifests deploy without its images being written here or rendered.
 
-    def _documents(self, file: Path) -> list[Document]:
-        where = self._name(file)
-        return documents(text_of(file, where), where)
+        Charts, remote bases, sources in other repositories or registries, and objects whose controller picks
+        the image.
+        """
+        known = {file.stem for file in self.rendered}
+        known |= {part for file in self.rendered for part in self._named[file].split("/")}
+        found = [
+            UnrenderedSource(self.ref(file, line), name, why)
+            for file, docs in {**self.files, **self._of_overlay}.items()
+            for doc in docs
+            for line, name, why in unrendered_in(doc, self._is_here)
+        ]
+        charts = {owner: name for name, owner in self.gaps.not_rendered.items()}
+        found += [
+            UnrenderedSource(f"File {owner}", owner.rpartition("/")[2], "a chart's templates")
+            for owner in sorted(charts)
+        ]
+        return [one for one in found if one.name not in known]
 
-    def _name(self, file: Path) -> str:
-        root = self.path if file.is_relative_to(self.path) else file.parent
-        return str(Path(root.name) / file.relative_to(root))
+    @cached_property
+    def _of_overlay(self) -> dict[Path, list[Document]]:
+        if self._overlay is None:
+            return {}
+        inside = any(self._overlay.resolve().is_relative_to(tree.path.resolve()) for tree in self.trees)
+        (tree,) = source_trees([self._overlay], self.trees[0].excluded)
+        return {} if inside else dict(self._read(tree))
+
+    def _is_here(self, path: str, repository: str) -> bool:
+        """Return whether a folder of a repository is one of those of the manifests, or within one."""
+        return any(
+            holds(tree.path.resolve(), path, repository, self._remotes[tree.path]) for tree in self.trees
+        )
+
+    @cached_property
+    def _remotes(self) -> dict[Path, frozenset[str]]:
+        """Return the folder of each tree -> the repositories that it is a clone of; none without Git."""
+        return {tree.path: remotes(tree.path) for tree in self.trees}
+
+    def _read(self, tree: SourceTree) -> Iterator[tuple[Path, list[Document]]]:
+        """Yield the files of one folder that can be read; what is left out, and why, is noted."""
+        charts = {file.parent for file in tree.path.rglob("Chart.yaml")}
+        for file in tree.files(self.gaps.excluded):
+            if file.suffix not in SUFFIXES and file.name not in FILE_NAMES:
+                continue
+            name = self._named[file] = tree.name(file)
+            if chart := chart_of(file, charts):
+                self.gaps.not_rendered[name] = tree.name(chart)
+                continue
+            with self.gaps.part(f"File {name}"):
+                yield file, documents(text_of(file, name), name)
 
     def _of_file(self, file: Path, docs: list[Document], plan: Kustomizations) -> Iterator[ImageUse]:
         if file.name in FILE_NAMES:
-            for line, reference, form in plan.uses(file):
-                yield ImageUse(f"File {self._name(file)}:{line}", reference, form)
+            for line, reference in plan.images(file):
+                yield ImageUse(self.ref(file, line), reference, "kustomize images")
         for line, reference, form in (use for doc in docs for use in image_uses(doc)):
-            one = ImageUse(f"File {self._name(file)}:{line}", reference, form)
+            one = ImageUse(self.ref(file, line), reference, form)
             yield replace(one, covered=plan.pins(file, reference)) if form == "image field" else one
+
+
+def holds(tree: Path, path: str, repository: str, known: Collection[str]) -> bool:
+    """Return whether `path` in `repository` is `tree`, lies in it, or holds it.
+
+    Args:
+        tree: a folder that is read.
+        path: as a manifest names a folder of a repository.
+        repository: its address; empty: the manifest does not say.
+        known: the repositories that the tree is a clone of, as `repository_name` calls them.
+    """
+    if known and repository and repository_name(repository) not in known:
+        return False
+    for root in (tree, *tree.parents):
+        wanted = (root / path.lstrip("./")).resolve()
+        if wanted.is_dir() and (wanted.is_relative_to(tree) or tree.is_relative_to(wanted)):
+            return True
+        if (root / ".git").exists():
+            return False
+    return False
 
 
 def _whole(uses: list[ImageUse]) -> list[ImageUse]:
@@ -145,14 +229,6 @@ def _whole(uses: list[ImageUse]) -> list[ImageUse]:
             other is not use and other.ref == use.ref and use.reference in other.reference for other in uses
         )
     ]
-
-
-def _yaml_files(folder: Path) -> list[Path]:
-    return sorted(
-        file
-        for file in folder.rglob("*")
-        if file.is_file() and (file.suffix in (".yaml", ".yml", ".json") or file.name in FILE_NAMES)
-    )
 
 
 def image_uses(document: Document) -> Iterator[tuple[int, str, str]]:

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from assay.config.platform import Exemption
 from assay.config.profile import SopsAccess
+from assay.config.trees import SourceTree, chart_of, source_trees
 from assay.errors import AssumptionError, ProbeError
 from assay.formats.parsing import WRONG
 from assay.formats.tools import run_tool
 from assay.formats.yaml_text import Shallow, documents, text_of
+from assay.gaps import Gaps
 from assay.model import Offender
 from assay.probes.sops.file import SecretFile
 from assay.probes.sops.rules import CONFIG, Rulebook, read_rulebook
@@ -32,15 +36,18 @@ NO_MATCH, NO_CODE, NO_VALUE, NO_KEY = 51, (24, 52), 25, (111, 128)
 class Sops:
     """The encrypted files of one stack."""
 
-    def __init__(self, access: SopsAccess, gitops: Path | None) -> None:
+    def __init__(
+        self, access: SopsAccess, gitops: Sequence[Path], excluded: Sequence[Exemption] = ()
+    ) -> None:
         """Read nothing yet.
 
         Args:
             access: the profile's [sops].
-            gitops: the folder of the manifests, judged together with the folders of [sops].
+            gitops: the folders of the manifests, judged together with the folders of [sops].
+            excluded: which files are not judged, and why.
         """
-        self.access = access
-        self.gitops = gitops
+        self.access, self.gaps = access, Gaps()
+        self._gitops, self._excluded = tuple(gitops), tuple(excluded)
 
     @property
     def declared(self) -> frozenset[str]:
@@ -65,7 +72,11 @@ class Sops:
     @cached_property
     def everything(self) -> list[SecretFile]:
         """Return every file of the folders, secret or not, by place; errors as for `files`."""
-        found = [one for root, must in self._roots() for one in self._below(root, must)]
+        found = [one for tree, must in self._trees for one in self._below(tree, must)]
+        if not found:
+            names = ", ".join(tree.label for tree, _ in self._trees)
+            remedy = "check gitops under [paths], trees under [sops] and [[paths.excluded]]"
+            raise self.gaps.nothing_left(names, remedy)
         return sorted(found, key=lambda one: one.where)
 
     @cached_property
@@ -75,7 +86,7 @@ class Sops:
         Raises:
             ProbeError: there is none at all, or one cannot be read.
         """
-        found = {path.resolve(): path for root, _ in self._roots() for path in sorted(root.rglob(CONFIG))}
+        found = {path.resolve(): path for tree, _ in self._trees for path in sorted(tree.path.rglob(CONFIG))}
         config = self.access.config
         if config is not None:
             found.setdefault(config.resolve(), config)
@@ -142,7 +153,7 @@ class Sops:
         except (yaml.YAMLError, *WRONG) as why:
             # Without the cause: it may quote what was decrypted.
             raise ProbeError(
-                f"{file.where}: is no YAML once decrypted ({type(why).__name__})", "encrypt YAML only"
+                f"{file.where}: is not YAML once decrypted ({type(why).__name__})", "encrypt YAML only"
             ) from None
 
     def _sops(self, path: Path) -> tuple[int, bytes]:
@@ -165,35 +176,40 @@ class Sops:
         lines = key.read_text(encoding="utf-8", errors="replace").splitlines() if key else []
         return {line.split(":", 1)[1].strip() for line in lines if line.startswith("# public key:")}
 
-    def _roots(self) -> list[tuple[Path, bool]]:
+    @cached_property
+    def _trees(self) -> list[tuple[SourceTree, bool]]:
         """Return the folders to read, with True for those that hold encrypted files only."""
-        roots = [(tree, True) for tree in self.access.trees]
-        if self.gitops is not None and self.gitops.resolve() not in {tree.resolve() for tree, _ in roots}:
-            roots.append((self.gitops, False))
-        if not roots:
+        own = {tree.resolve() for tree in self.access.trees}
+        shared = [tree for tree in self._gitops if tree.resolve() not in own]
+        if not own and not shared:
             raise ProbeError("the profile names no folder with secrets", "set gitops or [sops] trees")
-        for root, _ in roots:
+        for root in (*self.access.trees, *shared):
             if not root.is_dir():
-                raise ProbeError(f"{root.name}: is no folder", "check trees under [sops] and gitops")
-        return roots
+                raise ProbeError(f"{root.name}: is not a folder", "check trees under [sops] and gitops")
+        trees = source_trees([*self.access.trees, *shared], self._excluded)
+        return [(tree, number < len(self.access.trees)) for number, tree in enumerate(trees)]
 
-    def _below(self, root: Path, must: bool) -> list[SecretFile]:
-        found = []
-        for path in sorted(p for p in root.rglob("*") if p.is_file() and p.name != CONFIG):
+    def _below(self, tree: SourceTree, must: bool) -> Iterator[SecretFile]:
+        charts = {file.parent for file in tree.path.rglob("Chart.yaml")}
+        for path in tree.files(self.gaps.excluded):
             hidden = (must and path.name not in INNOCENT) or ".sops." in path.name
-            if path.suffix in READ or hidden:
-                found.append(self._file(path, root, hidden))
-        return found
+            if path.name == CONFIG or not (path.suffix in READ or hidden):
+                continue
+            if chart := chart_of(path, charts):
+                self.gaps.not_rendered[tree.name(path)] = tree.name(chart)
+                continue
+            with self.gaps.part(tree.ref(path)):
+                yield self._file(path, tree, hidden)
 
-    def _file(self, path: Path, root: Path, must: bool) -> SecretFile:
-        where = self._where(path)
+    def _file(self, path: Path, tree: SourceTree, must: bool) -> SecretFile:
+        where = tree.name(path)
         text = text_of(path, where)
         if path.suffix not in READ and "sops_mac=" in text:
             raise ProbeError(f"{where}: of a format that is not read here", "keep secrets in YAML or JSON")
         docs = documents(text, where) if path.suffix in READ else []
-        return SecretFile(where, path, root, tuple(docs), text, must)
+        return SecretFile(where, path, tree.path, tuple(docs), text, must)
 
     def _where(self, path: Path) -> str:
-        roots = [root for root, _ in self._roots() if path.is_relative_to(root)]
-        root = max(roots, key=lambda one: len(one.parts)) if roots else path.parent
-        return str(Path(root.name) / path.relative_to(root))
+        trees = [tree for tree, _ in self._trees if path.is_relative_to(tree.path)]
+        tree = max(trees, key=lambda one: len(one.path.parts)) if trees else None
+        return tree.name(path) if tree else f"{path.parent.name}/{path.name}"

@@ -276,11 +276,11 @@ def search(pattern: str, text: str, ref: str) -> bool:
     """Return True if `pattern` is found in `text`.
 
     Raises:
-        ProbeError: it is no regular expression, or longer than any sane one.
+        ProbeError: it is not a regular expression, or longer than any sane one.
     """
     try:
         if len(pattern) > LONGEST_PATTERN:
             raise ProbeError(f"{ref}: a pattern longer than {LONGEST_PATTERN} characters", "shorten it")
         return re.search(pattern, text) is not None
     except re.error as error:
-        raise ProbeError(f"{ref}: is no regular expression: {error.msg}", "mend the pattern") from error
+        raise ProbeError(f"{ref}: is not a regular expression: {error.msg}", "fix the pattern") from error

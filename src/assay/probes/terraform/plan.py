@@ -101,7 +101,7 @@ class TerraformPlan:
         except (ValueError, RecursionError) as error:
             raise ProbeError(f"{self.path.name}: is not JSON in plain UTF-8", WRITE) from error
         if not isinstance(plan, dict):
-            raise ProbeError(f"{self.path.name}: is no JSON object", WRITE)
+            raise ProbeError(f"{self.path.name}: is not a JSON object", WRITE)
         return plan
 
     def _unique(self, pairs: list[tuple[str, Value]]) -> dict[str, Value]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from assay.config.platform import StateBackend
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
 from assay.formats.resource import Resource
@@ -112,20 +113,23 @@ def _shown(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from _shown(child)
 
 
-def state_faults(settings: Iterable[Resource], resources: Iterable[Resource]) -> list[StateFault]:
+def state_faults(
+    settings: Iterable[Resource], resources: Iterable[Resource], encrypting: Iterable[StateBackend] = ()
+) -> list[StateFault]:
     """Return what keeps machine secrets in clear: an unencrypted backend, user_data of a server.
 
     Args:
         settings: the blocks inside of `terraform` (Hcl.settings).
         resources: the managed resources.
+        encrypting: backends whose service encrypts the state, as the profile declares with a reason.
     """
-    found = _backend(list(settings))
+    found = _backend(list(settings), frozenset(one.type for one in encrypting))
     written = (server for server in servers(resources) if server.user_data)
     why = "user_data: the machine configuration would lie in the state and in the metadata service"
     return found + [StateFault(server.ref, why) for server in written]
 
 
-def _backend(settings: list[Resource]) -> list[StateFault]:
+def _backend(settings: list[Resource], encrypting: frozenset[str]) -> list[StateFault]:
     if any(
         one.type == "encryption" and (one.blocks("state") or "state" in one.attributes) for one in settings
     ):
@@ -133,16 +137,19 @@ def _backend(settings: list[Resource]) -> list[StateFault]:
     backends = [one for one in settings if one.type in ("backend", "cloud")]
     if not backends:
         return [StateFault("terraform.backend", "none: the state is a file in clear")]
-    return [leak for one in backends for leak in _of_backend(one)]
+    return [leak for one in backends for leak in _of_backend(one, encrypting)]
 
 
-def _of_backend(one: Resource) -> list[StateFault]:
+def _of_backend(one: Resource, encrypting: frozenset[str]) -> list[StateFault]:
     kind = one.name or one.type
     ref = f"terraform.backend.{kind}"
     if kind in ENCRYPTED_BY_SERVICE:
         return []
+    accepted = kind in encrypting
     if kind != "s3":
-        return [StateFault(ref, "does not encrypt the state at rest")]
-    found = [] if one.attributes.get("encrypt") is True else [StateFault(ref, "encrypt is not true")]
+        why = "nothing says that it encrypts the state: declare [[platform.state_backends]]"
+        return [] if accepted else [StateFault(ref, why)]
+    encrypted = accepted or one.attributes.get("encrypt") is True
     locked = one.attributes.get("use_lockfile") is True or one.attributes.get("dynamodb_table")
+    found = [] if encrypted else [StateFault(ref, "encrypt is not true")]
     return found + ([] if locked else [StateFault(ref, "the state is not locked")])

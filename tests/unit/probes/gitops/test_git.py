@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from assay.errors import ProbeError
 from assay.probes.gitops.git import GitTree, secrets_in_file
+from tests.unit.support.trees import tree
 
 
 PEM = base64.b64encode(("-----BEGIN ED25519 " + "PRIVATE KEY-----\n" + "x" * 64).encode()).decode()
@@ -54,10 +55,10 @@ def commit(repo: Path, name: str, text: str) -> None:
 )
 def test_secrets_are_found_now_and_in_the_past(repo: Path, name: str, text: str, ref: str) -> None:
     commit(repo, name, text)
-    assert ref in {one.ref for one in GitTree(repo).exposures()}
+    assert ref in {one.ref for one in GitTree(tree(repo, "")).exposures()}
     git(repo, "rm", "-q", name)
     git(repo, "commit", "-q", "-m", "gone")
-    found = {one.ref: one.why for one in GitTree(repo).exposures()}
+    found = {one.ref: one.why for one in GitTree(tree(repo, "")).exposures()}
     assert "in the history" in found[ref]
     assert TOKEN not in str(found)
 
@@ -68,7 +69,7 @@ def test_side_branches_and_tags_count(repo: Path) -> None:
     git(repo, "tag", "kept")
     git(repo, "checkout", "-q", "main")
     git(repo, "branch", "-q", "-D", "side")
-    assert [one.ref for one in GitTree(repo).exposures()] == ["File kubeconfig"]
+    assert [one.ref for one in GitTree(tree(repo, "")).exposures()] == ["File kubeconfig"]
 
 
 @pytest.mark.parametrize(
@@ -84,20 +85,20 @@ def test_side_branches_and_tags_count(repo: Path) -> None:
 )
 def test_templates_are_no_secrets(repo: Path, name: str, text: str) -> None:
     commit(repo, name, text)
-    assert GitTree(repo).exposures() == []
+    assert GitTree(tree(repo, "")).exposures() == []
 
 
 def test_half_a_history_is_an_error(repo: Path, tmp_path: Path) -> None:
     commit(repo, "b", "b")
     git(tmp_path, "clone", "-q", "--depth", "1", f"file://{repo}", "shallow")
     with pytest.raises(ProbeError, match="shallow"):
-        _ = GitTree(tmp_path / "shallow").blobs
+        _ = GitTree(tree(tmp_path / "shallow", "")).blobs
 
 
 def test_no_repository_is_an_error(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none"):
         with pytest.raises(ProbeError) as caught:
-            _ = GitTree(path).blobs
+            _ = GitTree(tree(path, "")).blobs
         assert caught.value.remedy
 
 

@@ -16,6 +16,7 @@ from assay.errors import AssumptionError, ProbeError
 from assay.formats import yaml_text
 from assay.formats.yaml_text import documents
 from assay.probes.gitops.manifests import ImageUse, Manifests
+from tests.unit.support.trees import tree, whole
 
 
 DIGEST = "0123456789abcdef" * 4
@@ -24,7 +25,7 @@ ALLOWED = ["registry.example", "ghcr.io/ours"]
 
 def faults(folder: Path, text: str, name: str = "a.yaml") -> list[str]:
     (folder / name).write_text(text, encoding="utf-8")
-    found = [(use, use.fault(ALLOWED)) for use in Manifests(folder).images()]
+    found = [(use, use.fault(ALLOWED)) for use in Manifests([tree(folder)]).images()]
     return [use.ref.rpartition(":")[2] for use, fault in found if fault]
 
 
@@ -72,13 +73,16 @@ def overlay(folder: Path, images: str) -> None:
 )
 def test_kustomize_replaces_images(tmp_path: Path, images: str, lines: list[str]) -> None:
     overlay(tmp_path, images)
-    found = [use.ref.rpartition(":")[2] for use in Manifests(tmp_path).images() if use.fault(ALLOWED)]
+    found = [use.ref.rpartition(":")[2] for use in Manifests([tree(tmp_path)]).images() if use.fault(ALLOWED)]
     assert sorted(found) == lines
 
 
 def test_a_remote_base_is_not_in_the_tree(tmp_path: Path) -> None:
     text = "resources: ['https://git.example/x?ref=v1']\n"
-    assert faults(tmp_path, text, "kustomization.yaml") == ["1"]
+    (tmp_path / "kustomization.yaml").write_text(text)
+    (found,) = Manifests([tree(tmp_path)]).unrendered()
+    assert found.ref.endswith("kustomization.yaml:1")
+    assert found.why == "https://git.example/x?ref=v1: a remote base, not rendered, so not judged"
 
 
 def test_no_declared_registry_is_no_pass() -> None:
@@ -114,8 +118,11 @@ def test_bad_yaml_is_an_error_with_a_remedy(
 ) -> None:
     monkeypatch.setattr(yaml_text, "MOST_LEAVES", 2_000)
     (tmp_path / "a.yaml").write_bytes(raw)
+    (tmp_path / "b.yaml").write_text("image: registry.example/a:v1\n")
+    manifests = Manifests([tree(tmp_path)])
+    assert [use.ref.rpartition("/")[2] for use in manifests.images()] == ["b.yaml:1"]
     with pytest.raises(ProbeError) as caught:
-        Manifests(tmp_path).images()
+        whole(manifests, None)
     assert caught.value.remedy
     assert "\n" not in str(caught.value)
 
@@ -123,7 +130,7 @@ def test_bad_yaml_is_an_error_with_a_remedy(
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none"):
         with pytest.raises(ProbeError):
-            Manifests(path).images()
+            Manifests([tree(path)]).images()
 
 
 @given(st.text(max_size=60))

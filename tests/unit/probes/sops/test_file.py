@@ -115,7 +115,7 @@ def test_what_cannot_be_read_is_an_error(text: str, tmp_path: Path) -> None:
     """Truncated YAML, duplicate keys and a byte order mark are no verdict."""
     (tmp_path / "one.sops.yaml").write_text(text)
     with pytest.raises(ProbeError):
-        _ = Sops(SopsAccess(trees=(tmp_path,)), None).files
+        _ = Sops(SopsAccess(trees=(tmp_path,)), ()).files
 
 
 def test_a_shared_iv_is_a_copy(tmp_path: Path) -> None:
@@ -127,23 +127,23 @@ def test_a_shared_iv_is_a_copy(tmp_path: Path) -> None:
 def test_a_plain_file_among_encrypted_ones(tmp_path: Path) -> None:
     """In a folder of encrypted files every file must be one."""
     (tmp_path / "notes.txt").write_text("nothing here\n")
-    (only,) = Sops(SopsAccess(trees=(tmp_path,)), None).files
+    (only,) = Sops(SopsAccess(trees=(tmp_path,)), ()).files
     assert "is not encrypted" in str(only.faults(OLDEST)[0])
 
 
 def test_nothing_sensitive_is_no_population(tmp_path: Path) -> None:
     """A folder without secrets gives an empty list, which the test turns into an ERROR."""
     (tmp_path / "service.yaml").write_text("kind: Service\n")
-    assert Sops(SopsAccess(), tmp_path).files == []
+    assert Sops(SopsAccess(), [tmp_path]).files == []
 
 
 def test_without_an_identity_the_code_is_not_judged(tmp_path: Path) -> None:
     """The part that needs a key is an ERROR, not a pass."""
     one = file(sealed(), tmp_path)
     with pytest.raises(ProbeError, match="without an identity"):
-        Sops(SopsAccess(trees=(tmp_path,)), None).opened(one)
+        Sops(SopsAccess(trees=(tmp_path,)), ()).opened(one)
     with pytest.raises(AssumptionError):
-        _ = Sops(SopsAccess(trees=(tmp_path,)), None).declared
+        _ = Sops(SopsAccess(trees=(tmp_path,)), ()).declared
 
 
 def test_a_file_follows_its_rule(tmp_path: Path) -> None:
