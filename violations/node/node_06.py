@@ -36,7 +36,7 @@ def written_in_clear(plant: Plant) -> Iterator[Named]:
         plant.await_true(lambda: plant.kube.get("v1", "Secret", SPACE, NAME) is not None, f"Secret {NAME}")
         yield Named(f"Secret {SPACE}/{NAME}")
     finally:
-        etcd.delete(endpoint, key)
+        etcd.erase(endpoint, key)
 
 
 @violation()

@@ -39,13 +39,15 @@ class EtcdWriter(Etcd):
         """
         self.ask(endpoint, "/v3/kv/put", {"key": _b64(key.encode()), "value": _b64(value)})
 
-    def delete(self, endpoint: str, key: str) -> None:
-        """Delete a key; a missing one is left missing.
+    def erase(self, endpoint: str, key: str) -> None:
+        """Delete a key with its earlier revisions, which a snapshot would hold until the next compaction.
 
         Raises:
             ProbeError: refused.
         """
-        self.ask(endpoint, "/v3/kv/deleterange", {"key": _b64(key.encode())})
+        gone = self.ask(endpoint, "/v3/kv/deleterange", {"key": _b64(key.encode())})
+        revision = number_of(gone.get("header", {}).get("revision"), endpoint)
+        self.ask(endpoint, "/v3/kv/compaction", {"revision": str(revision), "physical": True})
 
 
 def _b64(raw: bytes) -> str:
