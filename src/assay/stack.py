@@ -346,7 +346,7 @@ class WriteStack(DecoyStack):
         """Return the public API, as its users use it."""
         return WritingHttp.from_profile(self.profile)
 
-    @property
+    @asks("api", "sql")
     def transactions(self) -> tuple[MarkedTransaction, ...]:
         """Return one transaction per product path, each with a mark of its own; none is sent yet."""
         return tuple(MarkedTransaction(one, self.http, self.sql) for one in self.profile.transactions)
