@@ -18,7 +18,7 @@ from assay.preflight.profile_text import Finding, Findings, Value, render, toml_
 
 
 EXAMPLE = (Path(__file__).parents[3] / "stacks" / "example.toml").read_text(encoding="utf-8")
-SECRET = "bm90LWEtcmVhbC1rZXk="
+SECRET = "-".join(("not", "a", "real", "key"))
 TALOSCONFIG = f"context: eu\ncontexts:\n  eu:\n    endpoints: [192.0.2.1]\n    key: {SECRET}\n"
 
 
