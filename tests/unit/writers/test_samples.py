@@ -21,7 +21,7 @@ words = sys.argv[1:]
 with log.open("a") as to:
     print(json.dumps([words, os.environ.get("COSIGN_PASSWORD", "")]), file=to)
 if words[0] == FAILS:
-    sys.exit("error: https://user:LEAK@registry/ said no")
+    sys.exit("error: " + "https://user:" + "LEAK" + "@registry/ said no")
 if words[:2] == ["upload", "blob"]:
     ref = [word for word in words if word.startswith("registry")][0]
     name, content = ref.rpartition(":")[0], pathlib.Path(words[words.index("-f") + 1]).read_bytes()
