@@ -34,6 +34,9 @@ from lab.rollout import Rollout
 PATH = STATE / "stack.toml"
 DECLARED = "stacks/lab.toml"
 VAULT = "gitops/platform/vault/config"
+PGBACKREST = "gitops/platform/postgres/pgbackrest.conf"
+ESCROWED = {"etcd": "etcd-backup.agekey", "vault": "vault-backup.agekey", "postgres": "pgbackrest-passphrase"}
+MADE = {"etcd": "etcd-snapshot", "vault": "vault-snapshot", "postgres": "pgbackrest"}
 PREFIXES = {"etcd": "etcd", "vault": "vault", "postgres": "platform"}
 
 
@@ -158,12 +161,13 @@ def _platform(platform: dict[str, Any]) -> None:
     """Add to the profile's [platform] what depends on the lab's names and folders."""
     platform["vault"]["config"] = str(source(VAULT))
     platform["vault"]["auth_mount"] = name_of("VaultAuth", "kubernetes")
-    prefixes = {
-        name_of("StatefulService", purpose): name_of("Prefix", one) for purpose, one in PREFIXES.items()
-    }
     for service in platform["services"]:
-        if service["name"] in prefixes:
-            service.setdefault("prefix", f"{prefixes[service['name']]}/")
+        purpose = next(one for one in PREFIXES if name_of("StatefulService", one) == service["name"])
+        service.setdefault("prefix", f"{name_of('Prefix', PREFIXES[purpose])}/")
+        service.setdefault("backup", MADE[purpose])
+        service.setdefault("key", name_of("File", ESCROWED[purpose]))
+        if purpose == "postgres":
+            service.setdefault("settings", str(source(PGBACKREST)))
 
 
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

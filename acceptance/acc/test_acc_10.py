@@ -5,24 +5,30 @@ import time
 import pytest
 
 from assay.backups import schedules
-from assay.backups.retention import segments
+from assay.backups.postgres_archive import LAYOUTS
 from assay.backups.stateful import inventory
+from assay.config.platform import Service
+from assay.errors import ProbeError
 from assay.model import Record
 from assay.stack import ReadStack
+
+
+UNDECLARED = ("no recovery point objective is declared", "set rpo_s under [[platform.services]]")
 
 
 @pytest.mark.control("ACC-10", tier="static")
 def test_schedules_keep_the_objectives(stack: ReadStack, control: Record) -> None:
     """Judge the longest time between two runs and the longest run against the declared objective."""
-    mark = stack.platform.annotations.backup_of
-    for job in control.population(schedules.declared_schedules(stack.manifests, mark)):
-        rpo = stack.profile.rpo(job.service)
-        if rpo is None:
-            control.offender(job, "no rpo_s is declared for its service")
-        elif job.suspended or job.deadline is None:
+    for job in control.population(schedules.declared_schedules(stack.manifests, stack.platform)):
+        service = stack.platform.service(job.service)
+        if service is None:
+            control.offender(job, f"{job.service or 'what it backs up'} is no declared service")
+        elif job.suspended or job.endless:
             control.offender(job, "suspended, or nothing limits one run")
-        elif job.interval + job.deadline > rpo:
-            control.offender(job, f"{job.interval + job.deadline:.0f} s between points")
+        elif service.rpo_s is None:
+            control.unchecked(job.ref, *UNDECLARED)
+        elif service.backup not in LAYOUTS and job.interval + (job.deadline or 0) > service.rpo_s:
+            control.offender(job, f"{job.interval + (job.deadline or 0):.0f} s between points")
     assert not control.found
 
 
@@ -31,23 +37,31 @@ def test_newest_points_keep_the_objectives(stack: ReadStack, control: Record) ->
     """Ask the object storage for the newest point of every service that the live cluster holds state of."""
     items = inventory(stack.kube, stack.platform)
     control.offenders((one for one in items if not one.service), "belongs to no service that is backed up")
-    for service in control.population(sorted({item.service for item in items} - {""})):
-        rpo, bucket = stack.profile.rpo(service), stack.s3.buckets.get(service)
-        if rpo is None or bucket is None:
-            control.offender(f"Service {service}", "no objective or no bucket is declared")
-            continue
-        shown = [one for one in stack.s3.versions(bucket) if one.shown]
-        control.population(shown)
-        newest = max(shown, key=lambda one: one.modified)
-        age = time.time() - newest.modified.timestamp()
-        if service == "postgres" and (waiting := stack.sql.unarchived(segments(shown))) is not None:
-            control.note("unarchived", f"nothing older than {waiting:.0f} s; newest object {age:.0f} s old")
-            age = min(age, waiting)
-        control.measured(age, "s", f"age_{service}")
-        if age > rpo:
-            control.offender(f"Service {service}", f"newest point {age:.0f} s old")
-        if service == "etcd":
-            point = stack.points.open(newest)
-            if point.fault:
-                control.offender(f"Service {service}", point.fault)
+    for name in control.population(sorted({item.service for item in items} - {""})):
+        service = stack.platform.etcd if name == stack.platform.etcd.name else stack.platform.service(name)
+        if service is not None:
+            judge_newest(stack, control, service)
     assert not control.found
+
+
+def judge_newest(stack: ReadStack, control: Record, service: Service) -> None:
+    """Judge the newest point of a service that opened, and that nothing newer fails to."""
+    ref = f"Service {service.name}"
+    try:
+        point = stack.restorable.newest(service)
+        control.offenders((ref for _ in point.faults[:1]), "; ".join(point.faults))
+        if point.moment is None:
+            control.offender(ref, "no backup of it can be restored")
+            return
+        age = time.time() - point.moment.timestamp()
+        # An idle database archives nothing, and lacks nothing.
+        waiting = stack.sql.unarchived(point.segments) if point.segments and not point.faults else None
+    except ProbeError as problem:
+        control.unread(ref, problem)
+        return
+    control.note(service.name, f"{point.ref}, {age:.0f} s old; unarchived for {waiting or age:.0f} s")
+    age = control.measured(min(age, waiting or age), "s", f"age_{service.name}")
+    if service.rpo_s is None:
+        control.unchecked(f"age of {ref}", *UNDECLARED)
+    elif age > service.rpo_s:
+        control.offender(ref, f"newest point {age:.0f} s old")

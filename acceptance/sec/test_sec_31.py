@@ -5,6 +5,7 @@ import pytest
 from assay.backups.ciphertext import kept_secrets, plain_objects, readable_inside
 from assay.backups.listing import judged_versions
 from assay.backups.repositories import BucketContent
+from assay.config.platform import Service
 from assay.model import Record
 from assay.stack import ReadStack
 
@@ -26,14 +27,20 @@ def test_backups_are_ciphertext(stack: ReadStack, control: Record) -> None:
             whole += 1
             control.offenders([one] if why else [], why)
     control.note("read whole", f"{whole} of {control.looked_at}, the newest {budget:g} bytes of each bucket")
-    for service, bucket in s3.buckets.items():
-        newest, inside = contents[bucket].to_open(), contents[bucket].repositories(s3)
-        if newest is None:
-            control.offender(f"Bucket {bucket}", "holds no backup that an escrowed key could open")
-        elif tools := [known.layout.tool for known in inside if known.holds(newest.key)]:
-            control.note(
-                f"{service}: not opened", f"{tools[0]} alone opens its repository, with its password"
-            )
-        elif not stack.restore_keys.opens(service, newest):
-            control.offender(newest, "its escrowed key does not open it")
+    for service in stack.platform.services:
+        if (where := service.bucket or s3.buckets.get(service.name)) is not None:
+            judge_key(stack, control, service, contents[where])
     assert not control.found
+
+
+def judge_key(stack: ReadStack, control: Record, service: Service, content: BucketContent) -> None:
+    """Judge that the escrowed key of a service opens the newest of its backups."""
+    newest, inside = content.to_open(), content.repositories(stack.s3)
+    if newest is None:
+        control.offender(f"Service {service.name}", "holds no backup that an escrowed key could open")
+    elif tools := [known.layout.tool for known in inside if known.holds(newest.key)]:
+        control.note(
+            f"{service.name}: not opened", f"{tools[0]} alone opens it, with the repository's password"
+        )
+    elif not stack.restore_keys.opens(service, newest):
+        control.offender(newest, "its escrowed key does not open it")

@@ -18,6 +18,7 @@ from typing import ClassVar, Self, TypeVar
 from assay.asked import asks
 from assay.backups.ciphertext import Keys
 from assay.backups.points import Points
+from assay.backups.restorable import RestorablePoints
 from assay.config.paths import Paths
 from assay.config.platform import Platform
 from assay.config.profile import Profile, Samples
@@ -160,19 +161,19 @@ class ReadStack:
     @asks()
     def vault_files(self) -> VaultFiles:
         """Return the policies and roles that Git declares for Vault."""
-        return VaultFiles(self._vault_config())
-
-    def _vault_config(self) -> Path:
-        """Return the folder of Vault's configuration, of the planted manifests where there are some."""
-        config, gitops = self.platform.vault.config, self.profile.paths.gitops
+        config = self.platform.vault.config
         if config is None:
             raise ProbeError(
                 "the profile does not say where Vault's configuration is", "set config in [platform.vault]"
             )
-        for number, folder in enumerate(gitops):
-            if config.is_relative_to(folder):
-                return self.paths.gitops[number].path / config.relative_to(folder)
-        return config
+        return VaultFiles(self.planted(config))
+
+    def planted(self, path: Path) -> Path:
+        """Return where a file of the profile is now: in the planted manifests, where there are some."""
+        for number, folder in enumerate(self.profile.paths.gitops):
+            if path.is_relative_to(folder):
+                return self.paths.gitops[number].path / path.relative_to(folder)
+        return path
 
     @asks("api")
     def http(self) -> Http:
@@ -188,6 +189,11 @@ class ReadStack:
     def points(self) -> Points:
         """Return the etcd snapshots in the object storage, and what opens them."""
         return Points.from_profile(self.profile)
+
+    @asks("s3")
+    def restorable(self) -> RestorablePoints:
+        """Return the newest points of the services that opened."""
+        return RestorablePoints.from_profile(self.profile)
 
     @asks("s3")
     def restore_keys(self) -> Keys:

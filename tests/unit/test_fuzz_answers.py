@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from assay.backups import schedules
 from assay.backups.stateful import inventory
+from assay.config.platform import Platform
 from assay.config.profile import S3Access, SopsAccess
 from assay.drills.restore import etcd_evidence, postgres_evidence
 from assay.effect import Effect
@@ -243,9 +244,9 @@ def of_kube(kind: str) -> Parse:
             lambda: kube_secrets.secret_objects(kube, KEYED, {("shop", "app"): {"k": "{{ .k }}"}}),
             lambda: external_secrets.templates(external_secrets.external_secret_specs(kube, "kv")),
             lambda: holders(kube, {("shop", "s")}, ("x",)),
-            lambda: inventory(kube, ["*=etcd"], []),
-            lambda: schedules.live_schedules(kube.objects("CronJob", version="batch/v1"), "assay.dev/backup-of"),
-            lambda: schedules.live_accounts(kube.objects("ServiceAccount", version=schedules.TALOS)),
+            lambda: inventory(kube, Platform()),
+            lambda: schedules.live_schedules(kube.objects("CronJob", version="batch/v1"), Platform()),
+            lambda: schedules.live_accounts(kube),
             kube.grants, kube.stored_tokens,
         )  # fmt: skip
 

@@ -22,9 +22,10 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from assay.backups import ciphertext, points, retention, snapshot
+from assay.backups import ciphertext, points, retention, snapshot, vault_snapshot
 from assay.backups.schedules import declared_accounts, declared_schedules
 from assay.catalogue import read_policy
+from assay.config.platform import Platform
 from assay.config.profile import SopsAccess
 from assay.drills.engine.journal import read_journal as read_journal
 from assay.drills.restore import etcd_evidence, postgres_evidence, vault_evidence
@@ -61,8 +62,9 @@ from assay.secretscan.files import file_texts as unpacked
 from assay.secretscan.suspect import repeated
 from assay.secretscan.text import looks_secret, secrets_in_text
 from assay.writers.vault import shares_of
-from tests.unit.backups.test_retention import TABLE, archive
+from tests.unit.backups.test_retention import TABLE
 from tests.unit.backups.test_snapshot import RECORDED
+from tests.unit.backups.test_vault_snapshot import archive
 from tests.unit.probes.sops.test_file import OLDEST, RULES, sealed
 from tests.unit.support.mutations import Parse, blobs, judged, objects, texts
 from tests.unit.support.trees import tree
@@ -211,7 +213,7 @@ def digested(raw: bytes) -> bytes:
 def of_manifests(path: Path) -> object:
     manifests = Manifests([tree(path.parent)])
     found = [manifests.images(), uses(manifests), declared_accounts(manifests)]
-    return [*found, [one.interval for one in declared_schedules(manifests, "assay.dev/backup-of")]]
+    return [*found, [one.interval for one in declared_schedules(manifests, Platform())]]
 
 
 def of_sops(path: Path) -> object:
@@ -324,7 +326,7 @@ FILED: dict[str, tuple[Fed, Parse]] = {
     BASELINE: (blobs(BASE.encode()), lambda path: SecretScan(tree(path.parent), None).baseline),
     "backups.md": (blobs(TABLE.encode()), retention.documented),
     "pgbackrest.conf": (blobs(b"a=1\n"), lambda path: retention.setting(path, "a")),
-    "raft.snap": (blobs(RAFT), retention.checksums),
+    "raft.snap": (blobs(RAFT), vault_snapshot.checksums),
     "sealed.age": (blobs(b"age-encryption.org/v1\n"), points.encryption_fault),
     "kit/key": (blobs(b"AN-IDENTITY-OF-SOME-LENGTH\n"), beside(ciphertext.kept_secrets)),
     "etcd.snapshot": (

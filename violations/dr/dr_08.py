@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from assay.backups.retention import SEGMENT, Base, bases
+from assay.backups.postgres_archive import LAYOUTS, Base
 from assay.drills.engine.session_cache import clear
 from assay.errors import GuardError
 from assay.model import Named
@@ -56,7 +56,8 @@ def _part(shown: Sequence[ObjectVersion], base: Base) -> ObjectVersion | None:
 
 def _segment(shown: Sequence[ObjectVersion], base: Base) -> ObjectVersion | None:
     """Return the segment of the log that a base backup ends in: the last one before its manifest."""
-    logs = [v for v in shown if SEGMENT.search(v.key) and base.whole and v.modified <= base.whole]
+    found = LAYOUTS["pgbackrest"].segment
+    logs = [v for v in shown if found.search(v.key) and base.whole and v.modified <= base.whole]
     return max(logs, key=lambda one: one.key.rpartition("/")[2], default=None)
 
 
@@ -67,8 +68,8 @@ def _hidden(
 
     @violation(name=name, what=what, tier="drill")
     def planted(plant: Plant) -> Iterator[Named]:
-        shown = plant.s3.shown(plant.profile.s3.buckets["postgres"])
-        found = bases(shown)
+        bucket = plant.profile.s3.buckets["postgres"]
+        shown, found = plant.s3.shown(bucket), plant.s3.archive(bucket).bases
         chosen = choose(shown, found[0]) if found else None
         if chosen is None:
             raise GuardError("there is no base backup to plant in", "take one first")

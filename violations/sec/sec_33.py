@@ -25,7 +25,8 @@ def _written(name: str, what: str, old: str, new: str, mark: str, tree: str = "g
 
     @violation(name=name, what=what, tier="static")
     def planted(plant: Plant) -> Iterator[Named]:
-        job = rf"{re.escape(plant.profile.platform.annotations.backup_of)}: etcd\b"
+        etcd = re.escape(plant.profile.platform.etcd.name)
+        job = rf"{re.escape(plant.profile.platform.annotations.backup_of)}: {etcd}\b"
         with plant.substituted(tree, old.replace("JOB", job), new, "*.yaml") as path:
             yield plant.located(path, mark)
 
@@ -47,7 +48,7 @@ def _flipped(content: bytes) -> bytes:
 def suspended(plant: Plant) -> Iterator[Named]:
     """The job that takes snapshots is suspended."""
     patch = {"spec": {"suspend": True}}
-    job = plant.targets.backup_job("etcd")
+    job = plant.targets.backup_job(plant.profile.platform.etcd.name)
     with plant.patched(*job.key[1:], patch, api_version=job.api_version) as ref:
         yield ref
 
@@ -56,7 +57,7 @@ def suspended(plant: Plant) -> Iterator[Named]:
 def wide_role(plant: Plant) -> Iterator[Named]:
     """The job's Talos account also has an operator's role."""
     patch = {"spec": {"roles": ["os:etcd:backup", "os:operator"]}}
-    account = plant.targets.talos_account(plant.targets.backup_job("etcd"))
+    account = plant.targets.talos_account(plant.targets.backup_job(plant.profile.platform.etcd.name))
     with plant.patched(*account.key[1:], patch, api_version=account.api_version) as ref:
         yield ref
 
@@ -76,7 +77,7 @@ def wide_machine(plant: Plant) -> Iterator[Named]:
 def plain_upload(plant: Plant) -> Iterator[Named]:
     """The job uploads the snapshot without encrypting it."""
     writer = RestorePointWriter.from_profile(plant.profile)
-    target = plant.targets.backup_job("etcd")
+    target = plant.targets.backup_job(plant.profile.platform.etcd.name)
     template = (plant.kube.get(*target.key) or {})["spec"]["jobTemplate"]["spec"]
     container = template["template"]["spec"]["containers"][0]
     container["command"] = ["/bin/sh", "-c", PLAIN.format(script=container["command"][-1])]
@@ -119,6 +120,14 @@ _written(
     r"(kubernetesTalosAPIAccess:(?:.|\n)*?)os:etcd:backup",
     r"\1os:admin",
     "enabled: true",
+    "talos",
+)
+_written(
+    "any_role_by_its_own_document",
+    "Git: the document that Talos 1.14 has for it lets pods ask for os:admin.",
+    r"(?s)\A",
+    "apiVersion: v1alpha1\nkind: KubeTalosAPIAccessConfig\nallowedRoles:\n  - os:admin\n---\n",
+    "allowedRoles:",
     "talos",
 )
 _uploaded(

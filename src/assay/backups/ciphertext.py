@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from assay.backups.places import key_of
 from assay.backups.repositories import Repository
+from assay.config.platform import Service
 from assay.config.profile import Profile
 from assay.errors import ProbeError
 from assay.formats import openpgp
@@ -188,31 +190,30 @@ def kept_secrets(escrow: Path) -> list[bytes]:
 class Keys:
     """The keys of the escrow kit, tried on the newest object of each service."""
 
-    def __init__(self, s3: S3, escrow: Path, tools: Mapping[str, Path]) -> None:
+    def __init__(self, profile: Profile, s3: S3, tools: Mapping[str, Path]) -> None:
         """Fetch through `s3`; `tools` are the paths of `age` and `openssl`."""
-        self._s3, self._escrow, self._tools = s3, escrow, tools
+        self._profile, self._s3, self._tools = profile, s3, tools
 
     @classmethod
     def from_profile(cls, profile: Profile) -> Keys:
         """Return the keys of the stack's kit.
 
         Raises:
-            ProbeError: no kit, no object storage or no tool is declared.
+            ProbeError: no object storage or no tool is declared.
         """
         tools = {name: profile.need_path(f"tools.{name}") for name in ("age", "openssl")}
-        return cls(S3.from_profile(profile), profile.need_path("escrow.folder"), tools)
+        return cls(profile, S3.from_profile(profile), tools)
 
-    def opens(self, service: str, version: ObjectVersion) -> bool:
+    def opens(self, service: Service, version: ObjectVersion) -> bool:
         """Return whether the service's key opens `version`; what comes out is not kept.
 
         Raises:
-            ProbeError: it cannot be fetched, or a tool does not run.
+            ProbeError: no key is declared, the object cannot be fetched, or a tool does not run.
         """
+        key = key_of(self._profile, service)
         with tempfile.TemporaryDirectory(prefix="assay-key-") as name:
             sealed = str(self._s3.fetch(version, Path(name) / "sealed"))
             if self._s3.head(version, 8) == HEADERS[1]:
-                key = self._escrow / "pgbackrest-passphrase"
                 words = [*["enc", "-d", "-aes-256-cbc", "-md", "sha1", "-pass"], f"file:{key}", "-in", sealed]
                 return tool_opens(self._tools["openssl"], words)
-            identity = self._escrow / f"{service}-backup.agekey"
-            return tool_opens(self._tools["age"], ["--decrypt", "--identity", identity, sealed])
+            return tool_opens(self._tools["age"], ["--decrypt", "--identity", key, sealed])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.backups import snapshot
+from assay.backups.places import bucket_of, key_of
 from assay.config.profile import Profile
 from assay.errors import ProbeError
 from assay.formats.bolt import MAGIC
@@ -20,8 +21,6 @@ from assay.probes.s3.client import S3
 from assay.probes.s3.facts import ObjectVersion
 
 
-PREFIX = "etcd/"
-IDENTITY = "etcd-backup.agekey"
 AGE_HEADER = b"age-encryption.org/v1\n"
 BBOLT_HEADER = MAGIC.to_bytes(4, "little")
 KNOWN_KEY = "/registry/namespaces/kube-system"
@@ -45,12 +44,14 @@ class Point:
 class Points:
     """The snapshots of etcd in one bucket."""
 
-    def __init__(self, s3: S3, bucket: str, identity: Path, tools: dict[str, Path], known: str) -> None:
-        """Read from `bucket`, open with the age `identity`.
+    def __init__(
+        self, s3: S3, bucket: str, prefix: str, identity: Path, tools: dict[str, Path], known: str
+    ) -> None:
+        """Read from `bucket` below `prefix`, open with the age `identity`.
 
         `tools` are the paths of `age` and `etcdutl`, `known` the UID of the cluster's kube-system namespace.
         """
-        self._s3, self._bucket, self._identity = s3, bucket, identity
+        self._s3, self._bucket, self._prefix, self._identity = s3, bucket, prefix, identity
         self._tools, self._known = tools, known
 
     @classmethod
@@ -58,20 +59,16 @@ class Points:
         """Return the snapshots of the profile's stack.
 
         Raises:
-            ProbeError: no object storage, no escrow kit with the identity, or no tool is given.
+            ProbeError: no object storage, no escrowed key, no tool, or no cluster is given.
         """
-        s3 = S3.from_profile(profile)
-        if "etcd" not in s3.buckets:
-            raise ProbeError("the profile names no bucket for etcd", "set etcd in buckets under [s3]")
-        identity = profile.need_path("escrow.folder") / IDENTITY
-        if not identity.is_file():
-            raise ProbeError(f"the escrow kit holds no {IDENTITY}", "no snapshot opens without it: find it")
+        s3, etcd = S3.from_profile(profile), profile.platform.etcd
+        bucket, identity = bucket_of(profile, etcd), key_of(profile, etcd)
         tools = {name: profile.need_path(f"tools.{name}") for name in ("age", "etcdutl")}
-        return cls(s3, s3.buckets["etcd"], identity, tools, profile.cluster_uid)
+        return cls(s3, bucket, etcd.prefix, identity, tools, profile.need_cluster())
 
     def snapshots(self) -> list[ObjectVersion]:
         """Return every snapshot that a plain listing shows, newest first."""
-        found = [one for one in self._s3.versions(self._bucket, PREFIX) if one.shown]
+        found = [one for one in self._s3.each_version(self._bucket, self._prefix) if one.shown]
         return sorted(found, key=lambda one: one.modified, reverse=True)
 
     def open(self, version: ObjectVersion) -> Point:

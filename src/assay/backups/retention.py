@@ -1,34 +1,26 @@
-"""How long backups are kept: as the document says, as the sources declare; whether the oldest is whole."""
+"""How long backups are kept: as the document says, as the sources declare, as the buckets' rules do."""
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import re
-import tarfile
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
+from assay.config.trees import SourceTree
 from assay.errors import ProbeError
-from assay.formats.tools import tool_opens
 from assay.formats.yaml_text import text_of
 from assay.model import Offender
-from assay.probes.postgres import following
-from assay.probes.s3.client import S3
-from assay.probes.s3.facts import Expiry, ObjectVersion
+from assay.probes.s3.facts import Expiry
 from assay.probes.terraform.buckets import DeclaredBucket
 
 
 COLUMNS = ("service", "lost at most", "kept days", "locked days", "removed after days", "ended by")
 NUMBERS = COLUMNS[1:-1]
 BUCKET = "bucket"
-SEGMENT = re.compile(r"/([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})-[0-9a-f]{40}\b")
-FULL_BACKUP = re.compile(r"/backup/[^/]+/(\d{8}-\d{6}F)/")
-MOST = 100
-LARGEST = 1 << 30
+# Where a tool is told how long to keep base backups: in days, or written as 30d.
+SETTINGS = {"pgbackrest": "repo1-retention-full", "barman": "retentionPolicy"}
 DAY = 86400.0
 
 
@@ -55,19 +47,6 @@ class RetentionRule:
     def expires(self) -> int | None:
         """Return after how many days the bucket's own rule ends what is current, None where a tool does."""
         return self.kept if self.ended == BUCKET else None
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """A full base backup of PostgreSQL: its label, and when its manifest, the last of it, was written."""
-
-    label: str
-    whole: dt.datetime | None = None
-
-    @property
-    def ref(self) -> str:
-        """Return `Backup label`."""
-        return f"Backup {self.label}"
 
 
 def documented(path: Path) -> list[RetentionRule]:
@@ -118,12 +97,31 @@ def undeclared(one: RetentionRule, bucket: DeclaredBucket | None, lost: float | 
     return wrong
 
 
+def set_otherwise(one: RetentionRule, tool: str, file: Path, trees: Sequence[SourceTree]) -> list[Offender]:
+    """Return where the settings of a tool say otherwise than the document how long backups are kept.
+
+    Args:
+        one: what the document says.
+        tool: `pgbackrest` or `barman`.
+        file: its settings.
+        trees: the manifests that the file may lie in, which name it.
+
+    Raises:
+        ProbeError: the file cannot be read.
+    """
+    name = SETTINGS[tool]
+    value, line = setting(file, name)
+    home = next((tree for tree in trees if file.is_relative_to(tree.path)), None)
+    where = f"{home.ref(file) if home else f'File {file.name}'}:{line}"
+    wanted = (str(one.kept), f"{one.kept}d")
+    return [] if value in wanted else [Offender(where, f"{name} is {value or 'not set'}, not {one.kept}")]
+
+
 def setting(path: Path, name: str) -> tuple[str, int]:
-    """Return the value of `name=value` in a configuration file and its line; empty and 0 where it is not."""
+    """Return the value of `name=value` or `name: value` in a file and its line; empty and 0 if absent."""
     for number, line in enumerate(text_of(path, path.name).splitlines(), 1):
-        key, sign, value = line.partition("=")
-        if sign and key.strip() == name:
-            return value.strip(), number
+        if found := re.match(rf"\s*{re.escape(name)}\s*[=:]\s*(\S*)", line):
+            return found[1].strip("\"'"), number
     return "", 0
 
 
@@ -151,103 +149,16 @@ def unlike(one: RetentionRule, bucket: str, rules: Iterable[Expiry]) -> list[Off
 
 
 def overdue(
-    one: RetentionRule, shown: Iterable[ObjectVersion], late: float, moment: dt.datetime
+    one: RetentionRule, made: Iterable[tuple[str, dt.datetime]], late: float, moment: dt.datetime
 ) -> list[Offender]:
     """Return what a listing still shows although it is no longer kept.
 
     Args:
         one: what the document says.
-        shown: the objects of the service's bucket.
+        made: the points of the service by name, and since when each is whole.
         late: days that a nightly job, or a rule that runs once a day, may be late.
         moment: now.
     """
-    if one.ended == BUCKET:
-        made = [(version.ref, version.modified) for version in shown]
-    else:
-        made = [(base.ref, base.whole) for base in bases(shown) if base.whole]
     ages = [(ref, (moment - since).total_seconds() / DAY) for ref, since in made]
     why = "{:.0f} days old and still there, the document says {}"
     return [Offender(ref, why.format(age, one.kept)) for ref, age in ages if age > one.kept + late]
-
-
-def segments(versions: Iterable[ObjectVersion]) -> frozenset[str]:
-    """Return the segments of PostgreSQL's log among the objects, 24 digits each."""
-    return frozenset("".join(found.groups()) for one in versions if (found := SEGMENT.search(one.key)))
-
-
-def gaps(versions: Sequence[ObjectVersion]) -> list[Offender]:
-    """Return what keeps PostgreSQL's oldest base backup from being replayed to the end: missing segments.
-
-    Segments follow each other, from one timeline to the next too. A backup ends when what it needs of the
-    log is archived: a log that begins later cannot make it whole.
-    """
-    logs = [one for one in versions if SEGMENT.search(one.key)]
-    wrong = [
-        Offender(f"Segment {name}", "missing in the middle of the log")
-        for before, after in pairwise(sorted(segments(logs)))
-        for name in _between(before, after)
-    ]
-    found = bases(versions)
-    if not found or not logs:
-        return [*wrong, Offender("Service postgres", "no base backup, or no log")]
-    oldest = found[0]
-    if oldest.whole is None:
-        wrong.append(Offender(oldest.ref, "the oldest base backup has no manifest"))
-    elif min(one.modified for one in logs) > oldest.whole:
-        wrong.append(Offender(oldest.ref, "the log begins after it ended"))
-    return wrong
-
-
-def bases(versions: Iterable[ObjectVersion]) -> list[Base]:
-    """Return the full base backups among the objects, oldest first."""
-    found: dict[str, dt.datetime | None] = {}
-    for one in versions:
-        if place := FULL_BACKUP.search(one.key):
-            whole = one.modified if one.key.endswith(f"/{place[1]}/backup.manifest") else None
-            found[place[1]] = whole or found.get(place[1])
-    return [Base(label, found[label]) for label in sorted(found)]
-
-
-def _between(before: str, after: str) -> Iterator[str]:
-    """Yield the segments that miss between two, at most a hundred.
-
-    A new timeline begins in the segment in which the old one was left, or earlier: what lies between them is
-    what the old leader never archived.
-    """
-    name = following(before)
-    for _ in range(MOST):
-        if name[8:] >= after[8:]:
-            return
-        yield name
-        name = following(name)
-
-
-def snapshot_fault(s3: S3, version: ObjectVersion, age: Path, identity: Path) -> str:
-    """Return why a snapshot of Vault would not restore, empty where it opens and its own checksums hold.
-
-    Raises:
-        ProbeError: it could not be fetched, age does not run, or the disk is full.
-    """
-    with tempfile.TemporaryDirectory(prefix="assay-oldest-") as name:
-        sealed, clear = s3.fetch(version, Path(name) / "sealed"), Path(name) / "clear"
-        words = ["--decrypt", "--identity", identity, "--output", clear, sealed]
-        return checksums(clear) if tool_opens(age, words) else "it does not open with the escrow key"
-
-
-def checksums(archive: Path) -> str:
-    """Return why the members of a raft snapshot are not what its SHA256SUMS says, empty where they are."""
-    try:
-        with tarfile.open(archive, "r:gz") as inside:
-            contents = {
-                one.name: stream.read(LARGEST) for one in inside if (stream := inside.extractfile(one))
-            }
-        rows = [line.split() for line in contents["SHA256SUMS"].decode("ascii").splitlines()]
-        sums = {row[1]: row[0] for row in rows}
-    except (OSError, EOFError, tarfile.TarError, KeyError, IndexError, UnicodeDecodeError, ValueError) as why:
-        return f"it is no raft snapshot ({type(why).__name__})"
-    if not {"state.bin", "meta.json"} <= set(sums):
-        return "its checksums leave out the state"
-    bad = [
-        name for name, wanted in sums.items() if hashlib.sha256(contents.get(name, b"")).hexdigest() != wanted
-    ]
-    return f"the checksum of {bad[0]} does not hold" if bad else ""

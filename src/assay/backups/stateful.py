@@ -42,7 +42,7 @@ def inventory(kube: Kube, platform: Platform) -> list[Stateful]:
 
 
 def _owner(ref: str, platform: Platform) -> Service | None:
-    return Service("etcd") if ref == ETCD else platform.owner(ref)
+    return platform.etcd if ref == ETCD else platform.owner(ref)
 
 
 def _names(kube: Kube, declared: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from assay.config.allow import read_allow
 from assay.config.drill_access import DrillAccess
 from assay.config.paths import Paths
-from assay.config.platform import Platform
+from assay.config.platform import BACKUPS, MIGHTY_ROLES, Platform
 from assay.config.profile import (
     CONTROL_ID,
     KINDS,
@@ -107,7 +107,7 @@ def load_profile(path: Path) -> Profile:
         controls=controls,
         tested_only=tested_only,
         **{name: _section(top, name, kind) for name, kind in SECTIONS.items()},
-        platform=_read(top.table("platform"), Platform),
+        platform=_platform(top.table("platform")),
         overrides=_overrides(top),
         digest=hashlib.sha256(path.read_bytes()).hexdigest(),
         waivers=tuple(_waiver(entry) for entry in top.tables("waivers")),
@@ -207,6 +207,28 @@ def _value(table: Table, key: str, hint: Any, default: str = "") -> object:  # n
     if hint == float | None:
         return table.number(key) if table.take(key) is not None else None
     return READERS[hint](table, key, default)
+
+
+def _platform(table: Table) -> Platform:
+    """Return the platform's names, each of them one that exists.
+
+    Raises:
+        ProfileError: an unknown kind of backup, a service twice, a Talos role that no pod may have.
+    """
+    platform = _read(table, Platform)
+    names = [one.name for one in platform.services]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise table.error(f"{table.where} [[services]]: {twice[0]} is declared twice", "keep one")
+    if unknown := [one for one in platform.services if one.backup not in ("", *BACKUPS)]:
+        raise table.error(
+            f"{table.where} [[services]] {unknown[0].name}: backup must be one of {', '.join(BACKUPS)}",
+            "say how its backups are made",
+        )
+    if mighty := [role for role in platform.pod_roles if role in MIGHTY_ROLES]:
+        raise table.error(
+            f"{table.where}: pod_roles must not hold {mighty[0]}", "no pod may be administrator"
+        )
+    return platform
 
 
 def _overrides(top: Table) -> dict[str, Override]:

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 
 SYSTEM = ("kube-system",)
+# How the backups of a service are made, and so what a restorable point of it is: one object that opens (etcd,
+# Vault, any other), a base backup with its whole log (pgBackRest, Barman), a completed backup (Velero).
+ETCD_SNAPSHOT = "etcd-snapshot"
+BACKUPS = (ETCD_SNAPSHOT, "vault-snapshot", "objects", "pgbackrest", "barman", "velero")
+# Whoever holds one of these is administrator of every machine, or becomes it.
+MIGHTY_ROLES = ("os:admin", "os:impersonator")
 LEASES = ("kube-node-lease", "kube-public")
 
 
@@ -75,6 +81,9 @@ class Service:
         owns: globs over `Kind namespace/name`: StatefulSets, claims, volumes, pods that hold its state.
         bucket: the bucket of its backups; default: the one of this name under `[s3] buckets`.
         prefix: where in the bucket they begin.
+        backup: how they are made, one of BACKUPS; default: `etcd-snapshot` for the service called `etcd`.
+        key: the file of the escrow kit that opens them.
+        settings: the file that tells the tool how long to keep them (DR-08), where a tool ends them.
         rpo_s: recovery point objective, seconds; without it the service's age is NOT_CHECKED.
     """
 
@@ -82,6 +91,9 @@ class Service:
     owns: tuple[str, ...] = ()
     bucket: str = ""
     prefix: str = ""
+    backup: str = ""
+    key: str = ""
+    settings: Path | None = None
     rpo_s: float | None = None
 
     def holds(self, ref: str) -> bool:
@@ -270,6 +282,7 @@ class Platform:
         rotation: see Rotation.
         nodes: see NodeAdditions.
         state_backends: see StateBackend.
+        pod_roles: Talos roles that pods may ask for beside `os:etcd:backup` (SEC-33); never a mighty one.
         scripts: globs over scripts and pipelines of the repositories, beside the usual ones (SEC-28).
     """
 
@@ -291,7 +304,15 @@ class Platform:
     rotation: Rotation = Rotation()
     nodes: NodeAdditions = NodeAdditions()
     state_backends: tuple[StateBackend, ...] = ()
+    pod_roles: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
+
+    @property
+    def etcd(self) -> Service:
+        """Return the cluster's own service: the one whose backups are snapshots of etcd, else `etcd`."""
+        declared = (one for one in self.services if one.backup == ETCD_SNAPSHOT or one.name == "etcd")
+        found = next(declared, Service("etcd"))
+        return found if found.backup else replace(found, backup=ETCD_SNAPSHOT)
 
     def service(self, name: str) -> Service | None:
         """Return the stateful service called `name`, None where the profile declares none."""

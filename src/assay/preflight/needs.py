@@ -50,6 +50,7 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "origins": (*KUBE, *VAULT, *SOPS),
     "sql": SQL,
     "samples": ("samples.signed",),
+    "restorable": ("escrow.folder", "tools.age", "tools.etcdutl", "tools.openssl", *S3),
     "points": ("escrow.folder", "tools.age", "tools.etcdutl", *S3),
     "restore_keys": ("escrow.folder", "tools.age", "tools.openssl", *S3),
     "people": ("oidc.issuer", "oidc.client_id"),
@@ -59,7 +60,9 @@ WITHIN = {"in_gitops": "gitops"}
 # Length of `profile.section.key`.
 SECTION_AND_KEY = 3
 # Names that say nothing of the platform by themselves.
-NEUTRAL = frozenset({"platform", "profile", "paths", "due", "plan", "state", "rendered", "if_allowed"})
+NEUTRAL = frozenset(
+    {"platform", "profile", "paths", "due", "plan", "state", "rendered", "if_allowed", "planted"}
+)
 # Sources that a judgement uses where the profile gives them, and does without otherwise.
 OPTIONAL = frozenset({"paths.plan", "paths.state", "etcd.endpoints", "oidc.issuer", "oidc.client_id"})
 

@@ -7,10 +7,12 @@ the real ones again.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.backups.points import PREFIX
+from assay.backups.places import bucket_of
+from assay.config.platform import Service
 from assay.config.profile import Profile
 from assay.effect import Effect
 from assay.errors import GuardError, ProbeError
@@ -20,26 +22,37 @@ from assay.probes.s3.facts import ObjectVersion
 from assay.writers.lab import require_lab
 
 
+# What a cipher's header promises and no key opens: a control that looks at headers only is not misled by it
+# after the plant, while the lock still holds it.
+UNOPENABLE = b"age-encryption.org/v1\n-> X25519 bm9ib2R5\nbm9ib2R5\n--- bm9ib2R5\n" + bytes(
+    hashlib.shake_256(b"planted").digest(4096)
+)
+
+
 class RestorePointWriter:
     """What a violation may do to the snapshots of a lab."""
 
-    def __init__(self, s3: S3, client: Client) -> None:
-        """Read through `s3`, write through `client`."""
-        self._s3, self._client, self._bucket = s3, client, s3.buckets["etcd"]
+    def __init__(self, s3: S3, client: Client, bucket: str, prefix: str) -> None:
+        """Read through `s3`, write through `client` to `bucket` below `prefix`."""
+        self._s3, self._client, self._bucket, self._prefix = s3, client, bucket, prefix
 
     @classmethod
-    def from_profile(cls, profile: Profile) -> RestorePointWriter:
-        """Return the write side for the lab of `profile`.
+    def from_profile(cls, profile: Profile, service: Service | None = None) -> RestorePointWriter:
+        """Return the write side for the snapshots of a service of the lab of `profile`; default: etcd's.
 
         Raises:
             GuardError: the stack is not a lab.
             ProbeError: the profile lacks the writer's key of the bucket.
         """
         require_lab(profile)
-        key = profile.s3.writer_keys.get("etcd")
+        whose = service or profile.platform.etcd
+        key = profile.s3.writer_keys.get(whose.name)
         if key is None:
-            raise ProbeError("the profile names no writer's key for etcd", "set writer_keys under [s3]")
-        return cls(S3.from_profile(profile), connect(profile.s3, key, guard=Guard(Effect.WRITES)))
+            raise ProbeError(
+                f"the profile names no writer's key for {whose.name}", "set writer_keys under [s3]"
+            )
+        client = connect(profile.s3, key, guard=Guard(Effect.WRITES))
+        return cls(S3.from_profile(profile), client, bucket_of(profile, whose), whose.prefix)
 
     def newest(self) -> bytes:
         """Return the bytes of the newest snapshot as it lies there.
@@ -59,7 +72,7 @@ class RestorePointWriter:
         `oldest`: by its name the oldest of all.
         """
         stamp = "19991231T235959Z" if oldest else dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
-        key = f"{PREFIX}{stamp}.planted-{what}.snapshot.age"
+        key = f"{self._prefix}{stamp}.planted-{what}.snapshot.age"
         with asking(f"put Object {self._bucket}/{key}"):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=content)
         try:
@@ -83,7 +96,7 @@ class RestorePointWriter:
         return frozenset(one.ref for one in self._shown())
 
     def _shown(self) -> list[ObjectVersion]:
-        return [v for v in self._s3.versions(self._bucket, PREFIX) if v.shown]
+        return [v for v in self._s3.versions(self._bucket, self._prefix) if v.shown]
 
     def _hide(self, key: str) -> None:
         with asking(f"hide Object {self._bucket}/{key}"):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from assay.backups.postgres_archive import Archive, read_archive
 from assay.config.profile import Profile
 from assay.effect import Effect
 from assay.errors import GuardError, ProbeError
@@ -113,24 +114,30 @@ class S3Writer:
         finally:
             self._policy(bucket, before)
 
+    def archive(self, bucket: str) -> Archive:
+        """Return the base backups and the log of pgBackRest that a plain listing of a bucket shows."""
+        return read_archive(self._s3, "pgbackrest", self.shown(bucket))
+
     def shown(self, bucket: str) -> list[ObjectVersion]:
         """Return the objects that a plain listing of a bucket shows."""
         return [one for one in self._s3.versions(bucket) if one.shown]
 
     @contextmanager
-    def hidden(self, version: ObjectVersion) -> Iterator[str]:
-        """Yield the name of an object that a delete marker hides while open.
+    def hidden(self, *versions: ObjectVersion) -> Iterator[str]:
+        """Yield the name of the first of some objects that delete markers hide while open.
 
-        What it holds stays, locked or not. What is hidden stands in a bucket of its own before it is, so that
-        the next writer shows again what a killed one left.
+        What they hold stays, locked or not. What is hidden stands in a bucket of its own before it is, so
+        that the next writer shows again what a killed one left.
         """
-        note = json.dumps({"bucket": version.bucket, "key": version.key}).encode()
         with self.bucket("hidden", lock=False):
-            self.upload(NOTES, "note", note)
+            for number, one in enumerate(versions):
+                note = json.dumps({"bucket": one.bucket, "key": one.key}).encode()
+                self.upload(NOTES, f"note-{number}", note)
             try:
-                with asking(f"hide {version.ref}"):
-                    self._client.delete_object(Bucket=version.bucket, Key=version.key)
-                yield version.ref
+                for one in versions:
+                    with asking(f"hide {one.ref}"):
+                        self._client.delete_object(Bucket=one.bucket, Key=one.key)
+                yield versions[0].ref
             finally:
                 self._show_again()
 

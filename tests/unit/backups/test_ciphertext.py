@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from assay.backups.ciphertext import GZIP, HEADERS, SAMPLE, deep_fault, fault, heads, kept_secrets
 from assay.errors import ProbeError
@@ -173,3 +175,9 @@ OPENPGP = {
 def test_openpgp_messages_are_ciphertext(case: str) -> None:
     head, encrypted = OPENPGP[case]
     assert (fault(head[:4096]) == "") is encrypted
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_judged(raw: bytes) -> None:
+    assert isinstance(fault(raw), str)
+    assert isinstance(deep_fault([raw], [b"canary"]), str)

@@ -1,24 +1,20 @@
-"""How long backups are kept, offline: the document's table, sources, rules, chains of segments, archives."""
+"""How long backups are kept, offline: the document's table, sources, rules, settings of tools."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import hashlib
-import io
-import tarfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from assay.backups import ciphertext, retention
+from assay.backups import retention
+from assay.backups.oldest import look
 from assay.backups.retention import RetentionRule, documented
 from assay.config.profile import S3Access
+from assay.config.trees import source_trees
 from assay.errors import ProbeError
 from assay.formats.resource import Resource
-from assay.probes.postgres import Archiver, Postgres, following
 from assay.probes.s3.client import S3
 from assay.probes.s3.facts import Expiry, Lock, ObjectVersion
 from assay.probes.terraform.buckets import DeclaredBucket, declared_buckets
@@ -51,13 +47,6 @@ NOW = dt.datetime.now(dt.UTC)
 
 def version(key: str, age: float = 0) -> ObjectVersion:
     return ObjectVersion("b", key, "1", 1, NOW - dt.timedelta(seconds=age), latest=True)
-
-
-def segment(number: int, line: int = 1) -> ObjectVersion:
-    return version(f"p/archive/p/15-1/x/{line:08X}{number // 256:08X}{number % 256:08X}-{'a' * 40}.zst")
-
-
-MANIFEST = version("p/backup/p/20261124-010203F/backup.manifest")
 
 
 def test_the_table_is_read(tmp_path: Path) -> None:
@@ -176,119 +165,37 @@ DAYS = 86400
 
 @pytest.mark.parametrize(("age", "said"), [(1, 0), (31.9, 0), (32.1, 1)])
 def test_what_is_kept_too_long_is_named(age: float, said: int) -> None:
-    assert len(retention.overdue(ONE, [version("etcd/a", age * DAYS)], 2, NOW)) == said
-    old = [version(MANIFEST.key, age * DAYS), version("p/archive/p/archive.info", 400 * DAYS)]
-    assert len(retention.overdue(TOOL, old, 2, NOW)) == said
+    made = [("Object b/etcd/a", NOW - dt.timedelta(days=age))]
+    assert len(retention.overdue(ONE, made, 2, NOW)) == said
 
 
-def test_base_backups_are_whole_by_their_manifest() -> None:
-    later = version("p/backup/p/20261125-010203F/bundle/1")
-    history = version("p/backup/p/backup.history/2026/20261123-010203F.manifest.gz")
-    copy = version("p/backup/p/20261125-010203F/backup.manifest.copy")
-    first, second = retention.bases([later, history, copy, MANIFEST])
-    assert (first.ref, first.whole) == ("Backup 20261124-010203F", MANIFEST.modified)
-    assert (second.label, second.whole) == ("20261125-010203F", None)
-
-
-def test_a_log_without_gaps_is_whole() -> None:
-    whole = [segment(n) for n in range(250, 260)] + [segment(n, 2) for n in (259, 260)]
-    assert retention.gaps([*whole, MANIFEST]) == []
-
-
-def test_segments_are_named_and_follow_each_other() -> None:
-    names = retention.segments([segment(255), segment(256), MANIFEST])
-    assert names == {"0000000100000000000000FF", "000000010000000100000000"}
-    assert following("0000000100000000000000FF") in names
-
-
-class Idle(Postgres):
-    """A server that says so of itself."""
-
-    def __init__(self, last: str, name: str, timeout: str = "60", failing: bool = False) -> None:
-        self.last, self.failing, self.row = last, failing, {"name": name, "timeout": timeout}
-
-    def archiver(self) -> Archiver:
-        return Archiver(1, 0, self.last, 500.0, self.failing)
-
-    def rows(self, *_: object) -> list[dict[str, object]]:  # type: ignore[override]
-        return [self.row]
-
-
-LAST, NEXT, LATER = (f"00000001000000000000000{n}" for n in (5, 6, 7))
-
-
-def test_an_idle_database_lacks_nothing() -> None:
-    assert Idle(LAST, NEXT).unarchived({LAST}) == 60.0
-    assert Idle(LAST, LAST).unarchived({LAST}) == 60.0
-
-
-@pytest.mark.parametrize(
-    ("server", "stored"),
-    [(Idle(LAST, NEXT), set()), (Idle(LAST, LATER), {LAST}), (Idle(LAST, NEXT, "0"), {LAST}),
-     (Idle(LAST, NEXT, failing=True), {LAST})],
-    ids=["not in the store", "one is waiting", "never closed", "failing"],
-)  # fmt: skip
-def test_nobody_can_say(server: Postgres, stored: set[str]) -> None:
-    assert server.unarchived(stored) is None
-
-
-def test_a_gap_is_named() -> None:
-    (wrong,) = retention.gaps([segment(254), segment(255), segment(257), MANIFEST])
-    assert wrong.ref == "Segment 000000010000000100000000"
-
-
-def test_a_gap_between_two_timelines_is_named() -> None:
-    """The old leader died with segments that nobody archived: the new one does not begin where it ended."""
-    log = [segment(1), segment(2), segment(5, 2), MANIFEST]
-    assert [one.ref[-8:] for one in retention.gaps(log)] == ["00000003", "00000004"]
-    assert retention.gaps([segment(1), segment(2), segment(3), segment(2, 2), MANIFEST]) == []
-
-
-def test_a_log_that_begins_after_the_backup_makes_nothing_whole() -> None:
-    early = version(MANIFEST.key, age=60)
-    assert retention.gaps([segment(1), version(segment(0).key, age=60), early]) == []
-    (wrong,) = retention.gaps([segment(1), early])
-    assert (wrong.ref, wrong.why) == ("Backup 20261124-010203F", "the log begins after it ended")
-
-
-def test_a_gap_without_end_is_cut_short() -> None:
-    assert len(retention.gaps([segment(1), segment(1 << 30), MANIFEST])) == retention.MOST
-
-
-def test_a_log_without_a_base_is_no_backup() -> None:
-    assert retention.gaps([segment(1)])
-    assert retention.gaps([MANIFEST])
-    other = version("p/backup/p/20261124-010203F/bundle/1")
-    assert "no manifest" in retention.gaps([segment(1), other])[0].why
-
-
-def archive(path: Path, state: bytes = b"state", wanted: bytes = b"state") -> Path:
-    meta = b"{}"
-    sums = f"{hashlib.sha256(wanted).hexdigest()}  state.bin\n{hashlib.sha256(meta).hexdigest()}  meta.json\n"
-    with tarfile.open(path, "w:gz") as out:
-        for name, content in (("meta.json", meta), ("state.bin", state), ("SHA256SUMS", sums.encode())):
-            about = tarfile.TarInfo(name)
-            about.size = len(content)
-            out.addfile(about, io.BytesIO(content))
-    return path
-
-
-def test_a_raft_snapshot_is_checked(tmp_path: Path) -> None:
-    good = archive(tmp_path / "good")
-    assert retention.checksums(good) == ""
-    assert "state.bin" in retention.checksums(archive(tmp_path / "bad", b"other"))
-    (tmp_path / "cut").write_bytes(good.read_bytes()[:-40])
-    assert "no raft snapshot" in retention.checksums(tmp_path / "cut")
-    assert "no raft snapshot" in retention.checksums(tmp_path / "absent")
-
-
-@given(st.binary(max_size=300))
-def test_any_bytes_are_judged(raw: bytes) -> None:
-    assert isinstance(ciphertext.fault(raw), str)
-    assert isinstance(ciphertext.deep_fault([raw], [b"canary"]), str)
+def test_the_oldest_by_time_and_by_name_are_found_and_what_is_overdue() -> None:
+    shown = [version("etcd/c", 40 * DAYS), version("etcd/a", 3 * DAYS), version("etcd/b", DAYS)]
+    seen = look(iter(shown), ONE, 2, NOW)
+    assert (seen.count, [one.key for one in seen.oldest]) == (3, ["etcd/c", "etcd/a"])
+    assert [one.ref for one in seen.overdue] == ["Object b/etcd/c"]
+    assert look(iter(shown[:1]), TOOL, 2, NOW).overdue == []
+    assert look(iter(()), ONE, 2, NOW).oldest == []
 
 
 def test_a_setting_is_found_by_line(tmp_path: Path) -> None:
     (tmp_path / "c").write_text("[global]\na=1\nkept = 30\n")
     assert retention.setting(tmp_path / "c", "kept") == ("30", 3)
     assert retention.setting(tmp_path / "c", "other") == ("", 0)
+    (tmp_path / "cluster.yaml").write_text('spec:\n  backup:\n    retentionPolicy: "30d"\n')
+    assert retention.setting(tmp_path / "cluster.yaml", "retentionPolicy") == ("30d", 3)
+
+
+@pytest.mark.parametrize(("tool", "text", "said"), [
+    ("pgbackrest", "repo1-retention-full=30\n", ""),
+    ("pgbackrest", "repo1-retention-full=1\n", "is 1, not 30"),
+    ("pgbackrest", "#repo1-retention-full=30\n", "is not set"), ("barman", "  retentionPolicy: 30d\n", ""),
+    ("barman", "  retentionPolicy: 7d\n", "is 7d, not 30"),
+])  # fmt: skip
+def test_a_tool_that_is_told_otherwise_is_named(tmp_path: Path, tool: str, text: str, said: str) -> None:
+    (tmp_path / "gitops").mkdir()
+    file = tmp_path / "gitops" / "settings"
+    file.write_text(text)
+    wrong = retention.set_otherwise(TOOL, tool, file, source_trees([tmp_path / "gitops"]))
+    assert [said in one.why for one in wrong] == ([True] if said else [])
+    assert all(one.ref.startswith("File gitops/settings:") for one in wrong)

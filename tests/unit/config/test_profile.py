@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.config.loader import load_profile
+from assay.config.platform import Service
 from assay.config.profile import Waiver
 from assay.errors import ProbeError, ProfileError
 from assay.model import Override
@@ -184,3 +186,22 @@ def test_the_platform_names_its_own_things(tmp_path: Path) -> None:
     assert platform.vault.config == tmp_path / "../vault"
     assert profile.override("SEC-28") == Override({"late": 3.0}, {"scripts": ("run/*",)})
     assert profile.override("SEC-27") == Override()
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ('[[platform.services]]\nname="a"\nbackup="tape"', "a: backup must be one of etcd-snapshot"),
+    ('[[platform.services]]\nname="a"\n[[platform.services]]\nname="a"', "a is declared twice"),
+    ('[platform]\npod_roles=["os:admin"]', "pod_roles must not hold os:admin"),
+    ('[platform]\npod_roles=["os:reader", "os:impersonator"]', "must not hold os:impersonator"),
+])  # fmt: skip
+def test_what_no_platform_may_declare_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(ProfileError, match=re.escape(says)):
+        load(tmp_path, STACK + text)
+
+
+def test_the_service_of_etcd_is_known_by_how_it_is_backed_up(tmp_path: Path) -> None:
+    rows = '[[platform.services]]\nname="db"\n[[platform.services]]\nname="control"\nbackup="etcd-snapshot"\n'
+    (tmp_path / "stack.toml").write_text(STACK + rows)
+    assert load_profile(tmp_path / "stack.toml").platform.etcd.name == "control"
+    (tmp_path / "stack.toml").write_text(STACK)
+    assert load_profile(tmp_path / "stack.toml").platform.etcd == Service("etcd", backup="etcd-snapshot")

@@ -129,7 +129,10 @@ class World:
         lines = [f"[{name}]\n" + "".join(f"{k} = {_toml(v)}\n" for k, v in rows.items())
                  for name, rows in sections.items()]  # fmt: skip
         lines += ['[talos.controlplanes]\ncp-1 = "127.0.0.1"\n']
-        lines += ['[s3.buckets]\netcd = "b"\n', '[[platform.services]]\nname = "etcd"\nrpo_s = 7200\n']
+        lines += [
+            '[s3.buckets]\netcd = "b"\n',
+            '[[platform.services]]\nname = "etcd"\nkey = "etcd-backup.agekey"\nrpo_s = 7200\n',
+        ]
         return self.write("stack.toml", "\n".join(lines))
 
 

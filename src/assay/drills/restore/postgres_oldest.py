@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from assay.backups.retention import Base, bases
+from assay.backups.postgres_archive import Base, read_archive
 from assay.config.profile import Profile
 from assay.drills.engine.engine import Engine
 from assay.drills.restore import postgres_evidence as evidence
@@ -99,7 +99,8 @@ class OldestPostgresRestore(PostgresRestore):
 
     def _run(self, engine: Engine) -> RestoreResult:
         bucket = self._s3.buckets[self.service]
-        found = bases(one for one in self._s3.versions(bucket) if one.shown)
+        shown = (one for one in self._s3.each_version(bucket) if one.shown)
+        found = read_archive(self._s3, "pgbackrest", shown).bases
         if not found or found[0].whole is None:
             ref = found[0].ref if found else f"Service {self.service}"
             return RestoreResult(None, (Offender(ref, "no base backup with a manifest"),))

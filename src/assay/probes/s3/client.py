@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,9 +146,9 @@ def _remedy(status: int, code: str) -> str:
 class S3:
     """The object storage, read with the reader's key."""
 
-    def __init__(self, access: S3Access, client: Client) -> None:
-        """Ask `client` about the buckets of `access`."""
-        self.access, self._client = access, client
+    def __init__(self, access: S3Access, client: Client, further: Iterable[str] = ()) -> None:
+        """Ask `client` about the buckets of `access`; `further` ones are judged too."""
+        self.access, self._client, self._further = access, client, tuple(further)
 
     @classmethod
     def from_profile(cls, profile: Profile) -> S3:
@@ -162,7 +162,8 @@ class S3:
             raise ProbeError(
                 "the profile names no buckets or no reader's key", "set buckets and reader_key under [s3]"
             )
-        return cls(access, connect(access, access.reader_key))
+        further = (one.bucket for one in profile.platform.services if one.bucket)
+        return cls(access, connect(access, access.reader_key), further)
 
     @property
     def buckets(self) -> Mapping[str, str]:
@@ -177,7 +178,7 @@ class S3:
         holds no backups.
         """
         access = self.access
-        declared = list(dict.fromkeys(self.buckets.values()))
+        declared = list(dict.fromkeys([*self.buckets.values(), *self._further]))
         if not access.also:
             return declared
         client = connect(access, access.operator_key) if access.operator_key else self._client
