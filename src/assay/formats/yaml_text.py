@@ -103,7 +103,9 @@ def text_of(file: pathlib.Path, where: str) -> str:
             raise ProbeError(f"{where}: larger than {LARGEST} bytes", "split the file")
         return file.read_text(encoding="utf-8")
     except OSError as error:
-        raise ProbeError(f"{where}: cannot be read: {error.strerror}", "check its permissions") from error
+        raise ProbeError(
+            f"{where}: cannot be read: {error.strerror}", "check the path in the profile, and its permissions"
+        ) from error
     except UnicodeDecodeError as error:
         raise ProbeError(
             f"{where}: is not UTF-8", "save it as UTF-8; sops encrypts binary files too"

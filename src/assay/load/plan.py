@@ -18,7 +18,7 @@ from assay.errors import ProbeError
 
 MAX_ARRIVALS = 200_000
 MAX_SECONDS = 3600.0
-RERUN = "run the load again; a record is never mended"
+RERUN = "run the load again; a record is never repaired"
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,7 +177,7 @@ class Etcd:
                 "is this member up and reachable from here?",
             ) from why
         if not isinstance(parsed, dict):
-            raise ProbeError(f"{endpoint}: {path}: the answer is no object", "is this an etcd?")
+            raise ProbeError(f"{endpoint}: {path}: the answer is not an object", "is this an etcd?")
         return parsed
 
 

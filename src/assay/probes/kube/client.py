@@ -31,7 +31,7 @@ from assay.probes.kube.wire import NAMES_ONLY, ApiAnswer, Wire
 
 
 T = TypeVar("T")
-AT_ONCE = 8
+QUESTIONS_AT_ONCE = 8
 TEMPLATED = (*KINDS[1:], "ReplicationController")
 REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
@@ -222,7 +222,7 @@ class Kube:
         Raises:
             ProbeError: the first that failed, with the other places at which one did.
         """
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(QUESTIONS_AT_ONCE) as pool:
             futures = [pool.submit(call) for call in calls]
         failed = [problem for one in futures if isinstance(problem := one.exception(), ProbeError)]
         places = list(dict.fromkeys(problem.message.partition(": ")[0] for problem in failed))

@@ -14,7 +14,7 @@ from assay.secretscan.suspect import repeated
 
 
 LISTENING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ")
-PATIENCE = 20.0
+FORWARD_TIMEOUT_S = 20.0
 
 
 @contextmanager
@@ -33,13 +33,13 @@ def forwarded(kubectl: Path, kubeconfig: Path, space: str, target: str, port: in
         process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     except OSError as why:
         raise ProbeError(f"kubectl does not run: {why.strerror}", "check [tools]") from why
-    late = threading.Timer(PATIENCE, process.kill)
+    late = threading.Timer(FORWARD_TIMEOUT_S, process.kill)
     try:
         late.start()
         said = process.stdout.readline() if process.stdout else ""
         late.cancel()
         if (found := LISTENING.match(said)) is None:
-            words = repeated(said) or f"no word in {PATIENCE:.0f} s"
+            words = repeated(said) or f"no word in {FORWARD_TIMEOUT_S:.0f} s"
             raise ProbeError(f"{space}/{target}: not forwarded: {words}", remedy)
         yield int(found[1])
     finally:

@@ -140,7 +140,7 @@ def root_pod(namespace: str, image: str) -> Manifest:
 
 
 def harmless_pod(namespace: str, image: str) -> Manifest:
-    """Return the pod that every Pod Security level admits: the twin of the two above."""
+    """Return the pod that every Pod Security level admits: the baseline of the two above."""
     return workload_manifest("Pod", namespace, pod_spec("container", image, image))
 
 

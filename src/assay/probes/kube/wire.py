@@ -26,7 +26,7 @@ JSON = "application/json"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 NAMES_ONLY = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
-PAGE = 250
+PAGE_SIZE = 250
 MAX_REASON_CHARS = 1000
 # How often a read is tried while the server says 429, and the seconds between.
 BUSY_TRIES, BUSY_WAIT_S = 6, 1.0
@@ -173,7 +173,7 @@ class Wire:
         return [make(item) for item in self._pages(path, accept, selectors)]
 
     def _pages(self, path: str, accept: str, selectors: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
-        query, announced = {**selectors, "limit": str(PAGE)}, None
+        query, announced = {**selectors, "limit": str(PAGE_SIZE)}, None
         while True:
             page = self.get(f"{path}?{urlencode(query)}", accept)
             rows, meta = self._rows(path, page)

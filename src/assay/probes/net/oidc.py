@@ -22,7 +22,7 @@ from assay.errors import ProbeError
 
 PERSON = "assay-person"
 NAMES = ("sub", "email", "preferred_username", "upn", "name")
-LIFE = datetime.timedelta(minutes=5)
+TOKEN_LIFE = datetime.timedelta(minutes=5)
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
@@ -114,7 +114,7 @@ class TokenIssuer:
             foreign: True: signed by a key made a moment ago, which nobody trusts.
         """
         now = datetime.datetime.now(datetime.UTC)
-        end = now - datetime.timedelta(minutes=1) if late else now + LIFE
+        end = now - datetime.timedelta(minutes=1) if late else now + TOKEN_LIFE
         claims = {
             "iss": self.issuer,
             "aud": audience or self.client_id,
@@ -122,7 +122,7 @@ class TokenIssuer:
             "preferred_username": user,
             "email": user,
             "groups": list(groups),
-            "iat": end - LIFE,
+            "iat": end - TOKEN_LIFE,
             "exp": end,
         }
         key = _another(self.key) if foreign else self.key

@@ -1,6 +1,6 @@
 """How two machine configurations differ, without their secrets.
 
-Leaves are compared as keyed digests, and only paths are told.
+Leaves are compared as keyed digests, and only paths are shown.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def fingerprints(documents: Iterable[Document]) -> dict[str, str]:
 
     The digests are keyed for this process only and mean nothing outside it.
 
-    Documents are told apart by kind and name, not by their order. An empty list, mapping or null counts as
+    Documents are distinguished by kind and name, not by their order. An empty list, mapping or null counts as
     absent, as Talos itself drops them when it writes a configuration.
     """
     found: dict[str, str] = {}
@@ -41,7 +41,7 @@ def title(document: Mapping[str, Any]) -> str:
 def differences(wanted: Iterable[Document], found: Iterable[Document]) -> list[str]:
     """Return the paths at which two configurations differ, sorted, each with what is the matter.
 
-    Values are never told.
+    Values are never shown.
     """
     mine, theirs = fingerprints(wanted), fingerprints(found)
     words = [f"{path} is missing" for path in mine.keys() - theirs.keys()]

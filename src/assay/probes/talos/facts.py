@@ -107,7 +107,7 @@ def talos_documents(text: str, what: str) -> list[Document]:
         try:
             one, position = decoder.raw_decode(text, position)
         except (ValueError, RecursionError) as why:
-            raise ProbeError(f"{what}: the answer is no JSON at character {position}", UPDATE) from why
+            raise ProbeError(f"{what}: the answer is not JSON at character {position}", UPDATE) from why
         if not isinstance(one, dict):
             raise ProbeError(f"{what}: the answer holds {type(one).__name__}, not objects", UPDATE)
         found.append(one)
@@ -160,7 +160,7 @@ def number(cell: str, what: str) -> int:
         ProbeError: it is none.
     """
     if not (cell.isascii() and cell.isdigit()):
-        raise ProbeError(f"{what}: {cell!r} is no number", UPDATE)
+        raise ProbeError(f"{what}: {cell!r} is not a number", UPDATE)
     return int(cell)
 
 
@@ -171,7 +171,7 @@ def hexadecimal(cell: str, what: str) -> int:
         ProbeError: it is none.
     """
     if not cell or not set(cell) <= set("0123456789abcdef"):
-        raise ProbeError(f"{what}: {cell!r} is no id", UPDATE)
+        raise ProbeError(f"{what}: {cell!r} is not an id", UPDATE)
     return int(cell, 16)
 
 
@@ -291,11 +291,11 @@ def machineconfig(document: Document, what: str) -> list[Document]:
     """Return the YAML documents of a MachineConfig resource.
 
     Raises:
-        ProbeError: its spec is no text, does not parse, or holds something other than mappings.
+        ProbeError: its spec is not text, does not parse, or holds something other than mappings.
     """
     text = document.get("spec")
     if not isinstance(text, str):
-        raise ProbeError(f"{what}: the machine configuration is no text", UPDATE)
+        raise ProbeError(f"{what}: the machine configuration is not text", UPDATE)
     return yaml_documents(text, what)
 
 
@@ -309,7 +309,7 @@ def yaml_documents(text: str, what: str) -> list[Document]:
         loaded = yaml.load_all(text, Loader=Shallow)
         found = [one for one in loaded if one is not None]
     except (yaml.YAMLError, *WRONG) as why:
-        raise ProbeError(f"{what}: no YAML: {type(why).__name__}", "mend the file") from why
+        raise ProbeError(f"{what}: not YAML: {type(why).__name__}", "fix the file") from why
     if not found or not all(isinstance(one, dict) for one in found):
         raise ProbeError(f"{what}: no YAML mappings in it", "check that it is a machine configuration")
     return found

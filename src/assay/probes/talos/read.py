@@ -363,6 +363,9 @@ class Talos:
         Raises:
             ProbeError: the profile gives none, and the node's configuration has no installer with a tag.
         """
+        if not self.pinned and self.clients.configured_admin is None:
+            message = "the profile gives no version, and os:admin alone may read which one a node installs"
+            raise ProbeError(message, "set version under [talos], for example v1.13.5")
         return self.pinned or configuration.installed_version(
             self.machineconfig(node), f"{node.ref}: installer"
         )

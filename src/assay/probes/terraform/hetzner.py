@@ -85,7 +85,7 @@ class FirewallRule:
         """Return the known sources that are not within `allowed`; `(no source_ips)` where a rule names none.
 
         Raises:
-            ProbeError: a source is no address and no CIDR.
+            ProbeError: a source is neither an address nor a CIDR.
         """
         if isinstance(self.sources, Unresolved):
             return []
@@ -143,7 +143,7 @@ def network(text: str) -> Network:
         read = ipaddress.ip_network(text.strip(), strict=False)
     except ValueError as error:
         raise ProbeError(
-            f"{text!r} is no address and no CIDR", "write it as 192.0.2.0/24 or 2001:db8::/64"
+            f"{text!r} is neither an address nor a CIDR", "write it as 192.0.2.0/24 or 2001:db8::/64"
         ) from error
     if isinstance(read, ipaddress.IPv6Network) and read.subnet_of(MAPPED):
         mapped = int(read.network_address) & 0xFFFFFFFF

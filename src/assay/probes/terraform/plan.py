@@ -29,8 +29,8 @@ class TerraformPlan:
     """One plan file. Child modules are walked, `after_unknown` turns values into `Unresolved`.
 
     Raises:
-        ProbeError: the file cannot be read, is no plan, of an unknown format version, errored, or only part
-            of the platform (made with -target, or deferred changes): half a plan is not judged.
+        ProbeError: the file cannot be read, is not a plan, of an unknown format version, errored, or only
+            part of the platform (made with -target, or deferred changes): half a plan is not judged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,7 +44,7 @@ class TerraformPlan:
         version = plan.get("format_version")
         if version not in FORMATS or not isinstance(plan.get("planned_values"), dict):
             raise ProbeError(
-                f"{self.path.name}: no plan of a known format (format_version {version!r})",
+                f"{self.path.name}: not a plan of a known format (format_version {version!r})",
                 WRITE,
             )
         if plan.get("errored") or plan.get("complete") is False:
