@@ -92,19 +92,19 @@ def test_a_namespace_of_our_own_is_a_decoy_by_its_name_in_the_body() -> None:
     st.text(alphabet="/abcpodsv1.?=&%dryRunAll-", max_size=60),
 )
 def test_a_reading_wire_sends_nothing_but_reads(method: str, path: str) -> None:
-    door = Door()
+    connection = Door()
     with pytest.raises(GuardError):
-        Wire("s", door).ask(method, path, POD)
-    assert not door.calls
+        Wire("s", connection).ask(method, path, POD)
+    assert not connection.calls
 
 
 def test_a_wire_sends_what_its_effect_allows_and_no_more() -> None:
-    door = Door()
-    trying = Wire("s", door, Guard(Effect.DRY_RUN))
+    connection = Door()
+    trying = Wire("s", connection, Guard(Effect.DRY_RUN))
     trying.ask("POST", "/api/v1/namespaces/shop/pods?dryRun=All", POD)
     with pytest.raises(GuardError, match="create pods: writes, where only dry-run is allowed; not sent"):
         trying.ask("POST", "/api/v1/namespaces/shop/pods", POD)
-    assert len(door.calls) == 1
+    assert len(connection.calls) == 1
 
 
 def test_the_readers_have_no_verb_that_does_more(tmp_path: Path) -> None:
@@ -116,11 +116,11 @@ def test_the_readers_have_no_verb_that_does_more(tmp_path: Path) -> None:
 
 
 def test_a_writer_opens_the_wire_that_it_writes_through() -> None:
-    door = Door()
-    KubeWriter(Wire("s", door)).apply(POD)
+    connection = Door()
+    KubeWriter(Wire("s", connection)).apply(POD)
     with pytest.raises(GuardError):
-        KubeWriter(Wire("s", door), Effect.DECOY).apply(POD)
-    assert len(door.calls) == 1
+        KubeWriter(Wire("s", connection), Effect.DECOY).apply(POD)
+    assert len(connection.calls) == 1
 
 
 @pytest.mark.parametrize(("method", "path", "request_"), [

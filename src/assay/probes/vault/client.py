@@ -121,7 +121,7 @@ class Vault:
         """Ask the members at `addresses`, and for what all of them know `entry`, with a read-only token."""
         self.addresses, self.mount = addresses, mount
         self._ca, self._token = ca, token
-        self._doors = {address: VaultConnection(address, ca, token) for address in addresses}
+        self._connections = {address: VaultConnection(address, ca, token) for address in addresses}
         self._entry = VaultConnection(entry, ca, token) if entry else None
 
     @classmethod
@@ -151,9 +151,9 @@ class Vault:
             ProbeError: none of them answers, or something else than Vault does.
         """
         found, reason = [], ProbeError("no member", "set addresses under [vault]")
-        for address, door in self._doors.items():
+        for address, connection in self._connections.items():
             try:
-                answer = door.ask("get", "sys/health")
+                answer = connection.ask("get", "sys/health")
                 found.append(facts.health(address, answer.status, answer.body))
             except SilentError as silent:
                 reason = silent
@@ -164,13 +164,13 @@ class Vault:
 
     def seals(self) -> list[Seal]:
         """Return how every member is sealed."""
-        return [facts.seal(a, d.need("get", "sys/seal-status")) for a, d in self._doors.items()]
+        return [facts.seal(a, d.need("get", "sys/seal-status")) for a, d in self._connections.items()]
 
     # what all of them know ------------------------------------------------------------------------
 
     @cached_property
-    def door(self) -> VaultConnection:
-        """Return the door to an unsealed member.
+    def connection(self) -> VaultConnection:
+        """Return the connection to an unsealed member.
 
         Raises:
             ProbeError: there is none.
@@ -180,31 +180,31 @@ class Vault:
         seen = self.health()
         for member in seen:
             if member.works:
-                return self._doors[member.address]
+                return self._connections[member.address]
         states = ", ".join(f"{m.address} {m.state}" for m in seen)
         raise ProbeError(f"no unsealed member: {states}", "unseal them with the escrowed shares")
 
     def peers(self) -> list[Peer]:
         """Return the members of the storage cluster, as its leader has them."""
-        return facts.peers(self.door.need("get", "sys/storage/raft/configuration"))
+        return facts.peers(self.connection.need("get", "sys/storage/raft/configuration"))
 
     def autopilot(self) -> Autopilot:
         """Return the storage cluster's health and how many more members it may lose."""
-        return facts.autopilot(self.door.need("get", "sys/storage/raft/autopilot/state"))
+        return facts.autopilot(self.connection.need("get", "sys/storage/raft/autopilot/state"))
 
     def audit_devices(self) -> list[AuditDevice]:
         """Return the enabled audit devices."""
-        return facts.audit_devices(self.door.need("get", "sys/audit"))
+        return facts.audit_devices(self.connection.need("get", "sys/audit"))
 
     @parsing("Vault's answer", OTHER)
     def auth_methods(self) -> dict[str, str]:
         """Return path -> type of every auth method."""
-        return _types(self.door.need("get", "sys/auth"))
+        return _types(self.connection.need("get", "sys/auth"))
 
     @parsing("Vault's answer", OTHER)
     def mounts(self) -> dict[str, str]:
         """Return path -> type of every secrets engine; a KV's type carries its version, `kv 2`."""
-        data = self.door.need("get", "sys/mounts").get("data", {})
+        data = self.connection.need("get", "sys/mounts").get("data", {})
         return {path: _engine(row) for path, row in data.items()}
 
     @parsing("Vault's answer", OTHER)
@@ -231,11 +231,11 @@ class Vault:
         """
         found, missing = [], []
         for accessor in self._list("auth/token/accessors"):
-            answer = self.door.ask("post", "auth/token/lookup-accessor", {"accessor": accessor})
+            answer = self.connection.ask("post", "auth/token/lookup-accessor", {"accessor": accessor})
             if answer.status in (400, 403, 404) and "invalid accessor" in answer.words:
                 missing.append(accessor)
             else:
-                found.append(facts.token(needed(self.door.address, "lookup-accessor", answer)))
+                found.append(facts.token(needed(self.connection.address, "lookup-accessor", answer)))
         if missing and (left := set(missing) & set(self._list("auth/token/accessors"))):
             raise ProbeError(f"{len(left)} tokens cannot be looked up", "revoke or tidy them")
         return found
@@ -300,14 +300,14 @@ class Vault:
             )
 
     def _list(self, path: str) -> list[str]:
-        answer = self.door.ask("list", path)
+        answer = self.connection.ask("list", path)
         if answer.status == 404 and not answer.words:
             return []
-        data = needed(self.door.address, path, answer).get("data") or {}
+        data = needed(self.connection.address, path, answer).get("data") or {}
         return sorted(map(str, data.get("keys") or ()))
 
     def _data(self, path: str) -> Mapping[str, Any]:
-        data = self.door.need("get", path).get("data")
+        data = self.connection.need("get", path).get("data")
         if not isinstance(data, Mapping):
             raise ProbeError(f"{path}: no data in the answer", "is this Vault?")
         return data

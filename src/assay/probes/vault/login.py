@@ -27,11 +27,11 @@ class VaultLogins(Vault):
             ProbeError: Vault answers with neither yes nor no.
         """
         guard = Guard(Effect.WRITES)
-        door = VaultConnection(self.door.address, self._ca, guard=guard)
-        answer = door.ask("post", f"auth/{method}/login", {"role": name, "jwt": jwt})
+        connection = VaultConnection(self.connection.address, self._ca, guard=guard)
+        answer = connection.ask("post", f"auth/{method}/login", {"role": name, "jwt": jwt})
         if answer.status in (400, 403):
             return Attempt(f"VaultLogin {as_what}", False, answer.words)
-        auth = needed(door.address, f"auth/{method}/login", answer).get("auth") or {}
-        made = VaultConnection(door.address, self._ca, str(auth.get("client_token", "")), guard)
+        auth = needed(connection.address, f"auth/{method}/login", answer).get("auth") or {}
+        made = VaultConnection(connection.address, self._ca, str(auth.get("client_token", "")), guard)
         made.need("post", "auth/token/revoke-self")
         return Attempt(f"VaultLogin {as_what}", True, f"policies: {', '.join(auth.get('policies') or ())}")

@@ -124,7 +124,7 @@ def _hcl(name: str, written: str) -> list[PathRule]:
         if kind == "path" and len(labels) == 1:
             found.append(_rule(name, labels[0], values))
         elif kind or set(values) - {"name"}:
-            raise ProbeError(f"policy {name}: {kind or ', '.join(values)}: not known here", "mend the policy")
+            raise ProbeError(f"policy {name}: {kind or ', '.join(values)}: not known here", "fix the policy")
     return found
 
 
@@ -132,7 +132,7 @@ def _json(name: str, written: str) -> list[PathRule]:
     try:
         document = json.loads(written)
     except (ValueError, RecursionError) as error:
-        raise ProbeError(f"policy {name}: is not JSON", "mend the policy") from error
+        raise ProbeError(f"policy {name}: is not JSON", "fix the policy") from error
     if not isinstance(document, dict) or set(document) - {"path", "name"}:
         raise ProbeError(f"policy {name}: is no policy", "it needs `path`, and nothing but `name` beside it")
     return [_rule(name, path, values) for path, values in _json_paths(name, document.get("path", {}))]
@@ -142,7 +142,7 @@ def _json_paths(name: str, paths: object) -> list[tuple[str, Any]]:
     flat: list[tuple[str, Any]] = []
     for block in paths if isinstance(paths, list) else [paths]:
         if not isinstance(block, dict):
-            raise ProbeError(f"policy {name}: path is no object", "mend the policy")
+            raise ProbeError(f"policy {name}: path is not an object", "fix the policy")
         flat += block.items()
     return [
         (path, one) for path, values in flat for one in (values if isinstance(values, list) else [values])
@@ -151,15 +151,15 @@ def _json_paths(name: str, paths: object) -> list[tuple[str, Any]]:
 
 def _rule(name: str, path: str, values: object) -> PathRule:
     if not isinstance(values, Mapping):
-        raise ProbeError(f"policy {name}: {path}: no capabilities", "mend the policy")
+        raise ProbeError(f"policy {name}: {path}: no capabilities", "fix the policy")
     given, short = values.get("capabilities", []), values.get("policy")
     if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
-        raise ProbeError(f"policy {name}: {path}: capabilities are no list of words", "mend the policy")
+        raise ProbeError(f"policy {name}: {path}: capabilities are not a list of words", "fix the policy")
     if short is not None and short not in SHORTHAND:
         raise ProbeError(f"policy {name}: {path}: policy is no known word", "use capabilities")
     said = {*given, *(SHORTHAND[short] if isinstance(short, str) else ())}
     if strange := sorted(said - CAPABILITIES):
-        raise ProbeError(f"policy {name}: {path}: capability {strange[0]!r}", "mend the policy")
+        raise ProbeError(f"policy {name}: {path}: capability {strange[0]!r}", "fix the policy")
     return PathRule(path.removeprefix("/"), ("deny",) if "deny" in said else tuple(sorted(said)))
 
 
@@ -187,14 +187,14 @@ def _words(name: str, said: Mapping[str, Any], key: str) -> tuple[str, ...]:
     value = said.get(key) or []
     listed = value.split(",") if isinstance(value, str) else value
     if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
-        raise ProbeError(f"role {name}: {key} is no list of names", "mend the role")
+        raise ProbeError(f"role {name}: {key} is not a list of names", "fix the role")
     return tuple(sorted(one.strip() for one in listed))
 
 
 def _word(name: str, said: Mapping[str, Any], key: str) -> str:
     value = said.get(key) or ""
     if not isinstance(value, str):
-        raise ProbeError(f"role {name}: {key} is no text", "mend the role")
+        raise ProbeError(f"role {name}: {key} is not text", "fix the role")
     return value
 
 
@@ -247,9 +247,9 @@ def _declared(file: Path) -> VaultRole:
     try:
         said = json.loads(_text(file))
     except (ValueError, RecursionError) as error:
-        raise ProbeError(f"{file.name}: is not JSON", "mend the file") from error
+        raise ProbeError(f"{file.name}: is not JSON", "fix the file") from error
     if not isinstance(said, dict):
-        raise ProbeError(f"{file.name}: is no JSON object", "mend the file")
+        raise ProbeError(f"{file.name}: is not a JSON object", "fix the file")
     return vault_role(file.stem, said)
 
 
