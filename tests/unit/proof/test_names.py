@@ -11,7 +11,8 @@ from lab.names.check import leftovers
 
 
 ROOT = Path(__file__).parents[3]
-WORDS = {"mark", "cp"}  # of the language and of the shell, too
+# Of the language, of the shell, and the profile's own words for a kind of backup.
+WORDS = {"mark", "cp", "etcd-snapshot", "vault-snapshot"}
 FILES = sorted(path for folder in ("violations", "src/assay/proof") for path in (ROOT / folder).rglob("*.py"))
 
 
