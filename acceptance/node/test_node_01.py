@@ -20,7 +20,6 @@ def test_every_node_runs_the_pinned_talos(stack: ReadStack, control: Record) -> 
     nodes, fleet = control.population(talos.every(control.unread)), talos.fleet
     control.note("nodes", fleet.source)
     control.offenders(fleet.missing, "the profile expects it, and no cluster knows it")
-    control.offenders(fleet.moved, "the profile gives it an address that is not its own")
     control.offenders((one for one in nodes if one.name not in known), "not a node of Kubernetes")
     if fleet.in_talos is not None:
         control.offenders((one for one in nodes if one.name not in fleet.in_talos), "not a member of Talos")
@@ -35,9 +34,11 @@ def test_every_node_runs_the_pinned_talos(stack: ReadStack, control: Record) -> 
     for node, name in talos.each(nodes, talos.nodename, control.unread):
         if name != node.name:
             control.offender(node, f"at its address answers {name}")
+    pinned = {node.name: version for node, version in wanted.items()}
     for one in known.values():
-        if not one.os_image.startswith("Talos ("):
-            control.offender(one, f"its system is {one.os_image or 'unknown'}, not Talos")
+        system = f"Talos ({pinned[one.name]})" if one.name in pinned else "Talos ("
+        if not one.os_image.startswith(system):
+            control.offender(one, f"its system is {one.os_image or 'unknown'}, not {system.rstrip(' (')}")
     guards = talos.each(nodes, partial(guard, talos), control.unread)
     for node, answer in guards:
         if answer and not answer.demands:

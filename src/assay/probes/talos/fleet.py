@@ -41,7 +41,6 @@ class Fleet:
         in_kubernetes: names that the Kubernetes API has.
         in_talos: names of Talos' members; None: nobody could be asked, or discovery is off.
         missing: nodes that the profile expects and no cluster knows.
-        moved: nodes that the profile gives another address than any of their own.
         source: where the list is from, for the evidence.
         problem: why the Kubernetes API could not be asked, so that the list may not be whole.
     """
@@ -50,7 +49,6 @@ class Fleet:
     in_kubernetes: frozenset[str]
     in_talos: frozenset[str] | None
     missing: tuple[Machine, ...]
-    moved: tuple[Machine, ...]
     source: str
     problem: ProbeError | None = None
 
@@ -108,7 +106,6 @@ def assemble(
         in_kubernetes=frozenset(kube),
         in_talos=frozenset(talos) if members is not None else None,
         missing=tuple(one for one in wanted if known and one.name not in known),
-        moved=tuple(one for one in wanted if _moved(one, kube.get(one.name), talos.get(one.name))),
         source=_source(kube, talos, members, expectation),
         problem=problem,
     )
@@ -130,11 +127,6 @@ def _addresses(node: KubeNode | None) -> list[str]:
     """Return the addresses of a node, internal ones first."""
     kinds = ("InternalIP", "ExternalIP")
     return [at for kind in kinds for what, at in (node.addresses if node else ()) if what == kind]
-
-
-def _moved(wanted: Machine, node: KubeNode | None, member: Member | None) -> bool:
-    own = {*_addresses(node), *(member.addresses if member else ())}
-    return bool(own) and wanted.address not in own
 
 
 def _source(

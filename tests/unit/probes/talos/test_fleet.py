@@ -40,7 +40,7 @@ def found(nodes: Any, members: Any = None, wanted: Any = ()) -> Fleet:  # noqa: 
 def test_the_cluster_alone_is_enough() -> None:
     fleet = found([node("w-1", "10.0.0.2"), node("cp-1", "10.0.0.1", plane=True)])
     assert fleet.machines == (machine("cp-1", "10.0.0.1", "controlplane"), machine("w-1", "10.0.0.2"))
-    assert (fleet.missing, fleet.moved, fleet.problem, fleet.in_talos) == ((), (), None, None)
+    assert (fleet.missing, fleet.problem, fleet.in_talos) == ((), None, None)
 
 
 def test_a_worker_that_an_autoscaler_added_is_a_node_like_any_other() -> None:
@@ -79,12 +79,6 @@ def test_talos_decides_the_role_and_the_profile_the_address() -> None:
     wanted = [machine("n", "203.0.113.7")]
     fleet = found([node("n", "10.0.0.1")], [member("n", "controlplane", "10.0.0.1", "203.0.113.7")], wanted)
     assert fleet.machines == (machine("n", "203.0.113.7", "controlplane"),)
-    assert not fleet.moved
-
-
-def test_an_address_that_is_not_the_node_s_own_is_told() -> None:
-    fleet = found([node("w-1", "10.0.0.2")], None, [machine("w-1", "10.0.0.3")])
-    assert [one.ref for one in fleet.moved] == ["Node w-1"]
 
 
 def test_an_internal_address_goes_before_an_external_one() -> None:
