@@ -7,7 +7,14 @@ import pytest
 from assay.backups.oldest import look
 from assay.backups.places import bucket_of, shown_in
 from assay.backups.postgres_archive import LAYOUTS, read_archive
-from assay.backups.retention import RetentionRule, documented, overdue, set_otherwise, undeclared, unlike
+from assay.backups.retention import (
+    RetentionRule,
+    documented,
+    overdue,
+    set_otherwise,
+    undeclared_retention,
+    unlike,
+)
 from assay.config.platform import Service
 from assay.errors import ProbeError
 from assay.model import Offender, Record
@@ -29,7 +36,7 @@ def test_the_sources_say_what_the_document_says(stack: ReadStack, control: Recor
             continue
         service = services[name]
         bucket = buckets.get(bucket_of(stack.profile, service))
-        control.offenders(undeclared(rule, bucket, service.rpo_s))
+        control.offenders(undeclared_retention(rule, bucket, service.rpo_s))
         if service.backup in LAYOUTS and service.settings is not None:
             file = stack.planted(service.settings)
             control.offenders(set_otherwise(rule, service.backup, file, stack.paths.gitops))

@@ -21,7 +21,7 @@ def test_every_stored_secret_is_ciphertext(stack: ReadStack, control: Record) ->
     control.note("configured provider", ", ".join(sorted(writing)) or "none")
     with talos.snapshot() as path:
         content = snapshot.read_snapshot(path, PREFIX)
-        counted = snapshot.counted(etcdutl, path)
+        counted = snapshot.count_keys(etcdutl, path)
     control.assume(content.count == counted, f"{content.count} of {counted} keys of the snapshot were read")
     control.note("older revisions beside the living keys", content.superseded)
     stored = control.population(content.stored)

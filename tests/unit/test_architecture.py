@@ -143,6 +143,16 @@ def test_the_rule_about_circles_sees() -> None:
     assert not circles({"a": ["b", "c"], "b": ["c"], "c": []})
 
 
+def test_a_class_or_a_public_function_has_a_name_of_its_own() -> None:
+    """One word for one thing: who searches for a name finds one definition."""
+    places: dict[str, list[str]] = {}
+    for path in sources("src/assay"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(f"{ident(path)}:{node.lineno}")
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
 def test_no_room_is_too_big() -> None:
     lines: dict[str, int] = {}
     for path in sources("src/assay"):

@@ -55,7 +55,7 @@ def reader(pytester: pytest.Pytester, world: World, monkeypatch: pytest.MonkeyPa
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ASSAY_REPORTS", str(pytester.path / "reports"))
     pytester.makefile(".ini", pytest=INI)
-    monkeypatch.setattr(s3.connect, "__kwdefaults__", {**s3.connect.__kwdefaults__, "tries": 1})
+    monkeypatch.setattr(s3.connect_s3, "__kwdefaults__", {**s3.connect_s3.__kwdefaults__, "tries": 1})
     monkeypatch.setattr("assay.probes.kube.wire.BUSY_WAIT_S", 0)
     return Reader(pytester, world)
 
@@ -318,7 +318,7 @@ CASES = [
 def test_bad_input_gets_a_clear_verdict(
     case: Case, world: World, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3.connect, "__defaults__", (case.patience,))
+    monkeypatch.setattr(s3.connect_s3, "__defaults__", (case.patience,))
     case.bad(world)
     reader.sees(case.control, case.verdict, case.reason, case.remedy, case.tier)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from assay.model import Record
 from assay.probes.s3.client import S3
 from assay.probes.s3.facts import ObjectVersion
-from assay.probes.s3.sample import counted, sample
+from assay.probes.s3.sample import count_versions, sample
 
 
 def judged_versions(
@@ -32,7 +32,7 @@ def judged_versions(
         PopulationError: there is none.
         ProbeError: the listing cannot be read to its end.
     """
-    listed = counted(s3.each_version(bucket), control.progress, f"Bucket {bucket}")
+    listed = count_versions(s3.each_version(bucket), control.progress, f"Bucket {bucket}")
     newest, drawn = int(control.limit("newest")), int(control.limit("drawn"))
     seen = sample((one for one in watch(listed) if counts(one)), newest, drawn)
     control.note(f"Bucket {bucket}", seen)

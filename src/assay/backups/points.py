@@ -89,7 +89,7 @@ class Points:
 
     def _restored(self, clear: Path) -> str:
         try:
-            if not snapshot.holds(clear, KNOWN_KEY, self._known.encode()):
+            if not snapshot.holds_key(clear, KNOWN_KEY, self._known.encode()):
                 return f"it does not hold {KNOWN_KEY} of this cluster"
         except ProbeError as why:
             return why.message
@@ -99,7 +99,7 @@ class Points:
         fault = status or self._run("etcdutl", restore, "it does not restore")
         if fault:
             return fault
-        whole = snapshot.holds(clear.parent / RESTORED, KNOWN_KEY, self._known.encode(), digest=False)
+        whole = snapshot.holds_key(clear.parent / RESTORED, KNOWN_KEY, self._known.encode(), digest=False)
         return "" if whole else f"restored, it does not hold {KNOWN_KEY} of this cluster"
 
     def _run(self, tool: str, words: list[object], otherwise: str) -> str:

@@ -23,7 +23,7 @@ MAX_INFO_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ArchiveLayout:
     """Where a tool keeps what.
 
     Attributes:
@@ -39,14 +39,14 @@ class Layout:
     begins: re.Pattern[str]
 
 
-LAYOUTS: Mapping[str, Layout] = {
-    "pgbackrest": Layout(
+LAYOUTS: Mapping[str, ArchiveLayout] = {
+    "pgbackrest": ArchiveLayout(
         re.compile(r"/backup/[^/]+/(\d{8}-\d{6}F)/"),
         re.compile(r"/backup/[^/]+/(\d{8}-\d{6}F)/backup\.manifest$"),
         re.compile(r"/([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})-[0-9a-f]{40}\b"),
         re.compile(r"/([0-9A-F]{24})\.[0-9A-F]{8}\.backup$"),
     ),
-    "barman": Layout(
+    "barman": ArchiveLayout(
         re.compile(r"/base/([^/]+)/"),
         re.compile(r"/base/([^/]+)/backup\.info$"),
         re.compile(r"/wals/[0-9A-F]{16}/([0-9A-F]{24})(?:\.[a-z0-9]+)?$"),

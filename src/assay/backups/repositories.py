@@ -25,7 +25,7 @@ ABSENT = (None, "", "NONE", "none", 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class RepositoryLayout:
     """How a tool lays out a repository.
 
     Attributes:
@@ -47,7 +47,7 @@ class Layout:
 
 LAYOUTS = (
     # kopia's format block: https://github.com/kopia/kopia/blob/master/repo/format/format_blob.go
-    Layout(
+    RepositoryLayout(
         "kopia",
         re.compile(r"^(.*?)kopia\.repository$"),
         frozenset({"keyAlgo", "encryption", "encryptedBlockFormat"}),
@@ -56,7 +56,7 @@ LAYOUTS = (
                    "encryptedBlockFormat", "formatBlockSize"}),
     ),
     # restic's key files: https://restic.readthedocs.io/en/stable/100_references.html#keys-encryption-and-mac
-    Layout(
+    RepositoryLayout(
         "restic",
         re.compile(r"^(.*?)keys/[0-9a-f]{64}$"),
         frozenset({"kdf", "salt", "data"}),
@@ -64,7 +64,7 @@ LAYOUTS = (
         frozenset({"created", "username", "hostname", "kdf", "N", "r", "p", "salt", "data"}),
     ),
     # WAL-G's sentinel of a base backup, which is not encrypted: names, sizes and positions in the log.
-    Layout(
+    RepositoryLayout(
         "WAL-G",
         re.compile(r"^(.*?)basebackups_005/[^/]+_backup_stop_sentinel\.json$"),
         frozenset({"LSN", "PgVersion"}),
@@ -85,7 +85,7 @@ LAYOUTS = (
 class Repository:
     """One repository of a known tool: where it begins in its bucket."""
 
-    layout: Layout
+    layout: RepositoryLayout
     root: str
 
     def holds(self, key: str) -> bool:

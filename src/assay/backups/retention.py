@@ -82,7 +82,9 @@ def _row(where: str, cells: Mapping[str, str]) -> RetentionRule:
         ) from None
 
 
-def undeclared(one: RetentionRule, bucket: DeclaredBucket | None, lost: float | None) -> list[Offender]:
+def undeclared_retention(
+    one: RetentionRule, bucket: DeclaredBucket | None, lost: float | None
+) -> list[Offender]:
     """Return what the sources and the profile say otherwise than the document."""
     if bucket is None:
         return [Offender(one.ref, "no bucket is declared for it")]

@@ -86,7 +86,7 @@ def read_snapshot(path: Path, prefix: str) -> Content:
     return Content(len(living), rows - len(living), kept, tuple(older))
 
 
-def holds(path: Path, key: str, part: bytes, digest: bool = True) -> bool:
+def holds_key(path: Path, key: str, part: bytes, digest: bool = True) -> bool:
     """Return True if the newest value of `key` is alive and contains `part`.
 
     `digest`: as for `Bolt`; a restored database has none.
@@ -102,7 +102,7 @@ def holds(path: Path, key: str, part: bytes, digest: bool = True) -> bool:
     return found
 
 
-def counted(etcdutl: Path, path: Path) -> int:
+def count_keys(etcdutl: Path, path: Path) -> int:
     """Return how many living keys etcd's own tool counts in the snapshot, after its own integrity check.
 
     Raises:

@@ -15,7 +15,7 @@ from assay.model import Tier
 from assay.run.again import join
 from assay.run.gate import GREEN, RED, UNSURE, UNUSABLE
 from assay.run.options import RunOptions
-from assay.run.progress import LATER, earlier, expected
+from assay.run.progress import LATER, earlier, expected_seconds
 from assay.run.session import Session
 from assay.run.start import start
 
@@ -111,7 +111,7 @@ def _run_parts(session: Session, jobs: int) -> bool:
         wanted = {(control, tier) for control, tier in pairs if tier in part}
         left.difference_update(part)
         if wanted:
-            code = _run_part(wanted, session, jobs if name == "read" else 0, expected(known, left))
+            code = _run_part(wanted, session, jobs if name == "read" else 0, expected_seconds(known, left))
             usable = usable and code in (GREEN, RED, UNSURE)
     return usable
 

@@ -13,7 +13,7 @@ from assay.catalogue import check_overrides, load_catalogue
 from assay.errors import AssayError
 from assay.preflight.checks import run_checks
 from assay.preflight.doctor import diagnose, last_seconds, report_lines
-from assay.preflight.init import compare, create, discover
+from assay.preflight.init import compare_profile, create, discover
 from assay.run.gate import UNUSABLE
 from assay.run.resolve import find_profile
 
@@ -37,7 +37,7 @@ def init_command(file: Path, kubeconfig: Path | None, talosconfig: Path | None, 
     try:
         found = discover(kubeconfig, talosconfig, checkout.absolute())
         example = (Path.cwd() / "stacks" / "example.toml").read_text(encoding="utf-8")
-        lines = compare(file, found) if file.exists() else create(file, example, found)
+        lines = compare_profile(file, found) if file.exists() else create(file, example, found)
     except (AssayError, OSError) as problem:
         click.echo(f"ERROR: {problem}", err=True)
         sys.exit(UNUSABLE)

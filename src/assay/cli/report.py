@@ -14,9 +14,9 @@ from assay.catalogue import load_catalogue
 from assay.errors import AssayError
 from assay.run.allure_report import agree, generate
 from assay.run.allure_results import write_results
-from assay.run.diff import compare
+from assay.run.diff import compare_runs
 from assay.run.evidence import read_lines, verify
-from assay.run.outcome import outcome_of
+from assay.run.outcome import case_outcome
 from assay.run.past import find_run
 from assay.run.views import trend
 
@@ -32,7 +32,7 @@ def report_command(run: str | None) -> None:
     """Make reports/allure-report from the evidence of RUN (default: the last one); check that they agree."""
     reports = reports_folder()
     try:
-        outcome = outcome_of(
+        outcome = case_outcome(
             find_run(reports / "evidence", run or _last(reports)), load_catalogue(Path.cwd())
         )
         shutil.rmtree(reports / "allure-results", ignore_errors=True)
@@ -62,11 +62,11 @@ def diff_command(before: str, after: str) -> None:
     folder = reports_folder() / "evidence"
     try:
         catalogue = load_catalogue(Path.cwd())
-        runs = [outcome_of(find_run(folder, name), catalogue) for name in (before, after)]
+        runs = [case_outcome(find_run(folder, name), catalogue) for name in (before, after)]
     except AssayError as problem:
         click.echo(f"ERROR: {problem}", err=True)
         sys.exit(4)
-    found = compare(*runs)
+    found = compare_runs(*runs)
     click.echo("\n".join(found.lines))
     sys.exit(found.code)
 

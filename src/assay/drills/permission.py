@@ -25,7 +25,7 @@ SHOWN_MAX = 3
 Check = Callable[[Profile], object]
 
 
-def now() -> dt.datetime:
+def current_time() -> dt.datetime:
     """Return the time of the calendar, which windows are compared with."""
     return dt.datetime.now(dt.UTC)
 
@@ -54,7 +54,7 @@ class Permission:
     @property
     def limit_s(self) -> float:
         """Return the seconds after which the drill is ended, so that there is time to put things back."""
-        return self.approval.remaining_s(now()) - self.return_s if self.approval else DRILL_MAX_S
+        return self.approval.remaining_s(current_time()) - self.return_s if self.approval else DRILL_MAX_S
 
     def check(self) -> None:
         """Check before each change that the stack may still be drilled.
@@ -188,7 +188,7 @@ def _in_window(approval: Approval, profile: Profile) -> None:
 
 
 def _window(approval: Approval, return_s: float) -> None:
-    moment = now()
+    moment = current_time()
     if not approval.begins <= moment < approval.ends:
         window = f"{approval.begins.isoformat()} to {approval.ends.isoformat()}"
         raise GuardError(
@@ -241,7 +241,7 @@ def _nothing_degraded(profile: Profile) -> None:
 def _backups_fresh(profile: Profile) -> None:
     from assay.drills.degraded import late_backups
 
-    _nothing(late_backups(profile, now()), "take a backup first")
+    _nothing(late_backups(profile, current_time()), "take a backup first")
 
 
 def _nothing(found: list[str], remedy: str) -> None:

@@ -57,7 +57,7 @@ def create(file: Path, example: str, found: Findings) -> list[str]:
     return [*lines, f"next: assay doctor --stack {file}"]
 
 
-def compare(file: Path, found: Findings) -> list[str]:
+def compare_profile(file: Path, found: Findings) -> list[str]:
     """Return what was found otherwise than the profile has it, line by line; nothing is written.
 
     Raises:

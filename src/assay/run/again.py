@@ -15,7 +15,7 @@ from assay.model import Tier, Verdict
 from assay.run.entries import Judgement
 from assay.run.gate import Selection
 from assay.run.identity import revisions
-from assay.run.options import now
+from assay.run.options import utc_now
 from assay.run.past import Join, PastRun, earlier_runs
 from assay.run.waivers import with_waivers
 
@@ -65,7 +65,7 @@ def _last(profile: Profile, folder: Path) -> PastRun:
     if past.closing is None or past.closing.outcome != "complete":
         raise AssayError(f"{past.title} did not end", "run assay check without --again")
     began = datetime.datetime.fromisoformat(past.opening.started)
-    if now() - began > MAX_AGE:
+    if utc_now() - began > MAX_AGE:
         raise AssayError(f"{past.title} is older than a day", "run assay check without --again")
     return past
 
@@ -78,4 +78,4 @@ def _stands(one: Judgement, catalogue: Catalogue, profile: Profile, identity: Ma
     if one.tier == Tier.STATIC and identity.get("revisions") != revisions(profile.paths):
         return False
     plain = replace(one, waived="", waivers=())
-    return one.verdict == Verdict.PASS or bool(with_waivers(plain, profile.waivers, now().date()).waived)
+    return one.verdict == Verdict.PASS or bool(with_waivers(plain, profile.waivers, utc_now().date()).waived)

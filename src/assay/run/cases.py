@@ -28,7 +28,7 @@ from assay.stack import STACKS, ReadStack
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StandingViolation:
     """A violation while it stands: its name, the plant it stands in, what the test must name."""
 
     name: str
@@ -38,7 +38,7 @@ class Standing:
 
 SESSION = pytest.StashKey[Session]()
 RECORD = pytest.StashKey[Record]()
-STANDING = pytest.StashKey[Standing]()
+STANDING = pytest.StashKey[StandingViolation]()
 JUDGED = pytest.StashKey[Judgement]()
 STARTED = pytest.StashKey[float]()
 ASKED = pytest.StashKey[Set[str]]()  # the systems that a test asked
@@ -102,7 +102,7 @@ class CasePlugin:
         metafunc.parametrize("violation", violations, ids=[one.name for one in violations], indirect=True)
 
     @pytest.fixture(autouse=True)
-    def violation(self, request: pytest.FixtureRequest) -> Iterator[Standing | None]:
+    def violation(self, request: pytest.FixtureRequest) -> Iterator[StandingViolation | None]:
         """Plant the violation of this case and undo it afterwards; nothing where nothing is to be proved."""
         one: Violation | None = getattr(request, "param", None)
         if one is None:
@@ -112,11 +112,11 @@ class CasePlugin:
         with self._redacting(), one.planted(plant) as expectation:
             if not is_expectation(expectation):
                 raise GuardError(f"{one.name}: nothing was planted", "yield a Named or a Breach")
-            request.node.stash[STANDING] = Standing(one.name, plant, expectation)
+            request.node.stash[STANDING] = StandingViolation(one.name, plant, expectation)
             yield request.node.stash[STANDING]
 
     @pytest.fixture
-    def stack(self, request: pytest.FixtureRequest, violation: Standing | None) -> ReadStack:
+    def stack(self, request: pytest.FixtureRequest, violation: StandingViolation | None) -> ReadStack:
         """Return the stack with the verbs of the effect that the policy declares for this tier, no more.
 
         One for all tests of an effect; a fresh one where something is planted.

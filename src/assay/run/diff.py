@@ -48,7 +48,7 @@ class Difference:
     code: int
 
 
-def compare(before: Outcome, after: Outcome) -> Difference:
+def compare_runs(before: Outcome, after: Outcome) -> Difference:
     """Return what turned from one run to another."""
     earlier = {row.control.id: row for row in before.rows}
     turns = tuple(turn for row in after.rows if (turn := _turn(earlier[row.control.id], row)) is not None)

@@ -16,7 +16,7 @@ from assay.formats.tools import run_tool
 from assay.model import Override, Tier
 from assay.run.entries import Opening
 from assay.run.gate import Selection
-from assay.run.options import now
+from assay.run.options import utc_now
 from assay.run.past import Join
 from assay.stack import ReadStack
 
@@ -54,7 +54,7 @@ def opening_of(
         join: the earlier run that it completes, if any.
     """
     return Opening(
-        started=now().isoformat(timespec="seconds"),
+        started=utc_now().isoformat(timespec="seconds"),
         pairs=_plain(selection.pairs),
         says=selection.says,
         left_out=tuple(

@@ -52,9 +52,9 @@ def say(text: str) -> None:
 
 def new_run() -> str:
     """Return a new run id: UTC time and four random characters."""
-    return f"{now():%Y%m%dt%H%M%Sz}-{secrets.token_hex(2)}"
+    return f"{utc_now():%Y%m%dt%H%M%Sz}-{secrets.token_hex(2)}"
 
 
-def now() -> datetime.datetime:
+def utc_now() -> datetime.datetime:
     """Return the time, UTC."""
     return datetime.datetime.now(datetime.UTC)

@@ -56,7 +56,7 @@ class Outcome:
         )
 
 
-def outcome_of(past: PastRun, catalogue: Catalogue) -> Outcome:
+def case_outcome(past: PastRun, catalogue: Catalogue) -> Outcome:
     """Return what a run came to, by its evidence and the catalogue as it is now."""
     opening, closing = past.opening, past.closing
     remarks = (

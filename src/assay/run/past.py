@@ -69,7 +69,7 @@ class Join:
     again: frozenset[tuple[str, Tier]]
 
 
-def read_run(file: Path) -> PastRun:
+def read_past_run(file: Path) -> PastRun:
     """Return the run whose evidence is in `file`, joined to the one that it completes.
 
     Raises:
@@ -119,7 +119,7 @@ def _joined(file: Path, opening: Opening) -> Iterator[Judgement]:
     """Yield the judgements of the run that this one completes, without those that it made again."""
     if not opening.joins:
         return
-    earlier = read_run(file.with_name(f"{opening.joins}.jsonl"))
+    earlier = read_past_run(file.with_name(f"{opening.joins}.jsonl"))
     if earlier.chain.head != opening.joins_head:
         raise AssayError(
             f"{earlier.file.name}: changed since {file.name} was joined to it", "judge the stack again"
@@ -135,12 +135,12 @@ def find_run(folder: Path, name: str) -> PastRun:
         AssayError: there is none, there are several, or it cannot be read.
     """
     if Path(name).is_file():
-        return read_run(Path(name))
+        return read_past_run(Path(name))
     found = [path for path in sorted(folder.glob("*.jsonl")) if path.stem.startswith(name)]
     if len(found) != 1:
         why = "no such run" if not found else f"{len(found)} runs begin like this"
         raise AssayError(f"{name}: {why} in {folder}", "name an id, or a .jsonl file of evidence")
-    return read_run(found[0])
+    return read_past_run(found[0])
 
 
 def earlier_runs(folder: Path, stack: str, cluster_uid: str, most: int = 20) -> list[PastRun]:
@@ -155,7 +155,7 @@ def earlier_runs(folder: Path, stack: str, cluster_uid: str, most: int = 20) -> 
     found: list[PastRun] = []
     for file in sorted(folder.glob("*.jsonl"), key=lambda path: path.name, reverse=True):
         try:
-            past = read_run(file)
+            past = read_past_run(file)
         except AssayError:
             continue  # for a trend only; a file that is asked for by name is read by name, and complains
         other = past.identity.get("cluster_uid") or cluster_uid

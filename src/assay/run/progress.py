@@ -46,7 +46,7 @@ def earlier(folder: Path) -> dict[str, Duration]:
     return found
 
 
-def expected(known: Mapping[str, Duration], tiers: Collection[str], workers: int = 1) -> float:
+def expected_seconds(known: Mapping[str, Duration], tiers: Collection[str], workers: int = 1) -> float:
     """Return the seconds that all known cases of some tiers take on `workers` processes."""
     return sum(one.seconds for one in known.values() if one.tier in tiers) / workers
 

@@ -19,9 +19,9 @@ from assay.run.entries import Closing, Judgement
 from assay.run.evidence import EvidenceLog
 from assay.run.gate import ControlRow, Selection, control_rows, exit_code, gate_line
 from assay.run.identity import opening_of, stack_identity
-from assay.run.options import RunOptions, now, say
-from assay.run.outcome import Outcome, outcome_of
-from assay.run.past import Join, read_run
+from assay.run.options import RunOptions, say, utc_now
+from assay.run.outcome import Outcome, case_outcome
+from assay.run.past import Join, read_past_run
 from assay.run.stack_lock import StackLock
 from assay.run.summary import summary
 from assay.run.views import write_views
@@ -132,14 +132,14 @@ class Session:
 
     def adopt(self) -> None:
         """Count the judgements in the evidence: those of other processes and of the run that is joined."""
-        self.judged = list(read_run(self.evidence).judgements)
+        self.judged = list(read_past_run(self.evidence).judgements)
         if self.log is not None:
             self.log = EvidenceLog(self.evidence, self.log.identity)
 
     def with_waivers(self, judged: Judgement) -> Judgement:
         """Return a failed judgement with the profile's waivers for it; a proof knows none."""
         waivers = () if self.options.prove else self.needed().waivers
-        return with_waivers(judged, waivers, now().date())
+        return with_waivers(judged, waivers, utc_now().date())
 
     def narrow(self, collected: Iterable[tuple[str, Tier]]) -> None:
         """Count only what pytest collected; say so if that is less than what was selected."""
@@ -168,7 +168,7 @@ class Session:
         """Return what is to be said of the profile's waivers."""
         if self.options.prove:
             return []
-        return waiver_findings(self.catalogue, self.needed().waivers, self.table(), now().date())
+        return waiver_findings(self.catalogue, self.needed().waivers, self.table(), utc_now().date())
 
     def lines(self) -> list[str]:
         """Return the summary of the run."""
@@ -205,7 +205,7 @@ class Session:
             self.begin()
             self.log.append(self._closing("ended early" if interrupted else "complete"))
             if not self.options.prove:
-                outcome = outcome_of(read_run(self.evidence), self.catalogue)
+                outcome = case_outcome(read_past_run(self.evidence), self.catalogue)
                 write_views(self.options, outcome)
         if self.lock is not None:
             self.lock.close()
@@ -215,7 +215,7 @@ class Session:
         log = self.log
         count, head = (log.sequence, log.head) if log is not None else (0, "")
         return Closing(
-            ended=now().isoformat(timespec="seconds"),
+            ended=utc_now().isoformat(timespec="seconds"),
             count=count,
             head=head,
             outcome=ending,

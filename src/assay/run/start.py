@@ -13,7 +13,7 @@ from assay.model import Tier
 from assay.proof.violation import Violation, planted_violations
 from assay.run.allowance import NOTHING, allowance_of
 from assay.run.gate import select
-from assay.run.options import RunOptions, new_run, now
+from assay.run.options import RunOptions, new_run, utc_now
 from assay.run.resolve import find_profile
 from assay.run.session import Session
 
@@ -34,7 +34,7 @@ def start(options: RunOptions) -> Session:
         raise CatalogueError(f"--drill: no such drill: {options.drill}", f"known: {', '.join(DRILLS)}")
     profile = None if options.collect_only else _profile(options, catalogue)
     selection = select(catalogue, profile, options.tiers, options.controls, options.cases)
-    allowance = allowance_of(profile, options.allow, now()) if profile else NOTHING
+    allowance = allowance_of(profile, options.allow, utc_now()) if profile else NOTHING
     if profile is not None:
         selection = selection.reduced(allowance, catalogue)
     run = os.environ.get("ASSAY_RUN") or new_run()

@@ -13,7 +13,7 @@ from assay.effect import Effect
 from assay.errors import GuardError
 from assay.formats.parsing import WRONG
 from assay.probes.guard import Guard
-from assay.probes.s3.client import S3, Client, asking, connect
+from assay.probes.s3.client import S3, Client, asking, connect_s3
 from assay.probes.s3.facts import Lock
 
 
@@ -65,7 +65,7 @@ class BucketJournal:
         done = []
         for note in sorted(self._folder.glob("*.json")):
             lock, key = _read(note)
-            self._set(lock, connect(self._s3.access, key, guard=Guard(Effect.WRITES)))
+            self._set(lock, connect_s3(self._s3.access, key, guard=Guard(Effect.WRITES)))
             note.unlink()
             done.append(lock.ref)
         return done

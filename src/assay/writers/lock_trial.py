@@ -19,7 +19,7 @@ from assay.effect import Effect
 from assay.errors import ProbeError
 from assay.model import Attempt
 from assay.probes.guard import Guard
-from assay.probes.s3.client import S3, Client, asking, attempt, connect
+from assay.probes.s3.client import S3, Client, asking, attempt, connect_s3
 from assay.probes.s3.facts import CANARIES, COMPLIANCE, Hold, Lock, ObjectVersion
 from assay.writers.bucket_journal import BucketJournal
 from assay.writers.lab import require_lab
@@ -239,7 +239,7 @@ def lock_trials(profile: Profile, s3: S3, *, on_backups: bool) -> list[LockTrial
         own = bucket == access.canary_bucket
         lock, guard = s3.lock(bucket), Guard(Effect.DECOY, (bucket,)) if own else Guard(Effect.WRITES)
         for key in _keys(s3, bucket):
-            client = connect(access, key.file, guard=guard)
+            client = connect_s3(access, key.file, guard=guard)
             found.append(LockTrial(s3, key, lock, journal, client))
     return found
 

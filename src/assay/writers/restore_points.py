@@ -17,7 +17,7 @@ from assay.config.profile import Profile
 from assay.effect import Effect
 from assay.errors import GuardError, ProbeError
 from assay.probes.guard import Guard
-from assay.probes.s3.client import S3, Client, asking, connect
+from assay.probes.s3.client import S3, Client, asking, connect_s3
 from assay.probes.s3.facts import ObjectVersion
 from assay.writers.lab import require_lab
 
@@ -51,7 +51,7 @@ class RestorePointWriter:
             raise ProbeError(
                 f"the profile names no writer's key for {whose.name}", "set writer_keys under [s3]"
             )
-        client = connect(profile.s3, key, guard=Guard(Effect.WRITES))
+        client = connect_s3(profile.s3, key, guard=Guard(Effect.WRITES))
         return cls(S3.from_profile(profile), client, bucket_of(profile, whose), whose.prefix)
 
     def newest(self) -> bytes:

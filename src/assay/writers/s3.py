@@ -12,7 +12,7 @@ from assay.config.profile import Profile
 from assay.effect import Effect
 from assay.errors import GuardError, ProbeError
 from assay.probes.guard import Guard
-from assay.probes.s3.client import S3, Client, asking, attempt, connect
+from assay.probes.s3.client import S3, Client, asking, attempt, connect_s3
 from assay.probes.s3.facts import ObjectVersion
 from assay.writers.lab import require_lab
 
@@ -53,7 +53,8 @@ class S3Writer:
         if profile.s3.operator_key is None:
             raise ProbeError("the profile names no operator's key", "set operator_key under [s3]")
         return cls(
-            S3.from_profile(profile), connect(profile.s3, profile.s3.operator_key, guard=Guard(Effect.WRITES))
+            S3.from_profile(profile),
+            connect_s3(profile.s3, profile.s3.operator_key, guard=Guard(Effect.WRITES)),
         )
 
     @contextmanager

@@ -67,7 +67,7 @@ def test_the_project_s_own_document_is_read() -> None:
 
 
 def test_what_is_declared_as_documented_is_right() -> None:
-    assert retention.undeclared(ONE, bucket(), 3600.0) == []
+    assert retention.undeclared_retention(ONE, bucket(), 3600.0) == []
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_what_is_declared_as_documented_is_right() -> None:
      (bucket(), None, 1)],
 )  # fmt: skip
 def test_each_difference_is_named(found: DeclaredBucket | None, lost: float | None, said: int) -> None:
-    assert len(retention.undeclared(ONE, found, lost)) == said
+    assert len(retention.undeclared_retention(ONE, found, lost)) == said
 
 
 GOOD = Expiry("good", enabled=True, current=30, noncurrent=30)

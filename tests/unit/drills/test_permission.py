@@ -46,7 +46,7 @@ def signers(tmp_path: Path) -> Signers:
 @pytest.fixture(autouse=True)
 def healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     """The right cluster answers, nothing is wrong with it, and it is 03:00."""
-    monkeypatch.setattr(permission, "now", lambda: NOW)
+    monkeypatch.setattr(permission, "current_time", lambda: NOW)
     monkeypatch.setattr(Kube, "from_profile", lambda _: SimpleNamespace(check_cluster=lambda: None))
     monkeypatch.setattr(degraded, "degraded", lambda _: [])
     monkeypatch.setattr(degraded, "late_backups", lambda *_: [])
@@ -222,7 +222,7 @@ def test_another_cluster_answers(signers: Signers, monkeypatch: pytest.MonkeyPat
 def test_the_window_is_asked_before_each_change(signers: Signers, monkeypatch: pytest.MonkeyPatch) -> None:
     found = permit(approved(signers), CONTROL_PLANES)
     found.check()
-    monkeypatch.setattr(permission, "now", lambda: NOW + 2 * HOUR - HOUR / 3)
+    monkeypatch.setattr(permission, "current_time", lambda: NOW + 2 * HOUR - HOUR / 3)
     with pytest.raises(GuardError, match="the window ends in 1200 s"):
         found.check()
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from assay.config.loader import load_profile
 from assay.preflight.checkout import from_checkout
 from assay.preflight.cluster import from_talosconfig
-from assay.preflight.init import compare, create
+from assay.preflight.init import compare_profile, create
 from assay.preflight.profile_text import Finding, Findings, Value, render, toml_value
 
 
@@ -121,9 +121,9 @@ def test_run_again_it_shows_what_changed_and_writes_nothing(tmp_path: Path) -> N
     found.put("kube.apiservers", ["https://192.0.2.1:6443"], "EndpointSlice")
     assert "next: assay doctor" in create(file, EXAMPLE, found)[-1]
     before = file.read_bytes()
-    assert compare(file, found) == [f"{file}: nothing changed"]
+    assert compare_profile(file, found) == [f"{file}: nothing changed"]
     later = named()
     later.put("kube.apiservers", ["https://192.0.2.1:6443", "https://192.0.2.2:6443"], "EndpointSlice")
-    lines = compare(file, later)
+    lines = compare_profile(file, later)
     assert any(line.startswith("+ kube.apiservers") and "192.0.2.2" in line for line in lines)
     assert file.read_bytes() == before

@@ -21,7 +21,7 @@ from assay.probes.kube.client import Kube
 from assay.probes.kube.dry_run import DryRunKube, TokenKube
 from assay.probes.kube.wire import Wire
 from assay.probes.net.http import Http, WritingHttp
-from assay.probes.s3.client import connect
+from assay.probes.s3.client import connect_s3
 from assay.probes.talos import requests as talos
 from assay.probes.talos.ctl import Talosctl
 from assay.probes.talos.facts import Machine
@@ -77,14 +77,14 @@ class Door:
 def test_what_a_request_to_the_kubernetes_api_is(
     method: str, path: str, verb: str, resource: str, effect: str
 ) -> None:
-    assert kube.request_of(method, path, READING) == Request("kubernetes", verb, resource, Effect(effect))
+    assert kube.kube_request(method, path, READING) == Request("kubernetes", verb, resource, Effect(effect))
 
 
 def test_a_namespace_of_our_own_is_a_decoy_by_its_name_in_the_body() -> None:
     made = [{"metadata": {"name": name}} for name in ("assay-decoy-1", "shop")]
-    effects = [kube.request_of("POST", "/api/v1/namespaces", READING, body).effect for body in made]
+    effects = [kube.kube_request("POST", "/api/v1/namespaces", READING, body).effect for body in made]
     assert effects == [Effect.DECOY, Effect.WRITES]
-    assert kube.request_of("POST", "/api/v1/namespaces", READING, "no object").effect is Effect.WRITES
+    assert kube.kube_request("POST", "/api/v1/namespaces", READING, "no object").effect is Effect.WRITES
 
 
 @given(
@@ -135,7 +135,7 @@ def test_a_writer_opens_the_wire_that_it_writes_through() -> None:
     ("delete", "kv/data/a", Request("vault", "delete", "kv/data/*", Effect.WRITES)),
 ])  # fmt: skip
 def test_what_a_request_to_vault_is(method: str, path: str, request_: Request) -> None:
-    assert vault.request_of(method, path) == request_
+    assert vault.vault_request(method, path) == request_
 
 
 @pytest.mark.parametrize(("words", "effect"), [
@@ -146,14 +146,14 @@ def test_what_a_request_to_vault_is(method: str, path: str, request_: Request) -
     ("patch machineconfig --patch {}", "writes"), ("config new --roles os:admin x", "writes"),
 ])  # fmt: skip
 def test_what_a_run_of_talosctl_is(words: str, effect: str) -> None:
-    assert talos.request_of(tuple(words.split())).effect is Effect(effect)
+    assert talos.talos_request(tuple(words.split())).effect is Effect(effect)
 
 
 def refusals(folder: Path) -> dict[str, Callable[[], object]]:
     """Return one change by each transport that reads, aimed at addresses where nobody answers."""
     key = folder / "key.json"
     key.write_text(json.dumps({"access_key": "a", "secret_key": "b"}))
-    s3 = connect(S3Access(endpoint="http://127.0.0.1:1"), key)
+    s3 = connect_s3(S3Access(endpoint="http://127.0.0.1:1"), key)
     return {
         "s3 put": lambda: s3.put_object(Bucket="b", Key="k", Body=b""),
         "s3 versioning": lambda: s3.put_bucket_versioning(Bucket="b", VersioningConfiguration={}),
@@ -176,7 +176,7 @@ def test_no_transport_that_reads_sends_a_change(tmp_path: Path, how: str) -> Non
 def test_a_bucket_of_our_own_takes_decoys_and_no_other_does(tmp_path: Path) -> None:
     (tmp_path / "key.json").write_text(json.dumps({"access_key": "a", "secret_key": "b"}))
     guard = Guard(Effect.DECOY, ("canaries",))
-    s3 = connect(S3Access(endpoint="http://127.0.0.1:1"), tmp_path / "key.json", guard=guard)
+    s3 = connect_s3(S3Access(endpoint="http://127.0.0.1:1"), tmp_path / "key.json", guard=guard)
     with pytest.raises(GuardError, match="PutObject backups: writes"):
         s3.put_object(Bucket="backups", Key="k", Body=b"")
     with pytest.raises(GuardError, match="PutObject canaries-2: writes"):

@@ -16,7 +16,7 @@ from assay.errors import AssayError
 from assay.model import Tier
 from assay.run.entries import Closing, Entry, Judgement, Opening, entry_from, row_of
 from assay.run.evidence import START, EvidenceLog, read_lines, verify
-from assay.run.past import earlier_runs, find_run, read_run
+from assay.run.past import earlier_runs, find_run, read_past_run
 
 
 AT = "2026-11-28T10:00:30+00:00"
@@ -130,12 +130,12 @@ def test_no_evidence_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_run_is_read_back_and_one_without_an_opening_is_refused(tmp_path: Path) -> None:
-    past = read_run(written(tmp_path / "r1.jsonl"))
+    past = read_past_run(written(tmp_path / "r1.jsonl"))
     assert (past.run, past.selection.pairs, len(past.judgements)) == ("r1", {("NET-01", Tier.STATIC)}, 3)
     assert past.title == "run r1 of 2026-11-28 10:00 UTC"
-    assert read_run(written(tmp_path / "r2.jsonl", closed=False)).title.endswith(", cut off")
+    assert read_past_run(written(tmp_path / "r2.jsonl", closed=False)).title.endswith(", cut off")
     with pytest.raises(AssayError, match="no opening record"):
-        read_run(written(tmp_path / "old.jsonl", opened=False))
+        read_past_run(written(tmp_path / "old.jsonl", opened=False))
     assert find_run(tmp_path, "r1").run == find_run(tmp_path, str(tmp_path / "r1.jsonl")).run == "r1"
     for name, why in (("r", "2 runs begin like this"), ("x", "no such run")):
         with pytest.raises(AssayError, match=why):
@@ -179,4 +179,4 @@ def test_a_word_that_is_none_of_ours_is_refused(tmp_path: Path, field: str, valu
     path = tmp_path / "r.jsonl"
     EvidenceLog(path, {}).append(dataclasses.replace(OPENING, **{field: value}))
     with pytest.raises(AssayError, match="a tier, an effect, a verdict or a time"):
-        read_run(path)
+        read_past_run(path)

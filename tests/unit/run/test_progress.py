@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from assay.run.entries import Judgement
-from assay.run.progress import LATER, Duration, Progress, earlier, expected
+from assay.run.progress import LATER, Duration, Progress, earlier, expected_seconds
 
 
 def judgement(test: str, violation: str = "") -> Judgement:
@@ -56,7 +56,7 @@ def test_the_newest_run_that_has_a_case_tells(tmp_path: Path, monkeypatch: pytes
         os.utime(path, (1e9 - age, 1e9 - age))
     found = earlier(tmp_path)
     assert found == {"a": Duration("live", 3.0), "b": Duration("live", 1.5)}
-    assert expected(found, {"live"}, workers=2) == 2.25
-    assert expected(found, {"drill"}) == 0
+    assert expected_seconds(found, {"live"}, workers=2) == 2.25
+    assert expected_seconds(found, {"drill"}) == 0
     monkeypatch.setenv(LATER, "12.5")
     assert Progress({}, ()).later == 12.5

@@ -9,7 +9,7 @@ from assay.catalogue import Catalogue, SpecFinding
 from assay.model import Control, Tier
 from assay.run.entries import Closing, Judgement, Opening
 from assay.run.evidence import Chain
-from assay.run.outcome import Outcome, outcome_of
+from assay.run.outcome import Outcome, case_outcome
 from assay.run.past import PastRun
 
 
@@ -62,4 +62,4 @@ def outcome(*judgements: Judgement, joined: str = "", **opening: Any) -> Outcome
     identity = {"stack": "toy", "stack_kind": "lab", "cluster_uid": "u", "revisions": {"infra": "abc"}}
     closing = Closing(AT, len(judgements) + 1, "h", "complete", "", 1, ("waiver for NET-01 (*): not needed",))
     past = PastRun("r", Path("r.jsonl"), identity, first, judgements, closing, Chain(9, "h", closed=True))
-    return outcome_of(past, CATALOGUE)
+    return case_outcome(past, CATALOGUE)

@@ -143,7 +143,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
         return made.key(key.stem)
 
     for module in (lock_trial, bucket_journal):
-        monkeypatch.setattr(module, "connect", connect)
+        monkeypatch.setattr(module, "connect_s3", connect)
     monkeypatch.setattr(lock_trial, "CLOCK_TICK_S", 0)
     return made
 
@@ -269,6 +269,6 @@ def test_attempts_go_through_a_guarded_client(profile: Profile, monkeypatch: pyt
         guards.append(more["guard"])
         return Store("canaries", "backups").key(key.stem)
 
-    monkeypatch.setattr(lock_trial, "connect", connect)
+    monkeypatch.setattr(lock_trial, "connect_s3", connect)
     lock_trials(profile, S3.from_profile(profile), on_backups=False)
     assert {(guard.effect, guard.decoys) for guard in guards} == {(Effect.DECOY, ("canaries",))}

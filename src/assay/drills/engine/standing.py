@@ -13,7 +13,7 @@ ROLL_BACK = "assay drill rollback"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DrillStanding:
     """How the drills of a stack stand: the stage and its age, what is not put back, whether one runs.
 
     `slowest_return_s` is the longest that putting back a change ever took.
@@ -31,7 +31,7 @@ class Standing:
         return "" if self.running or self.stage is Stage.CLOSED else ROLL_BACK
 
 
-def standing(profile: Profile) -> Standing:
+def standing(profile: Profile) -> DrillStanding:
     """Return how the drills of a stack stand; `closed` where none ever ran.
 
     Raises:
@@ -41,7 +41,7 @@ def standing(profile: Profile) -> Standing:
     state, _ = read_journal(path)
     pending = tuple(undo for _, undo in state.pending)
     running = path.exists() and _held(profile)
-    return Standing(state.stage, time.time() - state.since, pending, running, state.slowest_return_s)
+    return DrillStanding(state.stage, time.time() - state.since, pending, running, state.slowest_return_s)
 
 
 def _held(profile: Profile) -> bool:

@@ -55,7 +55,7 @@ SCHEMA_SQL = (
 
 
 @dataclass(frozen=True, slots=True)
-class WriterLog:
+class RowWriterLog:
     """The ledger and what is known of it.
 
     Attributes:
@@ -106,7 +106,7 @@ class PostgresRestore(ScratchRestore):
 
     # before the fault -----------------------------------------------------------------------------
 
-    def _ledger(self) -> WriterLog:
+    def _ledger(self) -> RowWriterLog:
         """Write rows until some are archived and some are not yet; the end of it is the fault."""
         run, ids = secrets.token_hex(4), dict[str, int]()
         ledger = OperationLog(self._folder / f"ledger-{run}.jsonl", [self._writer(run, ids)] * 2)
@@ -120,7 +120,7 @@ class PostgresRestore(ScratchRestore):
             self._await_archived(str(self._sql.rows(CURRENT_SEGMENT_SQL)[0]["name"]))
             self._await_rows(ledger, MORE_ROWS)
             ops = ledger.stop()
-        return WriterLog(run, ops, ids, point, moment, archived, now())
+        return RowWriterLog(run, ops, ids, point, moment, archived, now())
 
     def _writer(self, run: str, ids: dict[str, int]) -> Callable[[str], str]:
         def write(key: str) -> str:
@@ -153,7 +153,7 @@ class PostgresRestore(ScratchRestore):
 
     # the restores ---------------------------------------------------------------------------------
 
-    def _latest(self, written: WriterLog, before: Sequence[str]) -> RestoreResult:
+    def _latest(self, written: RowWriterLog, before: Sequence[str]) -> RestoreResult:
         watch, notes = Stopwatch(self._budgets, written.fault), dict[str, str]()
         acked = sum(op.outcome == OK for op in written.ops)
         wrong: list[Offender] = []
@@ -177,7 +177,7 @@ class PostgresRestore(ScratchRestore):
             wrong.append(self._offender(failed))
         return RestoreResult(restore if not wrong else None, tuple(wrong), acked, notes)
 
-    def _to_the_point(self, written: WriterLog) -> list[Offender]:
+    def _to_the_point(self, written: RowWriterLog) -> list[Offender]:
         watch = Stopwatch(self._budgets, written.fault)
         try:
             with self._opened(f"{written.moment:%Y-%m-%d %H:%M:%S.%f}+00") as (procedure, steps):
@@ -216,7 +216,7 @@ class PostgresRestore(ScratchRestore):
         return log, printed
 
     def _shown(
-        self, procedure: Procedure, steps: CommandCursor, written: WriterLog, kept: Sequence[KeptRows]
+        self, procedure: Procedure, steps: CommandCursor, written: RowWriterLog, kept: Sequence[KeptRows]
     ) -> list[Offender]:
         """Have the application show the newest restored row, by the id that it was confirmed with."""
         if not kept:
@@ -243,7 +243,7 @@ class PostgresRestore(ScratchRestore):
 
     # looking into the restored database past the runbook --------------------------------------------
 
-    def _aside(self, written: WriterLog) -> tuple[list[KeptRows], list[str], int]:
+    def _aside(self, written: RowWriterLog) -> tuple[list[KeptRows], list[str], int]:
         """Return the ledger's rows, the names of the schema's parts and the size, asked with our own key."""
         return self._unwatched.submit(self._looked, written.mark).result()
 

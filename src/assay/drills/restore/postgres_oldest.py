@@ -27,7 +27,7 @@ from assay.drills.restore.postgres import (
     SCHEMA_SQL,
     SIZE_SQL,
     PostgresRestore,
-    WriterLog,
+    RowWriterLog,
 )
 from assay.drills.restore.procedure import Procedure, StepError
 from assay.drills.restore.result import MEASURED, RestoreResult, Stopwatch
@@ -115,7 +115,7 @@ class OldestPostgresRestore(PostgresRestore):
         parts = [one.ref for one in (*self._sql.constraints(), *self._sql.indexes())]
         return RestoreTarget(base, f"{moment:%Y-%m-%d %H:%M:%S}+00", known, parts)
 
-    def _oldest(self, wanted: RestoreTarget, written: WriterLog) -> RestoreResult:
+    def _oldest(self, wanted: RestoreTarget, written: RowWriterLog) -> RestoreResult:
         notes = {"backup": wanted.base.label, "restored to": wanted.point}
         watch = Stopwatch(self._budgets, written.fault)
         try:
@@ -143,7 +143,7 @@ class OldestPostgresRestore(PostgresRestore):
         return Offender(base.ref, said.why) if said.ref in (self.target.ref, *checks) else said
 
     def _application(
-        self, procedure: Procedure, steps: CommandCursor, found: RestoredState, written: WriterLog
+        self, procedure: Procedure, steps: CommandCursor, found: RestoredState, written: RowWriterLog
     ) -> list[Offender]:
         """Have the application show the newest order; where there is none yet, look for a younger one."""
         if found.last is not None:

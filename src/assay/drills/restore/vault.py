@@ -43,7 +43,7 @@ FETCH_TIMEOUT_S, INSTALL_TIMEOUT_S, READY_TIMEOUT_S = 300.0, 180.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class WriterLog:
+class KeyWriterLog:
     """The ledger, and what the old Vault was made of.
 
     Attributes:
@@ -80,7 +80,7 @@ class VaultRestore(ScratchRestore):
 
     # before the fault -----------------------------------------------------------------------------
 
-    def _ledger(self) -> WriterLog:
+    def _ledger(self) -> KeyWriterLog:
         """Write entries before, during and after a snapshot; the end of it is the fault."""
         run, state = secrets.token_hex(4), self._state(self._old)
         with ExitStack() as stack:
@@ -91,7 +91,7 @@ class VaultRestore(ScratchRestore):
             point = backed_up(self._kube, *SNAPSHOT_JOB, run)
             self._await_rows(ledger, MORE_ROWS)
             ops = ledger.stop()
-        return WriterLog(run, ops, point, now(), state)
+        return KeyWriterLog(run, ops, point, now(), state)
 
     def _write(self, run: str) -> Callable[[str], str]:
         def write(key: str) -> str:
@@ -109,7 +109,7 @@ class VaultRestore(ScratchRestore):
 
     # the restore ----------------------------------------------------------------------------------
 
-    def _restored(self, written: WriterLog) -> RestoreResult:
+    def _restored(self, written: KeyWriterLog) -> RestoreResult:
         watch, wrong, restore = Stopwatch(self._budgets, written.fault), list[Offender](), None
         notes = {
             "old Vault": "left running and not used: its data counts as gone from the fault on",

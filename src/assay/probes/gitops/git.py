@@ -67,7 +67,7 @@ class Blob:
 
 
 @dataclass(frozen=True, slots=True)
-class Exposure:
+class ExposedFile:
     """A machine secret in Git: `File path` or `File path:line`, and why. The secret itself is never kept."""
 
     ref: str
@@ -109,16 +109,16 @@ class GitTree:
             self.gaps.excluded[name] = one.reason
         return one is not None
 
-    def exposures(self) -> list[Exposure]:
+    def exposures(self) -> list[ExposedFile]:
         """Return the machine secrets among `blobs`.
 
         Files that should never be in Git by name, unless they hold something else, and secrets by shape.
         """
-        found: dict[tuple[str, str], Exposure] = {}
+        found: dict[tuple[str, str], ExposedFile] = {}
         for blob, content in zip(self.blobs, self.contents(self.blobs), strict=True):
             where = "tracked" if blob.current else f"in the history, object {blob.oid[:12]}"
             for ref, why in _exposed(blob, content):
-                found.setdefault((ref, why), Exposure(ref, f"{why}; {where}"))
+                found.setdefault((ref, why), ExposedFile(ref, f"{why}; {where}"))
         return list(found.values())
 
     def _refuse_half_a_history(self) -> None:

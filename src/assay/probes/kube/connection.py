@@ -20,7 +20,7 @@ from urllib3.exceptions import HTTPError
 from assay.errors import ProbeError
 from assay.formats.parsing import WRONG
 from assay.probes.kube.kubeconfig import NOBODY, REMEDY, Context, Login, open_login
-from assay.probes.kube.plugin import Credential
+from assay.probes.kube.plugin import ExecCredential
 from assay.probes.kube.wire import Send
 
 
@@ -84,7 +84,7 @@ class _Line:
         self._login, self._host = login, host
         self._timeout = Timeout(connect=timeout[0], read=timeout[1])
         self._lock = Lock()
-        self._pool: tuple[Credential, PoolManager] | None = None
+        self._pool: tuple[ExecCredential, PoolManager] | None = None
 
     def send_as_nobody(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
@@ -108,7 +108,7 @@ class _Line:
         return self._request(fresh, method, path, mine, body)
 
     def _request(
-        self, shown: Credential, method: str, path: str, headers: Mapping[str, str], body: bytes | None
+        self, shown: ExecCredential, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> tuple[int, bytes]:
         try:
             reply = self._connections(shown).request(
@@ -119,7 +119,7 @@ class _Line:
         except (HTTPError, OSError) as problem:
             raise unreachable(self._host, method, path, problem) from None
 
-    def _connections(self, shown: Credential) -> PoolManager:
+    def _connections(self, shown: ExecCredential) -> PoolManager:
         """Return the connections on which `shown` is the client's certificate."""
         with self._lock:
             if self._pool is None or self._pool[0] != shown:
@@ -141,7 +141,7 @@ def server_time(login: Login, server: str, timeout: Seconds) -> datetime.datetim
         raise unreachable(server, "GET", "/version", problem) from None
 
 
-def _pool(context: Context, host: str, shown: Credential) -> PoolManager:
+def _pool(context: Context, host: str, shown: ExecCredential) -> PoolManager:
     """Return a pool that verifies the server, by way of a proxy where the kubeconfig or the machine has one.
 
     Raises:

@@ -22,10 +22,10 @@ import yaml
 
 from assay.errors import ProbeError
 from assay.formats.parsing import WRONG
-from assay.probes.kube.plugin import Credential, ExecPlugin
+from assay.probes.kube.plugin import ExecCredential, ExecPlugin
 
 
-NOBODY = Credential()
+NOBODY = ExecCredential()
 REMEDY = "check [kube] kubeconfig and context in the profile"
 EXPIRY_MARGIN = datetime.timedelta(seconds=5)
 Table = Mapping[str, Any]
@@ -53,11 +53,11 @@ class Context:
     proxy: str = ""
     authority: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    credential: Credential = NOBODY
+    credential: ExecCredential = NOBODY
     token_file: Path | None = None
     plugin: ExecPlugin | None = None
 
-    def trust(self, shown: Credential) -> ssl.SSLContext:
+    def trust(self, shown: ExecCredential) -> ssl.SSLContext:
         """Return how a TLS connection verifies the server, and the client certificate that it shows.
 
         Raises:
@@ -85,9 +85,9 @@ class Login:
         """Show what `context` says; no plugin runs yet."""
         self.context = context
         self._lock = Lock()
-        self._held: Credential | None = None
+        self._held: ExecCredential | None = None
 
-    def current(self) -> Credential:
+    def current(self) -> ExecCredential:
         """Return a credential that has not expired.
 
         Raises:
@@ -99,7 +99,7 @@ class Login:
                 held = self._held = self._taken()
             return held
 
-    def after(self, refused: Credential) -> Credential:
+    def after(self, refused: ExecCredential) -> ExecCredential:
         """Return another credential than `refused`, or the same one where the context has no other.
 
         Raises:
@@ -111,11 +111,11 @@ class Login:
                 self._held = self._taken()
             return self._held
 
-    def _taken(self) -> Credential:
+    def _taken(self) -> ExecCredential:
         if self.context.plugin is not None:
             return self.context.plugin.run()
         if self.context.token_file is not None:
-            return Credential(token=_text(self.context.file, self.context.token_file).strip())
+            return ExecCredential(token=_text(self.context.file, self.context.token_file).strip())
         return self.context.credential
 
 
@@ -192,10 +192,10 @@ def _context(file: Path, cluster: Table, user: Table) -> Context:
     )
 
 
-def _own(file: Path, user: Table) -> Credential:
+def _own(file: Path, user: Table) -> ExecCredential:
     login = f"{user.get('username')}:{user.get('password')}".encode()
     basic = base64.b64encode(login).decode() if user.get("username") else ""
-    return Credential(
+    return ExecCredential(
         token=str(user.get("token") or ""),
         basic=basic,
         certificate=_pem(file, user, "client-certificate"),
@@ -230,7 +230,7 @@ def _text(file: Path, wanted: Path) -> str:
         raise ProbeError(f"{file.name}: {wanted.name} cannot be read: {why}", REMEDY) from None
 
 
-def _load_chain(context: ssl.SSLContext, shown: Credential) -> None:
+def _load_chain(context: ssl.SSLContext, shown: ExecCredential) -> None:
     """Load certificate and key; OpenSSL reads them from a file only, which is gone when this returns."""
     with tempfile.NamedTemporaryFile("w", prefix="assay-", suffix=".pem") as both:  # made with mode 0600
         both.write(f"{shown.certificate}\n{shown.key}\n")

@@ -27,7 +27,7 @@ Table = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Credential:
+class ExecCredential:
     """What a client shows to an API server.
 
     Attributes:
@@ -87,7 +87,7 @@ class ExecPlugin:
         shown = _shown(file.parent, cluster) if entry.get("provideClusterInfo") else None
         return cls(file, words, given, str(entry["apiVersion"]), shown)
 
-    def run(self, timeout_s: float = PLUGIN_TIMEOUT_S) -> Credential:
+    def run(self, timeout_s: float = PLUGIN_TIMEOUT_S) -> ExecCredential:
         """Return what one run of the plugin gives.
 
         Raises:
@@ -116,12 +116,12 @@ class ExecPlugin:
         own = {name: value for name, value in os.environ.items() if name not in DESKTOP}
         return {**own, **self.environment, "KUBERNETES_EXEC_INFO": json.dumps(info)}
 
-    def _parsed(self, answer: Table) -> Credential:
+    def _parsed(self, answer: Table) -> ExecCredential:
         status = answer["status"]
         if answer["apiVersion"] != self.version or answer["kind"] != "ExecCredential":
             raise ValueError
         ends = status.get("expirationTimestamp")
-        found = Credential(
+        found = ExecCredential(
             token=str(status.get("token") or ""),
             certificate=str(status.get("clientCertificateData") or ""),
             key=str(status.get("clientKeyData") or ""),

@@ -22,7 +22,7 @@ CONNECTIONS = {"exec", "attach", "portforward", "proxy"}
 OF_NAMESPACE = {"finalize", "status"}
 
 
-def request_of(method: str, path: str, guard: Guard, body: object = None) -> Request:
+def kube_request(method: str, path: str, guard: Guard, body: object = None) -> Request:
     """Return what `method` on `path` is.
 
     A review of rights is a read, `dryRun=All` a dry run, a change in a place of the suite's own a decoy's.

@@ -18,7 +18,7 @@ from assay.errors import ProbeError
 from assay.formats.parsing import parsing
 from assay.model import Attempt
 from assay.probes.guard import READING, Guard
-from assay.probes.kube.requests import request_of
+from assay.probes.kube.requests import kube_request
 from assay.secretscan.suspect import repeated
 
 
@@ -94,7 +94,7 @@ class Wire:
             GuardError: it does more than is allowed here.
             ProbeError: no answer, or a body that is not a JSON object.
         """
-        self.guard.admit(request_of(method, path, self.guard, body))
+        self.guard.admit(kube_request(method, path, self.guard, body))
         headers = {
             "Accept": accept,
             "Content-Type": content,

@@ -25,7 +25,7 @@ from assay.formats.parsing import parsing
 from assay.model import Attempt
 from assay.probes.guard import READING, Guard
 from assay.probes.s3.facts import Expiry, Hold, Lock, ObjectVersion, as_of
-from assay.probes.s3.requests import request_of
+from assay.probes.s3.requests import s3_request
 from assay.secretscan.suspect import repeated
 
 
@@ -41,7 +41,7 @@ ABSENT = {
 }  # fmt: skip
 
 
-def connect(
+def connect_s3(
     access: S3Access, key: Path, timeout: float = TIMEOUT, *, tries: int = 2, guard: Guard = READING
 ) -> Client:
     """Return a client that acts with the key file `key`; what `guard` does not allow is not sent.
@@ -78,7 +78,7 @@ def connect(
     )
     client.meta.events.register(
         "before-parameter-build.s3",
-        lambda params, model, **_: guard.admit(request_of(str(model.name), params, guard)),
+        lambda params, model, **_: guard.admit(s3_request(str(model.name), params, guard)),
     )
     return client
 
@@ -163,7 +163,7 @@ class S3:
                 "the profile names no buckets or no reader's key", "set buckets and reader_key under [s3]"
             )
         further = (one.bucket for one in profile.platform.services if one.bucket)
-        return cls(access, connect(access, access.reader_key), further)
+        return cls(access, connect_s3(access, access.reader_key), further)
 
     @property
     def buckets(self) -> Mapping[str, str]:
@@ -181,7 +181,7 @@ class S3:
         declared = list(dict.fromkeys([*self.buckets.values(), *self._further]))
         if not access.also:
             return declared
-        client = connect(access, access.operator_key) if access.operator_key else self._client
+        client = connect_s3(access, access.operator_key) if access.operator_key else self._client
         with asking("list of buckets"):
             names = [str(entry["Name"]) for entry in client.list_buckets()["Buckets"]]
         known = {*declared, access.canary_bucket}

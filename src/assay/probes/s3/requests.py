@@ -11,7 +11,7 @@ from assay.probes.guard import Guard, Request
 LOOKS = ("Get", "Head", "List")
 
 
-def request_of(operation: str, parameters: Mapping[str, object], guard: Guard) -> Request:
+def s3_request(operation: str, parameters: Mapping[str, object], guard: Guard) -> Request:
     """Return what `operation` (`GetObject`, `PutObject`, ...) is; in a bucket of our own a decoy."""
     bucket = str(parameters.get("Bucket", ""))
     effect = Effect.READS if operation.startswith(LOOKS) else guard.place(bucket)

@@ -78,7 +78,7 @@ def sample(versions: Iterable[ObjectVersion], newest: int, drawn: int) -> Sample
     return Sample(listed, tuple(one for _, _, one in kept), tuple(others))
 
 
-def counted(
+def count_versions(
     versions: Iterable[ObjectVersion], tell: Callable[[str], None], what: str
 ) -> Iterator[ObjectVersion]:
     """Yield every version, and tell how many it were from time to time: a long list takes minutes."""

@@ -18,7 +18,7 @@ from assay.formats.parsing import WRONG
 
 
 @dataclass(frozen=True, slots=True)
-class Credential:
+class TalosCredential:
     """A Talos client certificate.
 
     `purpose` in the profile (`admin`, `reader`), its roles, its two dates (UTC).
@@ -45,7 +45,7 @@ class Credential:
         return bool(self.roles & {"os:admin", "os:impersonator"})
 
 
-def read_credential(purpose: str, config: Path) -> Credential:
+def read_credential(purpose: str, config: Path) -> TalosCredential:
     """Return the certificate of the current context of a talosconfig.
 
     Raises:
@@ -58,7 +58,7 @@ def read_credential(purpose: str, config: Path) -> Credential:
     roles = frozenset(
         str(name.value) for name in found.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     )
-    return Credential(purpose, roles, found.not_valid_before_utc, found.not_valid_after_utc)
+    return TalosCredential(purpose, roles, found.not_valid_before_utc, found.not_valid_after_utc)
 
 
 def read_authority(config: Path) -> bytes:

@@ -8,7 +8,7 @@ from typing import Self
 from assay.config.profile import Profile
 from assay.errors import ProbeError
 from assay.probes.guard import READING, Guard
-from assay.probes.talos.cert import Credential, read_credential
+from assay.probes.talos.cert import TalosCredential, read_credential
 from assay.probes.talos.ctl import Talosctl
 
 
@@ -71,7 +71,7 @@ class TalosClients:
         """Return the client with the smallest role that the profile has."""
         return self.configured_reader or self.admin
 
-    def credentials(self) -> list[Credential]:
+    def credentials(self) -> list[TalosCredential]:
         """Return the certificates of administrator and reader: roles and dates, never a key.
 
         Raises:

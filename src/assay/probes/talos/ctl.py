@@ -16,7 +16,7 @@ from assay.model import Attempt
 from assay.probes.guard import READING, Guard
 from assay.probes.talos.cert import read_endpoints
 from assay.probes.talos.facts import Machine
-from assay.probes.talos.requests import request_of
+from assay.probes.talos.requests import talos_request
 from assay.secretscan.suspect import repeated
 
 
@@ -117,7 +117,7 @@ class Talosctl:
             GuardError: it does more than is allowed here.
             ProbeError: talosctl is not there, or did not end in time.
         """
-        self.guard.admit(request_of(words))
+        self.guard.admit(talos_request(words))
         if not node.address:
             raise ProbeError(f"{node.ref}: it has no address", "does it run a kubelet and Talos at all?")
         way = ("-e", ",".join(self.via(node)), "-n", node.address)

@@ -61,7 +61,7 @@ class TalosVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class MachineService:
     """A Talos service on a node."""
 
     name: str

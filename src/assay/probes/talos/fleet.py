@@ -53,7 +53,7 @@ class Fleet:
     problem: ProbeError | None = None
 
 
-def expected(access: TalosAccess) -> tuple[Machine, ...]:
+def expected_nodes(access: TalosAccess) -> tuple[Machine, ...]:
     """Return the nodes that the profile names, control planes first."""
     roles = ((CONTROL_PLANE, access.controlplanes), (WORKER, access.workers))
     return tuple(Machine(name, at, role) for role, nodes in roles for name, at in sorted(nodes.items()))
@@ -148,7 +148,7 @@ def find_fleet(profile: Profile, members_by: Callable[[Machine], Iterable[Docume
     Raises:
         ProbeError: no source knows any node.
     """
-    wanted, label = expected(profile.talos), profile.platform.pools.control_label
+    wanted, label = expected_nodes(profile.talos), profile.platform.pools.control_label
     nodes: list[KubeNode] | ProbeError
     try:
         nodes = Kube.from_profile(profile).nodes()

@@ -27,8 +27,8 @@ from assay.probes.talos.facts import (
     Extension,
     Listener,
     Machine,
+    MachineService,
     Mount,
-    Service,
     TalosVersion,
 )
 from assay.probes.talos.fleet import CONTROL_PLANE, Fleet, find_fleet
@@ -151,7 +151,7 @@ class Talos:
         text = self.clients.admin.ask(node, "get", kind, *words, "-o", "json")
         return facts.talos_documents(text, f"{node.ref}: {kind}")
 
-    def services(self, node: Machine) -> list[Service]:
+    def services(self, node: Machine) -> list[MachineService]:
         """Return the Talos services of the node; never none.
 
         Raises:
@@ -162,7 +162,9 @@ class Talos:
         for one in self.resources(node, "services"):
             spec = facts.spec(one, what)
             found.append(
-                Service(facts.talos_identity(one, what), bool(spec.get("running")), bool(spec.get("healthy")))
+                MachineService(
+                    facts.talos_identity(one, what), bool(spec.get("running")), bool(spec.get("healthy"))
+                )
             )
         if not found:
             raise ProbeError(f"{what}: none at all", "a Talos node always runs some: look at the credential")

@@ -28,7 +28,7 @@ WRITES = {
 NOBODY = "assay-no-such-"
 
 
-def request_of(words: tuple[str, ...]) -> Request:
+def talos_request(words: tuple[str, ...]) -> Request:
     """Return what `talosctl words` asks; a change of something that does not exist is a dry run."""
     if words[0] == "get":
         return Request("talos", "get", f"cosi.resource.State/{words[1]}")

@@ -28,7 +28,7 @@ Maybe = bool | None
 
 
 @dataclass(frozen=True, slots=True)
-class Exposure:
+class PortExposure:
     """A server or a load balancer's service that may be reached by everybody: `type.name`, and how.
 
     `decided` is False where neither the files nor the plan say whether it is.
@@ -40,7 +40,7 @@ class Exposure:
 
 
 @parsing("a server of the sources or the plan", "run terraform validate")
-def unguarded_servers(resources: Iterable[Resource], apart: Sequence[str]) -> list[Exposure]:
+def unguarded_servers(resources: Iterable[Resource], apart: Sequence[str]) -> list[PortExposure]:
     """Return each hcloud_server with a public address and no firewall, by whatever way one is attached.
 
     Args:
@@ -57,12 +57,12 @@ def unguarded_servers(resources: Iterable[Resource], apart: Sequence[str]) -> li
         if public is False or guarded:
             continue
         why = f"{one.where}: {one.address} has a public address and no firewall: every port of it is open"
-        found.append(Exposure(one.ref, why, public is True and guarded is False))
+        found.append(PortExposure(one.ref, why, public is True and guarded is False))
     return found
 
 
 @parsing("a load balancer of the sources or the plan", "run terraform validate")
-def open_balancers(resources: Iterable[Resource], ports: Sequence[int] = ADMIN_PORTS) -> list[Exposure]:
+def open_balancers(resources: Iterable[Resource], ports: Sequence[int] = ADMIN_PORTS) -> list[PortExposure]:
     """Return each service of a public load balancer that listens on, or leads to, one of `ports`."""
     every = list(resources)
     inner = [one for one in every if one.type == "hcloud_load_balancer_network"]
@@ -76,7 +76,7 @@ def open_balancers(resources: Iterable[Resource], ports: Sequence[int] = ADMIN_P
         why = (
             f"{one.where}: port {listens} of a public load balancer leads to port {leads} past all firewalls"
         )
-        found.append(Exposure(one.ref, why, bool(opens and public)))
+        found.append(PortExposure(one.ref, why, bool(opens and public)))
     return found
 
 

@@ -23,7 +23,7 @@ from assay.probes.guard import READING, Guard
 from assay.probes.vault import facts
 from assay.probes.vault.facts import OTHER, AuditDevice, Autopilot, Health, Peer, Seal, SecretEntry, Token
 from assay.probes.vault.policy import VaultPolicy, VaultRole, policy, vault_role
-from assay.probes.vault.requests import request_of
+from assay.probes.vault.requests import vault_request
 from assay.secretscan.suspect import repeated
 
 
@@ -67,7 +67,7 @@ class VaultConnection:
             GuardError: it does more than is allowed here.
             ProbeError: none came, or one that is no JSON object.
         """
-        self._guard.admit(request_of(method, path))
+        self._guard.admit(vault_request(method, path))
         try:
             reply = self._client.adapter.request(method, f"/v1/{path}", raise_exception=False, json=body)
         except OSError as why:

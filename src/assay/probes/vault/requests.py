@@ -15,7 +15,7 @@ LOOKUPS = {"auth/token/lookup-accessor", "sys/capabilities-self"}
 NAMED = re.compile(r"^(auth/.+?/role|sys/policies/acl|[^/]+/(?:data|metadata))/.*$")
 
 
-def request_of(method: str, path: str) -> Request:
+def vault_request(method: str, path: str) -> Request:
     """Return what `method` (as HTTP, or `list`) on `path` is, with `*` for the name of a single thing."""
     capability = CAPABILITIES.get(method.lower(), "update")
     looks = capability in ("read", "list") or path in LOOKUPS

@@ -23,7 +23,7 @@ from assay.effect import Effect
 from assay.errors import ProbeError
 from assay.probes.guard import Guard
 from assay.probes.s3 import client as probe
-from assay.probes.s3.client import S3, attempt, connect
+from assay.probes.s3.client import S3, attempt, connect_s3
 from assay.probes.s3.facts import ObjectVersion, as_of
 
 
@@ -90,7 +90,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., S3]]:
         access = S3Access(
             endpoint=f"http://127.0.0.1:{server.server_port}", buckets={"etcd": "b"}, reader_key=key
         )
-        return S3(access, connect(access, key, timeout, tries=1, guard=Guard(Effect.WRITES)))
+        return S3(access, connect_s3(access, key, timeout, tries=1, guard=Guard(Effect.WRITES)))
 
     yield make
     for server in running:
@@ -173,7 +173,7 @@ def test_nobody_there_is_an_error(serve: Callable[..., S3]) -> None:
     dead = dataclasses.replace(s3.access, endpoint="http://127.0.0.1:9")
     assert dead.reader_key is not None
     with pytest.raises(ProbeError, match="EndpointConnectionError"):
-        S3(dead, connect(dead, dead.reader_key, 0.5, tries=1)).read(ONE)
+        S3(dead, connect_s3(dead, dead.reader_key, 0.5, tries=1)).read(ONE)
 
 
 def listing(more: str) -> bytes:
@@ -222,7 +222,7 @@ def test_no_key_file_is_said_without_quoting_it(tmp_path: Path, text: str) -> No
     key = tmp_path / "key.json"
     key.write_text(text)
     with pytest.raises(ProbeError, match="no key file") as told:
-        connect(S3Access(endpoint="http://127.0.0.1:9"), key)
+        connect_s3(S3Access(endpoint="http://127.0.0.1:9"), key)
     assert told.value.__cause__ is None
 
 

@@ -12,7 +12,7 @@ from assay.config.profile import TalosAccess
 from assay.errors import ProbeError
 from assay.probes.kube.facts import KubeNode
 from assay.probes.talos.facts import Machine
-from assay.probes.talos.fleet import Fleet, Member, assemble, expected, read_members
+from assay.probes.talos.fleet import Fleet, Member, assemble, expected_nodes, read_members
 
 
 LABEL = "node-role.kubernetes.io/control-plane"
@@ -90,7 +90,7 @@ def test_an_internal_address_goes_before_an_external_one() -> None:
 
 def test_the_profile_s_nodes_are_read_control_planes_first() -> None:
     access = TalosAccess(controlplanes={"b": "2", "a": "1"}, workers={"0": "3"})
-    assert [one.name for one in expected(access)] == ["a", "b", "0"]
+    assert [one.name for one in expected_nodes(access)] == ["a", "b", "0"]
 
 
 MEMBER = {

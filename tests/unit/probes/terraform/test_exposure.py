@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from assay.formats.hcl import Hcl
 from assay.formats.resource import Resource
-from assay.probes.terraform.exposure import Exposure, open_balancers, selects, unguarded_servers
+from assay.probes.terraform.exposure import PortExposure, open_balancers, selects, unguarded_servers
 from assay.probes.terraform.plan import TerraformPlan
 
 
@@ -35,7 +35,7 @@ def module(folder: Path, *texts: str) -> list[Resource]:
     return Hcl(folder).resources()
 
 
-def refs(found: list[Exposure]) -> list[str]:
+def refs(found: list[PortExposure]) -> list[str]:
     return [f"{one.ref}{'' if one.decided else ' ?'}" for one in found]
 
 
