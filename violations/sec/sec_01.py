@@ -121,6 +121,77 @@ _manifest(
 )
 
 
+def _object(kind: str, version: str, spec: str) -> str:
+    return (
+        f"apiVersion: {version}\nkind: {kind}\nmetadata: {{name: planted, namespace: planted}}\nspec:\n{spec}"
+    )
+
+
+_manifest(
+    "chart_of_an_application",
+    "An Argo CD Application that fetches a chart: none of its images is in the manifests.",
+    _object(
+        "Application",
+        "argoproj.io/v1alpha1",
+        f"  sources:\n    - {{repoURL: https://charts.planted.example, chart: {HERE}web}}\n",
+    ),
+)
+_manifest(
+    "folder_of_another_repository",
+    "An Argo CD Application that deploys a folder of a repository that nobody judges.",
+    _object(
+        "Application",
+        "argoproj.io/v1alpha1",
+        f"  source:\n    repoURL: https://git.planted.example/other.git\n    path: {HERE}planted/elsewhere\n",
+    ),
+)
+_manifest(
+    "helm_release",
+    "A Flux HelmRelease: its chart is fetched and rendered in the cluster.",
+    _object("HelmRelease", "helm.toolkit.fluxcd.io/v2", f"  chart:\n    spec:\n      chart: {HERE}web\n"),
+)
+_manifest(
+    "helm_release_from_oci",
+    "A Flux HelmRelease of a chart in a registry, by reference.",
+    _object(
+        "HelmRelease",
+        "helm.toolkit.fluxcd.io/v2",
+        f"  chartRef:\n    kind: OCIRepository\n    name: {HERE}web\n",
+    ),
+)
+_manifest(
+    "operators_choice",
+    "A database cluster that names no image: its operator picks one.",
+    f"{HERE}{_object('Cluster', 'postgresql.cnpg.io/v1', '  instances: 3')}\n",
+)
+
+
+@violation()
+def chart_of_kustomize(plant: Plant) -> Iterator[Named]:
+    """A kustomization that fetches and renders a chart."""
+    text = "kind: Kustomization\nhelmCharts:\n  - name: web\n    repo: oci://charts.planted.example\n"
+    with plant.added("gitops", "planted/kustomization.yaml", text) as path:
+        yield plant.located(path, "- name: web")
+
+
+@violation()
+def remote_base(plant: Plant) -> Iterator[Named]:
+    """A kustomization with a base in another repository."""
+    text = "kind: Kustomization\nresources:\n  - https://git.planted.example/team/base?ref=v1\n"
+    with plant.added("gitops", "planted/kustomization.yaml", text) as path:
+        yield plant.located(path, "team/base")
+
+
+@violation()
+def chart_in_the_tree(plant: Plant) -> Iterator[Named]:
+    """A Helm chart of one's own beside the manifests: its templates are not manifests yet."""
+    text = "image: {{ .Values.image }}\n"
+    with plant.added("gitops", "planted/web/templates/pod.yaml", text) as path:
+        chart = path.parents[1] / "Chart.yaml"
+        chart.write_text("apiVersion: v2\nname: web\nversion: 1.0.0\n", encoding="utf-8")
+        yield Named(str(plant.located(chart)).removesuffix("/Chart.yaml"))
+
+
 @violation()
 def tag_by_kustomize(plant: Plant) -> Iterator[Named]:
     """A kustomize entry that replaces the digest of a pinned image by a tag."""

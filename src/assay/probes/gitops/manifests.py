@@ -28,6 +28,8 @@ SHAPE = re.compile(
 )
 DIGEST = re.compile(r"@sha256:([0-9a-f]{64})")
 SUFFIXES = (".yaml", ".yml", ".json")
+# A number or a size, such as that of a picture.
+AMOUNT = re.compile(r"[\d.,]+\s?[A-Za-z%]{0,3}")
 NOT_AN_IMAGE = ("", "true", "false", "null", "~")
 
 
@@ -296,5 +298,5 @@ def _name_and_value(keys: dict[str, YamlScalar]) -> Iterator[tuple[int, str, str
         return
     if name.lower().endswith("tag"):
         yield keys["value"].line, f"{name}={value}", "tag by parameter"
-    elif value.lower() not in NOT_AN_IMAGE:
+    elif value.lower() not in NOT_AN_IMAGE and not AMOUNT.fullmatch(value):
         yield keys["value"].line, value, "name and value"
