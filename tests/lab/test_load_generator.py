@@ -129,7 +129,7 @@ def test_every_arrival_is_on_record_and_slow_ones_are_seen(certificate: Path, tm
     """Arrivals at 100/s, every tenth 250 ms late: the record holds them all and finds the slow."""
     with serving(certificate) as server:
         server.slow_every, server.slow_for = 10, 0.25
-        load = Load(server.url, "/items", NAME, str(certificate))
+        load = Load(server.url, ("/items",), NAME, str(certificate))
         plan = load.plan(100, seconds=1.5, least=150, seed=7)
         run = load.run(plan, tmp_path)
         assert server.seen == plan.arrivals == len(run.samples)
@@ -143,7 +143,7 @@ def test_every_arrival_is_on_record_and_slow_ones_are_seen(certificate: Path, tm
 def test_a_frozen_server_is_charged_from_the_due_moment(certificate: Path, tmp_path: Path) -> None:
     """During a freeze arrivals go on; a closed loop would have seen one slow reply."""
     with serving(certificate) as server:
-        load = Load(server.url, "/items", NAME, str(certificate))
+        load = Load(server.url, ("/items",), NAME, str(certificate))
         plan = load.plan(50, seconds=3.0, least=150, seed=11)
         ready = threading.Event()
 
@@ -166,7 +166,7 @@ def test_errors_are_exceedances_and_fast_errors_do_not_help(certificate: Path, t
     """A server that refuses quickly is not a fast server."""
     with serving(certificate) as server:
         server.status = 503
-        load = Load(server.url, "/items", NAME, str(certificate))
+        load = Load(server.url, ("/items",), NAME, str(certificate))
         run = load.run(load.plan(100, seconds=0.5, least=50), tmp_path)
     assert all(sample.latency == float("inf") and sample.why == "status 503" for sample in run.samples)
 
@@ -174,12 +174,12 @@ def test_errors_are_exceedances_and_fast_errors_do_not_help(certificate: Path, t
 def test_a_foreign_certificate_makes_the_run_invalid(certificate: Path, tmp_path: Path) -> None:
     """The right key for another name is refused by both clients, and never becomes a verdict."""
     with serving(certificate) as server:
-        load = Load(server.url, "/items", "other.test.example", str(certificate))
+        load = Load(server.url, ("/items",), "other.test.example", str(certificate))
         run = load.run(load.plan(100, seconds=0.2, least=20), tmp_path)
         with pytest.raises(ProbeError, match="certificate"):
-            Http(server.url, str(certificate), "other.test.example", "/items").get()
+            Http(server.url, str(certificate), "other.test.example").get("/items")
         assert server.seen == 0
-        assert Http(server.url, str(certificate), NAME, "/items").get().status == 200
+        assert Http(server.url, str(certificate), NAME).get("/items").status == 200
     assert "not one of" in invalid(run)
     assert "tls" in invalid(run)
 
@@ -188,7 +188,7 @@ def test_replies_from_a_cache_are_no_verdict_on_the_api(certificate: Path, tmp_p
     """A cache in front answers in place of the API."""
     with serving(certificate) as server:
         server.headers = {"CF-Cache-Status": "HIT"}
-        load = Load(server.url, "/items", NAME, str(certificate))
+        load = Load(server.url, ("/items",), NAME, str(certificate))
         run = load.run(load.plan(100, seconds=0.2, least=20), tmp_path)
     assert "cache" in invalid(run)
 
@@ -197,17 +197,17 @@ def test_nothing_listening_is_an_error_not_a_verdict(certificate: Path, tmp_path
     """Every request refused: the run says so and is invalid."""
     with serving(certificate) as server:
         url = server.url
-    load = Load(url, "/items", NAME, str(certificate))
+    load = Load(url, ("/items",), NAME, str(certificate))
     run = load.run(load.plan(100, seconds=0.2, least=20), tmp_path)
     assert "not one of" in invalid(run)
     with pytest.raises(ProbeError, match="GET"):
-        Http(url, str(certificate), NAME, "/items").get()
+        Http(url, str(certificate), NAME).get("/items")
 
 
 def test_a_generator_killed_half_way_is_an_error(certificate: Path, tmp_path: Path) -> None:
     """A record without its last line is refused, whatever stands in it."""
     with serving(certificate) as server:
-        load = Load(server.url, "/items", NAME, str(certificate))
+        load = Load(server.url, ("/items",), NAME, str(certificate))
         plan = load.plan(100, seconds=0.2, least=20)
         load.run(plan, tmp_path)
     record = tmp_path / "requests.jsonl"

@@ -131,7 +131,7 @@ def test_a_row_that_the_report_has_lost_is_seen(report: Path, tmp_path: Path) ->
 
 def test_pages_render_with_the_right_counts_and_call_no_one(report: Path, tmp_path: Path) -> None:
     with served(report) as url, browser(tmp_path / "profile") as driver:
-        first = body(driver, url, "Acceptance report", "test cases", "Stand-ins")
+        first = body(driver, url, "Acceptance report", "test cases", "Stand-ins", "20%")
         assert f"{len(NAMES)}\ntest cases" in first
         assert "20%" in first  # 1 of 5 in scope that could pass: what was not judged counts
         assert "NOT_CHECKED: in scope, and no verdict" in first
