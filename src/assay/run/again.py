@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from assay.catalogue import Catalogue
 from assay.config.profile import Profile
@@ -14,7 +12,7 @@ from assay.errors import AssayError
 from assay.model import Tier, Verdict
 from assay.run.entries import Judgement
 from assay.run.gate import Selection
-from assay.run.identity import revisions
+from assay.run.identity import CHANGED, UNKNOWN, revisions, settings_digest
 from assay.run.options import utc_now
 from assay.run.past import Join, PastRun, earlier_runs
 from assay.run.waivers import with_waivers
@@ -28,9 +26,9 @@ def join(
 ) -> tuple[Selection, Join]:
     """Return the selection and the join of a run that judges again what was not green in the last one.
 
-    Judged again is, of what the run is asked to judge: what came to anything but PASS or a failure that is
-    waived today; what was judged under another policy; what reads files of another Git revision; and what was
-    not judged.
+    Of what the run is asked to judge, an earlier judgement stands if it is a PASS, or a failure that is
+    waived today; if it is no older than a day; and if it rests on what is there today: the same policy, the
+    same profile apart from waivers and scope, for files the same revision, unchanged. All else is judged.
 
     Args:
         catalogue: as it is now.
@@ -39,21 +37,15 @@ def join(
         folder: of evidence files.
 
     Raises:
-        AssayError: there is no earlier run of this stack, it is older than a day, or it was cut off.
+        AssayError: there is no earlier run of this stack, or the last one did not end.
     """
     past = _last(profile, folder)
-    kept = {
-        (one.control, Tier(one.tier))
-        for one in past.judgements
-        if _stands(one, catalogue, profile, past.identity)
-    }
-    bad = {
-        (one.control, Tier(one.tier))
-        for one in past.judgements
-        if not _stands(one, catalogue, profile, past.identity)
-    }
-    again = selection.pairs - (kept - bad)
+    fallen = _fallen(past, catalogue, profile)
+    kept = {(one.control, Tier(one.tier)) for one in past.judgements} - fallen
+    again = selection.pairs - kept
     says = f"{len(selection.pairs - again)} of {len(selection.pairs)} judgements are of {past.title}"
+    if past.opening.settings != settings_digest(profile):
+        says += ", the profile has changed since"
     return replace(selection, joins=says), Join(past, again)
 
 
@@ -64,18 +56,30 @@ def _last(profile: Profile, folder: Path) -> PastRun:
     (past,) = found
     if past.closing is None or past.closing.outcome != "complete":
         raise AssayError(f"{past.title} did not end", "run assay check without --again")
-    began = datetime.datetime.fromisoformat(past.opening.started)
-    if utc_now() - began > MAX_AGE:
-        raise AssayError(f"{past.title} is older than a day", "run assay check without --again")
     return past
 
 
-def _stands(one: Judgement, catalogue: Catalogue, profile: Profile, identity: Mapping[str, Any]) -> bool:
-    """Return whether an earlier judgement is green today and rests on what is there today."""
-    control = catalogue.controls.get(one.control)
+def _fallen(past: PastRun, catalogue: Catalogue, profile: Profile) -> set[tuple[str, Tier]]:
+    """Return the cases of an earlier run of which a judgement does not stand."""
+    if past.opening.settings != settings_digest(profile):
+        return {(one.control, Tier(one.tier)) for one in past.judgements}
+    sources = revisions(profile.paths)
+    settled = past.identity.get("revisions") == sources and not any(
+        one.endswith((CHANGED, UNKNOWN)) for one in sources.values()
+    )
+    return {
+        (one.control, Tier(one.tier))
+        for one in past.judgements
+        if not _stands(one, catalogue, profile) or (one.tier == Tier.STATIC and not settled)
+    }
+
+
+def _stands(one: Judgement, catalogue: Catalogue, profile: Profile) -> bool:
+    """Return whether an earlier judgement is young, by the policy of today, and green today."""
+    control, today = catalogue.controls.get(one.control), utc_now()
     if control is None or control.digest != one.digest:
         return False
-    if one.tier == Tier.STATIC and identity.get("revisions") != revisions(profile.paths):
+    if today - datetime.datetime.fromisoformat(one.end) > MAX_AGE:
         return False
     plain = replace(one, waived="", waivers=())
-    return one.verdict == Verdict.PASS or bool(with_waivers(plain, profile.waivers, utc_now().date()).waived)
+    return one.verdict == Verdict.PASS or bool(with_waivers(plain, profile.waivers, today.date()).waived)

@@ -71,6 +71,7 @@ class Opening:
         stand_ins: (part, reason, what it touches).
         overrides: (control, what the profile sets for it).
         policies: SHA-256 over the digests of all policies.
+        settings: SHA-256 over what the profile says that a judgement may rest on.
         again: (control, tier) of what a run that completes an earlier one judges itself.
         joins: that earlier run's id, empty for a run of its own.
         joins_head: the hash of the earlier run's last line.
@@ -87,6 +88,7 @@ class Opening:
     stand_ins: tuple[tuple[str, str, str], ...] = ()
     overrides: tuple[tuple[str, str], ...] = ()
     policies: str = ""
+    settings: str = ""
     again: tuple[tuple[str, str], ...] = ()
     joins: str = ""
     joins_head: str = ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,11 @@ from assay.run.gate import Selection
 from assay.run.options import utc_now
 from assay.run.past import Join
 from assay.stack import ReadStack
+
+
+GIT_TIMEOUT_S = 10.0
+CHANGED = "with changes"
+UNKNOWN = "outside Git"
 
 
 def stack_identity(profile: Profile, *, asked: bool) -> dict[str, Any]:
@@ -71,6 +78,7 @@ def opening_of(
         ),
         overrides=tuple((control, _words(one)) for control, one in sorted(profile.overrides.items())),
         policies=policies_digest(catalogue),
+        settings=settings_digest(profile),
         again=_plain(join.again) if join else (),
         joins=join.past.run if join else "",
         joins_head=join.past.chain.head if join else "",
@@ -101,17 +109,47 @@ def _running(profile: Profile) -> dict[str, str]:
 
 
 def revisions(paths: Paths) -> dict[str, str]:
-    """Return the Git revision that each tree is at; a tree outside Git is left out."""
+    """Return what each source is at: a tree by its Git revision, files outside Git by their SHA-256.
+
+    A tree that differs from its revision, or that is not in Git, says so and is at nothing that can be found
+    again.
+    """
     several = (*source_trees(paths.infra), *source_trees(paths.gitops))
     trees = {tree.label: tree.path for tree in several} | ({"talos": paths.talos} if paths.talos else {})
     found = {name: _revision(path) for name, path in trees.items() if path.is_dir()}
-    return {name: revision for name, revision in found.items() if revision}
+    given = (*paths.plan, *paths.state, *([paths.machineconfigs] if paths.machineconfigs else []))
+    return found | {path.name: _content(path) for path in given if path.exists()}
+
+
+def settings_digest(profile: Profile) -> str:
+    """Return the SHA-256 over what a profile says that a judgement may rest on.
+
+    Scope, waivers, what is not applicable and what is allowed decide what is judged and how it counts, not
+    what comes of it.
+    """
+    judged = replace(profile, controls=None, waivers=(), not_applicable={}, allow=None, digest="")
+    return hashlib.sha256(repr(judged).encode()).hexdigest()
 
 
 def _revision(folder: Path) -> str:
-    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    git = ["git", "-C", str(folder)]
     try:
-        done = run_tool(command, 10.0, "git rev-parse")
+        head = run_tool([*git, "rev-parse", "HEAD"], GIT_TIMEOUT_S, "git rev-parse")
+        changed = run_tool([*git, "status", "--porcelain", "."], GIT_TIMEOUT_S, "git status")
     except ProbeError:
-        return ""
-    return "" if done.code else done.text.strip()
+        return UNKNOWN
+    if head.code or changed.code:
+        return UNKNOWN
+    return head.text.strip() + (f" {CHANGED}" if changed.text.strip() else "")
+
+
+def _content(path: Path) -> str:
+    files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
+    whole = hashlib.sha256()
+    try:
+        for file in files:
+            with file.open("rb") as content:
+                whole.update(file.name.encode() + hashlib.file_digest(content, "sha256").digest())
+    except OSError:
+        return UNKNOWN
+    return f"SHA-256 {whole.hexdigest()}"

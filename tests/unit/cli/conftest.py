@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,4 +22,8 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
     made = Toy(tmp_path)
     made.trio("NET-01")
     made.trio("NET-02")
+    (tmp_path / ".gitignore").write_text("reports\n__pycache__\ninfra/other\n")
+    author = ("-c", "user.name=test", "-c", "user.email=test@invalid", "-c", "commit.gpgsign=false")
+    for words in (("init", "-q"), ("add", "-A"), (*author, "commit", "-qm", "the platform")):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
     return made

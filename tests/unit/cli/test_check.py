@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,9 @@ import pytest
 from click.testing import CliRunner
 
 from assay.cli import main
-from assay.run.evidence import read_lines
+from assay.run.entries import IDENTITY, Closing, entry_from
+from assay.run.evidence import EvidenceLog, read_lines
+from assay.run.options import utc_now
 from tests.unit.support.catalogue import GOOD, Toy
 
 
@@ -93,13 +99,54 @@ def test_again_judges_only_what_was_not_green_and_says_so(
     assert CliRunner().invoke(main, ["diff", second[0]["run"], second[0]["run"]]).exit_code == 4
 
 
-def test_what_was_judged_by_another_policy_is_judged_again(
-    toy: Toy, capfd: pytest.CaptureFixture[str]
+def edited(path: Path, old: str, new: str) -> None:
+    path.write_text(path.read_text().replace(old, new))
+
+
+def aged(hours: int) -> None:
+    """Make the last run's evidence that of some hours ago, its chain made anew."""
+    (path,) = Path("reports/evidence").glob("*.jsonl")
+    then = (utc_now() - datetime.timedelta(hours=hours)).isoformat()
+    lines = [{**line, "end": then} if line["record"] == "judgement" else line for line in read_lines(path)]
+    path.unlink()
+    identity = {key: value for key, value in lines[0].items() if key in IDENTITY}
+    for line in lines:
+        log = EvidenceLog(path, identity)
+        entry = entry_from(line)
+        log.append(replace(entry, head=log.head) if isinstance(entry, Closing) else entry)
+
+
+@pytest.mark.parametrize(
+    ("change", "again"),
+    [
+        pytest.param(lambda toy: None, [], id="nothing"),
+        pytest.param(lambda toy: toy.policy("NET-02", more="# tightened\n"), ["NET-02"], id="policy"),
+        pytest.param(lambda toy: toy.write("infra/list", "one"), ["NET-01", "NET-02"], id="changed"),
+        pytest.param(lambda toy: shutil.rmtree(".git"), ["NET-01", "NET-02"], id="outside-git"),
+        pytest.param(lambda toy: aged(25), ["NET-01", "NET-02"], id="old"),
+        pytest.param(lambda toy: aged(20), [], id="young"),
+        pytest.param(
+            lambda toy: edited(Path("toy.toml"), '"lab"', '"lab"\nlabels = { region = "eu" }'),
+            ["NET-01", "NET-02"],
+            id="profile",
+        ),
+        pytest.param(
+            lambda toy: edited(Path("toy.toml"), "[stack]", '[scope]\ncontrols = ["NET-01"]\n[stack]'),
+            [],
+            id="scope",
+        ),
+    ],
+)
+def test_what_rests_on_something_else_today_is_judged_again(
+    toy: Toy, capfd: Capture, change: Callable[[Toy], object], again: list[str]
 ) -> None:
     check(capfd)
-    toy.policy("NET-02", more="# tightened\n")
-    assert check(capfd, "--again")[0] == 0
-    assert judged(runs()[1]) == [("NET-02", "PASS")]
+    change(toy)
+    code, _ = check(capfd, "--again")
+    evidence = runs()[-1]
+    assert (code, [name for name, _ in judged(evidence)]) == (0, again)
+    assert [name for name, _ in evidence[0]["again"]] == again
+    assert "JOINED" in evidence[-1]["gate"]
 
 
 def test_again_needs_a_whole_run_of_the_last_day(toy: Toy, capfd: Capture) -> None:
