@@ -3,6 +3,7 @@
 import pytest
 
 from assay.model import Record
+from assay.origins.sops_files import encryption_faults
 from assay.stack import ReadStack
 
 
@@ -12,10 +13,10 @@ def test_sensitive_manifests_are_encrypted(stack: ReadStack, control: Record) ->
     files = control.population(stack.sops.files)
     control.note("ciphertexts", sum(file.ciphertexts for file in files))
     for file in files:
-        control.offenders(file.faults(control.scalar("oldest_sops")))
-    if not control.found:  # a file that is not rightly encrypted is not worth opening
-        for file in files:
+        control.offenders(encryption_faults(file, control.scalar("oldest_sops")))
+    for file in files if not control.found else ():  # one that is not rightly encrypted is not worth opening
+        if file.encrypted:
             control.ask(f"sops decrypt {file.where}")
-            if fault := stack.sops.opened(file):
-                control.offender(fault)
+            if why := stack.sops.opening_fault(file):
+                control.offender(file, why)
     assert not control.found

@@ -187,6 +187,12 @@ def test_acceptance_imports_assay_and_pytest_only() -> None:
             )
 
 
+def test_probes_judge_nothing() -> None:
+    for path in sources("src/assay/probes"):
+        judges = [node for node in nodes(path) if isinstance(node, ast.Name) and node.id == "Offender"]
+        assert not judges, f"{ident(path)}:{judges[0].lineno}: an offender; judge in origins/ or in the test"
+
+
 def test_acceptance_makes_no_fixtures() -> None:
     """What a fixture raises when it is torn down is shown by Allure as it is, values and all."""
     for path in sources("acceptance"):

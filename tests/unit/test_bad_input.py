@@ -289,7 +289,7 @@ CASES = [
         sops_without_key,
         "SEC-21",
         "ERROR",
-        "identity is none of its recipients",
+        "none of the given identities",
         "that may decrypt",
         "static",
     ),

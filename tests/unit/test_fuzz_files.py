@@ -38,6 +38,8 @@ from assay.origins.helm_record import decoded_record
 from assay.origins.leaks import BASELINE, SecretScan
 from assay.origins.local_copies import Script, in_documents, in_scripts
 from assay.origins.secret_uses import uses
+from assay.origins.sops_files import encryption_faults
+from assay.origins.sops_rules import rulebook_faults
 from assay.origins.template import filled
 from assay.origins.terraform_secrets import in_plan, in_sources, in_state, source_files
 from assay.probes.gitops.manifests import Manifests
@@ -221,13 +223,13 @@ def of_sops(path: Path) -> object:
     sops = Sops(SopsAccess(trees=(path.parent,)), ())
     return [
         configmap_faults(ConfigMaps(sops.everything, "assay.dev/sensitive").entries, ()),
-        [one.faults(OLDEST) for one in sops.files],
+        [encryption_faults(one, OLDEST) for one in sops.files],
     ]
 
 
 def of_rules(path: Path) -> object:
     sops = Sops(SopsAccess(trees=(path.parent,)), ())
-    return [list(book.faults(frozenset())) for book in sops.rulebooks]
+    return [list(rulebook_faults(book, SopsAccess(recipients=("age1x",)), [])) for book in sops.rulebooks]
 
 
 def of_terraform(path: Path) -> object:

@@ -109,13 +109,6 @@ def unencrypted_suffix(plant: Plant) -> Iterator[Named]:
 
 
 @violation()
-def code_of_ciphertext_only(plant: Plant) -> Iterator[Named]:
-    """`mac_only_encrypted` is set: names and namespaces can be changed without notice."""
-    with edited(plant, r"^( +)version: 3", "    mac_only_encrypted: true\n    version: 3", line=False) as ref:
-        yield ref
-
-
-@violation()
 def written_by_an_old_sops(plant: Plant) -> Iterator[Named]:
     """A file written by a version of SOPS older than allowed."""
     with edited(plant, r"^ +version: .*$", "    version: 3.6.1", line=False) as ref:

@@ -10,7 +10,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from assay.config.profile import Profile
-from assay.errors import AssayError
+from assay.errors import AssayError, ProbeError
 from assay.formats.parsing import WRONG
 from assay.formats.tools import run_tool
 from assay.preflight.needs import value_at
@@ -156,7 +156,10 @@ def _talos(stack: ReadStack) -> list[str]:
 def _sops(stack: ReadStack) -> None:
     encrypted = [file for file in stack.sops.files if any(file.about)]
     for file in encrypted[:1]:
-        stack.sops.opened(file)
+        if why := stack.sops.opening_fault(file):
+            raise ProbeError(f"{file.where}: {why}", "SEC-21 says more")
+    for problem in stack.sops.gaps.unread.values():
+        raise problem
 
 
 def _addresses(profile: Profile) -> Iterator[tuple[str, str, str, int]]:

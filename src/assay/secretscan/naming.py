@@ -52,6 +52,9 @@ CODE = re.compile(
 )
 # An image by its digest, written out or shortened.
 IMAGE = re.compile(r"[\w.-]+(?::\d+)?(?:/[\w.-]+)*(?::[\w.-]+)?@sha256:[0-9a-f.]*")
+FILLED_IN = re.compile(
+    r"<[A-Za-z_][\w./:#@ -]*>|\$\{\w+(?::?\?[^}]*)?\}|\$\w[\w-]*[.:][\w.-]+|\{\{[^{}]*\}\}|(?:ref\+|vault:|op://)\S+"
+)
 # A version, or a range of versions.
 RELEASE = re.compile(r"[\^~<>=v]*\d+(?:\.\d+)+(?:[-+][\w.]+)?")
 # What stands for a variable that is not set: `${DB_PASSWORD:-..}`.
@@ -133,6 +136,14 @@ def is_benign(value: str, name: str = "") -> bool:
         return weight(name) is not Weight.HARD and _last(name) not in UUID_SECRET
     known = any(one.fullmatch(text) for one in (CODE, RELEASE, IMAGE))
     return known or _path(text) or _prose(text)
+
+
+def refers_elsewhere(text: str) -> bool:
+    """Return True for a text that only says where a value comes from, and holds none: what a deployer fills in.
+
+    `<path:kv/data/app#password>`, `${DB_PASSWORD}` without a default, `$oidc.sso.clientSecret`, `ref+vault://kv/app`.
+    """
+    return FILLED_IN.fullmatch(text.strip()) is not None
 
 
 def is_public_name(text: str) -> bool:

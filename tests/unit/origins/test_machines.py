@@ -254,7 +254,7 @@ def stack(tmp_path: Path, clear: str, code: int = 0) -> Sops:
     program.write_text(f"#!/bin/sh\ncat {tmp_path}/clear\nexit {code}\n")
     program.chmod(0o755)
     key.write_text("")
-    return Sops(SopsAccess(program, key, None, (tree,)), ())
+    return Sops(SopsAccess(program, (key,), None, (tree,)), ())
 
 
 def test_a_bundle_is_found_among_the_files(tmp_path: Path) -> None:

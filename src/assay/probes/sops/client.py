@@ -22,7 +22,6 @@ from assay.formats.parsing import WRONG
 from assay.formats.tools import run_tool
 from assay.formats.yaml_text import Shallow, documents, text_of
 from assay.gaps import Gaps
-from assay.model import Offender
 from assay.probes.sops.file import SecretFile
 from assay.probes.sops.rules import CONFIG, Rulebook, read_rulebook
 
@@ -30,7 +29,14 @@ from assay.probes.sops.rules import CONFIG, Rulebook, read_rulebook
 SOPS_TIMEOUT_S = 60.0
 READ = (".yaml", ".yml", ".json")
 INNOCENT = ("README.md", ".gitattributes", ".gitignore", "kustomization.yaml")
-NO_MATCH, NO_CODE, NO_VALUE, NO_KEY = 51, (24, 52), 25, (111, 128)
+# Exit codes of sops, and what each says of a file.
+FAULTS = {
+    51: "its message authentication code does not match: changed after encryption",
+    24: "its message authentication code is missing or forged",
+    52: "its message authentication code is missing or forged",
+    25: "a value does not decrypt: forged, cut or moved from another place",
+}
+NO_KEY = (111, 128)
 
 
 class Sops:
@@ -49,16 +55,15 @@ class Sops:
         self.access, self.gaps = access, Gaps()
         self._gitops, self._excluded = tuple(gitops), tuple(excluded)
 
-    @property
-    def declared(self) -> frozenset[str]:
-        """Return the public keys of those who may decrypt.
+    def need_recipients(self) -> SopsAccess:
+        """Return the profile's [sops], which declares who may decrypt.
 
         Raises:
-            AssumptionError: the profile declares none.
+            AssumptionError: the profile declares nobody.
         """
-        if not self.access.recipients:
+        if not self.access.every_recipients:
             raise AssumptionError("the profile declares no recipients", "set recipients under [sops]")
-        return frozenset(self.access.recipients)
+        return self.access
 
     @cached_property
     def files(self) -> list[SecretFile]:
@@ -109,35 +114,28 @@ class Sops:
                 break
         return next((book for book in self.rulebooks if book.in_force), None)
 
-    def opened(self, file: SecretFile) -> Offender | None:
-        """Return what is wrong with a file once it is decrypted; None if sops opens it and its code holds.
+    def opening_fault(self, file: SecretFile) -> str:
+        """Return why a file does not open; empty where sops opens it and its code holds.
 
-        What sops prints is not looked at here, so nothing of it can be shown.
+        What sops prints is not looked at here, so nothing of it can be shown. A file that none of the given
+        identities may open is noted in `gaps`.
 
         Raises:
-            ProbeError: no identity is given, it is none of the file's recipients, or sops did not run.
+            ProbeError: no identity is given, or sops did not run.
         """
         code = self._sops(file.path)[0]
-        if code == 0:
-            return None
-        if code == NO_MATCH:
-            return Offender(
-                file.ref, "its message authentication code does not match: changed after encryption"
-            )
-        if code in NO_CODE:
-            return Offender(file.ref, "its message authentication code is missing or forged")
-        if code == NO_VALUE:
-            return Offender(file.ref, "a value does not decrypt: forged, cut or moved from another place")
-        if code in NO_KEY and self._public() & {
-            one for about in file.about if about for one in about.recipients
-        }:
-            return Offender(file.ref, "the key wrapped for the given identity cannot be opened: broken")
-        if code in NO_KEY:
-            raise ProbeError(
-                f"{file.where}: the given identity is none of its recipients",
-                "give an age_key under [sops] that may decrypt, or update the file's keys",
-            )
-        raise ProbeError(f"{file.where}: sops exited with {code}", "run sops decrypt on the file by hand")
+        if code in FAULTS or code == 0:
+            return FAULTS.get(code, "")
+        if code in NO_KEY and self._public() & {one for a in file.about if a for one in a.recipients}:
+            return "the key wrapped for the given identity cannot be opened: broken"
+        with self.gaps.part(file.ref):
+            if code in NO_KEY:
+                raise ProbeError(
+                    f"{file.where}: none of the given identities is one of its recipients",
+                    "give an age_key under [sops] that may decrypt it, or update the file's keys",
+                )
+            raise ProbeError(f"{file.where}: sops exited with {code}", "run sops decrypt on the file by hand")
+        return ""
 
     def decrypted(self, file: SecretFile) -> list[Any]:
         """Return the documents of a file, decrypted in memory. They hold secrets: show nothing of them.
@@ -157,23 +155,26 @@ class Sops:
             ) from None
 
     def _sops(self, path: Path) -> tuple[int, bytes]:
-        binary, key = self.access.binary, self.access.age_key
-        if binary is None or key is None or not key.is_file():
+        binary, keys = self.access.binary, self.access.age_key
+        if binary is None or not keys or not all(key.is_file() for key in keys):
             raise ProbeError(
                 "the message authentication codes cannot be checked without an identity",
                 "set binary and age_key under [sops]",
             )
         with tempfile.TemporaryDirectory(prefix="assay-sops-") as home:
-            env = {"PATH": os.environ.get("PATH", ""), "HOME": home, "SOPS_AGE_KEY_FILE": str(key)}
+            identities = Path(home) / "identities"
+            identities.touch(mode=0o600)
+            identities.write_bytes(b"\n".join(key.read_bytes() for key in keys))
+            env = {"PATH": os.environ.get("PATH", ""), "HOME": home, "SOPS_AGE_KEY_FILE": str(identities)}
             argv = [binary, "--disable-version-check", "decrypt", path]
             remedy = "check binary under [sops]"
             done = run_tool(argv, SOPS_TIMEOUT_S, f"sops decrypt {path.name}", remedy=remedy, env=env)
         return done.code, done.out
 
     def _public(self) -> set[str]:
-        """Return the public key that age-keygen notes beside an identity."""
-        key = self.access.age_key
-        lines = key.read_text(encoding="utf-8", errors="replace").splitlines() if key else []
+        """Return the public keys that age-keygen notes beside the identities."""
+        texts = [key.read_text(encoding="utf-8", errors="replace") for key in self.access.age_key]
+        lines = [line for text in texts for line in text.splitlines()]
         return {line.split(":", 1)[1].strip() for line in lines if line.startswith("# public key:")}
 
     @cached_property
@@ -192,7 +193,8 @@ class Sops:
     def _below(self, tree: SourceTree, must: bool) -> Iterator[SecretFile]:
         charts = {file.parent for file in tree.path.rglob("Chart.yaml")}
         for path in tree.files(self.gaps.excluded):
-            hidden = (must and path.name not in INNOCENT) or ".sops." in path.name
+            public = ".pub" in path.suffixes
+            hidden = not public and ((must and path.name not in INNOCENT) or ".sops." in path.name)
             if path.name == CONFIG or not (path.suffix in READ or hidden):
                 continue
             if chart := chart_of(path, charts):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import datetime
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,8 +15,6 @@ from pathlib import Path
 
 from assay.errors import ProbeError
 from assay.formats.yaml_text import Document, YamlScalar
-from assay.model import Offender
-from assay.secretscan.text import looks_secret
 
 
 ENC = re.compile(
@@ -35,13 +32,12 @@ OPTIONS = (
     "unencrypted_comment_regex",
     "mac_only_encrypted",
 )
-OTHER_KEYS = ("pgp", "kms", "gcp_kms", "azure_kv", "hc_vault", "key_groups")
 VALUES = frozenset(("data", "stringData", "binaryData"))
 GENERATOR, GENERATED = "secretGenerator", frozenset(("literals", "files", "envs", "env"))
 LONGEST_PATTERN = 1000
+# What Python's expressions know and those of Go, which sops is written in, do not.
+NOT_RE2 = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:[=!]|<[=!]|>|\(|P=)|\\[1-9])")
 NOTHING = ("", "null", "~")
-NUMBER = re.compile(r"(\d+)\.(\d+)\.(\d+)")
-COMMENT = re.compile(r"^\s*#\s*(?P<key>[A-Za-z_][\w.-]*)\s*[:=]\s*(?P<value>\S.*?)\s*$")
 Where = tuple[str | int, ...]
 
 
@@ -70,10 +66,12 @@ def metadata(document: Document) -> Metadata | None:
         return None
     found = tuple(leaf for leaf in found if len(leaf.path) > 1)
     plain = {str(leaf.path[1]): leaf.text for leaf in found if len(leaf.path) == 2}
-    age = [leaf for leaf in found if leaf.path[1] == "age"]
+    # A key stands in its kind's own list or in a key group; of whatever kind it is, it opens the file.
+    keys = [(_kind(leaf.path), leaf) for leaf in found if len(leaf.path) > 2]
+    age = [leaf for kind, leaf in keys if kind == "age"]
     return Metadata(
         recipients=tuple(leaf.text for leaf in age if leaf.path[-1] == "recipient"),
-        others=tuple(sorted({str(leaf.path[1]) for leaf in found if len(leaf.path) > 2} & set(OTHER_KEYS))),
+        others=tuple(sorted({kind for kind, _ in keys} - {"age"})),
         blocks=sum(leaf.path[-1] == "enc" and "BEGIN AGE ENCRYPTED FILE" in leaf.text for leaf in age),
         threshold=plain.get("shamir_threshold", ""),
         mac=plain.get("mac", ""),
@@ -83,8 +81,14 @@ def metadata(document: Document) -> Metadata | None:
     )
 
 
+def _kind(path: Where) -> str:
+    """Return the kind of the master key that a value of the metadata belongs to: `age`, `kms`, `hckms`."""
+    inner = path[3:] if path[1] == "key_groups" else path[1:]
+    return str(inner[0]) if inner else "key_groups"
+
+
 def cipher_fault(text: str) -> str:
-    """Return why a text is no ciphertext of SOPS; empty where its shape is right."""
+    """Return why a text is not ciphertext of SOPS; empty where its shape is right."""
     match = ENC.fullmatch(text)
     if match is None:
         return "is written as ciphertext but is none" if text.startswith("ENC[") else "is in clear"
@@ -149,100 +153,6 @@ class SecretFile:
         """Return how many values are ciphertext by their shape."""
         return sum(not cipher_fault(leaf.text) for leaf in self.protected)
 
-    def faults(self, oldest: str) -> list[Offender]:
-        """Return what is wrong with the file, without a key.
-
-        Args:
-            oldest: the oldest version of sops whose files are taken, `3.8.0`.
-        """
-        if not self.encrypted:
-            return self._in_clear()
-        found = [self._at(leaf, why) for leaf in self._hidden() if (why := cipher_fault(leaf.text))]
-        found += [self._at(leaf, why) for leaf, why in self._shown()]
-        found += [Offender(self.ref, why) for why in self._metadata_faults(oldest)]
-        return [*found, *self._repeated(), *self._comments()]
-
-    def _in_clear(self) -> list[Offender]:
-        found = []
-        for leaf in self._hidden():
-            lost = not cipher_fault(leaf.text)
-            why = "is ciphertext, but the file has no sops metadata: nobody can open it"
-            found.append(self._at(leaf, why if lost else "is in clear"))
-        if not found and (self.must or not self.protected):
-            found.append(Offender(self.ref, "is not encrypted: it has no sops metadata"))
-        return found
-
-    def _hidden(self) -> Iterator[YamlScalar]:
-        return (leaf for leaf in self.protected if leaf.text not in NOTHING)
-
-    def _shown(self) -> Iterator[tuple[YamlScalar, str]]:
-        """Yield readable values of an encrypted file that are secrets all the same."""
-        hidden = set(map(id, self.protected))
-        for leaf in (leaf for document in self.documents for leaf in document.leaves):
-            if id(leaf) in hidden or (leaf.path and leaf.path[0] == "sops"):
-                continue
-            why = looks_secret(str(leaf.path[-1]) if leaf.path else "", leaf.text)
-            if why and not leaf.text.startswith("ENC["):
-                yield leaf, f"is readable and looks like a secret: {why}"
-
-    def _metadata_faults(self, oldest: str) -> Iterator[str]:
-        if any(about is None for about in self.about):
-            yield "has a document without sops metadata"
-        known = [about for about in self.about if about is not None]
-        if len(set(known)) > 1:
-            yield "has documents whose sops metadata differ"
-        yield from _faults(known[0], oldest)
-        if not any(self._hidden()):
-            yield "encrypts nothing"
-
-    def _repeated(self) -> Iterator[Offender]:
-        """Yield values that share an iv with another: copied, not encrypted."""
-        seen: dict[str, str] = {}
-        for leaf in self._hidden():
-            match = ENC.fullmatch(leaf.text)
-            if match and seen.setdefault(match["iv"], leaf.text) != leaf.text:
-                yield self._at(leaf, "shares its iv with another value: it is made up")
-
-    def _comments(self) -> Iterator[Offender]:
-        for number, line in enumerate(self.text.splitlines(), 1):
-            match = COMMENT.match(line)
-            if match and looks_secret(match["key"], match["value"]):
-                yield Offender(f"{self.ref}:{number}", "a comment in clear looks like a secret")
-
-    def _at(self, leaf: YamlScalar, why: str) -> Offender:
-        return Offender(f"{self.ref}:{leaf.line}", f"{'.'.join(map(str, leaf.path))} {why}")
-
-
-def _faults(about: Metadata, oldest: str) -> Iterator[str]:
-    if not about.mac:
-        yield "has no message authentication code"
-    elif why := cipher_fault(about.mac):
-        yield f"has a message authentication code that {why}"
-    if not about.recipients:
-        yield "is encrypted to no age recipient"
-    if bad := [one for one in about.recipients if not AGE.fullmatch(one)]:
-        yield f"names {len(bad)} recipients that are no age public keys"
-    if about.blocks != len(about.recipients):
-        yield f"has {len(about.recipients)} recipients, but {about.blocks} wrapped keys"
-    if ("mac_only_encrypted", "true") in about.options:
-        yield "authenticates only its encrypted values (mac_only_encrypted)"
-    if _number(about.version) < _number(oldest):
-        yield f"was written by sops {about.version or 'of no version'}, older than {oldest}"
-    if not _time(about.modified):
-        yield "has no readable lastmodified"
-
-
-def _number(version: str) -> tuple[int, ...]:
-    match = NUMBER.fullmatch(version)
-    return tuple(map(int, match.groups())) if match else (0,)
-
-
-def _time(text: str) -> bool:
-    try:
-        return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).tzinfo is not None
-    except ValueError:
-        return False
-
 
 def _protected(document: Document, about: Metadata | None) -> Iterator[YamlScalar]:
     """Yield the values of Secrets, of what kustomize makes them from, and of other encrypted files."""
@@ -281,6 +191,11 @@ def search(pattern: str, text: str, ref: str) -> bool:
     try:
         if len(pattern) > LONGEST_PATTERN:
             raise ProbeError(f"{ref}: a pattern longer than {LONGEST_PATTERN} characters", "shorten it")
+        if NOT_RE2.search(pattern):
+            raise ProbeError(
+                f"{ref}: sops cannot read the pattern: Go has no lookaround and no backreference",
+                "rewrite it",
+            )
         return re.search(pattern, text) is not None
     except re.error as error:
         raise ProbeError(f"{ref}: is not a regular expression: {error.msg}", "fix the pattern") from error
