@@ -3,7 +3,6 @@
 import pytest
 
 from assay.drills.faults.quorum import judge_members, judge_status
-from assay.errors import ProbeError
 from assay.model import Record
 from assay.probes.terraform.hetzner import Server, miscounted, servers
 from assay.stack import ReadStack
@@ -12,21 +11,17 @@ from assay.stack import ReadStack
 @pytest.mark.control("ARCH-01", tier="static")
 def test_three_control_planes_are_declared(stack: ReadStack, control: Record) -> None:
     """Count servers in the plans where there are any, in the sources, and rendered control planes."""
-    wanted = int(control.limit("control_planes"))
-    plans = stack.plan if stack.paths.declared.plan else ()
-    planned = servers(one for plan in plans for one in plan.resources)
-    if plans:
-        count(planned, wanted, control)
-    try:
-        written, modules = servers(stack.hcl.resources("hcloud_server")), stack.hcl.modules
-    except ProbeError as problem:
-        if not plans:
-            raise
-        control.note("sources", f"not counted: {problem.message}")
-    else:
-        control.assume(bool(plans) or not modules, f"no plan shows what {', '.join(modules)} make")
-        if not plans or not (modules or any(one.unclear for one in written)):
-            count(written, wanted, control)
+    wanted, known = int(control.limit("control_planes")), stack.declared
+    for part, why in known.unread.items():
+        control.note(f"counted in the plans alone: {part}", why)
+    control.assume(
+        bool(known.plans) or not known.modules, f"no plan shows what {', '.join(known.modules)} make"
+    )
+    written = servers(known.written)
+    if known.plans:
+        count(servers(known.planned), wanted, control)
+    if not known.plans or not (known.unread or known.modules or any(one.unclear for one in written)):
+        count(written, wanted, control)
     if stack.paths.declared.machineconfigs:
         planes = [one for one in stack.rendered if one.role == "controlplane"]
         if all(one.hosted for one in planes) and len(planes) != wanted:

@@ -2,8 +2,6 @@
 
 import pytest
 
-from assay.errors import ProbeError
-from assay.formats.resource import Resource
 from assay.model import Record
 from assay.probes.terraform.exposure import open_balancers, unguarded_servers
 from assay.probes.terraform.hetzner import allow_list, left_open, rules
@@ -14,35 +12,23 @@ from assay.stack import ReadStack
 def test_admin_ports_are_open_to_the_allow_list_only(stack: ReadStack, control: Record) -> None:
     """Judge firewall rules, servers without a firewall and load balancers, of sources and plans."""
     allowed, apart = allow_list(stack.profile.allowlist.admin), stack.platform.nodes.servers
-    plans = [list(plan.resources) for plan in (stack.plan if stack.paths.declared.plan else ())]
-    control.note("plans", len(plans))
-    resources, modules = sources(stack, control, planned=bool(plans))
-    written, planned = rules(resources), [rule for plan in plans for rule in rules(plan)]
+    known = stack.declared
+    control.note("plans", len(known.plans))
+    for part, why in known.unread.items():
+        control.note(f"judged by the plans alone: {part}", why)
+    written, planned = rules(known.written), rules(known.planned)
     inbound = [rule for rule in (*written, *planned) if rule.inbound()]
-    kinds = ("hcloud_server", "hcloud_load_balancer_service")
-    control.population(
-        [*inbound, *(one for part in (resources, *plans) for one in part if one.type in kinds)]
-    )
+    others = ("hcloud_server", "hcloud_load_balancer_service")
+    control.population([*inbound, *(one for one in (*known.written, *known.planned) if one.type in others)])
     for rule in inbound:
         if strangers := rule.open_to_strangers(allowed):
             control.offender(rule, f"{rule.where}: {rule.label} lets in {', '.join(strangers)}")
-    undecided = left_open(written, planned, modules, allowed)
-    for part in (resources, *plans):
-        for one in (*unguarded_servers(part, apart), *open_balancers(part)):
+    undecided = left_open(written, planned, known.modules, allowed)
+    for source in (known.written, *known.plans):
+        for one in (*unguarded_servers(source, apart), *open_balancers(source)):
             if one.decided:
                 control.offender(one)
-            elif part is not resources or not plans:
+            elif source is not known.written or not known.plans:
                 undecided.append(f"{one.ref}: whether it is public, or guarded")
     control.assume(not undecided, f"not decided by the sources, nor by a plan: {', '.join(undecided)}")
     assert not control.found
-
-
-def sources(stack: ReadStack, control: Record, *, planned: bool) -> tuple[list[Resource], tuple[str, ...]]:
-    """Return the resources of the sources and their module calls; none where a plan stands for them."""
-    try:
-        return stack.hcl.resources(), stack.hcl.modules
-    except ProbeError as problem:
-        if not planned:
-            raise
-        control.note("sources", f"judged by the plans alone: {problem.message}")
-        return [], ()

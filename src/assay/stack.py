@@ -45,7 +45,8 @@ from assay.probes.s3.client import S3
 from assay.probes.sops.client import Sops
 from assay.probes.talos.dry_run import DryRunTalos
 from assay.probes.talos.read import Talos
-from assay.probes.talos.rendered import Rendered, from_folder, from_terraform
+from assay.probes.talos.rendered import Rendered, from_folder, from_terraform_files
+from assay.probes.terraform.declared import Declared, of_plans, of_sources
 from assay.probes.terraform.plan import TerraformPlan
 from assay.probes.terraform.sources import TerraformSources
 from assay.probes.terraform.state import TerraformState
@@ -215,6 +216,13 @@ class ReadStack:
         """Return the Terraform sources, all root modules as one."""
         return TerraformSources(self.paths.infra)
 
+    @property
+    def declared(self) -> Declared:
+        """Return what Terraform declares: plans and what of the sources can be read, or the sources alone."""
+        if not self.paths.declared.plan:
+            return of_sources(self.hcl)
+        return of_plans(self.plan, lambda: TerraformSources(self.paths.infra))
+
     @asks()
     def plan(self) -> tuple[TerraformPlan, ...]:
         """Return the Terraform plans, one per plan file; at least one."""
@@ -227,23 +235,11 @@ class ReadStack:
 
     @asks()
     def rendered(self) -> tuple[Rendered, ...]:
-        """Return the machine configurations as rendered: of their folder, else of a state, else of a plan.
-
-        Raises:
-            ProbeError: the profile names none of the three, or none of them knows a configuration.
-        """
+        """Return the machine configurations as rendered: of their folder, else of a state, else of a plan."""
         known = self.paths.declared
         if known.machineconfigs or not (known.state or known.plan):
             return from_folder(self.paths.machineconfigs)
-        readable = [one for one in self.state if not one.encrypted]
-        planned = self.plan if known.plan else ()
-        for made in (readable, planned):
-            found = from_terraform(resource for one in made for resource in one.resources)
-            if found:
-                return tuple(found)
-        raise ProbeError(
-            "neither a state nor a plan knows a machine configuration", "set machineconfigs under [paths]"
-        )
+        return from_terraform_files(self.state, self.plan if known.plan else ())
 
     @asks()
     def runbook(self) -> Runbook:

@@ -16,7 +16,7 @@ from assay.model import Tier
 
 
 KUBE = ("kube.kubeconfig",)
-TALOS = ("talos.config", "tools.talosctl")
+TALOS = ("talos.config or talos.reader_config", "tools.talosctl")
 VAULT = ("vault.addresses", "vault.token")
 SOPS = ("sops.binary", "sops.age_key", "paths.gitops")
 S3 = ("s3.endpoint", "s3.reader_key", "s3.buckets")
@@ -42,6 +42,8 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "rotation": ("drill.launcher", "escrow.folder", *KUBE, *VAULT, *SQL),
     "s3": S3,
     "hcl": ("paths.infra",),
+    "declared": ("paths.infra or paths.plan",),
+    "rendered": ("paths.machineconfigs or paths.state or paths.plan",),
     "runbook": ("paths.runbook",),
     "manifests": ("paths.gitops",),
     "repositories": ("paths.repositories",),
@@ -57,12 +59,11 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
 }
 # Attribute of the stack's paths that looks into a tree -> the tree.
 WITHIN = {"in_gitops": "gitops"}
+OR = " or "  # between keys of which one is enough
 # Length of `profile.section.key`.
 SECTION_AND_KEY = 3
 # Names that say nothing of the platform by themselves.
-NEUTRAL = frozenset(
-    {"platform", "profile", "paths", "due", "plan", "state", "rendered", "if_allowed", "planted"}
-)
+NEUTRAL = frozenset({"platform", "profile", "paths", "due", "plan", "state", "if_allowed", "planted"})
 # Sources that a judgement uses where the profile gives them, and does without otherwise.
 OPTIONAL = frozenset({"paths.plan", "paths.state", "etcd.endpoints", "oidc.issuer", "oidc.client_id"})
 
@@ -87,7 +88,7 @@ class Needs:
 
     def missing(self, profile: Profile) -> list[str]:
         """Return the keys and numbers that the profile does not give, keys first, each once."""
-        keys = sorted(key for key in self.keys if not value_at(profile, key))
+        keys = sorted(key for key in self.keys if not any(value_at(profile, one) for one in key.split(OR)))
         given = profile.override(self.control).numbers
         numbers = sorted(f'controls."{self.control}".{one}' for one in self.numbers if one not in given)
         return [*keys, *numbers]

@@ -14,6 +14,8 @@ from assay.formats.parsing import parsing
 from assay.formats.resource import Resource
 from assay.probes.talos.diff import differences
 from assay.probes.talos.facts import Document, Machine, yaml_documents
+from assay.probes.terraform.plan import TerraformPlan
+from assay.probes.terraform.state import TerraformState
 
 
 APPLIED = "talos_machine_configuration_apply"
@@ -77,6 +79,22 @@ def from_terraform(resources: Iterable[Resource]) -> list[Rendered]:
         for one in known
         if isinstance(text := one.attributes.get("machine_configuration"), str) and text
     ]
+
+
+def from_terraform_files(
+    states: Iterable[TerraformState], plans: Iterable[TerraformPlan]
+) -> tuple[Rendered, ...]:
+    """Return what the states know of configurations, or where they know none, the plans; not the encrypted.
+
+    Raises:
+        ProbeError: none of them knows one.
+    """
+    applied = from_terraform(one for state in states if not state.encrypted for one in state.resources)
+    found = applied or from_terraform(one for plan in plans for one in plan.resources)
+    if not found:
+        message = "neither a state nor a plan knows a machine configuration"
+        raise ProbeError(message, "set machineconfigs under [paths]")
+    return tuple(found)
 
 
 def _rendered(ref: str, text: str, what: str, otherwise: tuple[str, ...]) -> Rendered:
