@@ -12,39 +12,48 @@ from assay.probes.kube import gate
 from assay.probes.kube.changes import change_pairs, standing_name
 from assay.probes.kube.registrations import ImageGate, image_gate
 from assay.probes.kube.shapes import admission_trials
-from assay.stack import DecoyStack
+from assay.stack import DecoyStack, DryRunStack
 
 
 KINDS, PLACES = ("Pod", "Deployment", "Job"), ("container", "init")
+IN_DECOY = "changes, ephemeral containers, a controller's pods and namespaces out of the gate's sight"
 
 
 @pytest.mark.control("ACC-05")
-def test_unsigned_images_are_refused(stack: DecoyStack, control: Record) -> None:
+def test_unsigned_images_are_refused(stack: DryRunStack, control: Record) -> None:
     """Try every way in, each beside a signed baseline request, and read who is left out of the gate's sight.
 
     Ways in: kinds, ephemeral containers, changes, namespaces, labels of namespaces, a controller.
     """
-    kube, signed, exempt = stack.kube, stack.samples.signed, stack.platform.namespaces.unsigned
+    kube, exempt = stack.kube, stack.platform.namespaces.unsigned
     bad, guard = gate.images(stack.samples), image_gate(kube, stack.platform.signatures)
+    spaces = [space for space in kube.namespaces() if space.active and not covered(space.name, exempt)]
+    tried = gate.namespace_pairs(kube, spaces, bad["unsigned"], stack.samples.signed)
+    there = {space.name for space in kube.namespaces() if space.active}
+    pairs = [pair for space, pair in tried if space.name in there]
+    if (more := stack.if_allowed(DecoyStack, control, IN_DECOY)) is not None:
+        pairs += _in_decoy(more, control, guard, bad)
+    for pair in control.population(pairs):
+        _judge(control, guard, pair)
+    _read(stack, control, guard)
+    assert not control.found
+
+
+def _in_decoy(
+    stack: DecoyStack, control: Record, guard: ImageGate, bad: dict[str, str]
+) -> list[gate.AdmissionPair]:
+    """Return what was tried in a namespace of the suite's own, and in those out of the gate's sight."""
+    kube, signed, unsigned = stack.kube, stack.samples.signed, bad["unsigned"]
     with stack.decoy(guard.inside()) as decoy:
         decoy.stand(signed)
         pairs = gate.workload_pairs(kube, decoy.namespace, admission_trials(KINDS, PLACES, bad, signed))
         pairs += gate.ephemeral_pairs(kube, decoy.namespace, standing_name("Pod"), bad, signed)
-        pairs += change_pairs(kube, decoy.namespace, {"unsigned": bad["unsigned"]}, signed)[0]
-        pairs += [gate.AdmissionPair(decoy.controller_made("unsigned", bad["unsigned"]),
-                                     decoy.controller_made("signed", signed))]  # fmt: skip
+        pairs += change_pairs(kube, decoy.namespace, {"unsigned": unsigned}, signed)[0]
+        baseline = decoy.controller_made("signed", signed)
+        pairs.append(gate.AdmissionPair(decoy.controller_made("unsigned", unsigned), baseline))
         ways = gate.ways_out(kube, guard.inside(), guard.outside(), decoy.namespace)
-    spaces = [space for space in kube.namespaces() if space.active and not covered(space.name, exempt)]
-    tried = gate.namespace_pairs(kube, spaces, bad["unsigned"], signed)
-    there = {space.name for space in kube.namespaces() if space.active}
-    pairs += [pair for space, pair in tried if space.name in there]
-    for way in ways:
-        pairs += _tried_outside(stack, way, bad["unsigned"]) if way.open else []
-    for pair in control.population(pairs):
-        _judge(control, guard, pair)
-    _read(stack, control, guard)
     control.note("ways out of the gate's sight that were tried", len(ways))
-    assert not control.found
+    return pairs + [pair for way in ways if way.open for pair in _outside(stack, way, unsigned)]
 
 
 def _judge(control: Record, guard: ImageGate, pair: gate.AdmissionPair) -> None:
@@ -58,7 +67,7 @@ def _judge(control: Record, guard: ImageGate, pair: gate.AdmissionPair) -> None:
         control.unread(pair.attempt, problem)
 
 
-def _tried_outside(stack: DecoyStack, way: gate.WayOut, image: str) -> list[gate.AdmissionPair]:
+def _outside(stack: DecoyStack, way: gate.WayOut, image: str) -> list[gate.AdmissionPair]:
     """Return the way as it was answered where an unsigned pod gets in behind it, else that pod's refusals."""
     with stack.decoy(way.labels) as outside:
         trials = admission_trials(["Pod"], ["container"], {"unsigned": image}, stack.samples.signed)
@@ -68,7 +77,7 @@ def _tried_outside(stack: DecoyStack, way: gate.WayOut, image: str) -> list[gate
     return [pair for pair in (*way.made, *way.relabelled) if pair.attempt.admitted]
 
 
-def _read(stack: DecoyStack, control: Record, guard: ImageGate) -> None:
+def _read(stack: DryRunStack, control: Record, guard: ImageGate) -> None:
     """Judge what no request can show: whether the gate fails open, and whom it leaves out."""
     meant = [one.match for one in stack.platform.signatures.exemptions]
     control.note("gate", ", ".join(guard.products))

@@ -19,8 +19,9 @@ from assay.config.platform import Signatures
 from assay.formats.parsing import parsing
 from assay.probes.kube.client import Kube
 from assay.probes.kube.discovery import served
+from assay.probes.kube.facts import Namespace
 from assay.probes.kube.fields import Object, mapping_at, mappings_at, metadata_of
-from assay.probes.kube.selectors import Labels, Selector, selector
+from assay.probes.kube.selectors import OWN_NAME, Labels, Selector, selector
 
 
 WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
@@ -160,6 +161,10 @@ class ImageGate:
         inside = self.inside()
         found = [labels for hook in self.verifiers for labels in hook.namespaces.evasions(inside)]
         return [labels for n, labels in enumerate(found) if labels not in found[:n]]
+
+    def looks_into(self, space: Namespace) -> bool:
+        """Return whether every hook looks into a namespace."""
+        return all(hook.namespaces.selects({**space.labels, OWN_NAME: space.name}) for hook in self.hooks)
 
     def overlooked(self) -> list[Labels]:
         """Return sets of labels that take an object out of the sight of a webhook that verifies."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from assay.config.platform import Signatures
+from assay.probes.kube.facts import Namespace
 from assay.probes.kube.registrations import (
     RULE,
     UNKNOWN,
@@ -224,6 +225,19 @@ def test_labels_that_lead_out_of_sight() -> None:
     assert gate.inside() == {"on": "yes"}
     assert gate.outside() == [{"on": "yes", "off": "true"}, {}, {"on": "assay-other"}]
     assert gate.overlooked() == [{"skip": "true"}]
+
+
+def test_namespaces_that_every_hook_looks_into() -> None:
+    named = {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system"]}
+    chosen = {"matchExpressions": [named], "matchLabels": {"on": "yes"}}
+    gate = gate_of((VALIDATING, configuration("policy.sigstore.dev", namespaceSelector=chosen)))
+
+    def space(name: str, **labels: str) -> Namespace:
+        return Namespace(name, labels, {}, True)
+
+    assert gate.looks_into(space("shop", on="yes"))
+    assert not gate.looks_into(space("shop"))
+    assert not gate.looks_into(space("kube-system", on="yes"))
 
 
 @pytest.mark.parametrize(
