@@ -13,6 +13,7 @@ import yaml
 from assay.config.profile import KubeAccess, Profile
 from assay.errors import ProbeError
 from assay.formats.parsing import WRONG
+from assay.preflight.admission import administrators, people, unsigned
 from assay.preflight.profile_text import Finding, Findings
 from assay.probes.kube.client import Kube
 
@@ -36,7 +37,7 @@ def from_cluster(kubeconfig: Path, found: Findings) -> None:
 
     Args:
         kubeconfig: a read-only identity suffices: get and list of nodes, namespaces, endpointslices,
-            workloads, claims and webhook registrations.
+            workloads, claims, roles, bindings, webhook registrations and image policies.
         found: receives the values.
     """
     found.put("kube.kubeconfig", str(kubeconfig), "the command line")
@@ -44,7 +45,8 @@ def from_cluster(kubeconfig: Path, found: Findings) -> None:
     for what, ask in (
         ("cluster_uid", _identity), ("apiservers", _apiservers), ("nodes", _nodes),
         ("namespaces", _namespaces), ("stateful services", _services), ("deployer", _deployers),
-        ("Vault members", _vault),
+        ("Vault members", _vault), ("people", people), ("administrators", administrators),
+        ("the signature gate", unsigned),
     ):  # fmt: skip
         try:
             ask(kube, found)
