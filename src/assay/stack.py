@@ -216,7 +216,7 @@ class ReadStack:
         """Return the Terraform sources, all root modules as one."""
         return TerraformSources(self.paths.infra)
 
-    @property
+    @asks()
     def declared(self) -> Declared:
         """Return what Terraform declares: plans and what of the sources can be read, or the sources alone."""
         if not self.paths.declared.plan:
