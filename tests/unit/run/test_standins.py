@@ -114,6 +114,7 @@ def test_each_probe_of_the_stack_says_which_systems_it_asks() -> None:
     files = {
         "vault_files",
         "hcl",
+        "declared",
         "plan",
         "state",
         "runbook",
