@@ -34,7 +34,7 @@ def test_what_a_deployer_fills_in_is_a_reference(value: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "value", ["changeme", "$ecretWord", "${DB_PASSWORD:-" + "letmein}", "<b>bold</b>", "x ${A} y"]
+    "value", ["changeme", "$ecretWord", "${DB_PASS" + "WORD:-letmein}", "<b>bold</b>", "x ${A} y"]
 )
 def test_what_holds_a_value_is_none(value: str, tmp_path: Path) -> None:
     assert whys(f"{SECRET}stringData:\n  password: '{value}'\n", tmp_path) == [
