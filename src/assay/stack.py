@@ -247,6 +247,7 @@ class ReadStack:
         known = self.profile.tools
         return Runbook(
             self.paths.runbook,
+            more=known.more,
             talosctl=known.talosctl,
             kubectl=known.kubectl,
             etcdutl=known.etcdutl,

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from assay.backups import schedules
 from assay.backups.stateful import inventory
 from assay.config.platform import Platform
-from assay.config.profile import S3Access, SopsAccess
+from assay.config.profile import S3Access
+from assay.config.sops_access import SopsAccess
 from assay.drills.restore import etcd_evidence, postgres_evidence
 from assay.effect import Effect
 from assay.errors import AssayError

@@ -26,7 +26,7 @@ from assay.backups import ciphertext, points, retention, snapshot, vault_snapsho
 from assay.backups.schedules import declared_accounts, declared_schedules
 from assay.catalogue import read_policy
 from assay.config.platform import Platform
-from assay.config.profile import SopsAccess
+from assay.config.sops_access import SopsAccess
 from assay.drills.engine.journal import read_journal as read_journal
 from assay.drills.restore import etcd_evidence, postgres_evidence, vault_evidence
 from assay.formats import yaml_text
@@ -46,7 +46,8 @@ from assay.probes.gitops.manifests import Manifests
 from assay.probes.kube.client import Kube
 from assay.probes.runbook import help_pages
 from assay.probes.runbook.cobra import CommandTree, arguments_fit
-from assay.probes.runbook.reader import Command, Runbook
+from assay.probes.runbook.reader import Runbook
+from assay.probes.runbook.shell import Command
 from assay.probes.sops.client import Sops
 from assay.probes.talos.cert import read_credential
 from assay.probes.talos.machineconfigs import pod_access

@@ -41,7 +41,6 @@ COMMANDS = (
         "A reset without a node: it would reset whatever nodes the context names.",
         "talosctl reset --graceful=false",
     ),
-    ("other_tool", "A command of a tool for which no binary is pinned.", "argocd app sync <APP>"),
 )
 
 
@@ -51,3 +50,30 @@ for name, what, command in COMMANDS:
     def _command(plant: Plant, line: str = command) -> Iterator[Named]:
         """Add one fenced command to a copy of the runbook."""
         yield from runbook_line(plant, line, lambda text: f"{text}\n```bash\n{line}\n```\n")
+
+
+# Where a command may stand, and what may stand before it: `WRONG` is the line.
+WRONG = "talosctl -n <CP_IP> etcd health"
+PLACES = (
+    ("quoted_block", "The command in a block inside a quotation.", "> ```bash\n> WRONG\n> ```"),
+    ("indented_block", "The command in an indented block, without a fence.", "Then:\n\n    WRONG"),
+    ("console", "The command behind a prompt of root.", "```console\n[root@ops ~]# WRONG\n```"),
+    ("no_language", "The command in a block that names no language.", "~~~\nWRONG\n~~~"),
+    ("prefixed", "The command behind sudo and a variable.", "```sh\nsudo -E env X=1 WRONG\n```"),
+    ("inline", "The command in a sentence.", "- On a control plane run `WRONG` and wait."),
+    ("in_a_loop", "The command in a loop.", "```sh\nfor one in $ALL; do WRONG; done\n```"),
+    ("substituted", "The command whose output goes into a variable.", '```sh\nSTATE="$(WRONG)"\n```'),
+    (
+        "after_a_document",
+        "The command behind a document that is piped into another command.",
+        "```sh\ncat <<EOF | kubectl apply -f -\nkind: it's a Pod\nEOF\nWRONG\n```",
+    ),
+)
+
+
+for name, what, place in PLACES:
+
+    @violation(name=name, what=what)
+    def _place(plant: Plant, written: str = place.replace("WRONG", WRONG)) -> Iterator[Named]:
+        """Add the wrong command to a copy of the runbook, at an unusual place."""
+        yield from runbook_line(plant, WRONG, lambda text: f"{text}\n{written}\n")

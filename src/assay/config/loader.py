@@ -32,7 +32,6 @@ from assay.config.profile import (
     Registry,
     S3Access,
     Samples,
-    SopsAccess,
     SqlAccess,
     Standin,
     TalosAccess,
@@ -41,6 +40,7 @@ from assay.config.profile import (
     ViolationTargets,
     Waiver,
 )
+from assay.config.sops_access import SopsAccess
 from assay.config.toml import Table, read_toml
 from assay.config.transactions import Transaction
 from assay.errors import ProfileError

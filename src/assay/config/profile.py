@@ -17,6 +17,7 @@ from assay.config.allow import Allow
 from assay.config.drill_access import DrillAccess
 from assay.config.paths import Paths
 from assay.config.platform import Platform
+from assay.config.sops_access import SopsAccess
 from assay.config.transactions import Transaction
 from assay.errors import ProbeError
 from assay.model import Override
@@ -76,7 +77,7 @@ class EtcdAccess:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """Absolute paths of the command line tools that probes drive."""
+    """Absolute paths of the command line tools that probes drive; `more` are others that a runbook uses."""
 
     talosctl: Path | None = None
     kubectl: Path | None = None
@@ -87,6 +88,7 @@ class Tools:
     vault: Path | None = None
     rclone: Path | None = None
     openssl: Path | None = None
+    more: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,48 +186,6 @@ class S3Access:
     also: tuple[str, ...] = ()
     canary_bucket: str = ""
     canary_key: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SopsEnvironment:
-    """Files of one environment, by globs over their names in messages, and who may decrypt them."""
-
-    paths: tuple[str, ...]
-    recipients: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SopsAccess:
-    """SOPS: the program, an age identity that may decrypt, the rules in force, folders of encrypted files.
-
-    Attributes:
-        binary: the program.
-        age_key: files with age identities that may decrypt.
-        config: the rules in force.
-        trees: folders of encrypted files, beside those of the manifests.
-        recipients: public keys of those who may decrypt every file that no environment is for.
-        environments: who may decrypt the files of each environment.
-    """
-
-    binary: Path | None = None
-    age_key: tuple[Path, ...] = ()
-    config: Path | None = None
-    trees: tuple[Path, ...] = ()
-    recipients: tuple[str, ...] = ()
-    environments: tuple[SopsEnvironment, ...] = ()
-
-    def recipients_of(self, name: str) -> frozenset[str]:
-        """Return who may decrypt a file: those of the first environment that it fits, else the usual ones."""
-        for one in self.environments:
-            if any(fnmatch.fnmatchcase(name, glob) for glob in one.paths):
-                return frozenset(one.recipients)
-        return frozenset(self.recipients)
-
-    @property
-    def every_recipients(self) -> list[frozenset[str]]:
-        """Return each set of recipients that a file may have."""
-        sets = [frozenset(self.recipients), *(frozenset(one.recipients) for one in self.environments)]
-        return [one for one in sets if one]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from assay.formats.yaml_text import YamlScalar, documents, text_of
 from assay.model import Offender
 from assay.probes.gitops.git import GitTree
 from assay.probes.runbook.cobra import Call
-from assay.probes.runbook.reader import Command, Runbook
+from assay.probes.runbook.reader import Runbook
+from assay.probes.runbook.shell import Command
 
 
 HOME = re.compile(r"(?:^|[=:\s\"'])(?:~|\$HOME|\$\{HOME\}|/root|/home/[\w.-]+)(?=/)[\w./~${}-]*")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from assay.config.profile import SopsAccess
+from assay.config.sops_access import SopsAccess
 from assay.model import Offender
 from assay.probes.sops.file import SecretFile, search
 from assay.probes.sops.rules import CreationRule, Rulebook

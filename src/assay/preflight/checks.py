@@ -93,9 +93,12 @@ def _asks(stack: ReadStack) -> Iterator[tuple[tuple[str, str, str], Ask]]:
     yield from _credentials(stack)
     for subject, system, host, port in _addresses(profile):
         yield ("address", subject, system), partial(_knocked, subject, system, host, port)
-    for one in fields(profile.tools):
-        if (path := getattr(profile.tools, one.name)) is not None and one.name != "more":
-            yield ("tool", one.name, ""), partial(_tool, one.name, str(path), profile)
+    tools = {
+        one.name: getattr(profile.tools, one.name) for one in fields(profile.tools) if one.name != "more"
+    }
+    for name, path in {**tools, **profile.tools.more}.items():
+        if path is not None:
+            yield ("tool", name, ""), partial(_tool, name, str(path), profile)
 
 
 def _credentials(stack: ReadStack) -> Iterator[tuple[tuple[str, str, str], Ask]]:
@@ -185,6 +188,8 @@ def _knocked(subject: str, system: str, host: str, port: int) -> Iterator[Check]
 
 def _tool(name: str, path: str, profile: Profile) -> Iterator[Check]:
     done = run_tool([path, *VERSION_WORDS.get(name, ("--version",))], TOOL_TIMEOUT_S, name)
+    if done.code != 0 and name in profile.tools.more:
+        done = run_tool([path, "version"], TOOL_TIMEOUT_S, name)
     lines = (done.text.strip() or done.error_text.strip()).splitlines()
     says = next((line.strip() for line in lines if any(sign.isdigit() for sign in line)), f"exit {done.code}")
     pinned = profile.talos.version if name == "talosctl" else ""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.config.profile import SopsAccess
+from assay.config.sops_access import SopsAccess
 from assay.errors import ProbeError
 from assay.origins.configmaps import ConfigMaps, configmap_faults
 from assay.probes.sops.client import Sops

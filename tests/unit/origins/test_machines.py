@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.config.platform import MachineSecretExemption
-from assay.config.profile import SopsAccess
+from assay.config.sops_access import SopsAccess
 from assay.errors import ProbeError
 from assay.origins.levels import KeyProvenance
 from assay.origins.machines import (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.config.profile import SopsAccess, SopsEnvironment
+from assay.config.sops_access import SopsAccess, SopsEnvironment
 from assay.errors import ProbeError
 from assay.origins.sops_files import encryption_faults
 from assay.origins.sops_rules import recipient_faults, rulebook_faults

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from assay.config.platform import Annotations, Exemption, Platform, Pools, Rotation, Service
-from assay.config.profile import Profile, SopsAccess, TalosAccess, ViolationTargets
+from assay.config.profile import Profile, TalosAccess, ViolationTargets
+from assay.config.sops_access import SopsAccess
 from assay.errors import GuardError, ProbeError
 from assay.probes.kube.client import Kube
 from assay.proof.targets import Target, Targets, made_by

@@ -45,7 +45,7 @@ class RestoreDrill(ABC):
         """
         self._profile, self._kube = profile, Kube.from_profile(profile, Effect.DISRUPTS)
         self._inputs = RestoreInputs(profile, runbook, self.service, self.tools)
-        self.runbook = Runbook(runbook, **self._inputs.binaries)
+        self.runbook = Runbook(runbook, more=None, **self._inputs.binaries)
         self._budgets, self._folder = Budgets.from_profile(profile), folder_of(profile)
         # The sandbox watches the thread that opened it: what the suite looks at for itself runs on this one.
         self._unwatched = ThreadPoolExecutor(1)

@@ -10,7 +10,7 @@ from assay.drills.restore.procedure import StepError
 from assay.drills.workload.verdict import FAIL, OK, Op
 from assay.formats.parsing import parsing
 from assay.model import Offender
-from assay.probes.runbook.reader import Command
+from assay.probes.runbook.shell import Command
 
 
 def lost_rows(

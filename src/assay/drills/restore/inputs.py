@@ -15,7 +15,7 @@ from assay.config.trees import Trees
 from assay.drills.restore.procedure import Procedure, Wait
 from assay.drills.restore.sandbox import Sandbox, open_sandbox
 from assay.errors import ProbeError
-from assay.probes.runbook.reader import Command
+from assay.probes.runbook.shell import Command
 
 
 SHRED = Path("/usr/bin/shred")

@@ -13,7 +13,7 @@ from assay.drills.workload.verdict import FAIL, OK, Op
 from assay.formats.parsing import parsing
 from assay.formats.tools import is_disk_full
 from assay.model import Offender
-from assay.probes.runbook.reader import Command
+from assay.probes.runbook.shell import Command
 
 
 NAMED = "Restore postgres"

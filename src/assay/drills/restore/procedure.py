@@ -14,7 +14,7 @@ from pathlib import Path
 from assay.drills.restore.sandbox import Sandbox
 from assay.errors import AssayError
 from assay.polling import poll
-from assay.probes.runbook.reader import PLACEHOLDER, Command
+from assay.probes.runbook.shell import PLACEHOLDER, Command
 from assay.secretscan.suspect import repeated
 
 

@@ -12,7 +12,7 @@ from assay.drills.restore.etcd_evidence import lost_rows
 from assay.drills.restore.procedure import StepError
 from assay.drills.workload.verdict import Op
 from assay.model import Offender
-from assay.probes.runbook.reader import Command
+from assay.probes.runbook.shell import Command
 
 
 STAMPED = re.compile(r"^(\d{8}T\d{6}Z)\.snapshot\.age$")

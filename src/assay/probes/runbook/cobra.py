@@ -15,12 +15,12 @@ from pathlib import Path
 
 from assay.errors import ProbeError
 from assay.formats.tools import run_tool
+from assay.probes.runbook.shell import PLACE
 
 
 ANSWER_TIMEOUT_S = 30.0
 HELP_FLAG = re.compile(r"^ {2,8}(?:(-\w), )?(--[\w-]+)(?:([ =])(\S.*?))?(?: {2,}|:$|:\s|$)")
 DIRECTIVE = re.compile(r":\d+")
-PLACE = re.compile(r"<[A-Z][A-Z0-9_]*>")
 # Flags that may stand without a value although their help shows one.
 OPTIONAL_VALUE = {"kubectl": frozenset({"--dry-run", "--validate", "--cascade"})}
 
@@ -120,7 +120,7 @@ class CommandTree:
         if not here.children or PLACE.search(word):
             return ""
         help_text = self._ask(*path, word, "--help")
-        aliases = re.search(r"^Aliases:\n\s+(.+)$", help_text, re.MULTILINE)
+        aliases = re.search(r"^Aliases:\n\s*(.+)$", help_text, re.MULTILINE)
         names = [name.strip().split()[-1] for name in aliases.group(1).split(",")] if aliases else []
         return names[0] if word in names and names[0] in here.children else ""
 
@@ -143,7 +143,17 @@ class CommandTree:
 
     def _unknown_later(self, path: tuple[str, ...], flags: dict[str, str]) -> list[str]:
         known = self.node(path).flags.keys() | self._globals().keys()
-        return [f"{self._called(path)}: unknown flag {name}" for name in flags if name not in known]
+        unknown = [name for name in flags if name not in known and not self._hidden(path, name)]
+        return [f"{self._called(path)}: unknown flag {name}" for name in unknown]
+
+    def _hidden(self, path: tuple[str, ...], name: str) -> bool:
+        """Return whether a command takes a flag that its help does not show: a deprecated one.
+
+        With a value and `--help` nothing is carried out: the flag or its value is refused, or help is shown.
+        """
+        words = (*path, f"{name}=x", "--help") if name.startswith("--") else (*path, f"{name}x", "--help")
+        said = self._ask(*words, errors=True).lower()
+        return "unknown flag" not in said and "unknown shorthand" not in said
 
     def _arguments(self, path: tuple[str, ...], arguments: list[str]) -> Iterator[str]:
         here = self.node(path)
@@ -199,24 +209,26 @@ class CommandTree:
             )
         return [line for line in lines if line and not DIRECTIVE.fullmatch(line)]
 
-    def _ask(self, *words: str) -> str:
-        """Return what the binary prints; the same file is asked the same thing once."""
+    def _ask(self, *words: str, errors: bool = False) -> str:
+        """Return what the binary prints, or its errors; the same file is asked the same thing once."""
         try:
             changed = self.binary.stat().st_mtime_ns
         except OSError as error:
             raise ProbeError(
                 f"{self.tool}: cannot be run: {error.strerror}", f"check {self.tool} under [tools]"
             ) from error
-        return _answer(self.binary, changed, words)
+        printed, complained = _answer(self.binary, changed, words)
+        return complained if errors else printed
 
 
 @functools.lru_cache(maxsize=4096)
-def _answer(binary: Path, _changed: int, words: tuple[str, ...]) -> str:
-    """Return what a binary prints, run without any credential and far from any configuration."""
+def _answer(binary: Path, _changed: int, words: tuple[str, ...]) -> tuple[str, str]:
+    """Return what a binary prints, and its errors, without any credential and far from any configuration."""
     with tempfile.TemporaryDirectory(prefix="assay-cli-") as home:
         bare = {"HOME": home, "KUBECONFIG": "/dev/null", "TALOSCONFIG": "/dev/null", "PATH": "/usr/bin:/bin"}
         what = " ".join((binary.name, *words))
-        return run_tool([binary, *words], ANSWER_TIMEOUT_S, what, env=bare, cwd=Path(home)).text
+        done = run_tool([binary, *words], ANSWER_TIMEOUT_S, what, env=bare, cwd=Path(home))
+    return done.text, done.error_text
 
 
 def arguments_fit(usage: str, arguments: Sequence[str]) -> list[str]:
@@ -244,6 +256,8 @@ def arguments_fit(usage: str, arguments: Sequence[str]) -> list[str]:
 
 def _shape(usage: str) -> tuple[int, int | None, dict[int, tuple[str, ...]]]:
     text = re.sub(r"\[(flags|options)\]", "", usage).strip()
+    if re.search(r"\bRESOURCES?\b", text):
+        return 1, None, {}  # a kind and a name, several of them, or a file
     if re.search(r"\.\.\.|--|(^|\s)-\w|=|\||[(){}:/]", re.sub(r"\[[\w-]+(\|[\w-]+)+\]", "", text)):
         return 0, None, {}
     depth, least, most = 0, 0, 0

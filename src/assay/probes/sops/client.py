@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from assay.config.platform import Exemption
-from assay.config.profile import SopsAccess
+from assay.config.sops_access import SopsAccess
 from assay.config.trees import SourceTree, chart_of, source_trees
 from assay.errors import AssumptionError, ProbeError
 from assay.formats.parsing import WRONG

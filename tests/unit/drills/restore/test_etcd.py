@@ -15,7 +15,7 @@ from assay.drills.restore.sandbox import Sandbox
 from assay.drills.workload.verdict import FAIL, INFO, OK, Op
 from assay.errors import GuardError, ProbeError
 from assay.formats.cron import longest_gap
-from assay.probes.runbook.reader import Command
+from assay.probes.runbook.shell import Command
 
 
 OPS = [

@@ -20,7 +20,7 @@ from assay.drills.restore.result import PARTS, Restore
 from assay.drills.workload.verdict import FAIL, INFO, OK, Op
 from assay.errors import ProbeError
 from assay.probes.runbook import help_pages
-from assay.probes.runbook.reader import Command
+from assay.probes.runbook.shell import Command
 
 
 LINE = Command("File runbook.md:1", ("rclone", "lsf"))

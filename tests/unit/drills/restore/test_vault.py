@@ -17,7 +17,8 @@ from assay.drills.restore.vault_evidence import VaultState
 from assay.drills.workload.verdict import OK, Op
 from assay.errors import ProbeError
 from assay.probes.kube.forward import forwarded
-from assay.probes.runbook.reader import Command, Runbook
+from assay.probes.runbook.reader import Runbook
+from assay.probes.runbook.shell import Command
 
 
 LINE = Command("File runbook.md:1", ("rclone", "lsf"))

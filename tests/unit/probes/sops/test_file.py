@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.config.profile import SopsAccess
+from assay.config.sops_access import SopsAccess
 from assay.errors import AssayError, AssumptionError, ProbeError
 from assay.formats.yaml_text import documents
 from assay.origins.sops_files import encryption_faults
