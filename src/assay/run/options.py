@@ -51,8 +51,9 @@ def say(text: str) -> None:
 
 
 def new_run() -> str:
-    """Return a new run id: UTC time and four random characters."""
-    return f"{utc_now():%Y%m%dt%H%M%Sz}-{secrets.token_hex(2)}"
+    """Return a new run id: UTC time to the millisecond and four random characters; ids sort by time."""
+    now = utc_now()
+    return f"{now:%Y%m%dt%H%M%S}{now.microsecond // 1000:03d}z-{secrets.token_hex(2)}"
 
 
 def utc_now() -> datetime.datetime:

@@ -45,7 +45,7 @@ def check(capfd: Capture, *words: str) -> tuple[int, list[str]]:
 
 
 def runs() -> list[list[dict[str, Any]]]:
-    """Return the lines of every run's evidence, oldest first."""
+    """Return the lines of every run's evidence, oldest first: ids sort by time."""
     return [read_lines(path) for path in sorted(Path("reports/evidence").glob("*.jsonl"))]
 
 
