@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
 
 
 class Effect(enum.StrEnum):
@@ -31,3 +32,26 @@ class Effect(enum.StrEnum):
         order = list(Effect)
         beside = self is Effect.LOAD and other in (Effect.DECOY, Effect.WRITES)
         return order.index(other) <= order.index(self) and not beside
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """What a run allows beside the effect that a policy declares.
+
+    Attributes:
+        allowed: every effect that the run allows.
+        max_rps: the highest rate of load, requests per second; None: none is set.
+        drill: the one drill to run, by its name; empty: all that are due.
+    """
+
+    allowed: frozenset[Effect] = frozenset({Effect.READS, Effect.DRY_RUN})
+    max_rps: float | None = None
+    drill: str = ""
+
+
+def not_allowed(effect: Effect) -> tuple[str, str]:
+    """Return why a run leaves out what has `effect`, and what the reader can do."""
+    return (
+        f"its effect is {effect}, which this run does not allow",
+        f"allow it under [allow] in the profile, or with --allow {effect}",
+    )

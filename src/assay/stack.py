@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self, TypeVar
 
@@ -25,7 +24,7 @@ from assay.config.profile import Profile, Samples
 from assay.config.trees import Trees
 from assay.drills.registry import Drills
 from assay.drills.restore.evidence import Restores
-from assay.effect import Effect
+from assay.effect import Effect, RunLimits, not_allowed
 from assay.errors import GuardError, ProbeError
 from assay.load.generator import Load
 from assay.model import Record
@@ -50,6 +49,7 @@ from assay.probes.terraform.declared import Declared, of_plans, of_sources
 from assay.probes.terraform.plan import TerraformPlan
 from assay.probes.terraform.sources import TerraformSources
 from assay.probes.terraform.state import TerraformState
+from assay.probes.terraform.vault import VaultInPlans
 from assay.probes.vault.client import Vault
 from assay.probes.vault.login import VaultLogins
 from assay.probes.vault.policy import VaultFiles
@@ -58,21 +58,6 @@ from assay.writers.lock_trial import LockTrial, lock_trials
 
 
 S = TypeVar("S", bound="ReadStack")
-
-
-@dataclass(frozen=True, slots=True)
-class RunLimits:
-    """What a run allows beside the effect that a policy declares.
-
-    Attributes:
-        allowed: every effect that the run allows.
-        max_rps: the highest rate of load, requests per second; None: none is set.
-        drill: the one drill to run, by its name; empty: all that are due.
-    """
-
-    allowed: frozenset[Effect] = frozenset({Effect.READS, Effect.DRY_RUN})
-    max_rps: float | None = None
-    drill: str = ""
 
 
 class ReadStack:
@@ -160,14 +145,21 @@ class ReadStack:
         return Vault.from_profile(self.profile)
 
     @asks()
-    def vault_files(self) -> VaultFiles:
-        """Return the policies and roles that Git declares for Vault."""
-        config = self.platform.vault.config
-        if config is None:
-            raise ProbeError(
-                "the profile does not say where Vault's configuration is", "set config in [platform.vault]"
-            )
-        return VaultFiles(self.planted(config))
+    def vault_files(self) -> VaultFiles | VaultInPlans:
+        """Return the policies and roles that Git declares for Vault: files of its own, else Terraform plans.
+
+        Raises:
+            ProbeError: the profile names neither.
+        """
+        config, plans = self.platform.vault.config, self.paths.declared.plan
+        if config is not None:
+            return VaultFiles(self.planted(config))
+        if plans and (planned := VaultInPlans(self.plan, self.platform.vault.auth_mount)).declares:
+            return planned
+        raise ProbeError(
+            "the profile does not say where Vault's configuration is",
+            "set config in [platform.vault], or add the plan with vault_policy to plan under [paths]",
+        )
 
     def planted(self, path: Path) -> Path:
         """Return where a file of the profile is now: in the planted manifests, where there are some."""
@@ -380,11 +372,3 @@ class DrillStack(ReadStack):
 STACKS: Mapping[Effect, type[ReadStack]] = {
     kind.EFFECT: kind for kind in (ReadStack, DryRunStack, DecoyStack, WriteStack, LoadStack, DrillStack)
 }
-
-
-def not_allowed(effect: Effect) -> tuple[str, str]:
-    """Return why a run leaves out what has `effect`, and what the reader can do."""
-    return (
-        f"its effect is {effect}, which this run does not allow",
-        f"allow it under [allow] in the profile, or with --allow {effect}",
-    )

@@ -10,11 +10,11 @@ import pytest
 
 from assay.catalogue import Case, load_catalogue
 from assay.config.profile import Profile
-from assay.effect import Effect
+from assay.effect import Effect, RunLimits
 from assay.errors import GuardError
 from assay.model import Control, Record, Tier, Verdict
 from assay.run.verdict import classify
-from assay.stack import STACKS, DecoyStack, ReadStack, RunLimits, WriteStack
+from assay.stack import STACKS, DecoyStack, ReadStack, WriteStack
 
 
 ROOT = Path(__file__).parents[2]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from assay.catalogue import Catalogue
 from assay.config.profile import Profile
+from assay.effect import RunLimits
 from assay.errors import GuardError, ProbeError, ProfileError
 from assay.model import Tier
 from assay.proof.plant import Plant
@@ -26,7 +27,7 @@ from assay.run.stack_lock import StackLock
 from assay.run.summary import summary
 from assay.run.views import write_views
 from assay.run.waivers import waiver_findings, with_waivers
-from assay.stack import ReadStack, RunLimits
+from assay.stack import ReadStack
 from assay.writers.lab import is_marked, require_lab
 
 

@@ -19,7 +19,7 @@ from assay.errors import GuardError, ProbeError
 from assay.formats.parsing import WRONG
 from assay.probes.guard import Guard
 from assay.probes.vault import facts
-from assay.probes.vault.client import VaultConnection
+from assay.probes.vault.client import VaultConnection, authority_of
 from assay.writers.lab import require_lab
 
 
@@ -52,14 +52,14 @@ def drill_connection(profile: Profile) -> VaultConnection:
     profile.need_text("vault.addresses")
     token = profile.need_path("vault.drill_token").read_text(encoding="utf-8").strip()
     entry = profile.vault.entry or profile.vault.addresses[0]
-    return VaultConnection(entry, profile.need_path("vault.ca"), token, Guard(Effect.DISRUPTS))
+    return VaultConnection(entry, authority_of(profile), token, Guard(Effect.DISRUPTS))
 
 
 class VaultWriter:
     """A lab's Vault, written to. The caller undoes what is done."""
 
     def __init__(
-        self, addresses: tuple[str, ...], ca: Path, shares: tuple[str, ...], entry: str = ""
+        self, addresses: tuple[str, ...], ca: Path | None, shares: tuple[str, ...], entry: str = ""
     ) -> None:
         """Write to the members at `addresses`; `shares` are as many as it takes."""
         self.addresses, self._ca, self._shares = addresses, ca, shares
@@ -76,7 +76,7 @@ class VaultWriter:
         require_lab(profile)
         profile.need_text("vault.addresses")
         shares = shares_of(profile.need_path("escrow.folder") / SHARES_FILE)
-        return cls(profile.vault.addresses, profile.need_path("vault.ca"), shares, profile.vault.entry)
+        return cls(profile.vault.addresses, authority_of(profile), shares, profile.vault.entry)
 
     def connection(self, token: str = "", address: str = "") -> VaultConnection:
         """Return a connection to one member, or to any, with a token."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -53,10 +54,11 @@ class VaultAnswer:
 class VaultConnection:
     """One member's API with one token; says what happened as an Answer, or raises ProbeError."""
 
-    def __init__(self, address: str, ca: Path, token: str = "", guard: Guard = READING) -> None:
+    def __init__(self, address: str, ca: Path | None, token: str = "", guard: Guard = READING) -> None:
         """Open no connection yet; what has a bigger effect than `guard` allows is not sent."""
         self.address, self._guard = address, guard
-        self._client = hvac.Client(address, verify=str(ca), timeout=TIMEOUT_S, adapter=RawAdapter)
+        trusted = str(ca) if ca else _system_authorities()
+        self._client = hvac.Client(address, verify=trusted, timeout=TIMEOUT_S, adapter=RawAdapter)
         self._client.session.trust_env = False  # no proxy and no .netrc of whoever runs this
         self._client.token = token  # hvac would take one from the environment
 
@@ -112,11 +114,26 @@ def needed(address: str, path: str, answer: VaultAnswer) -> Mapping[str, Any]:
     raise ProbeError(f"{address}: {path}: {said}", remedy)
 
 
+def _system_authorities() -> str | bool:
+    """Return where the system keeps the authorities that it trusts; True: those that came with the client."""
+    paths = ssl.get_default_verify_paths()
+    return paths.cafile or paths.capath or True
+
+
+def authority_of(profile: Profile) -> Path | None:
+    """Return the file of the CA that Vault's certificates are from, None for those that the system trusts.
+
+    Raises:
+        ProbeError: the profile names one that is not there.
+    """
+    return profile.need_path("vault.ca") if profile.vault.ca else None
+
+
 class Vault:
     """The members of the profile, read-only."""
 
     def __init__(
-        self, addresses: tuple[str, ...], ca: Path, token: str, mount: str = "kv", entry: str = ""
+        self, addresses: tuple[str, ...], ca: Path | None, token: str, mount: str = "kv", entry: str = ""
     ) -> None:
         """Ask the members at `addresses`, and for what all of them know `entry`, with a read-only token."""
         self.addresses, self.mount = addresses, mount
@@ -132,7 +149,7 @@ class Vault:
             ProbeError: the profile lacks them, or the token's file is empty.
         """
         profile.need_text("vault.addresses")
-        ca, file = profile.need_path("vault.ca"), profile.need_path("vault.token")
+        ca, file = authority_of(profile), profile.need_path("vault.token")
         token = file.read_text(encoding="utf-8", errors="replace").strip()
         if not token.isascii() or not token.isprintable() or not token:
             raise ProbeError("vault.token: the file holds no token", "write the suite's token there again")

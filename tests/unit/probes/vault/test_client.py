@@ -6,6 +6,7 @@ import contextlib
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.config.profile import Profile, VaultAccess
 from assay.errors import ProbeError
 from assay.probes.vault import facts
 from assay.probes.vault.client import Vault, VaultAnswer, needed
@@ -324,3 +326,17 @@ def test_a_token_that_ended_meanwhile_is_left_out_and_no_other(vault: Vault) -> 
     }
     with pytest.raises(ProbeError, match="cannot be looked up"):
         vault.tokens()
+
+
+def test_without_a_ca_of_its_own_vault_is_verified_by_the_systems_authorities(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+    access = VaultAccess(addresses=("https://vault",), token=token)
+    vault = Vault.from_profile(Profile(tmp_path / "p.toml", "p", "production", vault=access))
+    (connection,) = vault._connections.values()
+    trusted = connection._client.adapter._kwargs["verify"]
+    assert trusted
+    assert trusted != "None"
+    broken = Profile(tmp_path / "p.toml", "p", "production", vault=replace(access, ca=tmp_path / "ca.crt"))
+    with pytest.raises(ProbeError, match=r"vault\.ca: ca\.crt is missing"):
+        Vault.from_profile(broken)
