@@ -17,6 +17,7 @@ COMMANDS = {
     "new": "assay.cli.contribute",
     "prove": "assay.cli.check",
     "report": "assay.cli.report",
+    "requests": "assay.cli.report",
     "samples": "assay.cli.samples",
     "verify": "assay.cli.report",
 }

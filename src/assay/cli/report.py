@@ -18,6 +18,7 @@ from assay.run.diff import compare_runs
 from assay.run.evidence import read_lines, verify
 from assay.run.outcome import case_outcome
 from assay.run.past import find_run
+from assay.run.requests import requests_lines, requests_of
 from assay.run.views import trend
 
 
@@ -49,6 +50,24 @@ def _last(reports: Path) -> str:
         return str(json.loads((reports / "verdicts.json").read_text(encoding="utf-8"))["run"])
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise AssayError("there is no last run", "run assay check first, or name a run") from problem
+
+
+@click.command(name="requests", epilog="Example: assay requests 20261128t")
+@click.argument("run", required=False)
+def requests_command(run: str | None) -> None:
+    """Say what RUN (default: the last one) sent to the platform, by system, effect, verb and resource.
+
+    Exit 0: nothing but reads and dry runs; 1: something that may have changed the platform; 4: the run cannot
+    be read. The same is in reports/RUN.requests.json, and the run's id in the user agent of each request.
+    """
+    reports = reports_folder()
+    try:
+        past = find_run(reports / "evidence", run or _last(reports))
+    except AssayError as problem:
+        click.echo(f"ERROR: {problem}", err=True)
+        sys.exit(4)
+    click.echo("\n".join(requests_lines(past)))
+    sys.exit(1 if any(one.changes for one in requests_of(past)) else 0)
 
 
 @click.command(name="diff", epilog="Example: assay diff 20261127t 20261128t")

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from assay.effect import Effect
 from assay.errors import GuardError
+
+
+RequestCounts = tuple[tuple[str, str, str, str, int], ...]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -73,31 +74,33 @@ READING = Guard()
 
 @dataclass(slots=True)
 class Sent:
-    """What this process has sent, by who asked (a control and its tier, or the run) and kind of request."""
+    """What this process has sent and was not yet taken to the evidence, by kind of request.
 
-    counts: Counter[tuple[str, Request]] = field(default_factory=Counter)
-    asker: str = ""
+    `run` is the run that sends; it stands in the user agent, so that a platform's own logs tell it apart.
+    """
+
+    counts: Counter[Request] = field(default_factory=Counter)
+    run: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def agent(self) -> str:
+        """Return how the suite calls itself to the systems that it asks."""
+        return f"assay/{self.run}" if self.run else "assay"
 
     def add(self, request: Request) -> None:
         """Count one request."""
         with self.lock:
-            self.counts[self.asker, request] += 1
+            self.counts[request] += 1
 
-    @contextmanager
-    def by(self, asker: str) -> Iterator[None]:
-        """Count what is sent while open as asked by `asker`."""
-        before, self.asker = self.asker, asker
-        try:
-            yield
-        finally:
-            self.asker = before
-
-    def take(self) -> Mapping[tuple[str, Request], int]:
-        """Return the counts so far, and start anew."""
+    def take(self) -> RequestCounts:
+        """Return what was counted, as (system, verb, resource, effect, how often), and start anew."""
         with self.lock:
             taken, self.counts = self.counts, Counter()
-        return taken
+        return tuple(
+            (one.system, one.verb, one.resource, str(one.effect), count)
+            for one, count in sorted(taken.items())
+        )
 
 
 SENT = Sent()

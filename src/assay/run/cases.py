@@ -16,6 +16,7 @@ from assay.effect import Effect
 from assay.errors import AssumptionError, GuardError
 from assay.gaps import gaps_of
 from assay.model import Control, Record, Tier, Verdict
+from assay.probes.guard import SENT
 from assay.proof.plant import Plant
 from assay.proof.violation import Violation
 from assay.run.detection import Expectation, expectation_text, is_expectation, is_named, why_not_caught
@@ -145,6 +146,7 @@ class CasePlugin:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Begin the record."""
         control, _ = case_of(item)
+        self.session.sent += SENT.take()
         item.stash[STARTED] = time.time()
         override = self.session.needed().override(control)
         item.stash[RECORD] = Record(self._control(control), override, listener=self._show_progress)
@@ -235,6 +237,7 @@ class CasePlugin:
         record, (_, tier) = item.stash[RECORD], case_of(item)
         _note_gaps(record, item.stash.get(USED, dict[str, object]()).values())
         found = judgement_of(record, problem, tier, item.nodeid, item.stash[STARTED])
+        found = replace(found, requests=SENT.take())
         found = with_standins(found, self.session.needed(), item.stash.get(ASKED, frozenset[str]()))
         standing = item.stash.get(STANDING, None)
         if standing is None:

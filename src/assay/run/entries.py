@@ -23,7 +23,8 @@ class Judgement:
     Times are ISO 8601 UTC; offenders are (name, why), unread parts (name, why, remedy), numbers and limits
     (metric, value, unit), waivers (scope, how many offenders it covers). `found` is the number of offenders,
     however many are listed. `waived` says who accepted the failure, and is empty unless every offender is
-    covered. `run` is the run that judged.
+    covered. `run` is the run that judged. `requests` is what was sent to judge: (system, verb, resource,
+    effect, how often).
     """
 
     control: str
@@ -54,6 +55,7 @@ class Judgement:
     caught: bool = False
     named: bool = False
     run: str = ""
+    requests: tuple[tuple[str, str, str, str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +120,24 @@ class Closing:
     remarks: tuple[str, ...] = ()
 
 
-Entry = Opening | Judgement | Closing
-RECORDS: dict[str, type[Entry]] = {"opening": Opening, "judgement": Judgement, "closing": Closing}
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What a process of the run sent beside its judgements, as to see which cluster answers.
+
+    Attributes:
+        requests: (system, verb, resource, effect, how often).
+    """
+
+    requests: tuple[tuple[str, str, str, str, int], ...] = ()
+
+
+Entry = Opening | Judgement | Aside | Closing
+RECORDS: dict[str, type[Entry]] = {
+    "opening": Opening,
+    "judgement": Judgement,
+    "aside": Aside,
+    "closing": Closing,
+}
 IDENTITY = (
     "run",
     "kind",

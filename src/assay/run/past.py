@@ -11,7 +11,7 @@ from typing import Any
 from assay.effect import Effect
 from assay.errors import AssayError
 from assay.model import Tier, Verdict
-from assay.run.entries import Closing, Judgement, Opening, entry_from
+from assay.run.entries import Aside, Closing, Judgement, Opening, entry_from
 from assay.run.evidence import Chain, read_lines, verify
 from assay.run.gate import Selection
 
@@ -26,6 +26,7 @@ class PastRun:
         identity: stack, cluster, actor and revisions, as every line carries them.
         opening: what it was asked to judge.
         judgements: its own, then those of the run that it completes.
+        asides: what it sent beside its judgements.
         closing: None where the run was killed or the file was cut off.
         chain: the chain of its lines.
     """
@@ -37,6 +38,7 @@ class PastRun:
     judgements: tuple[Judgement, ...]
     closing: Closing | None
     chain: Chain
+    asides: tuple[Aside, ...] = ()
 
     @property
     def title(self) -> str:
@@ -88,7 +90,8 @@ def read_past_run(file: Path) -> PastRun:
     own = tuple(one for one in entries if isinstance(one, Judgement))
     closing = entries[-1] if isinstance(entries[-1], Closing) else None
     judgements = (*own, *_joined(file, opening))
-    past = PastRun(str(lines[0].get("run", file.stem)), file, lines[0], opening, judgements, closing, chain)
+    run, asides = str(lines[0].get("run", file.stem)), tuple(one for one in entries if isinstance(one, Aside))
+    past = PastRun(run, file, lines[0], opening, judgements, closing, chain, asides)
     _check_words(past)
     return past
 

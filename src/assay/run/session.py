@@ -12,17 +12,19 @@ from assay.config.profile import Profile
 from assay.effect import RunLimits
 from assay.errors import GuardError, ProbeError, ProfileError
 from assay.model import Tier
+from assay.probes.guard import SENT, RequestCounts
 from assay.proof.plant import Plant
 from assay.proof.violation import Violation
 from assay.run.allowance import NOTHING, Allowance
 from assay.run.detection import proof_code, proof_line, proof_lines, write_detections
-from assay.run.entries import Closing, Judgement
+from assay.run.entries import Aside, Closing, Judgement
 from assay.run.evidence import EvidenceLog
 from assay.run.gate import ControlRow, Selection, control_rows, exit_code, gate_line
 from assay.run.identity import opening_of, stack_identity
 from assay.run.options import RunOptions, say, utc_now
 from assay.run.outcome import Outcome, case_outcome
 from assay.run.past import Join, read_past_run
+from assay.run.requests import merged
 from assay.run.stack_lock import StackLock
 from assay.run.summary import summary
 from assay.run.views import write_views
@@ -50,6 +52,7 @@ class Session:
     log: EvidenceLog | None = None
     lock: StackLock | None = None
     swept: list[str] = field(default_factory=list)
+    sent: RequestCounts = ()
 
     @property
     def is_chained(self) -> bool:
@@ -202,6 +205,10 @@ class Session:
         outcome = None
         if self.options.prove:
             write_detections(self.options.reports / "detections.json", self.judged)
+        self.sent += SENT.take()
+        if self.log is not None and self.sent:
+            self.begin()
+            self.log.append(Aside(merged(self.sent)))
         if self.log is not None and not self.is_chained:
             self.begin()
             self.log.append(self._closing("ended early" if interrupted else "complete"))

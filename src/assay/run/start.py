@@ -10,6 +10,7 @@ from assay.config.profile import Profile
 from assay.drills.specs import DRILLS
 from assay.errors import CatalogueError, GuardError, ProfileError
 from assay.model import Tier
+from assay.probes.guard import SENT
 from assay.proof.violation import Violation, planted_violations
 from assay.run.allowance import NOTHING, allowance_of
 from assay.run.gate import select
@@ -38,6 +39,7 @@ def start(options: RunOptions) -> Session:
     if profile is not None:
         selection = selection.reduced(allowance, catalogue)
     run = os.environ.get("ASSAY_RUN") or new_run()
+    SENT.run = run
     session = Session(options, catalogue, profile, selection, allowance, run=run)
     if profile is not None:
         _check_exclusive(session)

@@ -11,6 +11,7 @@ from assay.run.junit import junit_text
 from assay.run.options import RunOptions
 from assay.run.outcome import Outcome
 from assay.run.past import earlier_runs
+from assay.run.requests import requests_text
 from assay.run.sarif import sarif_text
 
 
@@ -21,6 +22,7 @@ def write_views(options: RunOptions, outcome: Outcome) -> None:
         "summary.txt": lambda one: "\n".join([*one.lines, "", one.line, ""]),
         "junit.xml": junit_text,
         f"{outcome.past.run}.sarif": sarif_text,
+        f"{outcome.past.run}.requests.json": requests_text,
     }
     options.reports.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():

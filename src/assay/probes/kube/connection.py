@@ -18,6 +18,7 @@ from urllib3 import PoolManager, ProxyManager, Timeout
 from urllib3.exceptions import HTTPError
 
 from assay.errors import ProbeError
+from assay.probes.guard import SENT
 from assay.formats.parsing import WRONG
 from assay.probes.kube.kubeconfig import NOBODY, REMEDY, Context, Login, open_login
 from assay.probes.kube.plugin import ExecCredential
@@ -112,7 +113,7 @@ class _Line:
     ) -> tuple[int, bytes]:
         try:
             reply = self._connections(shown).request(
-                method, f"{self._host}{path}", body=body, headers={"User-Agent": "assay", **headers},
+                method, f"{self._host}{path}", body=body, headers={"User-Agent": SENT.agent, **headers},
                 timeout=self._timeout, redirect=False, retries=False,
             )  # fmt: skip
             return int(reply.status), bytes(reply.data)

@@ -23,7 +23,7 @@ from assay.config.profile import Profile, S3Access
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
 from assay.model import Attempt
-from assay.probes.guard import READING, Guard
+from assay.probes.guard import READING, SENT, Guard
 from assay.probes.s3.facts import Expiry, Hold, Lock, ObjectVersion, as_of
 from assay.probes.s3.requests import s3_request
 from assay.secretscan.suspect import repeated
@@ -69,6 +69,7 @@ def connect_s3(
         aws_secret_access_key=secret_key,
         config=Config(
             s3={"addressing_style": "path"},
+            user_agent=SENT.agent,
             connect_timeout=timeout,
             read_timeout=timeout,
             retries={"total_max_attempts": tries, "mode": "standard"},

@@ -20,7 +20,7 @@ from hvac.adapters import RawAdapter
 from assay.config.profile import Profile
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
-from assay.probes.guard import READING, Guard
+from assay.probes.guard import READING, SENT, Guard
 from assay.probes.vault import facts
 from assay.probes.vault.facts import OTHER, AuditDevice, Autopilot, Health, Peer, Seal, SecretEntry, Token
 from assay.probes.vault.policy import VaultPolicy, VaultRole, policy, vault_role
@@ -60,6 +60,7 @@ class VaultConnection:
         trusted = str(ca) if ca else _system_authorities()
         self._client = hvac.Client(address, verify=trusted, timeout=TIMEOUT_S, adapter=RawAdapter)
         self._client.session.trust_env = False  # no proxy and no .netrc of whoever runs this
+        self._client.session.headers["User-Agent"] = SENT.agent
         self._client.token = token  # hvac would take one from the environment
 
     def ask(self, method: str, path: str, body: Body | None = None) -> VaultAnswer:
