@@ -17,7 +17,7 @@ from assay.config.profile import Profile
 from assay.effect import Effect
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
-from assay.probes.guard import Guard, Request
+from assay.probes.guard import SENT, Guard, Request
 from assay.secretscan.suspect import repeated
 
 
@@ -161,9 +161,8 @@ class Etcd:
         """
         effect = Effect.READS if path in QUESTIONS and not body.get("action") else Effect.WRITES
         self._guard.admit(Request("etcd", "POST", path, effect))
-        request = urllib.request.Request(
-            endpoint + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
-        )
+        headers = {"Content-Type": "application/json", "User-Agent": SENT.agent}
+        request = urllib.request.Request(endpoint + path, json.dumps(body).encode(), headers, method="POST")
         try:
             with urllib.request.urlopen(request, timeout=self._seconds, context=self._context) as reply:
                 parsed = json.loads(reply.read())

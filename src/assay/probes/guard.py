@@ -88,6 +88,11 @@ class Sent:
         """Return how the suite calls itself to the systems that it asks."""
         return f"assay/{self.run}" if self.run else "assay"
 
+    def begin(self, run: str) -> None:
+        """Count for `run` from now on; what was sent before it is not its own."""
+        self.take()
+        self.run = run
+
     def add(self, request: Request) -> None:
         """Count one request."""
         with self.lock:

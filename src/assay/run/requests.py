@@ -1,4 +1,4 @@
-"""What a run sent to the platform, counted where each request leaves: by system, verb, resource and effect."""
+"""What a run sent to the platform, counted at the wire: by system, verb, resource and effect."""
 
 from __future__ import annotations
 
@@ -89,9 +89,7 @@ def requests_text(outcome: Outcome) -> str:
 def requests_lines(past: PastRun) -> list[str]:
     """Return the requests of a run as lines of text, and a last one that sums them up."""
     rows = requests_of(past)
-    lines = [
-        f"{one.system:11} {one.effect:9} {one.count:6}  {one.verb} {one.resource}" for one in rows
-    ]
+    lines = [f"{one.system:11} {one.effect:9} {one.count:6}  {one.verb} {one.resource}" for one in rows]
     changes = sum(one.count for one in rows if one.changes)
     said = f"{changes} may have changed something" if changes else "none of them changes anything"
     return [*lines, f"{past.title}: {sum(one.count for one in rows)} requests, {said}"]

@@ -39,7 +39,7 @@ def start(options: RunOptions) -> Session:
     if profile is not None:
         selection = selection.reduced(allowance, catalogue)
     run = os.environ.get("ASSAY_RUN") or new_run()
-    SENT.run = run
+    SENT.begin(run)
     session = Session(options, catalogue, profile, selection, allowance, run=run)
     if profile is not None:
         _check_exclusive(session)

@@ -208,7 +208,7 @@ def test_requests_carry_the_run_in_their_user_agent(tmp_path: Path, monkeypatch:
     key = tmp_path / "key.json"
     key.write_text(json.dumps({"access_key": "a", "secret_key": "b"}))
     assert SENT.agent == "assay/20261128t000000z-abcd"
-    s3 = connect(S3Access(endpoint="http://127.0.0.1:1"), key)
+    s3 = connect_s3(S3Access(endpoint="http://127.0.0.1:1"), key)
     assert SENT.agent in s3.meta.config.user_agent
     vault_session = VaultConnection("https://127.0.0.1:1", tmp_path)._client.session
     assert vault_session.headers["User-Agent"] == SENT.agent

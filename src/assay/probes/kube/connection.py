@@ -18,8 +18,8 @@ from urllib3 import PoolManager, ProxyManager, Timeout
 from urllib3.exceptions import HTTPError
 
 from assay.errors import ProbeError
-from assay.probes.guard import SENT
 from assay.formats.parsing import WRONG
+from assay.probes.guard import SENT
 from assay.probes.kube.kubeconfig import NOBODY, REMEDY, Context, Login, open_login
 from assay.probes.kube.plugin import ExecCredential
 from assay.probes.kube.wire import Send

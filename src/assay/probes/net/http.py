@@ -16,7 +16,7 @@ from assay.config.profile import Profile
 from assay.effect import Effect
 from assay.errors import ProbeError
 from assay.formats.headers import read_headers
-from assay.probes.guard import Guard, Request
+from assay.probes.guard import SENT, Guard, Request
 
 
 REQUEST_TIMEOUT_S = 10.0
@@ -111,7 +111,7 @@ class Http:
             if self.name:
                 session.mount("https://", _NamedAdapter(self.name))
             begin = time.monotonic()
-            carried = {"Content-Type": content_type} if content_type else {}
+            carried = {"User-Agent": SENT.agent, **({"Content-Type": content_type} if content_type else {})}
             for file in (self._headers, headers):
                 carried |= read_headers(file) if file else {}
             reply = self._send(session, method, url, body, carried)
