@@ -9,6 +9,7 @@ import ipaddress
 import ssl
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +67,8 @@ class Server(http.server.ThreadingHTTPServer):
         self.slow_for = 0.0
         self.status = 200
         self.headers: dict[str, str] = {}
+        self.login = ""
+        self.asked: Counter[str] = Counter()
         self.freeze = threading.Lock()
 
     @property
@@ -91,11 +94,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         server = self.server
         server.seen += 1
         number = server.seen
+        server.asked[self.path] += 1
+        known = not server.login or self.headers.get("Authorization") == server.login
         with server.freeze:
             pass
         if server.slow_every and number % server.slow_every == 0:
             time.sleep(server.slow_for)
-        self.send_response(server.status)
+        self.send_response(server.status if known else 401)
         for key, value in {**server.headers, "Content-Length": "3"}.items():
             self.send_header(key, value)
         self.end_headers()
@@ -138,6 +143,23 @@ def test_every_arrival_is_on_record_and_slow_ones_are_seen(certificate: Path, tm
     slow = sum(1 for sample in run.samples if sample.latency >= 0.2)
     assert plan.arrivals // 10 <= slow <= plan.arrivals // 10 + plan.arrivals // 20
     assert [sample.due for sample in run.samples] == due_times(plan)
+
+
+def test_several_paths_behind_a_login_are_asked_in_turn(certificate: Path, tmp_path: Path) -> None:
+    """The login comes from a file; neither plan, record nor log holds it."""
+    headers, folder = tmp_path / "headers", tmp_path / "run"
+    folder.mkdir()
+    headers.write_text("Authorization: Bearer canary-login\n")
+    with serving(certificate) as server:
+        server.login = "Bearer canary-login"
+        load = Load(server.url, ("/items", "/more", "/most"), NAME, str(certificate), headers=str(headers))
+        plan = load.plan(100, seconds=0.5, least=50, seed=7)
+        run = load.run(plan, folder)
+        assert max(server.asked.values()) - min(server.asked.values()) <= 1
+        assert sorted(server.asked) == ["/items", "/more", "/most"]
+    assert all(sample.ok for sample in run.samples)
+    assert {len(run.of(path).judged) for path in plan.paths} == {50}
+    assert not [file for file in folder.iterdir() if b"canary-login" in file.read_bytes()]
 
 
 def test_a_frozen_server_is_charged_from_the_due_moment(certificate: Path, tmp_path: Path) -> None:
