@@ -112,7 +112,10 @@ def _run_parts(session: Session, jobs: int) -> bool:
         left.difference_update(part)
         if wanted:
             code = _run_part(wanted, session, jobs if name == "read" else 0, expected_seconds(known, left))
-            usable = usable and code in (GREEN, RED, UNSURE)
+            if code not in (GREEN, RED, UNSURE):
+                usable = False
+                how = f"signal {-code}" if code < 0 else f"code {code}"
+                click.echo(f"the part of tier {name} ended with {how}: its verdicts are missing", err=True)
     return usable
 
 

@@ -27,6 +27,12 @@ from tests.unit.support.catalogue import GOOD, Toy
 
 Capture = pytest.CaptureFixture[str]
 OTHER = GOOD.replace('"list"', '"other"')
+KILLED = """
+import os, signal
+@pytest.mark.control("{id}")
+def test_things(stack, control):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 SLOW = """
 import time
 @pytest.mark.control("{id}")
@@ -176,3 +182,16 @@ def test_an_interrupted_run_is_closed_as_one(toy: Toy) -> None:
     assert evidence[-1]["record"] == "closing"
     assert evidence[-1]["outcome"] == "ended early"
     assert ("NET-02", "ERROR") in judged(evidence) or evidence[-1]["gate"].startswith("UNSURE")
+
+
+def test_a_part_that_is_killed_is_said_and_its_verdicts_are_errors(toy: Toy, capfd: Capture) -> None:
+    toy.trio("NET-02", KILLED)
+    code, lines = check(capfd)
+    assert code == 4
+    assert "the part of tier read ended with signal 9: its verdicts are missing" in lines
+    (evidence,) = runs()
+    assert (evidence[-1]["outcome"], judged(evidence)) == ("ended early", [("NET-01", "PASS")])
+    assert any(line.startswith("UNSURE: 1 of 2") for line in lines)
+    text = Path("reports/summary.txt").read_text()
+    assert "no verdict was recorded for tier static" in text
+    assert "the run ended early: verdicts may be missing" in text
