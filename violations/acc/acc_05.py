@@ -76,6 +76,16 @@ def label_that_excludes(plant: Plant) -> Iterator[Named]:
 
 
 @violation()
+def opt_out_unguarded(plant: Plant) -> Iterator[Named]:
+    """The gate checks every namespace without a certain label, and anybody may set that label."""
+    under = GateUnderTest(plant)
+    skipped = {"matchExpressions": [{"key": "assay.dev/unchecked", "operator": "DoesNotExist"}]}
+    with under.patched_hooks(namespaceSelector=skipped):
+        patched = GateUnderTest(plant)
+        yield named_way_out(patched, {**patched.gate.inside(), "assay.dev/unchecked": "true"})
+
+
+@violation()
 def namespace_outside(plant: Plant) -> Iterator[Named]:
     """A namespace without the label, left over from a time when nobody forced it."""
     under = GateUnderTest(plant)
