@@ -2,7 +2,7 @@ PY := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 LINTED := src acceptance violations tests lab loadtests conftest.py
 
-.PHONY: accept test lab-up lab-down lint prove docs report
+.PHONY: accept test other lab-up lab-down lint prove docs report
 .NOTPARALLEL:
 
 .venv/ready: pyproject.toml requirements-dev.lock  ## the environment; about a minute
@@ -21,6 +21,9 @@ test: lab-up  ## the suite's own tests: offline first, then on the lab
 
 prove: lab-up  ## plant every violation on the lab: its test must go red and name it
 	$(PY) -m pytest acceptance/ --prove
+
+other: .venv/ready  ## the same platform with every name different, its profile by assay init: static and live
+	ASSAY_LAB_INSTANCE=other $(PY) -m lab onboard
 
 lab-up: .venv/ready
 	$(PY) -m lab up

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.table import Table
 
-from lab import build, cluster, fill_data, names, nodes, parts, process, services, teardown
+from lab import build, cluster, fill_data, names, nodes, onboard, parts, process, services, teardown
 from lab.layout import CACHE, NAME, NAMES, NODES, STATE, node
 from lab.up import Up, complete
 
@@ -76,6 +76,30 @@ def _again(title: str) -> None:
     env = {**os.environ, names.VARIABLE: title}
     argv = [sys.executable, "-m", "lab", *sys.argv[1:]]
     sys.exit(subprocess.run(argv, env=env, check=False).returncode)
+
+
+@main.command(name="onboard", epilog="Example: ASSAY_LAB_INSTANCE=other python -m lab onboard")
+@click.option("--keep", is_flag=True, help="Leave the lab up; else it is stopped, and its state deleted.")
+def onboard_command(*, keep: bool) -> None:
+    """Bring up the platform with other names, let `assay init` write its profile, complete it, judge it.
+
+    The exit code is that of the check. reports/other has the profile that init wrote, both platforms'
+    profiles side by side, and the evidence.
+    """
+    if NAMES.title != names.OTHER:
+        _again(names.OTHER)
+    console = Console(width=120, log_path=False, soft_wrap=True)
+    with alone():
+        Up(console, parts.without([])).run()
+    try:
+        code = onboard.prove(lambda line: console.log(line, markup=False, highlight=False))
+    except onboard.NotProvenError as failed:
+        raise click.ClickException(str(failed)) from None
+    finally:
+        if not keep:
+            teardown.clear()
+            teardown.wipe()
+    sys.exit(code)
 
 
 @main.command()

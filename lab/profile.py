@@ -130,14 +130,14 @@ def write(binaries: Path, samples: dict[str, str], rollout: Rollout) -> None:
     _platform(declared["platform"])
     known = [tables(binaries, samples, rollout.overlay)]
     known += [part.profile(rollout.context(part)) for part in rollout.parts]
-    for name, table in ((name, table) for one in known for name, table in one.items()):
-        declared[name] = _merged(declared.get(name, {}), table)
+    for name, section in ((name, section) for one in known for name, section in one.items()):
+        declared[name] = _merged(declared.get(name, {}), section)
     declared["transactions"] = _transactions()
     absent = left_out(rollout.parts)
     if absent:
         rows = [{"control": control, "reason": reason} for control, reason in absent.items()]
         declared["not_applicable"] = [*declared.get("not_applicable", []), *rows]
-    PATH.write_text("".join(_table(name, body) for name, body in declared.items()))
+    PATH.write_text("".join(table(name, body) for name, body in declared.items()))
 
 
 def _transactions() -> list[dict[str, Any]]:
@@ -179,13 +179,14 @@ def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return both
 
 
-def _table(name: str, body: dict[str, Any] | list[dict[str, Any]]) -> str:
+def table(name: str, body: dict[str, Any] | list[dict[str, Any]]) -> str:
+    """Return one section of a profile, or one list of tables, as TOML with everything below it."""
     if isinstance(body, list):
         return "".join(f"[[{name}]]\n{_rows(row)}\n" for row in body)
     inner = {key: value for key, value in body.items() if _nested(value)}
     plain = {key: value for key, value in body.items() if key not in inner}
     head = f"[{name}]\n{_rows(plain)}\n" if plain or not inner else ""
-    return head + "".join(_table(f"{name}.{json.dumps(key)}", value) for key, value in inner.items())
+    return head + "".join(table(f"{name}.{json.dumps(key)}", value) for key, value in inner.items())
 
 
 def _nested(value: object) -> bool:

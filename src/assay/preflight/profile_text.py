@@ -16,6 +16,7 @@ Value = str | float | bool | Sequence[str] | Mapping[str, str]
 HEADER = re.compile(r"^(\[\[?)([^\]]+)\]\]?")
 KEY = re.compile(r"^(# )?([\w-]+) = ")
 COMMENT = re.compile(r"\s+# ")
+WISH = ", to be confirmed by you"
 GAP = 2
 
 
@@ -90,8 +91,8 @@ def _table(name: str, block: Sequence[str], found: Findings) -> Iterator[str]:
     """Yield the lines of one section: found keys with their values, all others as comments."""
     whole = found.keys.get(name)
     if whole is not None and isinstance(whole.value, Mapping):
-        yield f"{block[0]}{' ' * GAP}# from {whole.source}"
-        mark = "# " if whole.proposed else ""
+        mark, wish = ("# ", WISH) if whole.proposed else ("", "")
+        yield f"{block[0]}{' ' * GAP}# from {whole.source}{wish}"
         yield from (f"{mark}{json.dumps(key)} = {toml_value(one)}" for key, one in whole.value.items())
         yield ""
         return
@@ -114,8 +115,7 @@ def _key(dotted: str, entry: Sequence[str], found: Finding | None) -> Iterator[s
         return
     parts = COMMENT.split(entry[0], maxsplit=1)
     explained = f"; {parts[1]}" if len(parts) > 1 else ""
-    mark = "# " if found.proposed else ""
-    wish = ", to be confirmed by you" if found.proposed else ""
+    mark, wish = ("# ", WISH) if found.proposed else ("", "")
     yield f"{mark}{name} = {toml_value(found.value)}{' ' * GAP}# from {found.source}{wish}{explained}"
 
 
