@@ -17,6 +17,7 @@ from assay.config.toml import Table, read_toml
 from assay.effect import Effect
 from assay.errors import CatalogueError, ProfileError
 from assay.model import Control, Limit, Override, Tier
+from assay.right import GRANTING, DeclaredRight
 
 
 CONTROL_ID = re.compile(r"[A-Z]{2,5}-[0-9]{2}")
@@ -140,6 +141,7 @@ def read_policy(path: Path, root: Path) -> Control:
         tables=_tables(table.table("tables")),
         effects=_effects(table, "effects", tiers),
         further=_effects(table, "further", tiers),
+        rights=_rights(table.table("rights"), tiers),
     )
     table.close()
     if not CONTROL_ID.fullmatch(control.id):
@@ -200,6 +202,41 @@ def _effects(table: Table, key: str, tiers: Sequence[Tier]) -> dict[Tier, Effect
     if not set(written) <= set(tiers) or not set(written.values()) <= set(known):
         raise table.complain(key, f"a table of tier = effect, each one of {', '.join(known)}")
     return {Tier(tier): known[word] for tier, word in written.items()}
+
+
+def _rights(table: Table, tiers: Sequence[Tier]) -> dict[Tier, tuple[DeclaredRight, ...]]:
+    found = {tier: tuple(_right(entry) for entry in table.tables(tier)) for tier in tiers}
+    table.close()
+    return {tier: rights for tier, rights in found.items() if rights}
+
+
+def _right(table: Table) -> DeclaredRight:
+    effects = {str(effect): effect for effect in Effect}
+    effect = table.text("effect", str(Effect.READS))
+    right = DeclaredRight(
+        system=table.needed("system"),
+        verbs=table.texts("verbs"),
+        on=table.texts("on"),
+        names=table.texts("names"),
+        effect=effects.get(effect, Effect.READS),
+        place=table.text("place"),
+        only=table.text("only"),
+        tried=table.flag("tried"),
+        beside=table.flag("beside"),
+        optional=table.flag("optional"),
+        grant=table.text("grant"),
+        why=table.text("why"),
+    )
+    table.close()
+    for key, known, fits in (
+        ("system", f"one of {', '.join(GRANTING)}", right.system in GRANTING),
+        ("effect", f"one of {', '.join(effects)}", effect in effects),
+        ("verbs", "given, as a list", bool(right.verbs)),
+        ("on", "given, as a list", bool(right.on)),
+    ):
+        if not fits:
+            raise table.complain(key, known)
+    return right
 
 
 def _limit(table: Table) -> Limit:

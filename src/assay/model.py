@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from assay.effect import Effect
 from assay.errors import AssayError, AssumptionError, PairError, PopulationError, UndeclaredError
+from assay.right import DeclaredRight
 
 
 T = TypeVar("T")
@@ -79,7 +80,7 @@ class Control:
     `privileged = ["kube-system"]`; `tables` are its `[[tables.NAME]]`, each entry a mapping of texts.
 
     `effects` says what judging each tier does to the platform, `further` what a part of it does that is left
-    out, and NOT_CHECKED, where only the first is allowed.
+    out, and NOT_CHECKED, where only the first is allowed. `rights` is what each tier needs to be allowed.
     """
 
     id: str
@@ -96,6 +97,7 @@ class Control:
     tables: Mapping[str, tuple[Mapping[str, str], ...]] = field(default_factory=dict)
     effects: Mapping[Tier, Effect] = field(default_factory=dict)
     further: Mapping[Tier, Effect] = field(default_factory=dict)
+    rights: Mapping[Tier, tuple[DeclaredRight, ...]] = field(default_factory=dict)
 
     def effect(self, tier: Tier) -> Effect:
         """Return what judging `tier` does to the platform: as the policy declares, else as the tier does."""

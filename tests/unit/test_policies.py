@@ -20,7 +20,7 @@ POLICIES = {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path 
 FINDINGS = tomllib.loads((ROOT / "policies" / "findings.toml").read_text(encoding="utf-8"))["finding"]
 SPECIFICATION = tomllib.loads((Path(__file__).parent / "specification.toml").read_text(encoding="utf-8"))
 NEEDED = {"id", "statement", "source", "owner", "tiers", "effects", "remedy"}
-OPTIONAL = {"limits", "needs", "maps", "lists", "tables", "further"}
+OPTIONAL = {"limits", "needs", "maps", "lists", "tables", "further", "rights"}
 UNITS = {"ms", "s", "h", "d", "B", "1/s", "ratio", "count"}
 
 every_policy = pytest.mark.parametrize("control", sorted(POLICIES))

@@ -18,6 +18,7 @@ COMMANDS = {
     "prove": "assay.cli.check",
     "report": "assay.cli.report",
     "requests": "assay.cli.report",
+    "rights": "assay.cli.rights",
     "samples": "assay.cli.samples",
     "verify": "assay.cli.report",
 }

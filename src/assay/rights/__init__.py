@@ -1,0 +1,1 @@
+"""The rights that selected controls need, written as each system grants them."""
