@@ -1,4 +1,4 @@
-"""Each live judgement sends what its policy declares rights for, and declares nothing that it does not use."""
+"""Each live judgement sends what its policy declares rights for, and its policy declares no more than that."""
 
 from __future__ import annotations
 

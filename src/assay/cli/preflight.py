@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import sys
@@ -14,7 +15,9 @@ from assay.errors import AssayError
 from assay.preflight.checks import run_checks
 from assay.preflight.doctor import diagnose, last_seconds, report_lines
 from assay.preflight.init import compare_profile, create, discover
-from assay.run.gate import UNUSABLE
+from assay.rights.needed import needed_rights
+from assay.run.allowance import allowance_of
+from assay.run.gate import UNUSABLE, select
 from assay.run.resolve import find_profile
 
 
@@ -59,7 +62,10 @@ def doctor_command(stack: str | None, as_json: bool) -> None:
         click.echo(f"ERROR: {problem}", err=True)
         sys.exit(UNUSABLE)
     reports = Path(os.environ.get("ASSAY_REPORTS") or catalogue.root / "reports")
-    found = diagnose(catalogue, profile, run_checks(profile), last_seconds(catalogue, reports / "evidence"))
+    pairs = select(catalogue, profile).pairs
+    effects = allowance_of(profile, (), datetime.datetime.now(datetime.UTC)).effects
+    checks = run_checks(profile, needed_rights(catalogue, profile, pairs, effects))
+    found = diagnose(catalogue, profile, checks, last_seconds(catalogue, reports / "evidence"))
     click.echo(json.dumps(found.as_json(), indent=1) if as_json else "\n".join(report_lines(found)))
     sys.stdout.flush()
     os._exit(found.code)  # a check that hangs must not hold the answer

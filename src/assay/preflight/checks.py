@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -13,8 +13,11 @@ from assay.config.profile import Profile
 from assay.errors import AssayError, ProbeError
 from assay.formats.parsing import WRONG
 from assay.formats.tools import run_tool
+from assay.preflight.check import Check
 from assay.preflight.needs import value_at
+from assay.preflight.rights import rights_asks
 from assay.probes.net.tls import probe_port
+from assay.rights.needed import NeededRight
 from assay.stack import ReadStack
 
 
@@ -30,42 +33,24 @@ VERSION_WORDS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was tried.
-
-    Attributes:
-        kind: `key`, `credential`, `address`, `clock`, `tool` or `right`.
-        subject: what was tried, as the profile or the platform names it.
-        system: attribute of ReadStack that cannot be used where it failed; empty: none alone.
-        ok: whether it is as it must be.
-        says: what was found, one line.
-        remedy: what to do where it is not ok.
-    """
-
-    kind: str
-    subject: str
-    system: str
-    ok: bool
-    says: str
-    remedy: str = ""
-
-
 Ask = Callable[[], Iterable[Check]]
 
 
-def run_checks(profile: Profile, deadline_s: float = DEADLINE_S) -> list[Check]:
+def run_checks(
+    profile: Profile, needed: Sequence[NeededRight] = (), deadline_s: float = DEADLINE_S
+) -> list[Check]:
     """Return everything that was tried, all at once; what does not answer in time is a failed check.
 
     Args:
         profile: what is tried.
+        needed: the rights that its credentials must have.
         deadline_s: seconds for all of it.
     """
     stack = ReadStack(profile)
-    asks = dict(_asks(stack))
+    asks = dict([*_asks(stack), *rights_asks(stack, needed)])
     pool = ThreadPoolExecutor(AT_ONCE)
     running: dict[Future[list[Check]], tuple[str, str, str]] = {
-        pool.submit(_guarded, *who, ask): who for who, ask in asks.items()
+        pool.submit(guarded, *who, ask): who for who, ask in asks.items()
     }
     done, late = wait(running, timeout=deadline_s)
     pool.shutdown(wait=False, cancel_futures=True)
@@ -77,7 +62,8 @@ def run_checks(profile: Profile, deadline_s: float = DEADLINE_S) -> list[Check]:
     return sorted(found, key=lambda check: (check.ok, check.kind, check.subject))
 
 
-def _guarded(kind: str, subject: str, system: str, ask: Ask) -> list[Check]:
+def guarded(kind: str, subject: str, system: str, ask: Ask) -> list[Check]:
+    """Return what a question came to; one that raises is a failed check."""
     try:
         return list(ask())
     except AssayError as problem:

@@ -10,7 +10,7 @@ from pathlib import Path
 from assay.catalogue import Catalogue
 from assay.config.profile import Profile
 from assay.model import Tier
-from assay.preflight.checks import Check
+from assay.preflight.check import Check
 from assay.preflight.needs import Needs, needs_of
 from assay.run.gate import scope_of
 from assay.run.progress import earlier
@@ -64,7 +64,7 @@ class Diagnosis:
         """Return the diagnosis as plain data."""
         return {
             "cases": [asdict(one) | {"ready": one.ready} for one in self.cases],
-            "checks": [asdict(one) for one in self.checks],
+            "checks": [asdict(one) | {"cases": sorted(map(list, one.cases))} for one in self.checks],
             "untested": list(self.untested),
             "code": self.code,
         }
@@ -111,7 +111,9 @@ def _readiness(
 ) -> Readiness:
     control = catalogue.controls[needs.control]
     missing = [f"set {key}" for key in needs.missing(profile)]
-    missing += [f"{one.subject}: {one.says}" for one in failed if one.system and one.system in needs.systems]
+    missing += [
+        f"{one.subject}: {one.says}" for one in failed if one.stops(needs.control, needs.tier, needs.systems)
+    ]
     effect = str(control.effect(needs.tier))
     took = seconds.get((needs.control, needs.tier))
     return Readiness(needs.control, needs.tier, control.owner, effect, took, tuple(missing))
@@ -120,7 +122,7 @@ def _readiness(
 def report_lines(found: Diagnosis) -> Iterator[str]:
     """Yield the lines that a person reads: failures, each case, readiness by owner, the verdict."""
     bad = [one for one in found.checks if not one.ok]
-    yield f"tried: {len(found.checks)} credentials, addresses, clocks and tools; {len(bad)} failed"
+    yield f"tried: {len(found.checks)} credentials, rights, addresses, clocks and tools; {len(bad)} failed"
     for one in bad:
         yield f"  {one.kind:10} {one.subject}: {one.says} - {one.remedy}"
     yield ""

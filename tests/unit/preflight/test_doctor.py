@@ -15,7 +15,8 @@ from assay.config.loader import load_profile
 from assay.config.profile import Profile
 from assay.model import Tier
 from assay.preflight import checks
-from assay.preflight.checks import Check, run_checks
+from assay.preflight.check import Check
+from assay.preflight.checks import run_checks
 from assay.preflight.doctor import diagnose, report_lines
 from assay.preflight.needs import ATTRIBUTES, NEUTRAL, OR, needs_of, value_at
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from assay.probes.kube.client import Kube
 from assay.probes.kube.escalation import Reason, groups_of
 from assay.probes.kube.fields import mapping_at
 
 
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+OF_ONESELF = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 SOMEBODY = "assay-somebody"
 
 
@@ -45,3 +48,22 @@ def review(subject: str, reason: Reason) -> dict[str, object]:
         "kind": "SubjectAccessReview",
         "spec": {"user": user, "groups": groups, "resourceAttributes": wanted},
     }
+
+
+def may_i(kube: Kube, attributes: Mapping[str, Mapping[str, str]]) -> bool:
+    """Return whether the API server would let the suite itself do something.
+
+    Args:
+        kube: the cluster.
+        attributes: `resourceAttributes` or `nonResourceAttributes` of the review.
+
+    Raises:
+        ProbeError: it gives no answer.
+    """
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": dict(attributes),
+    }
+    found = kube.wire.need(kube.wire.ask("POST", OF_ONESELF, body), "POST", OF_ONESELF).body
+    return mapping_at(found, "status").get("allowed") is True

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -213,6 +213,16 @@ class Vault:
     def audit_devices(self) -> list[AuditDevice]:
         """Return the enabled audit devices."""
         return facts.audit_devices(self.connection.need("get", "sys/audit"))
+
+    @parsing("Vault's answer", OTHER)
+    def capabilities(self, paths: Sequence[str]) -> dict[str, frozenset[str]]:
+        """Return path -> what the suite's token may do there: `read`, `list`, `sudo`, or `root` for all.
+
+        Raises:
+            ProbeError: Vault gives no answer.
+        """
+        said = self.connection.need("POST", "sys/capabilities-self", {"paths": list(paths)})
+        return {path: frozenset(map(str, said["data"][path])) for path in paths}
 
     @parsing("Vault's answer", OTHER)
     def auth_methods(self) -> dict[str, str]:
