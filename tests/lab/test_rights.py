@@ -1,4 +1,4 @@
-"""Each live judgement sends what its policy declares rights for, and its policy declares no more than that."""
+"""Each live judgement sends what its policy declares rights for, and declares no more than it sends."""
 
 from __future__ import annotations
 
