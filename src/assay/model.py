@@ -206,10 +206,10 @@ class Record:
     basis: list[str] = field(default_factory=list)
     listener: Callable[[str], object] = field(default=str, repr=False)
 
-    def assume(self, holds: bool, why: str) -> None:
-        """Go on only if `holds`; else the judgement is ERROR with `why`."""
+    def assume(self, holds: bool, why: str, remedy: str = "") -> None:
+        """Go on only if `holds`; else the judgement is ERROR with `why`, and what the reader can do."""
         if not holds:
-            raise AssumptionError(why)
+            raise AssumptionError(why, remedy)
 
     def ask(self, what: str) -> None:
         """Note one question put to the platform (method and path, command, file), for the evidence.

@@ -45,7 +45,7 @@ from assay.probes.sops.client import Sops
 from assay.probes.talos.dry_run import DryRunTalos
 from assay.probes.talos.read import Talos
 from assay.probes.talos.rendered import Rendered, from_folder, from_terraform_files
-from assay.probes.terraform.declared import Declared, of_plans, of_sources
+from assay.probes.terraform.declared import Declared, of_nothing, of_plans, of_sources
 from assay.probes.terraform.plan import TerraformPlan
 from assay.probes.terraform.sources import TerraformSources
 from assay.probes.terraform.state import TerraformState
@@ -210,7 +210,12 @@ class ReadStack:
 
     @asks()
     def declared(self) -> Declared:
-        """Return what Terraform declares: plans and what of the sources can be read, or the sources alone."""
+        """Return what Terraform declares: plans and what of the sources can be read, or the sources alone.
+
+        Nothing where the profile names neither.
+        """
+        if not (self.paths.declared.plan or self.paths.declared.infra):
+            return of_nothing()
         if not self.paths.declared.plan:
             return of_sources(self.hcl)
         return of_plans(self.plan, lambda: TerraformSources(self.paths.infra))
@@ -226,12 +231,24 @@ class ReadStack:
         return tuple(TerraformState(path) for path in self.paths.state)
 
     @asks()
-    def rendered(self) -> tuple[Rendered, ...]:
+    def rendered_if_any(self) -> tuple[Rendered, ...]:
         """Return the machine configurations as rendered: of their folder, else of a state, else of a plan."""
         known = self.paths.declared
-        if known.machineconfigs or not (known.state or known.plan):
+        if known.machineconfigs:
             return from_folder(self.paths.machineconfigs)
         return from_terraform_files(self.state, self.plan if known.plan else ())
+
+    @asks()
+    def rendered(self) -> tuple[Rendered, ...]:
+        """Return the same, at least one.
+
+        Raises:
+            ProbeError: there is none.
+        """
+        if not self.rendered_if_any:
+            message = "neither a folder, nor a state, nor a plan knows a machine configuration"
+            raise ProbeError(message, "set machineconfigs under [paths]")
+        return self.rendered_if_any
 
     @asks()
     def runbook(self) -> Runbook:

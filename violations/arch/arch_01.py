@@ -38,6 +38,27 @@ def count_by_tfvars(plant: Plant) -> Iterator[Named]:
         yield NAMED
 
 
+@violation(tier="static")
+def dedicated_server_as_fourth(plant: Plant) -> Iterator[Named]:
+    """A dedicated server is the fourth control plane."""
+    text = (
+        'resource "hrobot_server" "cp_metal" {\n  server_name = "cp-metal"\n  server_type = "AX41-NVMe"\n}\n'
+    )
+    with plant.added("infra", "planted_server.tf", text):
+        yield Named("hrobot_server.cp_metal")
+
+
+@violation(tier="static")
+def talhelper_says_two(plant: Plant) -> Iterator[Named]:
+    """What the machine configurations are made from declares two control planes."""
+    nodes = "".join(
+        f"  - {{hostname: n-{n}, ipAddress: 192.0.2.{n}, controlPlane: {plane}}}\n"
+        for n, plane in ((1, "true"), (2, "true"), (3, "false"))
+    )
+    with plant.added("talos", "talconfig.yaml", f"clusterName: planted\nnodes:\n{nodes}"):
+        yield Named("File talos/talconfig.yaml:1")
+
+
 @violation(tier="live")
 def learner_as_fourth(plant: Plant) -> Iterator[Named]:
     """A fourth etcd member that never starts and never votes."""

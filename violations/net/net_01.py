@@ -44,6 +44,7 @@ def tfvars_override(plant: Plant) -> Iterator[Named]:
         yield Named("hcloud_firewall.worker")
 
 
+BARE_METAL = "machine:\n  type: worker\n  network:\n    hostname: planted-1\n"
 EVERYONE = '["0.0.0.0/0"]'
 DYNAMIC = """  dynamic "rule" {
     for_each = toset(["443", "6443"])
@@ -113,3 +114,33 @@ def balancer_behind_another_port(plant: Plant) -> Iterator[Named]:
     )
     with plant.added("infra", FILE, text):
         yield Named("hcloud_load_balancer_service.planted")
+
+
+@violation()
+def answers_rule_of_a_dedicated_server(plant: Plant) -> Iterator[Named]:
+    """A dedicated server's firewall accepts all high ports, for answers: new connections to Talos pass."""
+    text = (
+        'resource "hetznerrobot_firewall" "planted" {\n  server_ip = "203.0.113.9"\n  active    = true\n'
+        '  rule {\n    dst_port = "32768-65535"\n    protocol = "tcp"\n    action   = "accept"\n  }\n}\n'
+    )
+    with plant.added("infra", FILE, text):
+        yield Named("hetznerrobot_firewall.planted")
+
+
+@violation()
+def node_that_blocks_nothing(plant: Plant) -> Iterator[Named]:
+    """A node that no server of Terraform stands for has no firewall of its own."""
+    with plant.added("machineconfigs", "planted-1.yaml", BARE_METAL):
+        yield Named("File planted-1.yaml")
+
+
+@violation()
+def node_with_a_wide_rule(plant: Plant) -> Iterator[Named]:
+    """Such a node blocks by default, and lets everybody in to the Talos API."""
+    text = (
+        f"{BARE_METAL}---\napiVersion: v1alpha1\nkind: NetworkDefaultActionConfig\ningress: block\n"
+        "---\napiVersion: v1alpha1\nkind: NetworkRuleConfig\nname: apid\n"
+        "portSelector:\n  ports: [50000]\n  protocol: tcp\ningress:\n  - subnet: ::/0\n"
+    )
+    with plant.added("machineconfigs", "planted-1.yaml", text):
+        yield Named("File planted-1.yaml")

@@ -75,7 +75,8 @@ class Hcl:
         files = self._files()
         if not files:
             raise ProbeError(
-                f"{self.path.name} holds no .tf file", "set infra under [paths] to the Terraform folder"
+                f"{self.path.name} holds no .tf file",
+                "set infra under [paths] to a root module, or plan to what Terragrunt planned",
             )
         found = []
         for file in files:

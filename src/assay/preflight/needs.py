@@ -42,7 +42,10 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "rotation": ("drill.launcher", "escrow.folder", *KUBE, *VAULT, *SQL),
     "s3": S3,
     "hcl": ("paths.infra",),
-    "declared": ("paths.infra or paths.plan",),
+    "declared": (
+        "paths.infra or paths.plan or paths.state or paths.machineconfigs or paths.talos or paths.gitops",
+    ),
+    "rendered_if_any": (),  # used where the profile gives them
     "rendered": ("paths.machineconfigs or paths.state or paths.plan",),
     "runbook": ("paths.runbook",),
     "manifests": ("paths.gitops",),

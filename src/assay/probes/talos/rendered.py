@@ -87,14 +87,10 @@ def from_terraform_files(
     """Return what the states know of configurations, or where they know none, the plans; not the encrypted.
 
     Raises:
-        ProbeError: none of them knows one.
+        ProbeError: one of them cannot be read.
     """
     applied = from_terraform(one for state in states if not state.encrypted for one in state.resources)
-    found = applied or from_terraform(one for plan in plans for one in plan.resources)
-    if not found:
-        message = "neither a state nor a plan knows a machine configuration"
-        raise ProbeError(message, "set machineconfigs under [paths]")
-    return tuple(found)
+    return tuple(applied or from_terraform(one for plan in plans for one in plan.resources))
 
 
 def _rendered(ref: str, text: str, what: str, otherwise: tuple[str, ...]) -> Rendered:

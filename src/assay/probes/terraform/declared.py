@@ -15,6 +15,12 @@ from assay.probes.terraform.plan import TerraformPlan
 from assay.probes.terraform.sources import TerraformSources
 
 
+GIVE_PLAN = (
+    "make a plan of the root module (terraform, tofu or terragrunt plan -out FILE, then show -json FILE) "
+    "and set plan under [paths]"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Declared:
     """The resources of the sources and of each plan.
@@ -35,6 +41,11 @@ class Declared:
     def planned(self) -> tuple[Resource, ...]:
         """Return the resources of all plans together: the whole platform, one root module a plan."""
         return tuple(one for plan in self.plans for one in plan)
+
+
+def of_nothing() -> Declared:
+    """Return what a platform without Terraform declares by it."""
+    return Declared((), ())
 
 
 def of_sources(sources: TerraformSources) -> Declared:

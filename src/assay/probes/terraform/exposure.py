@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from assay.config.platform import covered
 from assay.formats.parsing import parsing
 from assay.formats.resource import Resource, Unresolved, Value
-from assay.probes.terraform.hetzner import ADMIN_PORTS
+from assay.probes.terraform.hetzner import ADMIN_PORTS, SERVERS
 from assay.probes.terraform.plan import AFTER_APPLY, COMPUTED
 
 
 BALANCER = re.compile(r"\bhcloud_load_balancer\.([\w-]+)")
-SERVER = re.compile(r"\bhcloud_server\.")
+SERVER = re.compile(r"\bh(cloud|robot)_server\.")
 # One requirement of a label selector: `a=b`, `a!=b`, `a in (b, c)`, `a notin (b, c)`, `a`, `!a`.
 REQUIREMENT = re.compile(
     r"\s*(?:(?P<absent>!\s*[^\s,=!()]+)|(?P<key>[^\s,=!()]+)\s*"
     r"(?:(?P<is>==?|!=)\s*(?P<value>[^\s,()]*)|(?P<set>in|notin)\s*\((?P<values>[^)]*)\))?)\s*(?:,|$)"
 )
+FIREWALL_ID = re.compile(r"hcloud_firewall\.[\w-]+(\[[^\]]*\])?\.id")
 PORT_OF = {"http": 80, "https": 443}
 Maybe = bool | None
 
@@ -41,7 +42,7 @@ class PortExposure:
 
 @parsing("a server of the sources or the plan", "run terraform validate")
 def unguarded_servers(resources: Iterable[Resource], apart: Sequence[str]) -> list[PortExposure]:
-    """Return each hcloud_server with a public address and no firewall, by whatever way one is attached.
+    """Return each server with a public address and no firewall, by whatever way one is attached.
 
     Args:
         resources: those of one root module.
@@ -50,8 +51,8 @@ def unguarded_servers(resources: Iterable[Resource], apart: Sequence[str]) -> li
     every = list(resources)
     found = []
     for one in every:
-        name = one.attributes.get("name")
-        if one.type != "hcloud_server" or covered(str(name or one.name), tuple(apart)):
+        name = one.attributes.get("name") or one.attributes.get("server_name")
+        if one.type not in SERVERS or covered(str(name or one.name), tuple(apart)):
             continue
         public, guarded = _public(one), _guarded(one, every)
         if public is False or guarded:
@@ -104,6 +105,8 @@ def _guarded(server: Resource, every: Sequence[Resource]) -> Maybe:
         if one.type == "hcloud_firewall_attachment":
             answers.append(_names(one.attributes.get("server_ids"), server))
             answers.append(_selects(one.attributes.get("label_selectors"), server))
+        elif one.type == "hrobot_firewall":
+            answers.append(_names(one.attributes.get("server_id"), server))
         elif one.type == "hcloud_firewall":
             for block in one.blocks("apply_to"):
                 if isinstance(block, Unresolved):
@@ -116,13 +119,16 @@ def _guarded(server: Resource, every: Sequence[Resource]) -> Maybe:
 
 def _has_some(firewalls: Value) -> Maybe:
     """Return whether a list of firewalls holds one; of a plan it is known by what it refers to."""
+    if isinstance(firewalls, list):
+        return _either(_has_some(one) for one in firewalls)
     if not isinstance(firewalls, Unresolved):
         return bool(firewalls)
     if firewalls.why == COMPUTED:
         return False
-    refers = firewalls.expression.split(", ")
-    known = firewalls.why == AFTER_APPLY and all(one.startswith("hcloud_firewall.") for one in refers)
-    return True if known else None
+    if firewalls.why == AFTER_APPLY:
+        refers = firewalls.expression.split(", ")
+        return True if all(one.startswith("hcloud_firewall.") for one in refers) else None
+    return True if FIREWALL_ID.fullmatch(firewalls.expression) else None
 
 
 def _names(value: Value, server: Resource) -> Maybe:
@@ -133,7 +139,7 @@ def _names(value: Value, server: Resource) -> Maybe:
         return _mentions(value, server)
     if value in (None, "", 0):
         return False
-    own = server.attributes.get("id")
+    own = server.attributes.get("server_id") or server.attributes.get("id")
     return None if own is None or isinstance(own, Unresolved) else str(own) == str(value)
 
 

@@ -17,9 +17,12 @@ from assay.formats.resource import Resource, Unresolved, Value
 from assay.probes.kube.facts import KubeNode
 
 
+SERVERS = ("hcloud_server", "hrobot_server")
 ADMIN_PORTS = (6443, 50000)
 EVERY_PORT = range(65536)
 CONTROL_PLANE_ROLES = frozenset({"controlplane", "control-plane", "control_plane", "control", "master"})
+OTHER_ROLES = frozenset({"worker", "workers", "agent", "agents"})
+OTHER_NAME = re.compile(r"(^|[-_])(workers?|agents?)([-_\d]|$)")
 CONTROL_PLANE_NAME = re.compile(r"(^|[-_.])(cp|control[-_]?planes?|masters?)([-_.\d]|$)")
 WIDEST = {4: 8, 6: 32}
 MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
@@ -254,8 +257,8 @@ def _rule(firewall: Resource, block: Mapping[str, Value], number: int) -> Firewa
 
 @parsing("a server of the sources or the plan", "run terraform validate")
 def servers(resources: Iterable[Resource]) -> list[Server]:
-    """Return every hcloud_server. A server is a control plane if a label says so, or its name does."""
-    return [_server(one) for one in resources if one.type == "hcloud_server"]
+    """Return every server. A server is a control plane if a label says so, or its name does."""
+    return [_server(one) for one in resources if one.type in SERVERS]
 
 
 def miscounted(control_planes: Sequence[Server], wanted: int) -> list[str]:
@@ -300,9 +303,17 @@ def _server(one: Resource) -> Server:
 def _is_control_plane(one: Resource) -> bool | None:
     labels = one.attributes.get("labels") or {}
     values = list(labels.values()) if isinstance(labels, Mapping) else [labels]
-    names = [value for value in (one.name, one.attributes.get("name")) if isinstance(value, str)]
-    if any(str(value).lower() in CONTROL_PLANE_ROLES for value in values) or any(
-        CONTROL_PLANE_NAME.search(name) for name in names
-    ):
+    name = one.attributes.get("name") or one.attributes.get("server_name")
+    roles, said = {str(value).lower() for value in values}, (one.name, _written(name))
+    if roles & CONTROL_PLANE_ROLES or any(map(CONTROL_PLANE_NAME.search, said)):
         return True
-    return None if any(isinstance(value, Unresolved) for value in values) else False
+    if roles & OTHER_ROLES or any(map(OTHER_NAME.search, said)):
+        return False
+    return None if any(isinstance(value, Unresolved) for value in (*values, name)) else False
+
+
+def _written(name: Value) -> str:
+    """Return a name, and of one that is not known what of it is written out."""
+    return (
+        re.sub(r"\$\{[^}]*\}", "", str(name)) if not isinstance(name, Unresolved) or '"' in str(name) else ""
+    )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from assay.formats.hcl import Hcl
 from assay.formats.resource import Resource
 from assay.probes.terraform.exposure import PortExposure, open_balancers, selects, unguarded_servers
+from assay.probes.terraform.hetzner import servers
 from assay.probes.terraform.plan import TerraformPlan
 
 
@@ -206,3 +207,31 @@ def test_label_selectors(selector: str, wanted: bool | None) -> None:
 @given(st.text("ab=!,() notin", max_size=20))
 def test_any_selector_is_decided_or_not(selector: str) -> None:
     assert selects(selector, {"a": "b"}) in (True, False, None)
+
+
+ROLES = {
+    "its label": ('labels = { role = "controlplane" }', True),
+    "its name": ('name = "${var.cluster}-control-plane-${count.index}"', True),
+    "another name": ('name = "${var.cluster}-worker-1"', False),
+    "another label": ('name = var.cluster\n  labels = { role = "worker" }', False),
+    "a name that says nothing": ('name = "web"', False),
+    "a name that is not known": ('name = "${var.cluster}-${each.key}"', None),
+}
+
+
+@pytest.mark.parametrize(("body", "plane"), ROLES.values(), ids=ROLES)
+def test_whether_a_server_is_a_control_plane(body: str, plane: bool | None, tmp_path: Path) -> None:
+    text = f'variable "cluster" {{}}\nresource "hcloud_server" "servers" {{\n  {body}\n}}\n'
+    assert [one.control_plane for one in servers(module(tmp_path, text))] == [plane]
+
+
+def test_a_firewall_of_a_list_that_nobody_knows_is_no_firewall(tmp_path: Path) -> None:
+    given = SERVER.format("  firewall_ids = [local.fw]\n")
+    assert refs(unguarded_servers(module(tmp_path, given), ())) == [f"{BARE} ?"]
+
+
+def test_a_dedicated_server_and_its_firewall(tmp_path: Path) -> None:
+    bare = 'resource "hrobot_server" "metal" {\n  server_name = "metal"\n}\n'
+    fence = 'resource "hrobot_firewall" "metal" {\n  server_id = hrobot_server.metal.server_id\n}\n'
+    assert refs(unguarded_servers(module(tmp_path, bare), ())) == ["hrobot_server.metal"]
+    assert refs(unguarded_servers(module(tmp_path, bare, fence), ())) == []
