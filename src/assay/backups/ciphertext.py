@@ -7,6 +7,7 @@ import tempfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from assay.backups.places import key_of
@@ -108,7 +109,7 @@ def plain_objects(
     Raises:
         ProbeError: one cannot be read.
     """
-    for one, head in zip(versions, heads(s3, versions), strict=True):
+    for one, head in heads(s3, versions):
         inside = next((known for known in repositories if known.holds(one.key)), None)
         if why := _fault_in(inside, one, head) if inside else fault(head):
             yield Offender(one.ref, why)
@@ -119,6 +120,8 @@ def readable_inside(
 ) -> Iterator[tuple[ObjectVersion, str]]:
     """Yield the versions read whole, as many as `budget` bytes allow, each with what is wrong with it.
 
+    One that was removed since it was listed is left out.
+
     Raises:
         ProbeError: one cannot be read.
     """
@@ -126,17 +129,27 @@ def readable_inside(
     for one in versions:
         if one.size <= left:
             left -= one.size
-            yield one, deep_fault(s3.chunks(one), forbidden)
+            why = s3.unless_gone(one, partial(_deep_fault_of, s3, one, forbidden))
+            if why is not None:
+                yield one, why
 
 
-def heads(s3: S3, versions: Sequence[ObjectVersion]) -> list[bytes]:
-    """Return how each version begins; more where the header of age leaves too little of a head to judge.
+def _deep_fault_of(s3: S3, version: ObjectVersion, forbidden: Sequence[bytes]) -> str:
+    return deep_fault(s3.chunks(version), forbidden)
+
+
+def heads(s3: S3, versions: Sequence[ObjectVersion]) -> list[tuple[ObjectVersion, bytes]]:
+    """Return each version with how it begins; more where the header of age leaves too little to judge.
+
+    One that was removed since it was listed is left out.
 
     Raises:
         ProbeError: one cannot be read.
     """
-    found = zip(versions, s3.heads(versions), strict=True)
-    return [s3.head(one, LONG) if one.size > len(head) and _cut(head) else head for one, head in found]
+    return [
+        (one, s3.head(one, LONG) if one.size > len(head) and _cut(head) else head)
+        for one, head in s3.heads(versions)
+    ]
 
 
 def _cut(head: bytes) -> bool:

@@ -101,13 +101,13 @@ def test_a_long_header_of_age_is_read_whole() -> None:
             asked.append((version.key, most))
             return stored[version.key][:most]
 
-        def heads(self, versions: Sequence[ObjectVersion]) -> list[bytes]:
-            return [self.head(one) for one in versions]
+        def heads(self, versions: Sequence[ObjectVersion]) -> list[tuple[ObjectVersion, bytes]]:
+            return [(one, self.head(one)) for one in versions]
 
     one = ObjectVersion("b", "k", "1", 9, dt.datetime(2026, 11, 24, tzinfo=dt.UTC), latest=True)
     store: Any = Store()
     read = heads(store, [dataclasses.replace(one, key=key, size=len(raw)) for key, raw in stored.items()])
-    assert [bool(fault(head)) for head in read] == [False, True, True, False, True]
+    assert [bool(fault(head)) for _, head in read] == [False, True, True, False, True]
     assert [key for key, most in asked if most > 4096] == ["long", "endless", "body cut off"]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -24,21 +24,27 @@ from assay.errors import ProbeError
 from assay.formats.parsing import parsing
 from assay.model import Attempt
 from assay.probes.guard import READING, SENT, Guard
-from assay.probes.s3.facts import Expiry, Hold, Lock, ObjectVersion, as_of
+from assay.probes.s3.facts import Expiry, Hold, Lock, ObjectVersion, as_of, expiry_of, versions_of
 from assay.probes.s3.requests import s3_request
 from assay.secretscan.suspect import repeated
 
 
+T = TypeVar("T")
 # boto3 makes the class of its client at run time.
 Client: TypeAlias = Any
 TIMEOUT = 20.0
 CHUNK = 1 << 20
 AT_ONCE = 8
+WENT = {"NoSuchKey", "NoSuchVersion", "404"}  # an answer to HEAD has no body, so its code is the status
 DIGEST = "sha256"
 ABSENT = {
     "NoSuchLifecycleConfiguration", "ObjectLockConfigurationNotFoundError", "NoSuchBucketPolicy",
     "NoSuchObjectLockConfiguration",
 }  # fmt: skip
+
+
+class AbsentError(ProbeError):
+    """The object storage does not have the object that was asked for."""
 
 
 def connect_s3(
@@ -91,7 +97,8 @@ def asking(what: str) -> Iterator[None]:
         yield
     except ClientError as error:
         code, status = code_of(error), _status(error)
-        raise ProbeError(f"{what}: {status} {code}".strip(), _remedy(status, code)) from error
+        kind = AbsentError if error.response.get("Error", {}).get("Code") in WENT else ProbeError
+        raise kind(f"{what}: {status} {code}".strip(), _remedy(status, code)) from error
     except BotoCoreError as error:
         name = type(error).__name__
         raise ProbeError(
@@ -212,7 +219,7 @@ class S3:
         found = self._maybe(
             f"life cycle of {bucket}", lambda: self._client.get_bucket_lifecycle_configuration(Bucket=bucket)
         )
-        return [_expiry(rule) for rule in found.get("Rules", [])]
+        return [expiry_of(rule) for rule in found.get("Rules", [])]
 
     def versions(self, bucket: str, prefix: str = "") -> list[ObjectVersion]:
         """Return every version and delete marker below `prefix`; errors as for `each_version`."""
@@ -229,7 +236,7 @@ class S3:
             with asking(f"versions in {bucket}"):
                 page = self._client.list_object_versions(Bucket=bucket, Prefix=prefix, **place)
             with parsing("the object storage's answer"):
-                rows = _of_page(bucket, page)
+                rows = versions_of(bucket, page)
             yield from rows
             if not page.get("IsTruncated"):
                 return
@@ -252,9 +259,11 @@ class S3:
         return Hold(version, str(head.get("ObjectLockMode", "")), head.get("ObjectLockRetainUntilDate"))
 
     def holds(self, versions: Sequence[ObjectVersion]) -> list[Hold]:
-        """Return the lock of each version that is no delete marker, a few asked at a time."""
+        """Return the lock of each version that is no delete marker and was not removed since the list."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            return list(pool.map(self.hold, (one for one in versions if not one.marker)))
+            asked = (one for one in versions if not one.marker)
+            found = pool.map(lambda one: self.unless_gone(one, lambda: self.hold(one)), asked)
+            return [one for one in found if one is not None]
 
     def as_of(self, bucket: str, moment: dt.datetime, prefix: str = "") -> list[ObjectVersion]:
         """Return the versions that made up the bucket at `moment`."""
@@ -286,10 +295,26 @@ class S3:
             raise ProbeError(f"{what}: {len(got)} bytes of {least}", "ask again")
         return got
 
-    def heads(self, versions: Sequence[ObjectVersion], most: int = 4096) -> list[bytes]:
-        """Return the first bytes of each version, a few asked at a time; errors as for `head`."""
+    def heads(self, versions: Sequence[ObjectVersion], most: int = 4096) -> list[tuple[ObjectVersion, bytes]]:
+        """Return each version with its first bytes, a few asked at a time, without those that went meanwhile.
+
+        Errors as for `head`.
+        """
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            return list(pool.map(lambda one: self.head(one, most), versions))
+            found = pool.map(lambda one: self.unless_gone(one, lambda: self.head(one, most)), versions)
+            return [(one, head) for one, head in zip(versions, found, strict=True) if head is not None]
+
+    def unless_gone(self, version: ObjectVersion, ask: Callable[[], T]) -> T | None:
+        """Return the answer about a version that was listed, None where it was removed since.
+
+        The list decides: what it still has and the store does not hand out is an error.
+        """
+        try:
+            return ask()
+        except AbsentError:
+            if any(one.id == version.id for one in self.versions(version.bucket, version.key)):
+                raise
+            return None
 
     def fetch(self, version: ObjectVersion, to: Path) -> Path:
         """Return `to` after the bytes of `version` were written there, length and checksums compared.
@@ -362,34 +387,3 @@ def _compare(
     wanted = reply.get("Metadata", {}).get(DIGEST)
     if wanted and wanted.lower() != sha:
         raise ProbeError(f"{what}: the bytes do not match the SHA-256 that was uploaded with them", again)
-
-
-def _expiry(rule: Mapping[str, Any]) -> Expiry:
-    narrowed = [value for value in (rule.get("Prefix"), *rule.get("Filter", {}).values()) if value]
-    ended, removed = rule.get("Expiration", {}), rule.get("NoncurrentVersionExpiration", {})
-    return Expiry(
-        name=str(rule.get("ID", "")),
-        enabled=rule.get("Status") == "Enabled",
-        whole=not narrowed and not removed.get("NewerNoncurrentVersions"),
-        current=0 if "Date" in ended else ended.get("Days"),
-        noncurrent=removed.get("NoncurrentDays"),
-    )
-
-
-def _of_page(bucket: str, page: Mapping[str, Any]) -> list[ObjectVersion]:
-    entries = [(entry, False) for entry in page.get("Versions", [])]
-    entries += [(entry, True) for entry in page.get("DeleteMarkers", [])]
-    return [_version(bucket, entry, marker) for entry, marker in entries]
-
-
-def _version(bucket: str, entry: Mapping[str, Any], marker: bool) -> ObjectVersion:
-    return ObjectVersion(
-        bucket=bucket,
-        key=str(entry["Key"]),
-        id=str(entry["VersionId"]),
-        size=int(entry.get("Size", 0)),
-        modified=entry["LastModified"],
-        latest=bool(entry["IsLatest"]),
-        etag=str(entry.get("ETag", "")).strip('"'),
-        marker=marker,
-    )

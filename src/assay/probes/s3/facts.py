@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 COMPLIANCE = "COMPLIANCE"
@@ -129,3 +130,36 @@ def as_of(versions: Iterable[ObjectVersion], moment: dt.datetime) -> list[Object
         if known is None or one.modified > known.modified:
             then[one.key] = one
     return [one for _, one in sorted(then.items()) if not one.marker]
+
+
+def expiry_of(rule: Mapping[str, Any]) -> Expiry:
+    """Return a rule of a bucket's life cycle, from the store's answer."""
+    narrowed = [value for value in (rule.get("Prefix"), *rule.get("Filter", {}).values()) if value]
+    ended, removed = rule.get("Expiration", {}), rule.get("NoncurrentVersionExpiration", {})
+    return Expiry(
+        name=str(rule.get("ID", "")),
+        enabled=rule.get("Status") == "Enabled",
+        whole=not narrowed and not removed.get("NewerNoncurrentVersions"),
+        current=0 if "Date" in ended else ended.get("Days"),
+        noncurrent=removed.get("NoncurrentDays"),
+    )
+
+
+def versions_of(bucket: str, page: Mapping[str, Any]) -> list[ObjectVersion]:
+    """Return the versions and delete markers of one page of a listing."""
+    entries = [(entry, False) for entry in page.get("Versions", [])]
+    entries += [(entry, True) for entry in page.get("DeleteMarkers", [])]
+    return [_version(bucket, entry, marker) for entry, marker in entries]
+
+
+def _version(bucket: str, entry: Mapping[str, Any], marker: bool) -> ObjectVersion:
+    return ObjectVersion(
+        bucket=bucket,
+        key=str(entry["Key"]),
+        id=str(entry["VersionId"]),
+        size=int(entry.get("Size", 0)),
+        modified=entry["LastModified"],
+        latest=bool(entry["IsLatest"]),
+        etag=str(entry.get("ETag", "")).strip('"'),
+        marker=marker,
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import json
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from hvac.adapters import RawAdapter
 from assay.config.profile import Profile
 from assay.errors import ProbeError
 from assay.formats.parsing import parsing
+from assay.polling import poll
 from assay.probes.guard import READING, SENT, Guard
 from assay.probes.vault import facts
 from assay.probes.vault.facts import OTHER, AuditDevice, Autopilot, Health, Peer, Seal, SecretEntry, Token
@@ -30,6 +31,10 @@ from assay.secretscan.suspect import repeated
 
 TIMEOUT_S = 10
 MOST_FOLDERS = 10_000
+# What Vault says of a thing that it does not have any more: a token is refused in several ways while it ends.
+ENDED = (400, 403, 404)
+ENDING_S = 10.0
+POLICIES = "sys/policies/acl"
 Body = Mapping[str, object]
 
 
@@ -238,17 +243,19 @@ class Vault:
     @parsing("Vault's answer", OTHER)
     def roles(self, method: str = "kubernetes") -> list[VaultRole]:
         """Return every role of a Kubernetes auth method."""
-        names = self._list(f"auth/{method}/role")
-        return [vault_role(n, self._data(f"auth/{method}/role/{n}")) for n in names]
+        folder = f"auth/{method}/role"
+        read = self._each(folder, lambda name: self.connection.ask("get", f"{folder}/{name}"))
+        return [vault_role(name, _data(f"{folder}/{name}", body)) for name, body in read]
 
     @parsing("Vault's answer", OTHER)
     def policies(self) -> list[VaultPolicy]:
         """Return every ACL policy but `root`, which has no text."""
-        return [self.policy(name) for name in self._list("sys/policies/acl") if name != "root"]
+        read = self._each(POLICIES, lambda name: self.connection.ask("get", f"{POLICIES}/{name}"))
+        return [_policy(name, body) for name, body in read if name != "root"]
 
     def policy(self, name: str) -> VaultPolicy:
         """Return one ACL policy, parsed."""
-        return policy(name, str(self._data(f"sys/policies/acl/{name}").get("policy", "")))
+        return _policy(name, self.connection.need("get", f"{POLICIES}/{name}"))
 
     @parsing("Vault's answer", OTHER)
     def tokens(self) -> list[Token]:
@@ -257,16 +264,11 @@ class Vault:
         Raises:
             ProbeError: a token that lives cannot be looked up.
         """
-        found, missing = [], []
-        for accessor in self._list("auth/token/accessors"):
-            answer = self.connection.ask("post", "auth/token/lookup-accessor", {"accessor": accessor})
-            if answer.status in (400, 403, 404) and "invalid accessor" in answer.words:
-                missing.append(accessor)
-            else:
-                found.append(facts.token(needed(self.connection.address, "lookup-accessor", answer)))
-        if missing and (left := set(missing) & set(self._list("auth/token/accessors"))):
-            raise ProbeError(f"{len(left)} tokens cannot be looked up", "revoke or tidy them")
-        return found
+        read = self._each(
+            "auth/token/accessors",
+            lambda one: self.connection.ask("post", "auth/token/lookup-accessor", {"accessor": one}),
+        )
+        return [facts.token(body) for _, body in read]
 
     # values, compared but never shown -------------------------------------------------------------
 
@@ -327,6 +329,33 @@ class Vault:
                 f"`vault kv enable-versioning {self.mount}/`, or set mount under [vault]",
             )
 
+    def _each(self, folder: str, ask: Callable[[str], VaultAnswer]) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return name and answer of everything that `folder` lists, without what went while it was read.
+
+        What is refused is gone if the list, asked again for some seconds, has it no more: a token is in the
+        list until its leases are revoked, and looked up no more from the first moment on.
+
+        Raises:
+            ProbeError: something cannot be read and stays in the list.
+        """
+        found, refused = list[tuple[str, Mapping[str, Any]]](), dict[str, VaultAnswer]()
+        for name in self._list(folder):
+            answer = ask(name)
+            if answer.status in ENDED:
+                refused[name] = answer
+            else:
+                found.append((name, needed(self.connection.address, folder, answer)))
+
+        def gone() -> bool:
+            return not refused.keys() & set(self._list(folder))
+
+        if refused and not poll(gone, ENDING_S if found else 0):
+            said = next(iter(refused.values()))
+            needed(
+                self.connection.address, f"{len(refused)} of {len(refused) + len(found)} of {folder}", said
+            )
+        return found
+
     def _list(self, path: str) -> list[str]:
         answer = self.connection.ask("list", path)
         if answer.status == 404 and not answer.words:
@@ -335,10 +364,18 @@ class Vault:
         return sorted(map(str, data.get("keys") or ()))
 
     def _data(self, path: str) -> Mapping[str, Any]:
-        data = self.connection.need("get", path).get("data")
-        if not isinstance(data, Mapping):
-            raise ProbeError(f"{path}: no data in the answer", "is this Vault?")
-        return data
+        return _data(path, self.connection.need("get", path))
+
+
+def _data(path: str, said: Mapping[str, Any]) -> Mapping[str, Any]:
+    data = said.get("data")
+    if not isinstance(data, Mapping):
+        raise ProbeError(f"{path}: no data in the answer", "is this Vault?")
+    return data
+
+
+def _policy(name: str, said: Mapping[str, Any]) -> VaultPolicy:
+    return policy(name, str(_data(f"{POLICIES}/{name}", said).get("policy", "")))
 
 
 def _raw(value: object) -> bytes:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from assay.backups.ciphertext import readable_inside
 from assay.config.profile import S3Access
 from assay.effect import Effect
 from assay.errors import ProbeError
@@ -77,7 +78,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., S3]]:
             def do_GET(self) -> None:
                 answer(self)
 
-            do_DELETE = do_GET  # noqa: N815 - the server's own spelling
+            do_DELETE = do_HEAD = do_GET  # noqa: N815 - the server's own spelling
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
@@ -180,6 +181,42 @@ def listing(more: str) -> bytes:
     row = "<Version><Key>k</Key><VersionId>1</VersionId><IsLatest>true</IsLatest><Size>1</Size>"
     row += "<LastModified>2026-11-24T12:00:00.000Z</LastModified><ETag>x</ETag></Version>"
     return f"<ListVersionsResult><Name>b</Name>{more}{row}</ListVersionsResult>".encode()
+
+
+def removed(code: str, *, listed: bool) -> Answer:
+    """Return a store that has no object any more, and lists it or not."""
+
+    def answer(to: Any) -> None:  # noqa: ANN401 - as above
+        if "versions" in to.path.split("?")[-1]:
+            whole = "<IsTruncated>false</IsTruncated>"
+            none = b"<ListVersionsResult><IsTruncated>false</IsTruncated></ListVersionsResult>"
+            send(to, 200, listing(whole) if listed else none)
+        elif to.command == "HEAD":
+            send(to, 404, b"")
+        else:
+            error(404, code)(to)
+
+    return answer
+
+
+@pytest.mark.parametrize("code", ["NoSuchKey", "NoSuchVersion"])
+def test_a_version_that_went_after_the_list_is_left_out(serve: Callable[..., S3], code: str) -> None:
+    s3 = serve(removed(code, listed=False))
+    assert s3.heads([ONE, ONE]) == []
+    assert s3.holds([ONE]) == []
+    assert list(readable_inside(s3, [ONE], [b"x"], 1e6)) == []
+
+
+def test_a_version_that_is_listed_and_not_handed_out_is_an_error(serve: Callable[..., S3]) -> None:
+    s3 = serve(removed("NoSuchKey", listed=True))
+    for ask in (s3.heads, s3.holds):
+        with pytest.raises(ProbeError, match="404"):
+            ask([ONE])
+
+
+def test_a_version_that_is_refused_is_an_error(serve: Callable[..., S3]) -> None:
+    with pytest.raises(ProbeError, match="403"):
+        serve(error(403, "AccessDenied")).heads([ONE])
 
 
 def test_a_list_that_breaks_off_is_no_list(serve: Callable[..., S3]) -> None:

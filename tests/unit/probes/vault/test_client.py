@@ -319,15 +319,6 @@ def test_nobody_there_is_an_error() -> None:
     assert TOKEN not in str(raised.value)
 
 
-def test_a_token_that_ended_meanwhile_is_left_out_and_no_other(vault: Vault) -> None:
-    Script.answers |= {
-        ("LIST", "/v1/auth/token/accessors"): (200, {"data": {"keys": ["gone"]}}),
-        ("POST", "/v1/auth/token/lookup-accessor"): (403, {"errors": ["invalid accessor"]}),
-    }
-    with pytest.raises(ProbeError, match="cannot be looked up"):
-        vault.tokens()
-
-
 def test_without_a_ca_of_its_own_vault_is_verified_by_the_systems_authorities(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text(TOKEN)
