@@ -37,6 +37,11 @@ VAULT = "gitops/platform/vault/config"
 PGBACKREST = "gitops/platform/postgres/pgbackrest.conf"
 ESCROWED = {"etcd": "etcd-backup.agekey", "vault": "vault-backup.agekey", "postgres": "pgbackrest-passphrase"}
 MADE = {"etcd": "etcd-snapshot", "vault": "vault-snapshot", "postgres": "pgbackrest"}
+SECTIONS = {
+    "etcd": "Restore etcd: the last resort",
+    "vault": "Restore Vault: beside the old one",
+    "postgres": "Restore PostgreSQL: beside the old one",
+}
 PREFIXES = {"etcd": "etcd", "vault": "vault", "postgres": "platform"}
 
 
@@ -150,6 +155,8 @@ def _transactions() -> list[dict[str, Any]]:
             "path": path,
             "body": f'{{"{mark}": "{{mark}}"}}',
             "find": f"SELECT id FROM {table} WHERE {mark} = %(mark)s",  # noqa: S608 - the lab's own names
+            "before": f"SELECT id, {mark} FROM {table} WHERE created < %(moment)s "  # noqa: S608 - as above
+            "ORDER BY created DESC LIMIT 1000",
             "confirms": {"id": "id"},
             "read": f"{path}/{{row.id}}",
             "not_cleaned": "the API cannot remove an order; the lab does not live longer than a day",
@@ -166,6 +173,9 @@ def _platform(platform: dict[str, Any]) -> None:
         service.setdefault("prefix", f"{name_of('Prefix', PREFIXES[purpose])}/")
         service.setdefault("backup", MADE[purpose])
         service.setdefault("key", name_of("File", ESCROWED[purpose]))
+        service.setdefault("section", name_of("Section", SECTIONS[purpose]))
+        if purpose == "vault":
+            service.setdefault("shares", f"{name_of('File', 'vault-share')}-*")
         if purpose == "postgres":
             service.setdefault("settings", str(source(PGBACKREST)))
 

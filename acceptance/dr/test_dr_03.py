@@ -15,17 +15,17 @@ ELSEWHERE = (
 @pytest.mark.control("DR-03")
 def test_etcd_comes_back_by_the_runbook(stack: ReadStack, control: Record) -> None:
     """In a lab carry out the runbook's section word for word; elsewhere take a record of a restore."""
-    rpo_s = stack.profile.rpo("etcd")
+    etcd = stack.platform.etcd
     control.offenders(stack.restores.rejected)
-    if not stack.restores.is_due("etcd", control.limit("age")):
-        stack.restores.newest()["etcd"].report(control, rpo_s)
+    if not stack.restores.is_due(etcd, control.limit("age")):
+        stack.restores.newest()[etcd.name].report(control, etcd.rpo_s)
     elif not stack.profile.is_lab:
         control.unchecked(
             LOSS, "is drilled in labs only, and no record of a restore is young enough", ELSEWHERE
         )
     elif drilled := stack.if_allowed(DrillStack, control, LOSS):
-        result = drilled.drills.restore("etcd")
-        result.report(control, rpo_s)
+        result = drilled.drills.restore(etcd)
+        result.report(control, etcd.rpo_s)
         if result.restore is not None and result.full is None:
             control.offender(result.restore, "etcd never had three voters again")
         elif result.full is not None:

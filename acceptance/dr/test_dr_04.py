@@ -25,7 +25,7 @@ def test_everything_stateful_was_restored(stack: ReadStack, control: Record) -> 
     for service in sorted(services):
         known = newest[service]
         hours = known.age(time.time()) / HOUR_S
-        known.report(control, stack.profile.rpo(service))
+        known.report(control, stack.platform.holder(service).rpo_s)
         if hours > control.limit("age"):
             control.offender(known, f"restored {hours:.0f} h ago")
     control.offenders(stack.restores.rejected)

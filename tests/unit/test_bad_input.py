@@ -339,8 +339,8 @@ def test_yesterdays_backup_fails_although_all_pods_are_ready(
     reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every step of the runbook worked, every pod is Ready: the rows of today say that it is no restore."""
-    kept = [evidence.KeptRows(number, op.key) for number, op in enumerate(OPS[:4])]
-    wrong, lost, newest = evidence.compare_rows(OPS, kept, OPS[-1].end)
+    kept = {op.key: 1 for op in OPS[:4]}
+    wrong, lost, newest = evidence.compare_rows(OPS, kept, OPS[-1].end, "Restore postgres")
     parts = {**dict.fromkeys(PARTS, 0.0), "detect": 1.0, "decide": 1.0, "restore": 5.0, "verify": 5.0}
     restore = Restore("postgres", 0.0, parts, 1 << 20, OPS[-1].end - newest, lost, not wrong, "L3", 10.0)
     restored(monkeypatch, lambda _: RestoreResult(restore, tuple(wrong), len(OPS)))

@@ -29,6 +29,7 @@ from assay.config.platform import Platform
 from assay.config.sops_access import SopsAccess
 from assay.drills.engine.journal import read_journal as read_journal
 from assay.drills.restore import etcd_evidence, postgres_evidence, vault_evidence
+from assay.drills.restore.sql_ledger import json_rows, ledger_rows
 from assay.formats import yaml_text
 from assay.formats.bolt import Bolt
 from assay.formats.hcl import Hcl
@@ -307,8 +308,8 @@ PRINTED: dict[str, tuple[Fed, Parse]] = {
     "segments": (texts(SEGMENTS), lambda text: postgres_evidence.newest_segment(text, 2e9, LINE)),
     "snapshots": (texts(SNAPSHOTS), lambda text: vault_evidence.newest_before(text, 2e9, LINE)),
     "rows": (
-        texts("1\tw0-000001\n"),
-        lambda t: postgres_evidence.compare_rows((), postgres_evidence.evidence_rows(t), 0.0),
+        texts('w0-000001\t{"id": 1}\n', '{"id": 1}\n'),
+        lambda t: (json_rows, ledger_rows)[len(t) % 2](t),
     ),
     "logs": (texts(STATUS, "fetched: 1 bytes\nP00  ERROR: x\n"), of_logs),
 }

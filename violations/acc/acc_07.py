@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from assay.drills.engine.session_cache import clear
 from assay.drills.restore.records import Records
 from assay.drills.restore.result import Restore
-from assay.drills.restore.vault import VaultRestore
 from assay.errors import GuardError
 from assay.model import Named
 from assay.proof.plant import Plant
@@ -18,14 +17,16 @@ from assay.proof.violation import violation
 
 
 def _recorded(name: str, what: str, change: Callable[[Restore], Restore]) -> None:
-    """Register a violation that adds a changed copy of the newest record of etcd; the file comes back."""
+    """Register a violation that adds a changed copy of etcd's newest record; the file comes back."""
 
     @violation(name=name, what=what)
     def planted(plant: Plant) -> Iterator[Named]:
-        records = Records.from_profile(plant.profile)
-        if "etcd" not in records.newest():
-            raise GuardError("there is no record of a restore of etcd to change", "run the drill DR-03 first")
-        restore = change(records.newest()["etcd"].restore)
+        records, etcd = Records.from_profile(plant.profile), plant.profile.platform.etcd.name
+        if etcd not in records.newest():
+            raise GuardError(
+                f"there is no record of a restore of {etcd} to change", "run the drill DR-03 first"
+            )
+        restore = change(records.newest()[etcd].restore)
         with plant.talos_api.replaced(records.path, records.path.read_text(encoding="utf-8")):
             records.add(dataclasses.replace(restore, ended=restore.ended))
             yield Named(restore.ref)
@@ -49,18 +50,19 @@ def _slow(restore: Restore) -> Restore:
 def shares_of_another(plant: Plant) -> Iterator[Named]:
     """The escrow holds another Vault's unseal shares: the snapshot is restored but cannot be unsealed."""
     records, escrow = Records.from_profile(plant.profile), plant.profile.need_path("escrow.folder")
-    others = [one.restore for one in records.all() if one.restore.service != "vault"]
+    vault = plant.targets.backed_up("vault-snapshot")
+    others = [one.restore for one in records.all() if one.restore.service != vault.name]
     with ExitStack() as stack:
         if records.path.exists():
             stack.enter_context(plant.talos_api.replaced(records.path, ""))
         for restore in others:
             records.add(restore)
-        for number, file in enumerate(sorted(escrow.glob("*-share-*")), 1):
+        for number, file in enumerate(sorted(escrow.glob(vault.shares)), 1):
             share = b64encode(bytes([number]) * 33).decode()
             stack.enter_context(plant.talos_api.replaced(file, share))
         stack.callback(clear)
         clear()
-        yield Named(VaultRestore.target.ref)
+        yield Named(f"Restore {vault.name}")
 
 
 _recorded(
@@ -73,15 +75,16 @@ _recorded("slow", "The restore itself takes half an hour longer.", _slow)
 @violation()
 def record_of_a_stranger(plant: Plant) -> Iterator[Named]:
     """A record of a restore is signed by a person who is not an allowed signer."""
-    with signed_record(plant, "etcd", listed=False) as file:
+    with signed_record(plant, plant.profile.platform.etcd.name, listed=False) as file:
         yield Named(f"Record {file.name}")
 
 
 @violation()
 def record_too_slow(plant: Plant) -> Iterator[Named]:
     """The newest record of a restore is signed correctly and says that the restore took an hour."""
-    with signed_record(plant, "etcd", listed=True, took_s=3600.0):
-        yield Named("Restore etcd")
+    etcd = plant.profile.platform.etcd.name
+    with signed_record(plant, etcd, listed=True, took_s=3600.0):
+        yield Named(f"Restore {etcd}")
 
 
 @violation()

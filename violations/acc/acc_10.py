@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from assay.backups.places import bucket_of
 from assay.backups.postgres_archive import LAYOUTS
-from assay.config.platform import Service
 from assay.errors import GuardError
 from assay.model import Named
 from assay.proof.plant import Plant
@@ -40,20 +39,12 @@ def undeclared_service(plant: Plant) -> Iterator[Named]:
         yield plant.located(path, "apiVersion: batch/v1")
 
 
-def _service(plant: Plant, backup: str) -> Service:
-    """Return the lab's service whose backups are made so."""
-    found = next((one for one in plant.profile.platform.services if one.backup == backup), None)
-    if found is None:
-        raise GuardError(f"the lab has no service with backups of {backup}", "declare one in its profile")
-    return found
-
-
 def _unopenable(name: str, what: str, backup: str) -> None:
     """Register a violation that uploads a newest snapshot which looks encrypted and does not open."""
 
     @violation(name=name, what=what, tier="live")
     def planted(plant: Plant) -> Iterator[Named]:
-        service = _service(plant, backup)
+        service = plant.targets.backed_up(backup)
         with RestorePointWriter.from_profile(plant.profile, service).uploaded(UNOPENABLE, "rubbish"):
             yield Named(f"Service {service.name}")
 
@@ -65,7 +56,7 @@ _unopenable("newest_of_vault", "The newest snapshot of Vault is recent but does 
 @violation(tier="live")
 def log_without_a_base(plant: Plant) -> Iterator[Named]:
     """No base backup of PostgreSQL has a manifest, while its log is a minute old."""
-    service = _service(plant, "pgbackrest")
+    service = plant.targets.backed_up("pgbackrest")
     shown = plant.s3.shown(bucket_of(plant.profile, service))
     with plant.s3.hidden(*(one for one in shown if LAYOUTS["pgbackrest"].whole.search(one.key))):
         yield Named(f"Service {service.name}")
@@ -74,7 +65,7 @@ def log_without_a_base(plant: Plant) -> Iterator[Named]:
 @violation(tier="live")
 def log_with_a_gap(plant: Plant) -> Iterator[Named]:
     """A segment behind the newest base backup of PostgreSQL is missing: what follows cannot be replayed."""
-    service = _service(plant, "pgbackrest")
+    service = plant.targets.backed_up("pgbackrest")
     bucket = bucket_of(plant.profile, service)
     archive = plant.s3.archive(bucket)
     base = archive.newest().base

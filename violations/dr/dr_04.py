@@ -45,5 +45,6 @@ def host_folder(plant: Plant) -> Iterator[Named]:
 @violation()
 def record_changed(plant: Plant) -> Iterator[Named]:
     """A record of a restore was changed after it was signed."""
-    with signed_record(plant, "etcd", listed=True, changed=("rows = 100", "rows = 900")) as file:
+    etcd = plant.profile.platform.etcd.name
+    with signed_record(plant, etcd, listed=True, changed=("rows = 100", "rows = 900")) as file:
         yield Named(f"Record {file.name}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from assay.backups.places import bucket_of
 from assay.backups.postgres_archive import LAYOUTS, Base
 from assay.drills.engine.session_cache import clear
 from assay.errors import GuardError
@@ -35,15 +36,15 @@ def _declared(name: str, what: str, old: str, new: str) -> None:
     @violation(name=name, what=what, tier="static")
     def planted(plant: Plant) -> Iterator[Named]:
         with plant.substituted("infra", old, new, "*.tf"):
-            yield Named(f"Bucket {plant.profile.s3.buckets['etcd']}")
+            yield Named(f"Bucket {bucket_of(plant.profile, plant.profile.platform.etcd)}")
 
 
-def _ruled(name: str, what: str, service: str, *rules: tuple[int | None, int | None]) -> None:
-    """Register a violation that gives the bucket of a service these rules instead of its own."""
+def _ruled(name: str, what: str, kind: str, *rules: tuple[int | None, int | None]) -> None:
+    """Register a violation that gives the bucket of a service, by its backups, other rules than its own."""
 
     @violation(name=name, what=what, tier="live")
     def planted(plant: Plant) -> Iterator[Named]:
-        bucket = plant.profile.s3.buckets[service]
+        bucket = bucket_of(plant.profile, plant.targets.backed_up(kind))
         with plant.s3.expiring(bucket, *rules):
             yield Named(f"Bucket {bucket}")
 
@@ -68,7 +69,7 @@ def _hidden(
 
     @violation(name=name, what=what, tier="drill")
     def planted(plant: Plant) -> Iterator[Named]:
-        bucket = plant.profile.s3.buckets["postgres"]
+        bucket = bucket_of(plant.profile, plant.targets.backed_up("pgbackrest"))
         shown, found = plant.s3.shown(bucket), plant.s3.archive(bucket).bases
         chosen = choose(shown, found[0]) if found else None
         if chosen is None:
@@ -105,15 +106,18 @@ _declared(
 _declared(
     "locked_for_a_fortnight", "The lock ends earlier than the document says.", "locked = 30", "locked = 14"
 )
-_ruled("removed_early", "A lifecycle rule removes superseded versions after a day.", "vault", (30, 1))
+_ruled("removed_early", "A rule removes superseded versions after a day.", "vault-snapshot", (30, 1))
 _ruled(
-    "removed_late", "A lifecycle rule keeps superseded versions for a quarter of a year.", "vault", (30, 90)
+    "removed_late",
+    "A rule keeps superseded versions for a quarter of a year.",
+    "vault-snapshot",
+    (30, 90),
 )
-_ruled("no_rule", "A bucket without a lifecycle rule: nothing is ever removed.", "vault")
+_ruled("no_rule", "A bucket without a lifecycle rule: nothing is ever removed.", "vault-snapshot")
 _ruled(
     "ends_what_is_current",
     "A lifecycle rule expires base backups even if later ones need them.",
-    "postgres",
+    "pgbackrest",
     (30, 35),
 )
 _hidden("part_missing", "One file of the oldest base backup is missing.", _part)

@@ -10,18 +10,21 @@ import datetime as dt
 import heapq
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from assay.backups.ciphertext import Keys
+from assay.backups.oldest import look
 from assay.backups.places import key_of, shown_in
 from assay.backups.points import Points
 from assay.backups.postgres_archive import LAYOUTS, read_archive
+from assay.backups.retention import RetentionRule, overdue
 from assay.backups.vault_snapshot import snapshot_fault
 from assay.config.platform import BACKUPS, Service
 from assay.config.profile import Profile
 from assay.errors import ProbeError
 from assay.formats.parsing import WRONG
+from assay.model import Offender
 from assay.probes.s3.client import S3
 from assay.probes.s3.facts import ObjectVersion
 
@@ -46,6 +49,29 @@ class NewestPoint:
     moment: dt.datetime | None = None
     faults: tuple[str, ...] = ()
     segments: frozenset[str] = frozenset()
+
+    def age_s(self, now: dt.datetime, unarchived: Callable[[Collection[str]], float | None]) -> float | None:
+        """Return how much can be lost by the point, in seconds; None where nothing can be restored.
+
+        Args:
+            now: the time.
+            unarchived: returns how old what is not in these segments can be, None where nobody can say: an
+                idle database archives nothing, and lacks nothing.
+        """
+        if self.moment is None:
+            return None
+        age = (now - self.moment).total_seconds()
+        waiting = unarchived(self.segments) if self.segments and not self.faults else None
+        return min(age, waiting or age)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPoints:
+    """What is kept of a service: the points that were judged, of how many, and what is wrong with them."""
+
+    judged: Sequence[str]
+    count: int
+    wrong: Sequence[Offender]
 
 
 class RestorablePoints:
@@ -76,6 +102,29 @@ class RestorablePoints:
         if service.backup == "velero":
             return self._velero(service)
         return self._objects(service)
+
+    def kept(self, service: Service, rule: RetentionRule, late: float, moment: dt.datetime) -> KeptPoints:
+        """Return what of a service is kept: its oldest points opened, what is overdue, what is broken.
+
+        Args:
+            service: the service.
+            rule: what the document says of it.
+            late: days that a removal may be late.
+            moment: now.
+
+        Raises:
+            ProbeError: as for `newest`.
+        """
+        shown = shown_in(self._s3, self._profile, service)
+        if service.backup in LAYOUTS:
+            archive = read_archive(self._s3, service.backup, shown)
+            made = [(base.ref, base.whole) for base in archive.bases if base.whole]
+            judged = [*(base.ref for base in archive.bases), *archive.log]
+            faults = archive.gaps(service.name)
+            return KeptPoints(judged, len(judged), [*overdue(rule, made, late, moment), *faults])
+        seen, fault_of = look(shown, rule, late, moment), self.opener(service)
+        faults = [Offender(one.ref, why) for one in seen.oldest if (why := fault_of(one))]
+        return KeptPoints([one.ref for one in seen.oldest], seen.count, [*seen.overdue, *faults])
 
     def opener(self, service: Service) -> Callable[[ObjectVersion], str]:
         """Return what says why an object is not a restorable point of a service, empty where it is.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from assay.config.platform import Platform, Service
 from assay.config.trees import SourceTree
 from assay.errors import ProbeError
 from assay.formats.yaml_text import text_of
@@ -72,6 +73,32 @@ def documented(path: Path) -> list[RetentionRule]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class DocumentedServices:
+    """What the document says, held against the declared services.
+
+    Attributes:
+        pairs: each rule with the declared service that it is for.
+        unmatched: what only one of the two knows.
+    """
+
+    pairs: tuple[tuple[RetentionRule, Service], ...]
+    unmatched: tuple[Offender, ...]
+
+
+def documented_services(path: Path, platform: Platform) -> DocumentedServices:
+    """Return the rules of the document with their services; errors as for `documented`."""
+    rules = {rule.service: rule for rule in documented(path)}
+    names = {one.name for one in platform.services}
+    missing = [Offender(f"Service {name}", "is not in the document") for name in names - rules.keys()]
+    more = [
+        Offender(rules[name].ref, "is in the document and not a declared service")
+        for name in rules.keys() - names
+    ]
+    pairs = tuple((rules[one.name], one) for one in platform.services if one.name in rules)
+    return DocumentedServices(pairs, tuple(sorted([*missing, *more], key=lambda one: one.ref)))
+
+
 def _row(where: str, cells: Mapping[str, str]) -> RetentionRule:
     try:
         lost, kept, locked, removed = (int(cells[name].split()[0]) for name in NUMBERS)
@@ -99,19 +126,23 @@ def undeclared_retention(
     return wrong
 
 
-def set_otherwise(one: RetentionRule, tool: str, file: Path, trees: Sequence[SourceTree]) -> list[Offender]:
-    """Return where the settings of a tool say otherwise than the document how long backups are kept.
+def set_otherwise(
+    one: RetentionRule, service: Service, planted: Callable[[Path], Path], trees: Sequence[SourceTree]
+) -> list[Offender]:
+    """Return where the settings of a service's tool say otherwise than the document how long it keeps.
 
     Args:
         one: what the document says.
-        tool: `pgbackrest` or `barman`.
-        file: its settings.
+        service: what is backed up; one whose tool ends nothing, or that names no settings, has none to judge.
+        planted: returns where a file of the profile is now.
         trees: the manifests that the file may lie in, which name it.
 
     Raises:
         ProbeError: the file cannot be read.
     """
-    name = SETTINGS[tool]
+    if service.backup not in SETTINGS or service.settings is None:
+        return []
+    name, file = SETTINGS[service.backup], planted(service.settings)
     value, line = setting(file, name)
     home = next((tree for tree in trees if file.is_relative_to(tree.path)), None)
     where = f"{home.ref(file) if home else f'File {file.name}'}:{line}"

@@ -84,6 +84,8 @@ class Service:
         backup: how they are made, one of BACKUPS; default: `etcd-snapshot` for the service called `etcd`.
         key: the file of the escrow kit that opens them.
         settings: the file that tells the tool how long to keep them (DR-08), where a tool ends them.
+        section: the heading of the runbook's section that restores it; docs/restores.md is its contract.
+        shares: a glob over files of the escrow kit: the shares that unseal a restored Vault.
         rpo_s: recovery point objective, seconds; without it the service's age is NOT_CHECKED.
     """
 
@@ -94,6 +96,8 @@ class Service:
     backup: str = ""
     key: str = ""
     settings: Path | None = None
+    section: str = ""
+    shares: str = ""
     rpo_s: float | None = None
 
     def holds(self, ref: str) -> bool:
@@ -313,6 +317,14 @@ class Platform:
         declared = (one for one in self.services if one.backup == ETCD_SNAPSHOT or one.name == "etcd")
         found = next(declared, Service("etcd"))
         return found if found.backup else replace(found, backup=ETCD_SNAPSHOT)
+
+    def made_by(self, *kinds: str) -> tuple[Service, ...]:
+        """Return the stateful services whose backups are made in one of these ways."""
+        return tuple(one for one in self.services if one.backup in kinds)
+
+    def holder(self, name: str) -> Service:
+        """Return the service called `name`, the cluster's own included, which need not be declared."""
+        return self.etcd if name == self.etcd.name else self.service(name) or Service(name)
 
     def service(self, name: str) -> Service | None:
         """Return the stateful service called `name`, None where the profile declares none."""

@@ -315,11 +315,6 @@ class Profile:
         """Return what the profile sets for one control."""
         return self.overrides.get(control, Override())
 
-    def rpo(self, service: str) -> float | None:
-        """Return a service's recovery point objective in seconds, None where none is declared."""
-        known = self.platform.service(service)
-        return known.rpo_s if known else None
-
     def need_cluster(self) -> str:
         """Return the UID of namespace kube-system of the cluster that is meant.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 
-MARK_IN_SQL = "%(mark)s"
+MARK_IN_SQL, MOMENT_IN_SQL = "%(mark)s", "%(moment)s"
 CREATED = 201.0
 CLEAN_UP = re.compile(r"[A-Z]+ /\S*")
 
@@ -24,6 +24,9 @@ class Transaction:
         name: of the product path.
         path: where the request goes, below [api] url.
         find: the SQL query that finds the row with `%(mark)s`; none or one row.
+        before: the SQL query that lists rows written before `%(moment)s`, the newest first, at most some
+            thousand; the columns that `read` names and one that it shows. DR-08 compares by it what the
+            oldest backup brings back.
         method: of the request.
         headers: a file with what it carries beside those of [api].
         body: what it sends.
@@ -38,6 +41,7 @@ class Transaction:
     name: str
     path: str
     find: str
+    before: str = ""
     method: str = "POST"
     headers: Path | None = None
     body: str = ""
@@ -52,6 +56,8 @@ class Transaction:
         """Return what is missing or contradictory, empty if nothing is."""
         if MARK_IN_SQL not in self.find:
             return f"find must look for {MARK_IN_SQL}"
+        if self.before and MOMENT_IN_SQL not in self.before:
+            return f"before must list rows older than {MOMENT_IN_SQL}"
         if "{mark}" not in f"{self.path} {self.body}":
             return "path or body must hold {mark}"
         if not self.clean_up and not self.not_cleaned:

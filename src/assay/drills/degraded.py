@@ -6,13 +6,14 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+from assay.backups.restorable import RestorablePoints
 from assay.config.platform import Service
 from assay.config.profile import Profile
 from assay.drills.faults.quorum import Quorum
 from assay.drills.workload.namespace import DrillNamespace
 from assay.formats.parsing import parsing
 from assay.probes.kube.client import Kube
-from assay.probes.s3.client import S3
+from assay.probes.postgres import Postgres
 
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
@@ -46,25 +47,29 @@ def _lacking(kind: str, item: Mapping[str, Any]) -> str:
 
 
 def late_backups(profile: Profile, moment: dt.datetime) -> list[str]:
-    """Return the services whose newest backup is older than their objective, or that have none of either.
+    """Return the services whose newest backup does not open, or is older than their objective.
+
+    What counts is the newest point that opened, not the newest object: a drill may need it.
 
     Raises:
-        ProbeError: a bucket could not be listed.
+        ProbeError: a backup cannot be read, or the profile does not say what opens it.
     """
-    s3 = S3.from_profile(profile)
     services = profile.platform.services
     if not services:
         return ["no stateful service is declared"]
-    return [wrong for one in services if (wrong := _late(s3, one, moment))]
+    points = RestorablePoints.from_profile(profile)
+    return [wrong for one in services if (wrong := _late(profile, points, one, moment))]
 
 
-def _late(s3: S3, service: Service, moment: dt.datetime) -> str:
-    bucket = service.bucket or s3.buckets.get(service.name, "")
-    if service.rpo_s is None or not bucket:
-        return f"Service {service.name}: no objective or no bucket is declared"
-    shown = [one.modified for one in s3.versions(bucket, service.prefix) if one.shown]
-    if not shown:
-        return f"Service {service.name}: there is no backup"
-    age = (moment - max(shown)).total_seconds()
+def _late(profile: Profile, points: RestorablePoints, service: Service, moment: dt.datetime) -> str:
+    ref = f"Service {service.name}"
+    if service.rpo_s is None:
+        return f"{ref}: no objective is declared"
+    point = points.newest(service)
+    if point.faults:
+        return f"{ref}: its newest backup cannot be restored: {point.faults[0]}"
+    age = point.age_s(moment, lambda known: Postgres.from_profile(profile).unarchived(known))
+    if age is None:
+        return f"{ref}: there is no backup"
     late = age > service.rpo_s
-    return f"Service {service.name}: newest backup {age:.0f} s old, not {service.rpo_s:.0f} s" if late else ""
+    return f"{ref}: newest backup that opens {age:.0f} s old, not {service.rpo_s:.0f} s" if late else ""

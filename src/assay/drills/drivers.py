@@ -8,7 +8,7 @@ from assay.config.profile import Profile
 from assay.errors import GuardError
 
 
-NODE, DISKS, SCRATCH = "node", "disks", "scratch"
+NODE, DISKS, SCRATCH, ENTRIES = "node", "disks", "scratch-namespace", "vault-entries"
 
 
 class Driver(Protocol):
@@ -49,4 +49,8 @@ def driver_of(profile: Profile, name: str) -> Driver:
         from assay.drills.faults.scratch import ScratchNamespaces
 
         return ScratchNamespaces(profile)
+    if name == ENTRIES:
+        from assay.drills.faults.vault_entries import VaultEntries
+
+        return VaultEntries(profile)
     raise GuardError(f"{name} is not a driver of a drill", "a newer release wrote the journal: use that one")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assay.config.platform import Service
 from assay.config.profile import Profile
 from assay.drills import specs
 from assay.drills.specs import DrillSpec
@@ -18,44 +19,44 @@ if TYPE_CHECKING:
     from assay.drills.restore.result import RestoreResult
     from assay.drills.rotation import RotationDrill
 
-MakeRestore = Callable[[Profile, Path], "RestoreDrill"]
+MakeRestore = Callable[[Profile, Path, Service], "RestoreDrill"]
 
 
 # A drill's clients are imported where it is made: the command line knows the drills without them.
 
 
-def _etcd(profile: Profile, runbook: Path) -> RestoreDrill:
+def _etcd(profile: Profile, runbook: Path, service: Service) -> RestoreDrill:
     from assay.drills.restore.etcd import EtcdRestore
 
-    return EtcdRestore(profile, runbook)
+    return EtcdRestore(profile, runbook, service)
 
 
-def _postgres(profile: Profile, runbook: Path) -> RestoreDrill:
+def _postgres(profile: Profile, runbook: Path, service: Service) -> RestoreDrill:
     from assay.drills.restore.postgres import PostgresRestore
 
-    return PostgresRestore(profile, runbook)
+    return PostgresRestore(profile, runbook, service)
 
 
-def _oldest_postgres(profile: Profile, runbook: Path) -> RestoreDrill:
+def _oldest_postgres(profile: Profile, runbook: Path, service: Service) -> RestoreDrill:
     from assay.drills.restore.postgres_oldest import OldestPostgresRestore
 
-    return OldestPostgresRestore(profile, runbook)
+    return OldestPostgresRestore(profile, runbook, service)
 
 
-def _vault(profile: Profile, runbook: Path) -> RestoreDrill:
+def _vault(profile: Profile, runbook: Path, service: Service) -> RestoreDrill:
     from assay.drills.restore.vault import VaultRestore
 
-    return VaultRestore(profile, runbook)
+    return VaultRestore(profile, runbook, service)
 
 
-# Restores of the newest and of the oldest backup, by the service that they restore.
+# Restores of the newest and of the oldest backup, by the way in which the backups are made.
 RESTORES: Mapping[str, tuple[DrillSpec, MakeRestore]] = {
-    "etcd": (specs.ETCD, _etcd),
-    "postgres": (specs.POSTGRES, _postgres),
-    "vault": (specs.VAULT, _vault),
+    "etcd-snapshot": (specs.ETCD, _etcd),
+    "pgbackrest": (specs.POSTGRES, _postgres),
+    "vault-snapshot": (specs.VAULT, _vault),
 }
 OLDEST_RESTORES: Mapping[str, tuple[DrillSpec, MakeRestore]] = {
-    "postgres": (specs.OLDEST_POSTGRES, _oldest_postgres),
+    "pgbackrest": (specs.OLDEST_POSTGRES, _oldest_postgres),
 }
 
 
@@ -84,7 +85,7 @@ class Drills:
         self._note(specs.CONTROL_PLANES.systems)
         return ControlPlaneDrill.from_profile(self._profile).result()
 
-    def restore(self, service: str) -> RestoreResult:
+    def restore(self, service: Service) -> RestoreResult:
         """Return what restoring the newest backup of a service found; errors as for RestoreDrill.result.
 
         Raises:
@@ -92,16 +93,25 @@ class Drills:
         """
         return self._restored(RESTORES, service)
 
-    def restore_oldest(self, service: str) -> RestoreResult:
+    def restore_oldest(self, service: Service) -> RestoreResult:
         """Return what restoring the oldest backup of a service found; errors as for `restore`."""
         return self._restored(OLDEST_RESTORES, service)
 
-    def _restored(self, known: Mapping[str, tuple[DrillSpec, MakeRestore]], service: str) -> RestoreResult:
-        if service not in known:
-            raise AssumptionError(f"no drill restores {service}", "assay drill plan lists the drills")
-        spec, make = known[service]
+    def restores_oldest(self, service: Service) -> bool:
+        """Return whether a drill restores the oldest backup of a service."""
+        return service.backup in OLDEST_RESTORES
+
+    def _restored(
+        self, known: Mapping[str, tuple[DrillSpec, MakeRestore]], service: Service
+    ) -> RestoreResult:
+        if service.backup not in known:
+            raise AssumptionError(
+                f"no drill restores {service.name}, whose backups are made by {service.backup or 'nothing'}",
+                "bring the record of a restore in signed: docs/restore-records.md",
+            )
+        spec, make = known[service.backup]
         self._note(spec.systems)
-        return make(self._profile, self._runbook()).result()
+        return make(self._profile, self._runbook(), service).result()
 
     def rotation(self) -> RotationDrill:
         """Return the drill that rotates a login at the source; errors as for RotationDrill.from_profile."""

@@ -32,25 +32,26 @@ class DrillSpec:
 CONTROL_PLANES = DrillSpec(
     "control-planes", "ACC-09", "every control plane loses power once, the etcd leader's first",
     "each is started again on its disks before the next one loses power", 5,
-    frozenset({"drill", "kube", "etcd", "talos"}),
+    frozenset({"drill", "kube", "talos"}),
 )  # fmt: skip
 ETCD = DrillSpec(
     "etcd", "DR-03", "all control planes lose their disks together",
     "the runbook restores etcd; if that fails, the old disks come back", 4,
-    frozenset({"drill", "kube", "etcd", "talos", "s3"}), lab_only=True,
+    frozenset({"drill", "kube", "talos", "s3"}), lab_only=True,
 )  # fmt: skip
 POSTGRES = DrillSpec(
     "postgres", "DR-01", "nothing is lost: a database is restored twice, into a scratch namespace",
-    "the namespace postgres-restored is deleted", 2, frozenset({"kube", "s3", "sql"}),
+    "the scratch namespace is deleted", 2, frozenset({"kube", "s3", "sql", "api"}),
 )  # fmt: skip
 OLDEST_POSTGRES = DrillSpec(
     "postgres-oldest", "DR-08",
     "nothing is lost: a database is restored from its oldest base backup, into a scratch namespace",
-    "the namespace postgres-restored is deleted", 3, frozenset({"kube", "s3", "sql"}),
+    "the scratch namespace is deleted", 3, frozenset({"kube", "s3", "sql", "api"}),
 )  # fmt: skip
 VAULT = DrillSpec(
     "vault", "ACC-07", "nothing is lost: a Vault is restored into a scratch namespace",
-    "the namespace vault-restored is deleted", 1, frozenset({"kube", "s3", "vault"}),
+    "the scratch namespace is deleted, and the drill's own entries in the old Vault", 1,
+    frozenset({"kube", "s3", "vault"}),
 )  # fmt: skip
 ROTATION = DrillSpec(
     "rotation", "SEC-26", "the password of a login without rights is changed, at the source only",

@@ -21,7 +21,7 @@ VAULT = ("vault.addresses", "vault.token")
 SOPS = ("sops.binary", "sops.age_key", "paths.gitops")
 S3 = ("s3.endpoint", "s3.reader_key", "s3.buckets")
 SQL = ("sql.host", "sql.dbname", "sql.user", "sql.password")
-RESTORE = ("escrow.folder", "paths.runbook", "drill.launcher", *KUBE, *S3)
+RESTORE = ("escrow.folder", "paths.runbook", *KUBE, *S3)
 # Attribute of `stack` that a test asks for -> keys of the profile that it cannot do without.
 ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "kube": KUBE,
@@ -34,7 +34,6 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "transactions": ("api.url", *SQL),
     "load": ("api.url", "api.paths"),
     "drill": ("drill.launcher", *KUBE),
-    **dict.fromkeys(("etcd_restore", "postgres_restore", "oldest_postgres", "vault_restore"), RESTORE),
     "drills": RESTORE,
     "restored": RESTORE,
     "restores": ("drill.allowed_signers",),

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from assay.drills.engine.session_cache import clear
 from assay.drills.faults.launcher import Launcher
+from assay.drills.faults.quorum import Quorum
 from assay.drills.workload.namespace import LABEL
 from assay.errors import GuardError
 from assay.model import Breach, Named
-from assay.probes.etcd import Etcd
 from assay.probes.kube.client import Kube
 from assay.proof.plant import Plant
 
@@ -49,10 +49,8 @@ def client_pinned_to_leader(plant: Plant, control: str) -> Iterator[Breach]:
 
     Writes must then stop for longer than the profile declares for `control`.
     """
-    etcd, kubeconfig = Etcd.from_profile(plant.profile), plant.profile.need_path("kube.kubeconfig")
-    rows = [etcd.status(endpoint) for endpoint in etcd.endpoints]
-    leader = next(row.endpoint for row in rows if row.member == row.leader)
-    host = leader.removeprefix("https://").rsplit(":", 1)[0]
+    kubeconfig = plant.profile.need_path("kube.kubeconfig")
+    host = Quorum.from_profile(plant.profile).leader().address
     pinned = re.sub(r"(server: https://)[^:\s]+", rf"\g<1>{host}", kubeconfig.read_text())
     clear()
     try:

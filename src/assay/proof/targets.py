@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.backups.schedules import TALOS
-from assay.config.platform import covered
+from assay.config.platform import Service, covered
 from assay.config.profile import Profile
 from assay.errors import GuardError
 from assay.formats.yaml_text import documents, text_of
@@ -71,6 +71,18 @@ class Targets:
         """
         known = self._profile.platform.service(service)
         return self._first(APPS, "StatefulSet", lambda found: known is not None and known.holds(ref(found)))
+
+    def backed_up(self, *kinds: str) -> Service:
+        """Return the first service whose backups are made in one of these ways.
+
+        Raises:
+            GuardError: there is none.
+        """
+        for one in self._profile.platform.made_by(*kinds):
+            return one
+        raise GuardError(
+            f"the lab has no service with backups of {' or '.join(kinds)}", "declare one in its profile"
+        )
 
     def backup_job(self, service: str) -> Target:
         """Return the CronJob that says it backs up `service`.

@@ -11,6 +11,7 @@ import pytest
 from assay.backups import retention
 from assay.backups.oldest import look
 from assay.backups.retention import RetentionRule, documented
+from assay.config.platform import Platform, Service
 from assay.config.profile import S3Access
 from assay.config.trees import source_trees
 from assay.errors import ProbeError
@@ -52,6 +53,18 @@ def version(key: str, age: float = 0) -> ObjectVersion:
 def test_the_table_is_read(tmp_path: Path) -> None:
     (tmp_path / "d.md").write_text(TABLE)
     assert documented(tmp_path / "d.md") == [ONE, TOOL]
+
+
+def test_document_and_profile_name_the_same_services(tmp_path: Path) -> None:
+    """Each row goes with its service, and what only one of the two knows is named."""
+    (tmp_path / "d.md").write_text(TABLE)
+    etcd, queue = Service("etcd"), Service("queue")
+    found = retention.documented_services(tmp_path / "d.md", Platform(services=(etcd, queue)))
+    assert found.pairs == ((ONE, etcd),)
+    assert [(one.ref, one.why) for one in found.unmatched] == [
+        ("Service postgres", "is in the document and not a declared service"),
+        ("Service queue", "is not in the document"),
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "| Service |\n|---|\n| etcd |\n", TABLE.replace("| 30 |", "| soon |")])
@@ -196,6 +209,7 @@ def test_a_tool_that_is_told_otherwise_is_named(tmp_path: Path, tool: str, text:
     (tmp_path / "gitops").mkdir()
     file = tmp_path / "gitops" / "settings"
     file.write_text(text)
-    wrong = retention.set_otherwise(TOOL, tool, file, source_trees([tmp_path / "gitops"]))
+    service = Service(TOOL.service, backup=tool, settings=file)
+    wrong = retention.set_otherwise(TOOL, service, lambda path: path, source_trees([tmp_path / "gitops"]))
     assert [said in one.why for one in wrong] == ([True] if said else [])
     assert all(one.ref.startswith("File gitops/settings:") for one in wrong)

@@ -178,8 +178,9 @@ def test_the_platform_names_its_own_things(tmp_path: Path) -> None:
     platform = profile.platform
     assert platform.owner("StatefulSet data/pg") == platform.service("db")
     assert platform.owner("StatefulSet other/pg") is None
-    assert profile.rpo("db") == 60.0
-    assert profile.rpo("queue") is None
+    assert platform.holder("db").rpo_s == 60.0
+    assert (platform.holder("etcd").backup, platform.holder("queue").rpo_s) == ("etcd-snapshot", None)
+    assert platform.made_by("pgbackrest", "barman") == ()
     assert platform.stateless[0].covers("Pod kube-system/kube-proxy-x")
     assert platform.namespaces.privileged == ("kube-system",)
     assert platform.pools.taints == {"db": "dedicated"}

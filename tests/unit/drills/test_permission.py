@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.backups.restorable import NewestPoint, RestorablePoints
 from assay.config.drill_access import DrillAccess
 from assay.config.platform import Platform, Service
 from assay.config.profile import Profile
@@ -25,6 +26,7 @@ from assay.drills.permission import conditions, permit
 from assay.drills.specs import CONTROL_PLANES, ETCD, DrillSpec
 from assay.errors import GuardError, ProbeError
 from assay.probes.kube.client import Kube
+from assay.probes.postgres import Postgres
 from tests.unit.support.signers import Signers
 
 
@@ -298,33 +300,35 @@ def test_what_is_degraded_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def late(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """Return what says which backups are late, for services and the ages of the objects in their buckets."""
+    """Return what says which backups are late, for services and what is the newest point of each."""
     monkeypatch.undo()
 
-    def judged(services: tuple[Service, ...], **ages: list[float]) -> list[str]:
-        def versions(bucket: str, _prefix: str) -> list[SimpleNamespace]:
-            return [
-                SimpleNamespace(modified=NOW - dt.timedelta(seconds=age), shown=age < 1e6)
-                for age in ages[bucket]
-            ]
-
-        s3 = SimpleNamespace(buckets={"etcd": "etcd"}, versions=versions)
-        monkeypatch.setattr(degraded.S3, "from_profile", lambda _: s3)
+    def judged(services: tuple[Service, ...], **points: NewestPoint) -> list[str]:
+        found = SimpleNamespace(newest=lambda service: points[service.name])
+        monkeypatch.setattr(RestorablePoints, "from_profile", lambda _: found)
+        sql = SimpleNamespace(unarchived=lambda known: 59.0 if known else None)
+        monkeypatch.setattr(Postgres, "from_profile", lambda _: sql)
         profile = Profile(file=Path("x"), name="n", kind="staging", platform=Platform(services=services))
         return degraded.late_backups(profile, NOW)
 
     return judged
 
 
+def opened(age_s: float, *faults: str, segments: frozenset[str] = frozenset()) -> NewestPoint:
+    return NewestPoint("Object b/k", NOW - dt.timedelta(seconds=age_s), faults, segments)
+
+
 def test_which_backups_are_late(late: Callable[..., list[str]]) -> None:
-    services = (
-        Service("etcd", rpo_s=60), Service("db", bucket="db", rpo_s=60), Service("q", bucket="q", rpo_s=60),
-        Service("x", bucket="q"), Service("y", rpo_s=60),
-    )  # fmt: skip
-    assert late(services, etcd=[600, 59, 2e6], db=[61, 600], q=[]) == [
-        "Service db: newest backup 61 s old, not 60 s",
-        "Service q: there is no backup",
-        "Service x: no objective or no bucket is declared",
-        "Service y: no objective or no bucket is declared",
-    ]
+    """What counts is the newest point that opens; a newer one that does not stops the drill by itself."""
+    names = ("fresh", "old", "broken", "none", "idle", "undeclared")
+    services = tuple(Service(name, rpo_s=None if name == "undeclared" else 60) for name in names)
+    assert late(
+        services, fresh=opened(59), old=opened(61), broken=opened(59, "Object b/new: does not open"),
+        none=NewestPoint(), idle=opened(600, segments=frozenset({"0" * 24})),
+    ) == [
+        "Service old: newest backup that opens 61 s old, not 60 s",
+        "Service broken: its newest backup cannot be restored: Object b/new: does not open",
+        "Service none: there is no backup",
+        "Service undeclared: no objective is declared",
+    ]  # fmt: skip
     assert late(()) == ["no stateful service is declared"]

@@ -3,11 +3,14 @@
 Three rows, one leader, no learner, no error, and all of them agree.
 
 Exit codes and one member's word prove nothing: talosctl leaves a dead member's row out and exits 0, and a
-member list names the
-dead as well. So each member is asked for itself, by etcd and by Talos, and the answers must agree.
+member list names the dead as well. So each member is asked for itself, by the Talos of its node, and where
+the profile has a certificate for etcd also directly; the answers must agree.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
 
 from assay.config.profile import Profile
 from assay.effect import Effect
@@ -19,13 +22,14 @@ from assay.probes.talos.read import API_PORT, Talos
 
 
 LAG_MAX_ENTRIES = 1000
+T = TypeVar("T")
 
 
 class Quorum:
-    """The etcd members of a stack, each control plane asked both ways."""
+    """The etcd members of a stack, each asked for itself."""
 
-    def __init__(self, talos: Talos, etcd: Etcd) -> None:
-        """Ask the control planes of `talos` and the endpoints of `etcd`."""
+    def __init__(self, talos: Talos, etcd: Etcd | None) -> None:
+        """Ask the control planes of `talos`, and the endpoints of `etcd` where there is a way to them."""
         self._talos, self._etcd = talos, etcd
 
     @classmethod
@@ -35,7 +39,8 @@ class Quorum:
         Raises:
             ProbeError: the profile does not name its nodes and members.
         """
-        return cls(Talos.from_profile(profile, Effect.DISRUPTS), Etcd.from_profile(profile))
+        direct = Etcd.from_profile(profile) if profile.etcd.endpoints else None
+        return cls(Talos.from_profile(profile, Effect.DISRUPTS), direct)
 
     @property
     def machines(self) -> tuple[Machine, ...]:
@@ -73,25 +78,37 @@ class Quorum:
         Raises:
             ProbeError: a member could not be asked.
         """
-        lists = {endpoint: self._etcd.members(endpoint) for endpoint in self._etcd.endpoints}
-        rows = [self._etcd.status(endpoint) for endpoint in self._etcd.endpoints]
-        alarms = self._etcd.alarms(self._etcd.endpoints[0])
-        own = [self._talos.etcd_status(node) for node in self.machines]
+        lists = {node.name: members for node, members in self._each(self._talos.etcd_members)}
+        rows = [row for _, row in self._each(self._talos.etcd_status)]
+        alarms = [alarm for _, found in self._each(self._talos.etcd_alarms) for alarm in found]
+        if self._etcd is not None:
+            lists |= {endpoint: self._etcd.members(endpoint) for endpoint in self._etcd.endpoints}
+            rows += [self._etcd.status(endpoint) for endpoint in self._etcd.endpoints]
         return [
             *judge_members(lists, len(self.machines)),
             *judge_status(rows, len(self.machines)),
-            *(f"alarm {alarm}" for alarm in alarms),
-            *(f"etcd says by Talos: {error}" for row in own for error in row.errors),
-            *("no leader by Talos" for row in own if not row.led),
+            *(f"alarm {alarm}" for alarm in dict.fromkeys(alarms)),
         ]
 
+    def _each(self, ask: Callable[[Machine], T]) -> list[tuple[Machine, T]]:
+        """Ask every control plane, several at once.
+
+        Raises:
+            ProbeError: one of them does not answer.
+        """
+
+        def silent(_: object, problem: ProbeError) -> None:
+            raise problem
+
+        return self._talos.each(self.machines, ask, silent)
+
     def voters(self) -> frozenset[int]:
-        """Return the ids of the voting members as the first endpoint lists them.
+        """Return the ids of the voting members as the first control plane lists them.
 
         Raises:
             ProbeError: it could not be asked.
         """
-        return frozenset(m.id for m in self._etcd.members(self._etcd.endpoints[0]) if not m.learner)
+        return frozenset(m.id for m in self._talos.etcd_members(self.machines[0]) if not m.learner)
 
     def leader(self) -> Machine:
         """Return the control plane whose etcd member leads.
@@ -99,11 +116,9 @@ class Quorum:
         Raises:
             ProbeError: no leader, or none of the control planes.
         """
-        rows = [self._etcd.status(endpoint) for endpoint in self._etcd.endpoints]
-        for row in rows:
-            for node in self.machines:
-                if row.member == row.leader and node.address in row.endpoint:
-                    return node
+        for node, row in self._each(self._talos.etcd_status):
+            if row.member == row.leader:
+                return node
         raise ProbeError("no control plane leads etcd", "wait for an election")
 
 

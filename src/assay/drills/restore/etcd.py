@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.backups.points import Points
+from assay.config.platform import Service
 from assay.config.profile import Profile
 from assay.drills.drivers import DISKS
 from assay.drills.engine.clock import answer_of, await_true, now
@@ -43,7 +44,6 @@ ADMISSION_KINDS = (
     ("ValidatingWebhookConfiguration", "admissionregistration.k8s.io/v1"),
     ("MutatingWebhookConfiguration", "admissionregistration.k8s.io/v1"),
 )
-SNAPSHOT_JOB = ("backups", "etcd-snapshot")
 ROWS_BEFORE, ROWS_AFTER = 30, 12
 PREPARING_TIMEOUT_S, VOTERS_TIMEOUT_S, ANSWER_TIMEOUT_S = 240.0, 420.0, 300.0
 RECOVERED_READ_TIMEOUT_S = 60.0
@@ -55,13 +55,12 @@ STATIC_POD_NAMESPACES = ("kube-system",)
 class EtcdRestore(RestoreDrill):
     """The drill on the lab of one profile."""
 
-    spec, service = ETCD, "etcd"
-    section = "Restore etcd"
+    spec = ETCD
     tools = ("talosctl", "etcdutl", "age", "rclone")
 
-    def __init__(self, profile: Profile, runbook: Path) -> None:
+    def __init__(self, profile: Profile, runbook: Path, service: Service) -> None:
         """Carry out the restore section of `runbook`; errors as for RestoreDrill."""
-        super().__init__(profile, runbook)
+        super().__init__(profile, runbook, service)
         self._namespace, self._disks = DrillNamespace.from_profile(profile), Disks.from_profile(profile)
         self._quorum = Quorum.from_profile(profile)
         self._target = ",".join(machine.name for machine in self._quorum.machines)
@@ -105,7 +104,7 @@ class EtcdRestore(RestoreDrill):
         """Take a backup by the declared job, and return the time it was begun once its snapshot verified."""
         points = Points.from_profile(self._profile)
         before = {one.id for one in points.snapshots()}
-        begun = backed_up(self._kube, *SNAPSHOT_JOB, run)
+        begun = backed_up(self._kube, self._profile.platform, self.service, run)
         fresh = next(one for one in points.snapshots() if one.id not in before)
         if fault := points.open(fresh).fault:
             raise AssumptionError(
@@ -162,7 +161,7 @@ class EtcdRestore(RestoreDrill):
                     ops, frozenset.intersection(*map(frozenset, keys.values())), point, fault
                 )
                 watch.lap("verify")
-                restore = watch.finish(self.service, size, fault - newest, lost, not bad, "L3", notes)
+                restore = watch.finish(self.service.name, size, fault - newest, lost, not bad, "L3", notes)
                 early = self._unwatched.submit(self._early, watch.t0, answered).result()
                 for command in steps.rest():
                     procedure.run(command)
@@ -181,8 +180,7 @@ class EtcdRestore(RestoreDrill):
             " etcd status": Wait(lambda text: voters(text) == count, VOTERS_TIMEOUT_S),
             " service kubelet restart": Wait(lambda _: True, 60),
         }
-        workers = tuple(self._profile.talos.workers.values())
-        return self._inputs.procedure(sandbox, waits, {"NODE_IP": workers})
+        return self._inputs.procedure(sandbox, waits, {"NODE_IP": self._inputs.addresses[1]})
 
     def _runbook(
         self, procedure: Procedure, steps: CommandCursor, watch: Stopwatch, notes: dict[str, str]

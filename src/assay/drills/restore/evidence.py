@@ -7,6 +7,7 @@ import time
 from functools import cached_property
 from typing import Protocol
 
+from assay.config.platform import Service
 from assay.config.profile import Profile
 from assay.drills.registry import RESTORES
 from assay.drills.restore.records import Records
@@ -74,9 +75,9 @@ class Restores:
         """Return the signed records that prove nothing, with the reason."""
         return self._signed.rejected
 
-    def has_drill(self, service: str) -> bool:
+    def has_drill(self, service: Service) -> bool:
         """Return whether a drill restores `service`."""
-        return service in RESTORES
+        return service.backup in RESTORES
 
     def capacity(self, service: str, limit_s: float) -> str:
         """Return in words how large a service's data may grow and still be restored in `limit_s` seconds."""
@@ -84,12 +85,12 @@ class Restores:
 
         return capacity_statement(self._own.of(service), limit_s)
 
-    def is_due(self, service: str, max_age_h: float) -> bool:
+    def is_due(self, service: Service, max_age_h: float) -> bool:
         """Return whether to drill the restore of `service`, for no record of it is young enough.
 
         Where one drill was asked for, it alone is due.
         """
         if self._requested:
-            return self._requested == service
-        known = self.newest().get(service)
+            return self.has_drill(service) and RESTORES[service.backup][0].name == self._requested
+        known = self.newest().get(service.name)
         return known is None or known.age(time.time()) > max_age_h * HOUR_S

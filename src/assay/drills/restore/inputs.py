@@ -6,32 +6,35 @@ import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import yaml
 
+from assay.backups.places import bucket_of
+from assay.config.platform import Service
 from assay.config.profile import Profile
 from assay.config.trees import Trees
 from assay.drills.restore.procedure import Procedure, Wait
 from assay.drills.restore.sandbox import Sandbox, open_sandbox
-from assay.errors import ProbeError
+from assay.formats.parsing import parsing
 from assay.probes.runbook.shell import Command
+from assay.probes.talos.read import Talos
 
 
 SHRED = Path("/usr/bin/shred")
 STORE = "RCLONE_CONFIG_STORE"
-STORAGE_CA = "object-storage-ca.crt"
 KUSTOMIZATION = "kustomization.yaml"
 Values = Mapping[str, str | tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RestoreInputs:
     """What restores `service` in the stack of `profile` with the programs `tools`."""
 
     profile: Profile
     runbook: Path
-    service: str
+    service: Service
     tools: tuple[str, ...]
 
     @property
@@ -52,9 +55,33 @@ class RestoreInputs:
         """
         return {**self.binaries, "shred": SHRED}
 
+    @cached_property
+    def addresses(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the addresses of the control planes, and those of the workers.
+
+        Raises:
+            ProbeError: no source knows them.
+        """
+        talos = Talos.from_profile(self.profile)
+        planes = tuple(one.address for one in talos.controlplanes)
+        return planes, tuple(one.address for one in talos.machines if one.address not in planes)
+
+    @cached_property
+    def authority(self) -> str:
+        """Return the file of the escrow kit that is the storage's authority; empty: none is, or is needed."""
+        if self.profile.s3.ca is None:
+            return ""
+        wanted = self.profile.need_path("s3.ca").read_bytes()
+        kit = sorted(one for one in self.profile.need_path("escrow.folder").iterdir() if one.is_file())
+        return next((one.name for one in kit if one.read_bytes() == wanted), "")
+
     def open_sandbox(self, *except_for: Path) -> AbstractContextManager[Sandbox]:
-        """Open the sandbox; while it is open, this thread reads no other file of the stack's state."""
-        p = self.profile
+        """Open the sandbox; while it is open, this thread reads no other file of the stack's state.
+
+        Raises:
+            ProbeError: the profile lacks a part of it, or no source knows the control planes.
+        """
+        p, _ = self.profile, (self.addresses, self.authority)  # asked before it is open
         return open_sandbox(
             p.need_path("s3.reader_key"), p.need_path("escrow.folder"), Trees(p.paths).repositories[0].path,
             self.runbook, [*self.programs.values()], (p.file.parent,), except_for,
@@ -64,10 +91,10 @@ class RestoreInputs:
         self, sandbox: Sandbox, waits: Mapping[str, Wait], more: Values, limit: float = 120.0
     ) -> Procedure:
         """Return a procedure inside `sandbox`; `more` are placeholders that not every restore has."""
-        p, addresses = self.profile, list(self.profile.talos.controlplanes.values())
+        p, (addresses, _) = self.profile, self.addresses
         values: dict[str, str | tuple[str, ...]] = {
             "ESCROW": "../escrow", "GIT": "../git", "READER_KEY": f"../{sandbox.reader_key.name}",
-            "BUCKET": p.s3.buckets[self.service], "STACK": p.name, "CP_IP": addresses[0],
+            "BUCKET": bucket_of(p, self.service), "STACK": p.name, "CP_IP": addresses[0],
             "CLUSTER": "restored", "ENDPOINT": f"https://{addresses[0]}:6443",
         }  # fmt: skip
         values |= {f"CP{n}_IP": address for n, address in enumerate(addresses, 1)}
@@ -81,25 +108,20 @@ class RestoreInputs:
             f"{STORE}_ACCESS_KEY_ID": key["access_key"], f"{STORE}_SECRET_ACCESS_KEY": key["secret_key"],
             "RCLONE_CONFIG": str(sandbox.work / "rclone.conf"),
         }  # fmt: skip
-        authority = sandbox.escrow / STORAGE_CA
-        return known | ({"RCLONE_CA_CERT": str(authority)} if authority.exists() else {})
+        return known | ({"RCLONE_CA_CERT": str(sandbox.escrow / self.authority)} if self.authority else {})
 
 
-def released(overlay: Path, *parts: str) -> list[Mapping[str, str]]:
-    """Return the images that a lab's generated overlay pins, where a real stack's Git has them itself.
+def released(overlay: Path) -> list[Mapping[str, str]]:
+    """Return the images that a stack's generated overlay pins, where another stack's Git has them itself.
 
     Raises:
-        ProbeError: a kustomization is not there, or is none.
+        ProbeError: a kustomization cannot be read.
     """
-    found: list[Mapping[str, str]] = []
-    for folder in (overlay, *(overlay / part for part in parts)):
-        try:
-            found += yaml.safe_load((folder / KUSTOMIZATION).read_text(encoding="utf-8"))["images"]
-        except (OSError, yaml.YAMLError, KeyError, TypeError) as why:
-            raise ProbeError(
-                f"{folder.name}/{KUSTOMIZATION}: {type(why).__name__}", "set overlay under [paths]"
-            ) from why
-    return found
+    found = dict[str, Mapping[str, str]]()
+    for file in sorted(overlay.rglob(KUSTOMIZATION)):
+        with parsing(f"{file.relative_to(overlay)}", "check overlay under [paths]"):
+            found |= {one["name"]: one for one in yaml.safe_load(file.read_text("utf-8")).get("images") or ()}
+    return list(found.values())
 
 
 def pin(folder: Path, images: list[Mapping[str, str]]) -> None:
@@ -120,6 +142,13 @@ class CommandCursor:
     def until(self, word: str) -> list[Command]:
         """Take the commands up to and with the first one in which `word` stands; all where none has it."""
         end = next((n for n, one in enumerate(self._left, 1) if word in one.words), len(self._left))
+        taken, self._left = self._left[:end], self._left[end:]
+        return taken
+
+    def until_last(self, word: str) -> list[Command]:
+        """Take the commands up to and with the last one in which `word` stands; all where none has it."""
+        ends = [number for number, one in enumerate(self._left, 1) if word in one.words]
+        end = ends[-1] if ends else len(self._left)
         taken, self._left = self._left[:end], self._left[end:]
         return taken
 

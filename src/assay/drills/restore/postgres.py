@@ -1,50 +1,47 @@
 """The drill of PostgreSQL's restore: into a scratch namespace, inside the sandbox, by the runbook.
 
-Rows go through the public API until the fault. From then on nothing of the old database is used: not its
-members, and nothing that reached object storage later. It is restored twice, to the end of the log that was
-there and to a point in time; what comes back is compared with what was acknowledged.
+Rows go through the public API until the fault, as the profile's first transaction. From then on nothing of
+the old database is used: not its members, and nothing that reached object storage later. It is restored
+twice, to the end of the log that was there and to a point in time; what comes back is compared with what was
+acknowledged.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from assay.config.platform import Service
 from assay.config.profile import Profile
 from assay.drills import specs
 from assay.drills.engine.clock import await_true, now
 from assay.drills.engine.engine import Engine
-from assay.drills.faults.scratch import POSTGRES
 from assay.drills.restore import postgres_evidence as evidence
 from assay.drills.restore.inputs import CommandCursor
-from assay.drills.restore.postgres_evidence import KeptRows
 from assay.drills.restore.procedure import Procedure, StepError, Wait
 from assay.drills.restore.result import RestoreResult, Stopwatch
 from assay.drills.restore.scratch_restore import ScratchRestore, ended, ready
-from assay.drills.workload.ledger import OperationLog, outcome_of
-from assay.drills.workload.verdict import INFO, OK, Op
+from assay.drills.restore.sql_ledger import Row, SqlLedger, ledger_rows, reading, shows
+from assay.drills.workload.ledger import OperationLog
+from assay.drills.workload.verdict import OK, Op
 from assay.errors import AssumptionError, ProbeError
 from assay.formats.tools import run_tool
 from assay.model import Offender
 from assay.polling import poll
-from assay.probes.net.http import WritingHttp
 from assay.probes.postgres import Postgres
 
 
 PSQL_TIMEOUT_S = 60.0
 
-ORDERS_PATH = "/api/v1/orders"
 LATEST = "latest"
 ROWS_MIN, MORE_ROWS = 12, 8
 ARCHIVE_TIMEOUT_S, FETCH_TIMEOUT_S, REPLAY_TIMEOUT_S, ANSWER_TIMEOUT_S = 150.0, 300.0, 300.0, 30.0
 CURRENT_SEGMENT_SQL = "SELECT pg_walfile_name(pg_current_wal_lsn()) AS name"
-LEDGER_SQL = "SELECT id, substr(mark, %d) FROM orders WHERE mark LIKE '%s%%' ORDER BY id"
 SIZE_SQL = "SELECT sum(pg_database_size(oid)) FROM pg_database"
 SCHEMA_SQL = (
     "SELECT 'Constraint ' || conrelid::regclass || '/' || conname FROM pg_constraint JOIN pg_namespace n "
@@ -59,57 +56,71 @@ class RowWriterLog:
     """The ledger and what is known of it.
 
     Attributes:
-        run: all marks begin with `ledger-<run>-`.
+        rows: what was sent, by key.
         ops: the writes until the fault.
-        ids: key -> id of the row, as the API confirmed it.
         point: a moment (of the drill's clock) in the middle of the rows.
         moment: the same moment by the calendar.
         archived: what was acknowledged before lay in object storage when the fault came.
         fault: when the ledger ended, and the old database with it.
     """
 
-    run: str
+    rows: SqlLedger
     ops: Sequence[Op]
-    ids: Mapping[str, int]
     point: float
     moment: dt.datetime
     archived: float
     fault: float
 
+
+@dataclass(frozen=True, slots=True)
+class RestoredRows:
+    """What was looked up in the restored database: rows by key, parts of the schema by name, its size."""
+
+    rows: Mapping[str, list[Row]]
+    parts: Sequence[str]
+    size: int
+
     @property
-    def mark(self) -> str:
-        """Return what all marks begin with."""
-        return f"ledger-{self.run}-"
+    def counts(self) -> dict[str, int]:
+        """Return key -> how many rows it has."""
+        return {key: len(rows) for key, rows in self.rows.items()}
 
 
 class PostgresRestore(ScratchRestore):
     """The drill on the stack of one profile."""
 
-    spec, target = specs.POSTGRES, POSTGRES
-    service, section = POSTGRES.service, POSTGRES.section
+    spec = specs.POSTGRES
 
-    def __init__(self, profile: Profile, runbook: Path) -> None:
+    def __init__(self, profile: Profile, runbook: Path, service: Service) -> None:
         """Carry out the section of `runbook`; errors as for RestoreDrill."""
-        super().__init__(profile, runbook)
-        self._sql, self._http = Postgres.from_profile(profile), WritingHttp.from_profile(profile)
+        super().__init__(profile, runbook, service)
+        self._sql = Postgres.from_profile(profile)
 
     def _run(self, engine: Engine) -> RestoreResult:
         before = [one.ref for one in (*self._sql.constraints(), *self._sql.indexes())]
         written = self._ledger()
+        try:
+            result = self._both(engine, written, before)
+        finally:
+            cleaned = written.rows.clean_up()
+        return replace(result, notes={**result.notes, "ledger": cleaned})
+
+    def _both(self, engine: Engine, written: RowWriterLog, before: Sequence[str]) -> RestoreResult:
         with self._scratch(engine):
             result = self._latest(written, before)
         if result.offenders:
             return result
         with self._scratch(engine):
             wrong = self._to_the_point(written)
-        return RestoreResult(result.restore, tuple(wrong), result.acked, result.notes)
+        return replace(result, offenders=tuple(wrong))
 
     # before the fault -----------------------------------------------------------------------------
 
     def _ledger(self) -> RowWriterLog:
         """Write rows until some are archived and some are not yet; the end of it is the fault."""
-        run, ids = secrets.token_hex(4), dict[str, int]()
-        ledger = OperationLog(self._folder / f"ledger-{run}.jsonl", [self._writer(run, ids)] * 2)
+        run = secrets.token_hex(4)
+        rows = SqlLedger.from_profile(self._profile, run)
+        ledger = OperationLog(self._folder / f"ledger-{run}.jsonl", [rows.write] * 2)
         with ExitStack() as stack:
             stack.callback(ledger.stop)
             ledger.start()
@@ -120,24 +131,11 @@ class PostgresRestore(ScratchRestore):
             self._await_archived(str(self._sql.rows(CURRENT_SEGMENT_SQL)[0]["name"]))
             self._await_rows(ledger, MORE_ROWS)
             ops = ledger.stop()
-        return RowWriterLog(run, ops, ids, point, moment, archived, now())
-
-    def _writer(self, run: str, ids: dict[str, int]) -> Callable[[str], str]:
-        def write(key: str) -> str:
-            try:
-                reply = self._http.post(ORDERS_PATH, {"mark": f"ledger-{run}-{key}"})
-            except ProbeError:
-                return INFO
-            outcome = outcome_of(reply.status)
-            if outcome == OK:
-                ids[key] = int(str(reply.fields.get("id", 0)))
-            return outcome
-
-        return write
+        return RowWriterLog(rows, ops, point, moment, archived, now())
 
     def _await_rows(self, ledger: OperationLog, count: int) -> None:
         begun = now()
-        await_true(lambda: ledger.acked_since(begun) >= count, f"{count} orders confirmed by the API", 60)
+        await_true(lambda: ledger.acked_since(begun) >= count, f"{count} transactions confirmed", 60)
 
     def _await_archived(self, name: str) -> None:
         """Wait until this file of the log, or a younger one, is archived.
@@ -159,11 +157,14 @@ class PostgresRestore(ScratchRestore):
         wrong: list[Offender] = []
         restore = None
         try:
-            with self._opened(LATEST) as (procedure, steps):
+            with self._restoring(LATEST) as (procedure, steps):
                 _, invalid = self._restored(procedure, steps, watch)
-                kept, parts, size = self._aside(written)
-                wrong = evidence.schema(before, parts, invalid)
-                bad, lost, newest = evidence.compare_rows(written.ops, kept, written.archived)
+                kept = self._aside(written)
+                wrong = evidence.schema(before, kept.parts, invalid)
+                bad, lost, newest = evidence.compare_rows(
+                    written.ops, kept.counts, written.archived, self.ref
+                )
+                bad += changed(written.rows, kept.rows)
                 wrong += bad or self._shown(procedure, steps, written, kept)
                 watch.lap("verify")
                 self._finish(procedure, steps)
@@ -171,7 +172,7 @@ class PostgresRestore(ScratchRestore):
             notes["old database"] = "left running and not used: its data counts as gone from the fault on"
             notes["images"] = "of the registry, possibly in the node's cache already"
             restore = watch.finish(
-                self.service, size, written.fault - newest, lost, not wrong, "L3", notes
+                self.service.name, kept.size, written.fault - newest, lost, not wrong, "L3", notes
             )  # fmt: skip
         except StepError as failed:
             wrong.append(self._offender(failed))
@@ -180,61 +181,62 @@ class PostgresRestore(ScratchRestore):
     def _to_the_point(self, written: RowWriterLog) -> list[Offender]:
         watch = Stopwatch(self._budgets, written.fault)
         try:
-            with self._opened(f"{written.moment:%Y-%m-%d %H:%M:%S.%f}+00") as (procedure, steps):
+            with self._restoring(f"{written.moment:%Y-%m-%d %H:%M:%S.%f}+00") as (procedure, steps):
                 self._restored(procedure, steps, watch)
-                kept, _, _ = self._aside(written)
-                wrong = evidence.to_the_point(written.ops, kept, written.point)
+                kept = self._aside(written)
+                wrong = evidence.to_the_point(written.ops, kept.counts, written.point)
                 wrong = wrong or self._shown(procedure, steps, written, kept)
                 self._finish(procedure, steps)
         except StepError as failed:
             return [self._offender(failed)]
         return wrong
 
-    @contextmanager
-    def _opened(self, point: str) -> Iterator[tuple[Procedure, CommandCursor]]:
+    def _restoring(self, point: str) -> AbstractContextManager[tuple[Procedure, CommandCursor]]:
         waits = {
             " logs --follow ": Wait(evidence.fetched_backup, FETCH_TIMEOUT_S, evidence.unfetched),
             " get pod ": Wait(ready, REPLAY_TIMEOUT_S, ended),
             " --raw ": Wait(bool, ANSWER_TIMEOUT_S),
         }
-        with self._sandbox() as sandbox:
-            procedure = self._inputs.procedure(sandbox, waits, {"POINT": point}, limit=FETCH_TIMEOUT_S)
-            yield procedure, CommandCursor(self.runbook.section(self.section))
+        return self._opened(waits, {"POINT": point}, FETCH_TIMEOUT_S)
 
     def _restored(self, procedure: Procedure, steps: CommandCursor, watch: Stopwatch) -> tuple[str, str]:
-        """Run the section up to the schema's check and return pgBackRest's log and what the check printed."""
-        ends, log = {"apply": "fetch", "logs": "restore", "get": "replay"}, ""
-        for command in steps.until("/etc/restore/files/check.sql"):
+        """Run the section up to its last question by psql, which names what is invalid in the schema.
+
+        Returns pgBackRest's log and what that question printed; once the first one is answered, the server
+        answers.
+        """
+        ends, log, printed = {"apply": "fetch", "logs": "restore", "get": "replay"}, "", ""
+        for command in steps.until_last("psql"):
             printed = procedure.run(command)
             log = printed if "logs" in command.words else log
             if "lsf" in command.words:
                 procedure.values["SEGMENT"] = evidence.newest_segment(printed, watch.t0, command)
             if part := next((part for word, part in ends.items() if word in command.words), ""):
                 watch.lap(part)
-            if "/etc/restore/files/accounts.sql" in command.words:
+            if "psql" in command.words and not watch.parts["answer"]:
                 watch.lap("answer")
         return log, printed
 
     def _shown(
-        self, procedure: Procedure, steps: CommandCursor, written: RowWriterLog, kept: Sequence[KeptRows]
+        self, procedure: Procedure, steps: CommandCursor, written: RowWriterLog, kept: RestoredRows
     ) -> list[Offender]:
-        """Have the application show the newest restored row, by the id that it was confirmed with."""
-        if not kept:
-            return [Offender(self.target.ref, "no row of the ledger came back")]
-        newest = kept[-1]
-        if written.ids.get(newest.key, newest.id) != newest.id:
-            return [Offender(f"Row {newest.key}", "came back under another id")]
-        return self._read(procedure, steps, newest.id, f"{written.mark}{newest.key}")
+        """Have the application show the newest restored row."""
+        newest = next((op.key for op in reversed(written.ops) if kept.rows.get(op.key)), "")
+        if not newest:
+            return [Offender(self.ref, "no row of the ledger came back")]
+        return self._read(procedure, steps, kept.rows[newest][0], [written.rows.sent[newest].mark])
 
-    def _read(self, procedure: Procedure, steps: CommandCursor, number: int, mark: str) -> list[Offender]:
-        """Have the application show an order, by its id."""
-        procedure.values["ORDER"] = str(number)
-        printed = "".join(procedure.run(command) for command in steps.until("--raw"))
-        try:
-            body = json.loads(printed)
-        except ValueError:
-            body = {}
-        return evidence.shown_order(body if isinstance(body, dict) else {}, mark)
+    def _read(
+        self, procedure: Procedure, steps: CommandCursor, row: Row, values: Sequence[object]
+    ) -> list[Offender]:
+        """Have the application show a row; its answer must hold each of `values`."""
+        known = self._profile.transactions[0]
+        if not known.read:
+            return []
+        commands = steps.until("--raw")
+        procedure.values.update(reading(commands, known, row))
+        printed = "".join(procedure.run(command) for command in commands)
+        return [] if shows(printed, values) else [Offender(self.ref, "the application shows another row")]
 
     def _finish(self, procedure: Procedure, steps: CommandCursor) -> None:
         for command in steps.rest():
@@ -243,26 +245,39 @@ class PostgresRestore(ScratchRestore):
 
     # looking into the restored database past the runbook --------------------------------------------
 
-    def _aside(self, written: RowWriterLog) -> tuple[list[KeptRows], list[str], int]:
+    def _aside(self, written: RowWriterLog) -> RestoredRows:
         """Return the ledger's rows, the names of the schema's parts and the size, asked with our own key."""
-        return self._unwatched.submit(self._looked, written.mark).result()
+        return self._unwatched.submit(self._looked, written.rows.questions()).result()
 
-    def _looked(self, mark: str) -> tuple[list[KeptRows], list[str], int]:
-        kept = evidence.evidence_rows(self._ask(LEDGER_SQL % (len(mark) + 1, mark)))
-        return kept, self._ask(SCHEMA_SQL).splitlines(), int(self._ask(SIZE_SQL))
+    def _looked(self, questions: str) -> RestoredRows:
+        rows = ledger_rows(self._ask(questions))
+        return RestoredRows(rows, self._ask(SCHEMA_SQL).splitlines(), int(self._ask(SIZE_SQL)))
 
-    def _ask(self, statement: str) -> str:
+    def _ask(self, statements: str) -> str:
+        """Return what the restored database prints for SQL, columns parted by tabs."""
         profile = self._profile
         argv = [
             str(profile.need_path("tools.kubectl")),
             f"--kubeconfig={profile.need_path('kube.kubeconfig')}",
-            "-n", self.target.space, "exec", "postgres", "--",
-            "psql", "-X", "-q", "-A", "-t", "-F", "\t", "-d", "shop", "-c", statement,
+            "-n", self.place.namespace, "exec", "-i", self.place.pod, "--",
+            "psql", "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1",
+            "-d", profile.need_text("sql.dbname"),
         ]  # fmt: skip
         # The whole environment: the kubeconfig may name a program that fetches the credential.
         done = run_tool(
-            argv, PSQL_TIMEOUT_S, "psql in the restored database", remedy="look at its pod", env=os.environ
-        )
+            argv, PSQL_TIMEOUT_S, "psql in the restored database", remedy="look at its pod", env=os.environ,
+            stdin=statements.encode(),
+        )  # fmt: skip
         if done.code:
             raise ProbeError("the restored database cannot be asked", "look at the log of its pod")
         return done.text
+
+
+def changed(written: SqlLedger, kept: Mapping[str, Sequence[Row]]) -> list[Offender]:
+    """Return the restored rows that are other than the application confirmed."""
+    return [
+        Offender(f"Row {key}", f"came back changed: {why}")
+        for key, rows in kept.items()
+        for row in rows
+        for why in written.sent[key].differing(row)
+    ]

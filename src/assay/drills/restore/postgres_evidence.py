@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import re
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
 from assay.drills.restore.procedure import StepError
+from assay.drills.restore.sql_ledger import Row
 from assay.drills.workload.verdict import FAIL, OK, Op
-from assay.formats.parsing import parsing
 from assay.formats.tools import is_disk_full
 from assay.model import Offender
 from assay.probes.runbook.shell import Command
 
 
-NAMED = "Restore postgres"
 LISTED = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d);(?:.*/)?([0-9A-F]{24})-[0-9a-f]{40}\b", re.MULTILINE)
 DONE = "restore command end: completed successfully"
 TAKEN = re.compile(r"restore backup set ([0-9A-Z_-]+)")
-
-
-@dataclass(frozen=True, slots=True)
-class KeptRows:
-    """A row of the ledger as the restored database has it."""
-
-    id: int
-    key: str
 
 
 def newest_segment(printed: str, fault: float, command: Command) -> str:
@@ -68,19 +57,8 @@ def taken(log: str) -> str:
     return found[1] if found else ""
 
 
-@parsing("the restored ledger", "look at the restored database's pod")
-def evidence_rows(printed: str) -> list[KeptRows]:
-    """Return the ledger's rows from lines of id, tab, key.
-
-    Raises:
-        ProbeError: a line is not such a row.
-    """
-    split = (line.split("\t") for line in printed.splitlines() if line)
-    return [KeptRows(int(number), key) for number, key in split]
-
-
 def compare_rows(
-    ops: Sequence[Op], kept: Sequence[KeptRows], archived: float
+    ops: Sequence[Op], kept: Mapping[str, int], archived: float, ref: str
 ) -> tuple[list[Offender], int, float]:
     """Return what is wrong with the rows, how many were lost, and when the newest kept one was acknowledged.
 
@@ -89,70 +67,56 @@ def compare_rows(
 
     Args:
         ops: the ledger up to the fault.
-        kept: the restored rows.
+        kept: key -> how many restored rows it has.
         archived: whatever was acknowledged before this moment lay in object storage when the fault came.
+        ref: what is named where no row is to blame.
     """
-    present = Counter(one.key for one in kept)
     acked = [op for op in ops if op.outcome == OK]
-    gone = [op for op in acked if op.key not in present]
-    last_start = max((op.start for op in acked if op.key in present), default=0.0)
+    gone = [op for op in acked if op.key not in kept]
+    last_start = max((op.start for op in acked if op.key in kept), default=0.0)
     holes = [op for op in gone if op.end < last_start]
     owed = [op for op in gone if op.end <= archived and op not in holes]
     wrong = [Offender(f"Row {op.key}", "acknowledged before rows that came back, and gone") for op in holes]
     if owed:
         what = f"{len(owed)} rows that were archived before the loss did not come back"
-        wrong.append(Offender(NAMED, f"{what}, the first is {owed[0].key}"))
-    phantom = [op.key for op in ops if op.outcome == FAIL and op.key in present]
+        wrong.append(Offender(ref, f"{what}, the first is {owed[0].key}"))
+    phantom = [op.key for op in ops if op.outcome == FAIL and op.key in kept]
     wrong += [Offender(f"Row {key}", "refused, and there") for key in phantom]
-    wrong += [Offender(f"Row {key}", "there twice") for key in sorted(present) if present[key] > 1]
-    newest = max((op.end for op in acked if op.key in present), default=0.0)
-    return [*wrong, *_disordered(kept)], len(gone), newest
+    wrong += [Offender(f"Row {key}", "there twice") for key in sorted(kept) if kept[key] > 1]
+    newest = max((op.end for op in acked if op.key in kept), default=0.0)
+    return wrong, len(gone), newest
 
 
-def to_the_point(ops: Sequence[Op], kept: Sequence[KeptRows], point: float) -> list[Offender]:
+def to_the_point(ops: Sequence[Op], kept: Mapping[str, int], point: float) -> list[Offender]:
     """Return what is wrong with rows restored to `point`: older ones must be there, younger ones not."""
-    present = frozenset(one.key for one in kept)
     acked = [op for op in ops if op.outcome == OK]
-    older = [op.key for op in acked if op.end <= point and op.key not in present]
-    younger = [op.key for op in ops if op.start > point and op.key in present]
+    older = [op.key for op in acked if op.end <= point and op.key not in kept]
+    younger = [op.key for op in ops if op.start > point and op.key in kept]
     return [
         *(Offender(f"Row {key}", "older than the point in time, and gone") for key in older),
         *(Offender(f"Row {key}", "younger than the point in time, and there") for key in younger),
-        *_disordered(kept),
     ]
 
 
 def oldest(
-    label: str, taken: str, known: Mapping[int, str], there: Mapping[int, str], younger: Sequence[str]
+    label: str, taken: str, known: Mapping[str, Row], there: Mapping[str, Row], younger: Iterable[str]
 ) -> list[Offender]:
     """Return what is wrong with a restore of the backup `label` to the moment after it was whole.
 
     Args:
         label: the oldest base backup.
         taken: the one that was restored.
-        known: id -> digest of orders that are older, by the live database.
+        known: name -> row that is older, by the live database.
         there: the same of the restored one.
-        younger: names of restored orders that are younger.
+        younger: names of restored rows that are younger.
     """
     wrong = [] if taken == label else [Offender(f"Backup {label}", f"{taken or 'none'} was restored instead")]
-    gone = [number for number in known if there.get(number) != known[number]]
+    gone = [name for name, row in known.items() if there.get(name) != row]
     return [
         *wrong,
-        *(Offender(f"Row orders/{number}", "older than the point, and gone or another") for number in gone),
+        *(Offender(name, "older than the point, and gone or another") for name in gone),
         *(Offender(name, "younger than the point, and there") for name in younger),
     ]
-
-
-def _disordered(kept: Sequence[KeptRows]) -> list[Offender]:
-    """Return the rows whose id is lower than that of an earlier row of the same writer."""
-    last: dict[str, str] = {}
-    wrong = []
-    for one in sorted(kept, key=lambda row: row.id):
-        writer = one.key.partition("-")[0]
-        if one.key < last.get(writer, ""):
-            wrong.append(Offender(f"Row {one.key}", "out of order"))
-        last[writer] = max(one.key, last.get(writer, ""))
-    return wrong
 
 
 def schema(before: Sequence[str], after: Sequence[str], invalid: str) -> list[Offender]:
@@ -160,8 +124,3 @@ def schema(before: Sequence[str], after: Sequence[str], invalid: str) -> list[Of
     gone = [Offender(name, "was there, did not come back") for name in before if name not in set(after)]
     bad = [Offender(line.strip(), "does not hold") for line in invalid.splitlines() if line.strip()]
     return [*gone, *bad]
-
-
-def shown_order(body: Mapping[str, object], mark: str) -> list[Offender]:
-    """Return what is wrong with the order that the application shows of the restored database."""
-    return [] if body.get("mark") == mark else [Offender(NAMED, "the application shows another order")]

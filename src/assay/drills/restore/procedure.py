@@ -79,6 +79,20 @@ class Procedure:
         """
         return "".join(self._one(filled) for filled in self._filled(command))
 
+    def file(self, command: Command, word: str) -> Path:
+        """Return the file of the sandbox that a word of a command names, its placeholders filled.
+
+        Raises:
+            StepError: a placeholder has no value.
+        """
+        if unknown := sorted(_placeholders(word) - set(self.values)):
+            raise StepError(command.ref, f"there is no value for {', '.join(unknown)}")
+        return (self.sandbox.work / _fill(word, self.values)).resolve()
+
+    def meant(self, command: Command) -> Command:
+        """Return a command with its placeholders filled; errors as for `run`."""
+        return self._filled(command)[0]
+
     def _filled(self, command: Command) -> list[Command]:
         said = (*command.words, command.stdin, command.stdout)
         names = {name for word in said for name in _placeholders(word)}

@@ -135,6 +135,15 @@ class RestoreResult:
             control.note("lost", f"{restore.lost} of {self.acked} acknowledged rows")
         control.population(range(self.acked))
 
+    def compare(self, control: Record) -> None:
+        """Note what the drill compared in the record of `control`, where its time is not judged."""
+        for key, fact in self.notes.items():
+            control.note(key, fact)
+        control.offenders(self.offenders)
+        if not (self.offenders and not self.compared):
+            control.population(self.compared)
+            control.population(range(self.acked))
+
 
 @dataclass(frozen=True, slots=True)
 class Budgets:

@@ -6,18 +6,17 @@ The old service is left running and is not used from the fault on. The namespace
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from functools import cached_property
 
-from assay.config.profile import Profile
 from assay.drills.drivers import SCRATCH
 from assay.drills.engine.engine import Engine
-from assay.drills.faults.scratch import ScratchTarget
+from assay.drills.faults.scratch import LABEL, labelled
 from assay.drills.restore.drill import RestoreDrill
-from assay.drills.restore.inputs import pin, released
-from assay.drills.restore.procedure import HopelessError, StepError
-from assay.drills.restore.sandbox import Sandbox
+from assay.drills.restore.inputs import CommandCursor, Values, pin, released
+from assay.drills.restore.place import ScratchPlace, place_of
+from assay.drills.restore.procedure import HopelessError, Procedure, StepError, Wait
 from assay.errors import ProbeError
 from assay.formats.tools import is_disk_full
 from assay.model import Offender
@@ -31,26 +30,49 @@ EVICTED = ("exceeds the limit", "evicted")
 class ScratchRestore(RestoreDrill):
     """A restore of one service into a scratch namespace."""
 
-    target: ScratchTarget
     tools = ("talosctl", "kubectl", "rclone", "openssl")
 
-    def __init__(self, profile: Profile, runbook: Path) -> None:
-        """Carry out the section of `runbook`; errors as for RestoreDrill."""
-        super().__init__(profile, runbook)
-        overlay = profile.need_path("paths.overlay")
-        self._images = released(overlay, self.service, *self.target.parts)
+    @cached_property
+    def place(self) -> ScratchPlace:
+        """Return where the section restores.
+
+        Raises:
+            ProbeError: the section does not say.
+        """
+        return place_of(self.runbook.section(self.section), self.section)
+
+    def _mistakes(self) -> Sequence[Offender]:
+        """Return the lines that would not work, or the one that restores into a namespace in use."""
+        if found := super()._mistakes():
+            return found
+        space = f"/api/v1/namespaces/{self.place.namespace}"
+        answer = self._kube.wire.ask("GET", space)
+        if answer.status == 404 or labelled(self._kube.wire.need(answer, "GET", space).body):
+            return []
+        why = f'restores into Namespace {self.place.namespace}, which has no label {LABEL}: "true"'
+        return [Offender(self.place.made.ref, why)]
 
     @contextmanager
-    def _sandbox(self) -> Iterator[Sandbox]:
-        """Open the sandbox, the images of this stack pinned in its copy of Git."""
+    def _opened(
+        self, waits: Mapping[str, Wait], more: Values, limit_s: float
+    ) -> Iterator[tuple[Procedure, CommandCursor]]:
+        """Yield the section's commands and what runs them in a sandbox, in whose Git the images are pinned.
+
+        Raises:
+            StepError: the section restores into a namespace that is not for restores.
+        """
+        overlay = self._profile.paths.overlay
+        images = released(self._profile.need_path("paths.overlay")) if overlay else []
         with self._inputs.open_sandbox(self._folder) as sandbox:
-            overlay = sandbox.git / "gitops" / "overlays" / self._profile.name
-            pin(overlay / f"restore-{self.service}", self._images)
-            yield sandbox
+            procedure = self._inputs.procedure(sandbox, waits, more, limit=limit_s)
+            self.place.check(procedure)
+            if images:
+                pin(procedure.file(self.place.applied, self.place.overlay), images)
+            yield procedure, CommandCursor(self.runbook.section(self.section))
 
     def _scratch(self, engine: Engine) -> AbstractContextManager[float]:
         """Be sure that nothing of a restore is there, before and after, however the drill ends."""
-        return engine.acting(SCRATCH, self.service)
+        return engine.acting(SCRATCH, self.place.namespace)
 
     def _offender(self, failed: StepError) -> Offender:
         """Return what to name for a step that failed.
@@ -60,7 +82,7 @@ class ScratchRestore(RestoreDrill):
         """
         if is_disk_full(failed.why) or any(word in failed.why.lower() for word in EVICTED):
             raise ProbeError(f"no room for the restore: {failed.why}", "make room on the node, restore again")
-        return Offender(self.target.ref if isinstance(failed, HopelessError) else failed.ref, failed.why)
+        return Offender(self.ref if isinstance(failed, HopelessError) else failed.ref, failed.why)
 
 
 def ready(table: str) -> bool:

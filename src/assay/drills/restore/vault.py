@@ -13,13 +13,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from assay.config.platform import Service, covered
 from assay.config.profile import Profile
 from assay.drills import specs
+from assay.drills.drivers import ENTRIES
 from assay.drills.engine.clock import await_true, now
 from assay.drills.engine.engine import Engine
-from assay.drills.faults.scratch import VAULT
+from assay.drills.faults.vault_entries import FOLDER
 from assay.drills.restore import vault_evidence as evidence
-from assay.drills.restore.inputs import CommandCursor
 from assay.drills.restore.procedure import StepError, Wait
 from assay.drills.restore.result import RestoreResult, Stopwatch
 from assay.drills.restore.scratch_restore import ScratchRestore, ended, ready
@@ -27,7 +28,7 @@ from assay.drills.restore.vault_evidence import VaultState
 from assay.drills.workload.backup import backed_up
 from assay.drills.workload.ledger import OperationLog, outcome_of
 from assay.drills.workload.verdict import INFO, OK, Op
-from assay.errors import ProbeError
+from assay.errors import AssumptionError, ProbeError
 from assay.model import Offender
 from assay.probes.kube.forward import forwarded
 from assay.probes.vault.client import Vault
@@ -35,9 +36,7 @@ from assay.secretscan.fingerprint import Fingerprinter
 from assay.writers.vault import drill_connection
 
 
-SNAPSHOT_JOB = ("backups", "vault-snapshot")
-SHARE_COUNT = 3
-FOLDER = VAULT.ledger
+API_PORT = 8200
 ROWS_MIN, MORE_ROWS = 20, 8
 FETCH_TIMEOUT_S, INSTALL_TIMEOUT_S, READY_TIMEOUT_S = 300.0, 180.0, 60.0
 
@@ -64,19 +63,35 @@ class KeyWriterLog:
 class VaultRestore(ScratchRestore):
     """The drill on the stack of one profile."""
 
-    spec, target = specs.VAULT, VAULT
-    service, section = VAULT.service, VAULT.section
+    spec = specs.VAULT
 
-    def __init__(self, profile: Profile, runbook: Path) -> None:
+    def __init__(self, profile: Profile, runbook: Path, service: Service) -> None:
         """Carry out the section of `runbook`; errors as for RestoreDrill."""
-        super().__init__(profile, runbook)
+        super().__init__(profile, runbook, service)
         self._old, self._writer = Vault.from_profile(profile), drill_connection(profile)
         self._token = profile.need_path("vault.token").read_text(encoding="utf-8").strip()
         self._fingerprinter = Fingerprinter()
 
     def _run(self, engine: Engine) -> RestoreResult:
-        with self._scratch(engine):
-            return self._restored(self._ledger())
+        shares = self._shares()
+        with self._scratch(engine), engine.acting(ENTRIES, FOLDER):
+            return self._restored(self._ledger(), shares)
+
+    def _shares(self) -> tuple[str, ...]:
+        """Return the files of as many escrowed shares as unseal the old Vault, as the sandbox has them.
+
+        Raises:
+            AssumptionError: the escrow kit holds fewer, or the profile does not say which files they are.
+        """
+        needed = max(one.threshold for one in self._old.seals())
+        kit = sorted(one.name for one in self._profile.need_path("escrow.folder").iterdir())
+        found = [name for name in kit if covered(name, (self.service.shares,))]
+        if len(found) < needed:
+            raise AssumptionError(
+                f"the escrow kit holds {len(found)} shares of {self.service.name}, {needed} unseal it",
+                f"set shares of {self.service.name} under [[platform.services]] to a glob over their files",
+            )
+        return tuple(f"../escrow/{name}" for name in found[:needed])
 
     # before the fault -----------------------------------------------------------------------------
 
@@ -88,7 +103,7 @@ class VaultRestore(ScratchRestore):
             stack.callback(ledger.stop)
             ledger.start()
             self._await_rows(ledger, ROWS_MIN)
-            point = backed_up(self._kube, *SNAPSHOT_JOB, run)
+            point = backed_up(self._kube, self._profile.platform, self.service, run)
             self._await_rows(ledger, MORE_ROWS)
             ops = ledger.stop()
         return KeyWriterLog(run, ops, point, now(), state)
@@ -109,19 +124,14 @@ class VaultRestore(ScratchRestore):
 
     # the restore ----------------------------------------------------------------------------------
 
-    def _restored(self, written: KeyWriterLog) -> RestoreResult:
+    def _restored(self, written: KeyWriterLog, shares: tuple[str, ...]) -> RestoreResult:
         watch, wrong, restore = Stopwatch(self._budgets, written.fault), list[Offender](), None
         notes = {
             "old Vault": "left running and not used: its data counts as gone from the fault on",
             "images": "of the registry, possibly in the node's cache already",
         }
         try:
-            with self._sandbox() as sandbox:
-                shares = tuple(f"../escrow/vault-share-{n}" for n in range(1, SHARE_COUNT + 1))
-                procedure = self._inputs.procedure(
-                    sandbox, self._waits(), {"SHARE": shares}, limit=FETCH_TIMEOUT_S
-                )
-                steps = CommandCursor(self.runbook.section(self.section))
+            with self._opened(self._waits(), {"SHARE": shares}, FETCH_TIMEOUT_S) as (procedure, steps):
                 ends = {"fetch": "fetch", "get": "restore", "check": "answer"}
                 size = 0
                 for command in steps.until("check"):
@@ -133,7 +143,7 @@ class VaultRestore(ScratchRestore):
                     size = size or evidence.fetched_snapshot(printed)
                     if part := next((part for word, part in ends.items() if word in command.words), ""):
                         watch.lap(part)
-                authority = sandbox.work / "tls.crt"
+                authority = procedure.sandbox.work / "tls.crt"
                 after, present = self._unwatched.submit(self._looked, authority, written.run).result()
                 bad, lost, newest = evidence.state_rows(written.ops, present, written.point, written.fault)
                 wrong = [*evidence.compare_state(written.state, after), *bad]
@@ -143,7 +153,7 @@ class VaultRestore(ScratchRestore):
             notes["snapshot"] = str(procedure.values["SNAPSHOT"])
             notes["compared"] = f"{len(after.parts)} parts of Vault, {len(after.entries)} entries, by digest"
             restore = watch.finish(
-                self.service, size, written.fault - newest, lost, not wrong, "L3", notes
+                self.service.name, size, written.fault - newest, lost, not wrong, "L3", notes
             )  # fmt: skip
         except StepError as failed:
             wrong.append(self._offender(failed))
@@ -155,9 +165,7 @@ class VaultRestore(ScratchRestore):
             " logs --follow ": Wait(
                 lambda log: evidence.fetched_snapshot(log) > 0, FETCH_TIMEOUT_S, evidence.broken
             ),
-            " logs vault --container keeper": Wait(
-                evidence.installed_snapshot, INSTALL_TIMEOUT_S, evidence.broken
-            ),
+            " logs ": Wait(evidence.installed_snapshot, INSTALL_TIMEOUT_S, evidence.broken),
             " get pod ": Wait(ready, READY_TIMEOUT_S, ended),
         }
 
@@ -166,7 +174,7 @@ class VaultRestore(ScratchRestore):
         said = super()._offender(failed)
         opens = [one.ref for one in self.runbook.section(self.section) if "unseal" in one.words]
         if said.ref in opens:
-            return Offender(self.target.ref, f"the escrowed shares do not open it: {failed.why}")
+            return Offender(self.ref, f"the escrowed shares do not open it: {failed.why}")
         return said
 
     # looking into both past the runbook, with the suite's own token ----------------------------------
@@ -175,7 +183,7 @@ class VaultRestore(ScratchRestore):
         """Return what the restored Vault is made of, and the ledger's keys with whether each is right."""
         profile = self._profile
         kubectl, config = profile.need_path("tools.kubectl"), profile.need_path("kube.kubeconfig")
-        with forwarded(kubectl, config, self.target.space, "pod/vault", 8200) as port:
+        with forwarded(kubectl, config, self.place.namespace, f"pod/{self.place.pod}", API_PORT) as port:
             new = Vault((f"https://127.0.0.1:{port}",), authority, self._token, self._old.mount)
             return self._state(new), self._rows(new, run)
 

@@ -15,7 +15,8 @@ from assay.model import Offender
 from assay.probes.runbook.shell import Command
 
 
-STAMPED = re.compile(r"^(\d{8}T\d{6}Z)\.snapshot\.age$")
+# A time in the name of a snapshot, UTC, written with or without separators.
+STAMPED = re.compile(r"(?<!\d)(\d{4})-?(\d\d)-?(\d\d)[T_-]?(\d\d)[:-]?(\d\d)[:-]?(\d\d)(?!\d)", re.ASCII)
 FETCHED = re.compile(r"^fetched: (\d+) bytes$", re.MULTILINE)
 INSTALLED = re.compile(r"^installed: sealed\b", re.MULTILINE)
 FAILED = re.compile(r"^(?:failed: |.*\berror\b|.*\bFailed\b|curl: |age: |.*: FAILED).*$", re.MULTILINE)
@@ -41,8 +42,8 @@ def newest_before(printed: str, fault: float, command: Command) -> str:
     Raises:
         StepError: none is listed.
     """
-    stamps = [(found[1], line.strip()) for line in printed.splitlines()
-              if (found := STAMPED.match(line.strip()))]  # fmt: skip
+    stamps = [("".join(found.groups()), line.strip()) for line in printed.splitlines()
+              if (found := STAMPED.search(line))]  # fmt: skip
     early = [name for stamp, name in sorted(stamps) if _moment(stamp) <= fault]
     if not early:
         raise StepError(command.ref, "the object storage lists no snapshot from before the loss")
@@ -51,7 +52,7 @@ def newest_before(printed: str, fault: float, command: Command) -> str:
 
 def _moment(stamp: str) -> float:
     try:
-        return calendar.timegm(time.strptime(stamp, "%Y%m%dT%H%M%SZ"))
+        return calendar.timegm(time.strptime(stamp, "%Y%m%d%H%M%S"))
     except ValueError:
         return float("inf")
 

@@ -23,10 +23,10 @@ GONE = frozenset({200, 202, 204, 404})
 class MarkedTransaction:
     """One transaction of the profile with a mark of its own."""
 
-    def __init__(self, known: Transaction, http: WritingHttp, sql: Postgres) -> None:
-        """Send by `http`, look by `sql`; nothing is sent yet."""
+    def __init__(self, known: Transaction, http: WritingHttp, sql: Postgres, mark: str = "") -> None:
+        """Send by `http`, look by `sql`; nothing is sent yet. Without a `mark` it gets a new one."""
         self.known, self._http, self._sql = known, http, sql
-        self.mark = f"assay-{secrets.token_hex(12)}"
+        self.mark = mark or f"assay-{secrets.token_hex(12)}"
         self.row: Mapping[str, Any] | None = None
         self._answer: Mapping[str, object] = {}
 
@@ -63,15 +63,20 @@ class MarkedTransaction:
         Raises:
             ProbeError: it cannot be read back, or a field that the profile names is not there.
         """
-        found = []
-        for field, column in self.known.confirms.items():
-            if str(_at(self._answer, field)) != str((self.row or {}).get(column)):
-                found.append(f"confirmed another {column} than the database has")
+        found = self.differing(self.row or {})
         if self.known.read:
             back = self._http.get(self._path(self.known.read), self.known.headers)
             if back.status != OK or self.mark.encode() not in back.body:
                 found.append(f"reading it back answers {back.status}, or another mark")
         return found
+
+    def differing(self, row: Mapping[str, Any]) -> list[str]:
+        """Return the columns of a row that are other than the answer confirmed, in words."""
+        return [
+            f"confirmed another {column} than the database has"
+            for field, column in self.known.confirms.items()
+            if str(_at(self._answer, field)) != str(row.get(column))
+        ]
 
     def clean_up(self) -> None:
         """Remove what was stored by the product's own request; nothing where the profile has none.

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.config.drill_access import DrillAccess
+from assay.config.platform import Service
 from assay.config.profile import Profile
 from assay.drills.restore.evidence import Restores
 from assay.drills.restore.records import Records
@@ -214,13 +215,14 @@ def test_the_newest_of_both_kinds_counts(desk: Desk) -> None:
 
 
 def test_when_a_drill_is_due(desk: Desk) -> None:
+    db, safe = Service("db", backup="barman"), Service("safe", backup="vault-snapshot")
     restores = Restores(desk.profile)
-    assert restores.is_due("db", 24)
+    assert restores.is_due(db, 24)
     desk.put()
     restores = Restores(desk.profile)
-    assert not restores.is_due("db", 24)
-    assert restores.is_due("db", 0.4)
-    assert restores.is_due("vault", 24)
+    assert not restores.is_due(db, 24)
+    assert restores.is_due(db, 0.4)
+    assert restores.is_due(safe, 24)
     asked = Restores(desk.profile, "vault")
-    assert (asked.is_due("db", 0), asked.is_due("vault", 24)) == (False, True)
-    assert (restores.has_drill("vault"), restores.has_drill("db")) == (True, False)
+    assert (asked.is_due(db, 0), asked.is_due(safe, 24)) == (False, True)
+    assert (restores.has_drill(safe), restores.has_drill(db)) == (True, False)
