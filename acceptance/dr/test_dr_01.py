@@ -10,7 +10,9 @@ from assay.stack import DrillStack, ReadStack
 @pytest.mark.control("DR-01")
 def test_postgres_comes_back(stack: ReadStack, control: Record) -> None:
     """Carry out the runbook's section word for word, or take a record that is young enough."""
-    for service in control.population(stack.platform.made_by(*LAYOUTS)):
+    services = stack.platform.made_by(*LAYOUTS)
+    control.assume(bool(services), f"no declared service has backups by {' or '.join(LAYOUTS)}")
+    for service in control.population(services):
         known = stack.restores.newest().get(service.name)
         if known and not stack.restores.is_due(service, control.limit("age")):
             known.report(control, service.rpo_s)

@@ -132,6 +132,7 @@ class World:
         lines += [
             '[s3.buckets]\netcd = "b"\n',
             '[[platform.services]]\nname = "etcd"\nkey = "etcd-backup.agekey"\nrpo_s = 7200\n',
+            '[[platform.services]]\nname = "postgres"\nbackup = "pgbackrest"\nrpo_s = 300\n',
         ]
         return self.write("stack.toml", "\n".join(lines))
 
