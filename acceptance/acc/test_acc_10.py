@@ -55,7 +55,7 @@ def judge_newest(stack: ReadStack, control: Record, service: Service) -> None:
     if age is None:
         control.offender(ref, "no backup of it can be restored")
         return
-    control.note(service.name, f"{point.ref} of {point.moment:%Y-%m-%d %H:%M:%S} UTC")
+    control.note(service.name, point.basis)
     control.measured(age, "s", f"age_{service.name}")
     if service.rpo_s is None:
         control.unchecked(f"age of {ref}", *UNDECLARED)

@@ -11,7 +11,7 @@ import heapq
 import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assay.backups.ciphertext import Keys
 from assay.backups.oldest import look
@@ -30,6 +30,8 @@ from assay.probes.s3.facts import ObjectVersion
 
 
 TRIED = 3  # how many of the newest objects are opened before there is said to be no point
+# Tools whose layout is known from their documentation alone: no bucket of theirs was ever read by the suite.
+PUBLISHED = ("barman", "velero")
 VELERO = re.compile(r"backups/[^/]+/velero-backup\.json$")
 MAX_DESCRIPTION_BYTES = 1 << 20
 
@@ -43,12 +45,20 @@ class NewestPoint:
         moment: as of when; None: nothing can be restored.
         faults: why something newer cannot be restored.
         segments: the segments of a log that are there, where it is one.
+        untried: the tool's layout is known from its documentation alone.
     """
 
     ref: str = ""
     moment: dt.datetime | None = None
     faults: tuple[str, ...] = ()
     segments: frozenset[str] = frozenset()
+    untried: bool = False
+
+    @property
+    def basis(self) -> str:
+        """Return in words what the point is and how it is known, for the evidence."""
+        known = ", by the published layout of its tool, never tried on a real bucket" if self.untried else ""
+        return f"{self.ref} of {self.moment:%Y-%m-%d %H:%M:%S} UTC{known}" if self.moment else self.ref
 
     def age_s(self, now: dt.datetime, unarchived: Callable[[Collection[str]], float | None]) -> float | None:
         """Return how much can be lost by the point, in seconds; None where nothing can be restored.
@@ -98,10 +108,12 @@ class RestorablePoints:
                 or they cannot be read.
         """
         if service.backup in LAYOUTS:
-            return self._archive(service)
-        if service.backup == "velero":
-            return self._velero(service)
-        return self._objects(service)
+            found = self._archive(service)
+        elif service.backup == "velero":
+            found = self._velero(service)
+        else:
+            found = self._objects(service)
+        return replace(found, untried=service.backup in PUBLISHED)
 
     def kept(self, service: Service, rule: RetentionRule, late: float, moment: dt.datetime) -> KeptPoints:
         """Return what of a service is kept: its oldest points opened, what is overdue, what is broken.

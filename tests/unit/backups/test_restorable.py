@@ -66,6 +66,7 @@ def test_the_newest_that_opened_counts(objects: dict[str, bytes], key: str, faul
     found = points(**objects).newest(OBJECTS)
     assert (found.ref, len(found.faults)) == (f"Object b/{key}" if key else "", faults)
     assert (found.moment is None) is (not key)
+    assert "never tried" not in found.basis
 
 
 def test_only_what_lies_below_the_prefix_is_the_services() -> None:
@@ -83,6 +84,7 @@ def test_a_backup_of_velero_counts_when_it_is_completed(phase: str, restorable: 
     found = points(**stored).newest(Service("queue", backup="velero"))
     assert (found.moment is not None) is restorable
     assert bool(found.faults) is not restorable
+    assert ("never tried on a real bucket" in found.basis) is restorable
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"status": 3}', b"null"])

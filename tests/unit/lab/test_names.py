@@ -15,12 +15,18 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from assay.config.transactions import Transaction
+from assay.drills.faults.scratch import labelled
+from assay.drills.restore.place import place_of
+from assay.drills.restore.sql_ledger import reading
+from assay.probes.runbook.reader import Runbook
 from lab import cli, credential, network, pki
 from lab.layout import PROJECT
 from lab.names import DEFAULT, FOLDER, OTHER, Names, UnknownNameError, current, load, remember, text, tree
 from lab.names.check import StrangeNameError, check, leftovers
 from lab.names.manifests import Source, without_comments
 from lab.names.paths import moved
+from lab.profile import SECTIONS
 
 
 NAMES, REFERENCE = load(OTHER), load(DEFAULT)
@@ -177,6 +183,24 @@ def test_the_tree_is_a_git_repository_with_a_clean_work_tree(tmp_path: Path) -> 
     argv = ["git", "-C", str(tmp_path / "platform"), "status", "--porcelain"]
     assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout == ""
     assert (tmp_path / "platform/handbook/emergency.md").is_file()
+
+
+@pytest.mark.parametrize("purpose", ["postgres", "vault"])
+def test_a_restore_finds_its_place_in_the_renamed_runbook(tmp_path: Path, purpose: str) -> None:
+    """The drills know no name of the reference platform: section, namespace, pod and folder are read off."""
+    (tmp_path / "r.md").write_text(FILES["handbook/emergency.md"])
+    title = NAMES.of("Section", SECTIONS[purpose])
+    commands = Runbook(tmp_path / "r.md", more=None).section(title)
+    found = place_of(commands, title)
+    assert found.namespace == NAMES.of("Namespace", f"{purpose}-restored")
+    assert found.pod == NAMES.of("Pod", purpose)
+    manifest = yaml.safe_load(FILES[found.manifest.removeprefix("<GIT>/")])
+    assert manifest["metadata"]["name"] == found.namespace
+    assert labelled(manifest)
+    assert found.overlay.removeprefix("<GIT>/cluster/sites/<STACK>/").startswith("trial-")
+    if purpose == "postgres":
+        order = Transaction("o", "/v2/purchases", "", read="/v2/purchases/{row.id}")
+        assert reading(commands, order, {"id": 5}) == {"ORDER": "5"}
 
 
 def test_names_are_remembered_and_the_environment_comes_first(
