@@ -159,9 +159,13 @@ class Hcl:
         return [block for block in self.blocks if block.kind == kind]
 
     def _files(self) -> list[Path]:
-        """Return the files that are read, by name; the others of the module are noted."""
+        """Return the files that are read, by name; the others of the module are noted.
+
+        Terraform passes over names that begin with a dot, as those of editors' locks do.
+        """
         found, unread = list[Path](), list[Path]()
-        for file in sorted(file for end in ENDINGS for file in self.path.glob(f"*{end}")):
+        every = (file for end in ENDINGS for file in self.path.glob(f"*{end}"))
+        for file in sorted(file for file in every if not file.name.startswith(".")):
             twice = file.suffix == ".tf" and file.with_suffix(".tofu").exists()
             json_or_override = (
                 file.suffix == ".json" or file.stem == "override" or file.stem.endswith("_override")

@@ -163,7 +163,9 @@ def _shown(word: str) -> bool:
 
 def _path(text: str) -> bool:
     least = 20 if text.startswith(("/", ".", "~")) else 12
-    return bool(PATH.fullmatch(text)) and not any(is_strong(part, least) for part in text.split("/"))
+    parts = VARIABLE.sub("", text.rstrip(";")).split("/") if "://" in text else text.split("/")
+    strong = (part for part in parts if is_strong(part, least))
+    return bool(PATH.fullmatch(text)) and all("://" in text and HOST.fullmatch(part) for part in strong)
 
 
 def _prose(text: str) -> bool:

@@ -158,3 +158,12 @@ def test_files_of_opentofu_are_read_and_of_one_name_in_both_neither_is_guessed(t
     both = module(tmp_path, 'resource "c" "d" {}\n', "main.tf")
     assert [one.address for one in both.resources()] == ["a.b"]
     assert list(both.gaps.unread) == ["File main.tf"]
+
+
+def test_a_file_whose_name_begins_with_a_dot_is_no_source(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text('resource "a" "b" {}\n')
+    (tmp_path / ".old.tf").write_text('resource "a" "old" {}\n')
+    (tmp_path / ".#main.tf").symlink_to("nowhere")
+    read = Hcl(tmp_path)
+    assert [one.ref for one in read.resources()] == ["a.b"]
+    assert not read.gaps.unread

@@ -129,3 +129,16 @@ def test_a_secret_is_found_in_every_kind_of_file(path: str, text: str) -> None:
 ])  # fmt: skip
 def test_a_name_of_something_is_not_a_secret(path: str, text: str) -> None:
     assert not secrets_in_text(path, text)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("proxy_pass  http://logs-read.monitoring.svc.cluster.local:3100$request_uri;", False),
+        ("proxy_pass  http://backend-2.internal.example.com:8080;", False),
+        ("proxy_pass = Xk3-9pQzL7vRt2Wb", True),
+        ("api_password = https://hooks.example.com/T02/Xk39pQzL7vRt2WbYh4Nd", True),
+    ],
+)
+def test_an_address_that_requests_are_passed_to_is_no_secret(line: str, found: bool) -> None:
+    assert bool(secrets_in_text("nginx.conf", f"{line}\n")) is found
