@@ -14,6 +14,7 @@ from assay.catalogue import Catalogue, SpecFinding, names
 from assay.model import Control, Limit
 from assay.proof.violation import planted_violations
 from assay.rights.nightly import nightly_files
+from assay.rights.page import rights_page
 from assay.run.detection import Detection, read_detections
 
 
@@ -30,6 +31,7 @@ def pages(catalogue: Catalogue) -> dict[str, str]:
     }
     made["docs/coverage.md"] = _coverage(catalogue)
     made["docs/detections.md"] = _detections(catalogue, detections)
+    made["docs/rights.md"] = NOTE + rights_page(catalogue)
     made |= nightly_files(catalogue)
     for page, regions in _regions(catalogue).items():
         made[page] = with_regions(_read(catalogue.root / page), regions)
