@@ -43,7 +43,7 @@ class Product:
     kind: str = ""
     api: str = ""
     policies: tuple[str, ...] = ()
-    holding: str = ""
+    holding: tuple[str, ...] = ()
     exempting: Mapping[str, Any] = field(default_factory=dict)
 
     def registers(self, kind: str, hook: str) -> bool:
@@ -215,7 +215,7 @@ def _product(row: Mapping[str, Any]) -> Product:
         kind=row.get("kind", ""),
         api=row.get("api", ""),
         policies=tuple(row.get("policies", ())),
-        holding=row.get("holding", ""),
+        holding=tuple(row.get("holding", ())),
         exempting=row.get("exempting", {}),
     )
 
@@ -245,7 +245,8 @@ def _has_policies(kube: Kube, product: Product) -> bool:
         return True
     found = served(kube.wire, product.api)
     items = (item for name in product.policies if name in found for item in kube.wire.items(found[name]))
-    return any(f'"{product.holding}"' in json.dumps(item) if product.holding else True for item in items)
+    texts = (json.dumps(item) for item in items)
+    return any(not product.holding or any(f'"{key}"' in text for key in product.holding) for text in texts)
 
 
 def webhooks(kind: str, item: Object, products: Sequence[Product]) -> Iterator[Hook]:

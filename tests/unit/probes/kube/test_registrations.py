@@ -23,6 +23,7 @@ from assay.probes.kube.registrations import (
 
 
 VALIDATING, MUTATING = WEBHOOKS
+PORTIERIS = "trust.hooks.securityenforcement.admission.cloud.ibm.com"
 ALL_RULES = [
     {
         "operations": ["CREATE", "UPDATE"],
@@ -99,6 +100,24 @@ def denied(hook: str, words: str) -> str:
             "error during cosign validation: error validating image: [no signatures found]",
         ),
         (
+            VALIDATING,
+            "validation.gatekeeper.sh",
+            "Ratify",
+            "[tenants] Artifact failed verification: r/i@sha256:0, report: {}",
+        ),
+        (
+            MUTATING,
+            PORTIERIS,
+            "Portieris",
+            '\nDeny "r/i:1", failed to get content trust information: No signed targets found',
+        ),
+        (
+            MUTATING,
+            PORTIERIS,
+            "Portieris",
+            "\nsimple: policy denied the request: A signature was required, but no signature exists",
+        ),
+        (
             MUTATING,
             "connaisseur-svc.connaisseur.svc",
             "Connaisseur",
@@ -133,6 +152,11 @@ def test_known_gates_are_recognised_and_understood(kind: str, hook: str, product
             'Policy signed error: failed to evaluate policy: Get "https://r/v2/": no such host',
         ),
         (MUTATING, "mutate.kyverno.svc-fail", "failed to verify image r/i: GET https://r/v2/: UNAUTHORIZED"),
+        (
+            MUTATING,
+            "trust.hooks.securityenforcement.admission.cloud.ibm.com",
+            'Deny "r/i:1", no matching repositories in the ImagePolicies',
+        ),
         (MUTATING, "connaisseur-svc.connaisseur.svc", "image r/i does not exist: image tag not found: r/i"),
     ],
 )
@@ -364,3 +388,20 @@ def test_accounts_that_the_settings_of_a_gate_leave_out() -> None:
     policies = {"kyverno.io/policies": [{"spec": {"rules": [{"verifyImages": []}]}}]}
     gate = image_gate(Cluster(stored, policies), Signatures())  # type: ignore[arg-type]
     assert [one.requester for one in gate.exempted] == ["excludeUsernames: ci-bot"]
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize(
+    ("hook", "policies", "found"),
+    [
+        ("validation.gatekeeper.sh", {"config.ratify.sh/executors": [{}]}, ("Ratify",)),
+        ("validation.gatekeeper.sh", {"templates.gatekeeper.sh/constrainttemplates": [{}]}, ()),
+        (PORTIERIS, {"portieris.cloud.ibm.com/imagepolicies": [{"policy": {"simple": {}}}]}, ("Portieris",)),
+        (PORTIERIS, {"portieris.cloud.ibm.com/imagepolicies": [{"policy": {"vulnerability": {}}}]}, ()),
+    ],
+)
+def test_an_engine_of_several_uses_is_a_gate_by_its_policies(
+    hook: str, policies: dict[str, list[Manifest]], found: tuple[str, ...]
+) -> None:
+    cluster = Cluster({MUTATING: [configuration(hook)]}, policies)
+    assert image_gate(cluster, Signatures()).products == found  # type: ignore[arg-type]
