@@ -8,7 +8,7 @@ from assay.model import Record
 from assay.probes.kube.escalation import RightsGraph
 from assay.probes.kube.people import IdentityFlags, identity_flags
 from assay.probes.kube.reviews import confirmed
-from assay.probes.net.oidc import PersonToken
+from assay.probes.net.oidc import Claims, PersonToken
 from assay.stack import ReadStack
 
 
@@ -30,7 +30,8 @@ def test_only_known_people_and_admins(stack: ReadStack, control: Record) -> None
 
 def _people(stack: ReadStack, control: Record, server: str, flags: IdentityFlags) -> None:
     """Judge how one server maps people: by its flags, and by every token that the profile lets us have."""
-    persons, bad = stack.people.tokens(flags.issuer, flags.client_id, flags.username_claim)
+    claims = Claims(flags.username_claim, flags.groups_claim or "groups")
+    persons, bad = stack.people.tokens(flags.issuer, flags.client_id, claims)
     control.offenders(f"Apiserver {server}: {fault}" for fault in flags.faults())
     for why, token in bad.items():
         if stack.kube.whoami(server, token).status != 401:

@@ -27,15 +27,24 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 @dataclass(frozen=True, slots=True)
+class Claims:
+    """The claims of a token that an API server takes a person's name and groups from."""
+
+    name: str = "sub"
+    groups: str = "groups"
+
+
+@dataclass(frozen=True, slots=True)
 class PersonToken:
     """One person's valid token, the names that the person may go by, and the groups that it claims."""
 
     names: frozenset[str]
     groups: frozenset[str]
     token: str = field(repr=False)
+    claims: Claims = Claims()
 
     @classmethod
-    def read(cls, path: Path, name_claim: str) -> PersonToken:
+    def read(cls, path: Path, known: Claims) -> PersonToken:
         """Return the token in a file, as its issuer wrote it.
 
         Raises:
@@ -49,14 +58,14 @@ class PersonToken:
         except (OSError, UnicodeError, jwt.InvalidTokenError) as problem:
             message = f"{path.name}: not an identity token: {type(problem).__name__}"
             raise ProbeError(message, "check user_token under [oidc]") from problem
-        names = frozenset(str(claims[key]) for key in (*NAMES, name_claim) if claims.get(key))
-        return cls(names, frozenset(map(str, claims.get("groups") or ())), token)
+        names = frozenset(str(claims[key]) for key in (*NAMES, known.name) if claims.get(key))
+        return cls(names, frozenset(map(str, claims.get(known.groups) or ())), token, known)
 
     def altered(self) -> str:
         """Return the token with a group more than was signed, which must not be accepted."""
         head, body, signature = self.token.split(".")
         claims = json.loads(base64.urlsafe_b64decode(f"{body}==="))
-        claims["groups"] = [*claims.get("groups", ()), "assay-altered"]
+        claims[self.claims.groups] = [*claims.get(self.claims.groups, ()), "assay-altered"]
         made = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
         return f"{head}.{made}.{signature}"
 
@@ -72,10 +81,19 @@ class TokenIssuer:
     client_id: str
     key: Key
     trusted: bool = True
+    claims: Claims = Claims()
 
     @classmethod
-    def from_profile(cls, profile: Profile, issuer: str = "", client_id: str = "") -> TokenIssuer:
-        """Return the issuer of `profile`; `issuer` and `client_id` are what is known of it otherwise.
+    def from_profile(
+        cls, profile: Profile, issuer: str = "", client_id: str = "", claims: Claims = Claims()
+    ) -> TokenIssuer:
+        """Return the issuer of `profile`.
+
+        Args:
+            profile: of the stack.
+            issuer: where the profile does not name it.
+            client_id: the same.
+            claims: what its tokens say a person's name and groups in.
 
         Raises:
             ProbeError: issuer or client are not known, or the key that the profile names is not usable.
@@ -84,14 +102,16 @@ class TokenIssuer:
         names = (profile.oidc.issuer or issuer or profile.need_text("oidc.issuer"),
                  profile.oidc.client_id or client_id or profile.need_text("oidc.client_id"))  # fmt: skip
         if path is None:
-            return cls(*names, rsa.generate_private_key(65537, 2048), trusted=False)
-        return cls(*names, private_key(profile.need_path("oidc.signing_key")))
+            return cls(*names, rsa.generate_private_key(65537, 2048), trusted=False, claims=claims)
+        return cls(*names, private_key(profile.need_path("oidc.signing_key")), claims=claims)
 
     def person(self) -> PersonToken | None:
         """Return a valid token of somebody who claims to be an administrator; None without the key."""
         groups = ("assay-group", "system:masters")
         token = self.token(PERSON, groups)
-        return PersonToken(frozenset({PERSON}), frozenset(groups), token) if self.trusted else None
+        return (
+            PersonToken(frozenset({PERSON}), frozenset(groups), token, self.claims) if self.trusted else None
+        )
 
     def bad(self) -> dict[str, str]:
         """Return what is wrong with a token -> that token, as many as can be made."""
@@ -118,10 +138,8 @@ class TokenIssuer:
         claims = {
             "iss": self.issuer,
             "aud": audience or self.client_id,
-            "sub": user,
-            "preferred_username": user,
-            "email": user,
-            "groups": list(groups),
+            **dict.fromkeys((*NAMES, self.claims.name), user),
+            self.claims.groups: list(groups),
             "iat": end - TOKEN_LIFE,
             "exp": end,
         }
@@ -136,17 +154,17 @@ class People:
     profile: Profile
 
     def tokens(
-        self, issuer: str = "", client_id: str = "", name_claim: str = "sub"
+        self, issuer: str = "", client_id: str = "", claims: Claims = Claims()
     ) -> tuple[list[PersonToken], dict[str, str]]:
         """Return valid tokens, and bad ones by what is wrong with them, for an API server so set up.
 
         Raises:
             ProbeError: issuer or client are not known, or what the profile names is not usable.
         """
-        made = TokenIssuer.from_profile(self.profile, issuer, client_id)
+        made = TokenIssuer.from_profile(self.profile, issuer, client_id, claims)
         persons, bad = [person for person in (made.person(),) if person], made.bad()
         if self.profile.oidc.user_token:
-            persons.append(PersonToken.read(self.profile.need_path("oidc.user_token"), name_claim))
+            persons.append(PersonToken.read(self.profile.need_path("oidc.user_token"), claims))
             bad["an altered token"] = persons[-1].altered()
         return persons, bad
 

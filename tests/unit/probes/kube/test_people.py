@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from assay.config.profile import Oidc, Profile
 from assay.errors import ProbeError
 from assay.probes.kube.people import IdentityFlags, flags_of, identity_flags
-from assay.probes.net.oidc import People, PersonToken
+from assay.probes.net.oidc import Claims, People, PersonToken
 
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -106,9 +106,10 @@ def test_with_the_key_a_person_and_every_bad_token_are_made(tmp_path: Path) -> N
     file = tmp_path / "key"
     file.write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     known = profile(issuer="https://id.example", client_id="kube", signing_key=file)
-    persons, bad = People(known).tokens()
+    persons, bad = People(known).tokens(claims=Claims("login", "teams"))
     assert persons[0].names == {"assay-person"}
-    jwt.decode(persons[0].token, KEY.public_key(), algorithms=["ES256"], audience="kube")
+    said = jwt.decode(persons[0].token, KEY.public_key(), algorithms=["ES256"], audience="kube")
+    assert (said["login"], said["teams"]) == ("assay-person", ["assay-group", "system:masters"])
     assert len(bad) == 3
     for why, made in bad.items():
         with pytest.raises(jwt.InvalidTokenError):
@@ -118,12 +119,14 @@ def test_with_the_key_a_person_and_every_bad_token_are_made(tmp_path: Path) -> N
 
 def test_a_persons_token_from_a_file_and_the_same_altered(tmp_path: Path) -> None:
     file = tmp_path / "person.jwt"
-    file.write_text(token(groups=["devs"], login="jo") + "\n")
-    persons, bad = People(profile(issuer="i", client_id="c", user_token=file)).tokens(name_claim="login")
+    file.write_text(token(teams=["devs"], login="jo") + "\n")
+    persons, bad = People(profile(issuer="i", client_id="c", user_token=file)).tokens(
+        claims=Claims("login", "teams")
+    )
     assert persons[0].names == {"7", "jo@example.com", "jo"}
     assert persons[0].groups == {"devs"}
     altered = jwt.decode(bad["an altered token"], options={"verify_signature": False})
-    assert altered["groups"] == ["devs", "assay-altered"]
+    assert altered["teams"] == ["devs", "assay-altered"]
     with pytest.raises(jwt.InvalidSignatureError):
         jwt.decode(bad["an altered token"], KEY.public_key(), algorithms=["ES256"])
 
@@ -142,7 +145,7 @@ def test_a_token_that_cannot_be_used_is_one_line(tmp_path: Path, content: str, s
     file = tmp_path / "person.jwt"
     file.write_text(content)
     with pytest.raises(ProbeError, match=says) as caught:
-        PersonToken.read(file, "sub")
+        PersonToken.read(file, Claims())
     assert content[:8] not in str(caught.value) or not content
 
 
