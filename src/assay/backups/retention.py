@@ -19,6 +19,8 @@ from assay.probes.terraform.buckets import DeclaredBucket
 
 COLUMNS = ("service", "lost at most", "kept days", "locked days", "removed after days", "ended by")
 NUMBERS = COLUMNS[1:-1]
+OPENED = "encrypted"  # a further column begins with it: what opens the backups, the last word that is code
+CODE = re.compile(r"`([^`]+)`")
 BUCKET = "bucket"
 # Where a tool is told how long to keep base backups: in days, or written as 30d.
 SETTINGS = {"pgbackrest": "repo1-retention-full", "barman": "retentionPolicy"}
@@ -29,7 +31,8 @@ DAY = 86400.0
 class RetentionRule:
     """What the document promises of one service: seconds that may be lost; days.
 
-    `ended` says who marks as deleted what is no longer kept: `bucket`, its own rule, or a tool.
+    `ended` says who marks as deleted what is no longer kept: `bucket`, its own rule, or a tool. `key` is the
+    file that opens them, where the document says it.
     """
 
     service: str
@@ -38,6 +41,7 @@ class RetentionRule:
     locked: int
     removed: int
     ended: str = BUCKET
+    key: str = ""
 
     @property
     def ref(self) -> str:
@@ -102,7 +106,11 @@ def documented_services(path: Path, platform: Platform) -> DocumentedServices:
 def _row(where: str, cells: Mapping[str, str]) -> RetentionRule:
     try:
         lost, kept, locked, removed = (int(cells[name].split()[0]) for name in NUMBERS)
-        return RetentionRule(cells["service"], float(lost), kept, locked, removed, cells["ended by"])
+        opened = [
+            code for name, cell in cells.items() if name.startswith(OPENED) for code in CODE.findall(cell)
+        ]
+        key = opened[-1] if opened else ""
+        return RetentionRule(cells["service"], float(lost), kept, locked, removed, cells["ended by"], key)
     except (KeyError, ValueError, IndexError):
         raise ProbeError(
             f"{where}: {cells.get('service', '?')}: a number is none", "write days as 30"

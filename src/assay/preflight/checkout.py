@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
+from assay.backups.retention import documented
 from assay.config.profile import Tools
 from assay.errors import ProbeError
 from assay.formats.tools import run_tool
-from assay.preflight.profile_text import Findings
+from assay.preflight.profile_text import Findings, note_misses
+from assay.preflight.sources import admin_ranges, vault_config
 
 
 SKIPPED = frozenset({".git", ".terraform", "node_modules", ".venv", "modules", "charts", "testdata"})
@@ -21,10 +25,9 @@ MAX_BYTES = 1_000_000
 OIDC = re.compile(r"oidc-(issuer-url|client-id)\W+([^\s\"']+)")
 AGE = re.compile(r"\bage1[0-9a-z]{58}\b")
 GIT_TIMEOUT_S = 10.0
-DOCUMENTS = {
-    "runbook": re.compile(r"runbook", re.IGNORECASE),
-    "backups_doc": re.compile(r"backup", re.IGNORECASE),
-}
+RUNBOOK, BACKUPS = re.compile(r"runbook", re.IGNORECASE), re.compile(r"backup", re.IGNORECASE)
+OPERATES = re.compile(r"^\s*(?:\$ )?(?:talosctl|kubectl|vault|etcdctl|etcdutl) ", re.MULTILINE)
+ENOUGH = 3  # commands of an operator that make a page a runbook
 
 
 def from_checkout(folder: Path, found: Findings) -> None:
@@ -32,13 +35,12 @@ def from_checkout(folder: Path, found: Findings) -> None:
 
     A folder below one that was found is part of it. What is not there is noted as missed.
     """
-    files = list(_files(folder))
+    files = list(checkout_files(folder))
     _roots(folder, files, found)
-    for key, name in DOCUMENTS.items():
-        pages = [path for path in files if path.suffix == ".md" and name.search(path.stem)]
-        if pages:
-            found.put(f"paths.{key}", str(min(pages, key=_depth)), "its name")
-    _recipients(files, found)
+    _documents([path for path in files if path.suffix == ".md"], found)
+    note_misses("allowlist.admin", partial(admin_ranges, found), found)
+    note_misses("platform.vault", partial(vault_config, files, found), found)
+    _rules(files, found)
     found.put("paths.repositories", _git(folder, "rev-parse", "--show-toplevel").strip(), "git")
     _issuer(files, found)
     for key in ("infra", "gitops", "talos", "runbook", "backups_doc", "repositories"):
@@ -55,7 +57,7 @@ def from_path(found: Findings) -> None:
         found.put("sops.binary", place, "PATH")
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def checkout_files(folder: Path) -> Iterator[Path]:
     """Yield the files that Git knows or would add, else all of them; modules and vendored charts left out."""
     listed = _git(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     names = listed.split("\0") if listed else [str(one.relative_to(folder)) for one in folder.rglob("*")]
@@ -74,10 +76,34 @@ def _roots(folder: Path, files: list[Path], found: Findings) -> None:
         "paths.gitops", _one_or_all([folder / name for name, _ in tops.most_common(1)]), "kustomizations"
     )
     machines = _highest({path.parent for path in files if _configures_machines(path)})
-    found.put("paths.talos", str(machines[0]) if machines else "", "files that configure machines")
-    rules = [path for path in files if path.name == ".sops.yaml"]
-    if rules:
-        found.put("sops.config", str(min(rules, key=_depth)), "its name")
+    shared = os.path.commonpath(machines) if machines else ""
+    found.put("paths.talos", shared, "files that configure machines")
+
+
+def _documents(pages: list[Path], found: Findings) -> None:
+    """Note the runbook and the document on backups: by their names, else by what they hold."""
+    commands = {
+        path: len(OPERATES.findall(path.read_text(encoding="utf-8", errors="replace"))) for path in pages
+    }
+    most = max(commands, key=lambda path: commands[path], default=None)
+    named = [path for path in pages if RUNBOOK.search(path.stem)]
+    if named:
+        found.put("paths.runbook", str(min(named, key=_depth)), "its name")
+    elif most is not None and commands[most] >= ENOUGH:
+        found.put("paths.runbook", str(most), f"{commands[most]} commands of an operator")
+    tables = [path for path in pages if _tells_retention(path)]
+    named = [path for path in pages if BACKUPS.search(path.stem)]
+    if tables or named:
+        found.put(
+            "paths.backups_doc", str(min(tables or named, key=_depth)), "its table" if tables else "its name"
+        )
+
+
+def _tells_retention(page: Path) -> bool:
+    try:
+        return bool(documented(page))
+    except ProbeError:
+        return False
 
 
 def _one_or_all(folders: list[Path]) -> str | list[str]:
@@ -107,12 +133,15 @@ def _issuer(files: list[Path], found: Findings) -> None:
                 found.put(key, value, path.name)
 
 
-def _recipients(files: list[Path], found: Findings) -> None:
+def _rules(files: list[Path], found: Findings) -> None:
+    """Note the SOPS rules that name recipients, and propose these; rules without any are not in force."""
     rules = [path for path in files if path.name == ".sops.yaml"]
-    known = sorted(
-        {key for path in rules for key in AGE.findall(path.read_text(encoding="utf-8", errors="replace"))}
-    )
-    found.put("sops.recipients", known, ".sops.yaml", proposed=True)
+    known = {path: set(AGE.findall(path.read_text(encoding="utf-8", errors="replace"))) for path in rules}
+    found.put("sops.recipients", sorted(set().union(*known.values())), ".sops.yaml", proposed=True)
+    if named := [path for path in rules if known[path]]:
+        found.put("sops.config", str(min(named, key=_depth)), "its recipients")
+    elif rules:
+        found.missed.append("sops.config: no .sops.yaml names an age recipient")
 
 
 def _git(folder: Path, *words: str) -> str:

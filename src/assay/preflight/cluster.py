@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from assay.config.profile import KubeAccess, Profile
-from assay.errors import ProbeError
 from assay.formats.parsing import WRONG
 from assay.preflight.admission import administrators, people, unsigned
-from assay.preflight.profile_text import Finding, Findings
+from assay.preflight.outside import database, public_api, vault_members, vault_stores
+from assay.preflight.profile_text import Finding, Findings, note_misses
 from assay.probes.kube.client import Kube
 
 
@@ -25,11 +26,13 @@ CONTROL = "node-role.kubernetes.io/control-plane"
 DEPLOYERS = frozenset(
     {"argocd-controller", "argocd-application-controller", "kustomize-controller", "helm-controller"}
 )
+BOOTSTRAP = frozenset({"talos"})  # applies what a cluster is born with, not what lies in Git
 KNOWN_LABELS = re.compile(
     r"(^|\.)(kubernetes|k8s)\.io/|^(instance\.hetzner\.cloud|csi\.|extensions\.talos\.dev)/"
 )
 TALOS = re.compile(r"\((v\d+\.\d+\.\d+[^)]*)\)")
 MAX_POOLS = 10
+ETCD_PORT = 2379
 
 
 def from_cluster(kubeconfig: Path, found: Findings) -> None:
@@ -41,19 +44,20 @@ def from_cluster(kubeconfig: Path, found: Findings) -> None:
         found: receives the values.
     """
     found.put("kube.kubeconfig", str(kubeconfig), "the command line")
-    kube = Kube.from_profile(Profile(kubeconfig, "-", "-", kube=KubeAccess(kubeconfig)))
+    kube = reader(kubeconfig)
     for what, ask in (
         ("cluster_uid", _identity), ("apiservers", _apiservers), ("nodes", _nodes),
         ("namespaces", _namespaces), ("stateful services", _services), ("deployer", _deployers),
-        ("Vault members", _vault), ("people", people), ("administrators", administrators),
-        ("the signature gate", unsigned),
+        ("Vault members", vault_members), ("Vault mounts", vault_stores), ("people", people),
+        ("administrators", administrators), ("the signature gate", unsigned), ("the database", database),
+        ("the public API", public_api),
     ):  # fmt: skip
-        try:
-            ask(kube, found)
-        except ProbeError as problem:
-            found.missed.append(f"{what}: {problem.message}")
-        except WRONG as problem:
-            found.missed.append(f"{what}: unexpected answer ({type(problem).__name__})")
+        note_misses(what, partial(ask, kube, found), found)
+
+
+def reader(kubeconfig: Path) -> Kube:
+    """Return a client of the cluster behind `kubeconfig`."""
+    return Kube.from_profile(Profile(kubeconfig, "-", "-", kube=KubeAccess(kubeconfig)))
 
 
 def from_talosconfig(talosconfig: Path, found: Findings) -> None:
@@ -97,6 +101,8 @@ def _nodes(kube: Kube, found: Findings) -> None:
         named[node["metadata"]["name"]] = _internal(node)
     found.put("talos.controlplanes", control, f"{len(control)} Nodes with {CONTROL}")
     found.put("talos.workers", workers, f"{len(workers)} other Nodes", proposed=True)
+    members = [f"https://{address}:{ETCD_PORT}" for address in control.values()]
+    found.put("etcd.endpoints", members, "the control planes", proposed=True)
     versions = Counter(m[1] for node in nodes if (m := TALOS.search(node["status"]["nodeInfo"]["osImage"])))
     if versions:
         version, count = versions.most_common(1)[0]
@@ -166,14 +172,8 @@ def _deployers(kube: Kube, found: Findings) -> None:
     }
     known = sorted(managers & DEPLOYERS)
     found.put(
-        "platform.deployer", known or sorted(managers), "managedFields of the Deployments", proposed=not known
+        "platform.deployer",
+        known or sorted(managers - BOOTSTRAP),
+        "managedFields of the Deployments",
+        proposed=not known,
     )
-
-
-def _vault(kube: Kube, found: Findings) -> None:
-    for name in ("vault", "openbao"):
-        slices = kube.objects("EndpointSlice", version="discovery.k8s.io/v1",
-                              labelSelector=f"app.kubernetes.io/name={name}")  # fmt: skip
-        found.put(
-            "vault.addresses", sorted(set(_addresses(slices))), f"EndpointSlices of {name}", proposed=True
-        )

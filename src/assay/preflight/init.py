@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from assay.config.loader import load_profile
 from assay.errors import ProfileError
+from assay.preflight.backups import backups
 from assay.preflight.checkout import from_checkout, from_path
-from assay.preflight.cluster import from_cluster, from_talosconfig
+from assay.preflight.cluster import from_cluster, from_talosconfig, reader
 from assay.preflight.needs import value_at
-from assay.preflight.profile_text import Findings, Value, render, toml_value
+from assay.preflight.outside import registries
+from assay.preflight.profile_text import Findings, Value, note_misses, render, toml_value
 
 
 KIND = "production"  # the strictest: nothing but reads and dry runs happens unasked
@@ -32,6 +35,10 @@ def discover(kubeconfig: Path | None, talosconfig: Path | None, checkout: Path) 
         from_cluster(kubeconfig.absolute(), found)
     from_checkout(checkout, found)
     from_path(found)
+    if kubeconfig is not None:
+        kube = reader(kubeconfig.absolute())
+        note_misses("backups", partial(backups, kube, found), found)
+        note_misses("registries", partial(registries, kube, found), found)
     found.put("stack.name", checkout.name, "the checkout's folder")
     found.put("stack.kind", KIND, "the strictest kind")
     return found

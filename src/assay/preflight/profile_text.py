@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from assay.errors import ProbeError
+from assay.formats.parsing import WRONG
 
 
 Value = str | float | bool | Sequence[str] | Mapping[str, str]
@@ -47,6 +50,16 @@ class Findings:
         """Note a value for `section.key`; an empty one is no finding, and the first one stays."""
         if value not in ("", (), [], {}):
             self.keys.setdefault(key, Finding(value, source, proposed))
+
+
+def note_misses(what: str, ask: Callable[[], None], found: Findings) -> None:
+    """Ask one question; where it fails, note what was not found and why."""
+    try:
+        ask()
+    except ProbeError as problem:
+        found.missed.append(f"{what}: {problem.message}")
+    except WRONG as problem:
+        found.missed.append(f"{what}: unexpected answer ({type(problem).__name__})")
 
 
 def render(example: str, found: Findings) -> str:
