@@ -174,13 +174,13 @@ def _annotated() -> Manifest:
     return {"machine": {"nodeAnnotations": {"assay.dev/planted": text}}}
 
 
-def _in_file(name: str, what: str, tree: str, ref: str, make: Callable[[], str], file: str) -> None:
-    """Register a violation that adds a file beside those of Terraform; what is named is known before."""
+def _in_file(name: str, what: str, tree: str, ref: str | int, make: Callable[[], str], file: str) -> None:
+    """Register a violation that adds a file beside those of Terraform; `ref` is named, or its line `ref`."""
 
     @violation(name=name, what=what, tier="static")
     def planted(plant: Plant) -> Iterator[Named]:
-        with plant.added(tree, file, make()):
-            yield Named(ref)
+        with plant.added(tree, file, make()) as path:
+            yield plant.located(path, ref) if isinstance(ref, int) else Named(ref)
 
 
 @violation(tier="static")
@@ -189,8 +189,8 @@ def sensitive_variable(plant: Plant) -> Iterator[Named]:
     declared = 'variable "pin" {\n  type      = string\n  sensitive = true\n}\n'
     with plant.added("infra", "planted.tf", declared), plant.added(
         "infra", "planted.tfvars", f'size = 3\npin  = "{_short()}"\n'
-    ):  # fmt: skip
-        yield Named("File infra/planted.tfvars:2")
+    ) as path:  # fmt: skip
+        yield plant.located(path, 2)
 
 
 def _state() -> str:
@@ -349,7 +349,7 @@ _in_file(
     "terraform_literal",
     "A password as a literal in Terraform's sources.",
     "infra",
-    "File infra/planted.tf:2",
+    2,
     lambda: f'locals {{\n  db_password = "{_value()}"\n}}\n',
     "planted.tf",
 )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from assay.model import Named
 from assay.proof.plant import Plant
+from assay.proof.targets import Target
 from assay.proof.violation import violation
 
 
@@ -37,10 +38,15 @@ def root_token(plant: Plant) -> Iterator[Named]:
         plant.vault.revoke(token)
 
 
+def _members(plant: Plant) -> Target:
+    """Return the StatefulSet that Vault's members are of."""
+    return plant.targets.stateful_set(plant.targets.backed_up("vault-snapshot").name)
+
+
 @violation()
 def sealed(plant: Plant) -> Iterator[Named]:
     """A standby that is sealed, as after a restart that went unnoticed."""
-    address, vault = plant.vault.standby(), plant.targets.stateful_set("vault")
+    address, vault = plant.vault.standby(), _members(plant)
     member = f"{vault.name}-{plant.vault.addresses.index(address)}"
     try:
         plant.kube.delete("v1", "Pod", vault.namespace, member)
@@ -54,7 +60,7 @@ def sealed(plant: Plant) -> Iterator[Named]:
 @violation()
 def two_members(plant: Plant) -> Iterator[Named]:
     """One of three members is gone: the next loss stops Vault."""
-    address, vault = plant.vault.addresses[-1], plant.targets.stateful_set("vault")
+    address, vault = plant.vault.addresses[-1], _members(plant)
     left = len(plant.vault.addresses) - 1
     ref = Named(f"VaultPeer {vault.name}-{left}")
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from assay.backups.places import bucket_of
 from assay.model import Named
 from assay.proof.plant import Plant
 from assay.proof.violation import violation
@@ -13,7 +14,7 @@ def _written(name: str, what: str, old: str, new: str) -> None:
     @violation(name=name, what=what, tier="static")
     def planted(plant: Plant) -> Iterator[Named]:
         with plant.substituted("infra", old, new, "*.tf"):
-            yield Named(f"Bucket {plant.profile.s3.buckets['etcd']}")
+            yield Named(f"Bucket {bucket_of(plant.profile, plant.profile.platform.etcd)}")
 
 
 def _bucket(name: str, what: str, *, lock: bool, mode: str, days: int = 1) -> None:
@@ -30,15 +31,16 @@ def _wider(name: str, what: str, verbs: list[str], attempt: str) -> None:
 
     @violation(name=name, what=what, tier="live")
     def planted(plant: Plant) -> Iterator[Named]:
-        bucket = plant.profile.s3.buckets["etcd"]
-        with plant.s3.allowed(bucket, plant.profile.s3.writer_keys["etcd"].stem, verbs):
-            yield Named(f"{attempt} in Bucket {bucket} as the etcd writer")
+        bucket = bucket_of(plant.profile, plant.profile.platform.etcd)
+        service = plant.profile.platform.etcd.name
+        with plant.s3.allowed(bucket, plant.profile.s3.writer_keys[service].stem, verbs):
+            yield Named(f"{attempt} in Bucket {bucket} as the {service} writer")
 
 
 @violation(tier="live")
 def policy_for_everybody(plant: Plant) -> Iterator[Named]:
     """A bucket policy that lets every key take the default lock away."""
-    bucket = plant.profile.s3.buckets["etcd"]
+    bucket = bucket_of(plant.profile, plant.profile.platform.etcd)
     with plant.s3.allowed(bucket, "*", ["s3:PutBucketObjectLockConfiguration"]):
         yield Named(f"BucketPolicy {bucket}")
 

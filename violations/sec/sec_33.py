@@ -127,7 +127,7 @@ _written(
     "Git: the document that Talos 1.14 has for it lets pods ask for os:admin.",
     r"(?s)\A",
     "apiVersion: v1alpha1\nkind: KubeTalosAPIAccessConfig\nallowedRoles:\n  - os:admin\n---\n",
-    "allowedRoles:",
+    "apiVersion: v1alpha1",
     "talos",
 )
 _uploaded(
