@@ -3,6 +3,7 @@
 import pytest
 
 from assay.model import Record
+from assay.origins.deliveries import deliveries
 from assay.origins.secret_holders import RotationExemption, holders
 from assay.stack import DrillStack, ReadStack
 
@@ -12,13 +13,20 @@ def test_every_synced_secret_can_follow_a_rotation(stack: ReadStack, control: Re
     """Judge how often each ExternalSecret looks at its source, and whether containers follow the Secret."""
     limit, rotation = control.limit("rotation"), stack.platform.rotation
     exempt = RotationExemption(rotation.exemptions, f"Secret {rotation.canary_secret}")
-    specs = control.population(stack.origins.external_secrets)
+    specs, given = stack.origins.external_secrets, deliveries(stack.kube)
+    control.population([*specs, *given])
+    for one in given:
+        if (why := one.late(limit)) and not exempt.covers("", one.ref):
+            control.offender(one, why)
     judged = [one for one in specs if not exempt.covers(one.makes)]
-    for one in judged:
-        if not 0 < one.interval <= limit:
-            control.offender(one, f"looks at the source every {one.interval:.0f} s (0: never)")
-    places = {(one.space, one.target) for one in judged}
-    for holder in control.population(holders(stack.kube, places, rotation.reloaders)):
+    for spec in judged:
+        if not 0 < spec.interval <= limit:
+            control.offender(spec, f"looks at the source every {spec.interval:.0f} s (0: never)")
+        if spec.immutable:
+            control.offender(spec, "makes an immutable Secret: a rotation never reaches it")
+    restarts = {(spec.space, spec.target): spec.restarts for spec in judged}
+    found = holders(stack.kube, restarts, rotation.reloaders, restarts)
+    for holder in control.population(found) if judged else ():
         if holder.fault and not exempt.covers(holder.held, holder.ref):
             control.offender(holder, f"{holder.container}: {holder.secret}: {holder.fault}")
     for what, why in exempt.used.items():

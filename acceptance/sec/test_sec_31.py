@@ -22,8 +22,9 @@ def test_backups_are_ciphertext(stack: ReadStack, control: Record) -> None:
         versions = judged_versions(
             s3, bucket, control, lambda one: not one.marker and not one.canary, content.watch
         )
-        control.offenders(plain_objects(s3, versions, content.repositories(s3)))
-        for one, why in readable_inside(s3, versions, forbidden, budget):
+        inside = content.repositories(s3)
+        control.offenders(plain_objects(s3, versions, inside))
+        for one, why in readable_inside(s3, versions, forbidden, budget, inside):
             whole += 1
             control.offenders([one] if why else [], why)
     control.note("read whole", f"{whole} of {control.looked_at}, the newest {budget:g} bytes of each bucket")

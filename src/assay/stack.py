@@ -25,7 +25,7 @@ from assay.config.trees import Trees
 from assay.drills.registry import Drills
 from assay.drills.restore.evidence import Restores
 from assay.effect import Effect, RunLimits, not_allowed
-from assay.errors import GuardError, ProbeError
+from assay.errors import GuardError
 from assay.load.generator import Load
 from assay.model import Record
 from assay.origins.leaks import SecretScan
@@ -33,6 +33,7 @@ from assay.origins.tracer import Origins
 from assay.probes.etcd import Etcd
 from assay.probes.gitops.git import GitTree
 from assay.probes.gitops.manifests import Manifests
+from assay.probes.gitops.vault import VaultInManifests
 from assay.probes.kube.client import Kube
 from assay.probes.kube.dry_run import DryRunKube, TokenKube
 from assay.probes.net.http import Http, WritingHttp
@@ -49,8 +50,9 @@ from assay.probes.terraform.declared import Declared, of_nothing, of_plans, of_s
 from assay.probes.terraform.plan import TerraformPlan
 from assay.probes.terraform.sources import TerraformSources
 from assay.probes.terraform.state import TerraformState
-from assay.probes.terraform.vault import VaultInPlans
+from assay.probes.terraform.vault import VaultInTerraform
 from assay.probes.vault.client import Vault
+from assay.probes.vault.declared import DeclaredVault, VaultSource
 from assay.probes.vault.login import VaultLogins
 from assay.probes.vault.policy import VaultFiles
 from assay.writers.kube_decoy import Decoy, decoy_namespace
@@ -145,21 +147,20 @@ class ReadStack:
         return Vault.from_profile(self.profile)
 
     @asks()
-    def vault_files(self) -> VaultFiles | VaultInPlans:
-        """Return the policies and roles that Git declares for Vault: files of its own, else Terraform plans.
+    def vault_files(self) -> DeclaredVault:
+        """Return the policies and roles that are declared for Vault.
 
-        Raises:
-            ProbeError: the profile names neither.
+        In files of Vault's own configuration, Terraform's plans or else states, objects of an operator.
         """
-        config, plans = self.platform.vault.config, self.paths.declared.plan
-        if config is not None:
-            return VaultFiles(self.planted(config))
-        if plans and (planned := VaultInPlans(self.plan, self.platform.vault.auth_mount)).declares:
-            return planned
-        raise ProbeError(
-            "the profile does not say where Vault's configuration is",
-            "set config in [platform.vault], or add the plan with vault_policy to plan under [paths]",
-        )
+        layout, known = self.platform.vault, self.paths.declared
+        sources: list[VaultSource] = []
+        if layout.config is not None:
+            sources.append(VaultFiles(self.planted(layout.config), layout.auth_mount))
+        if known.plan or known.state:
+            sources.append(VaultInTerraform(self.plan if known.plan else self.state, layout.auth_mount))
+        if known.gitops:
+            sources.append(VaultInManifests(self.manifests))
+        return DeclaredVault(sources)
 
     def planted(self, path: Path) -> Path:
         """Return where a file of the profile is now: in the planted manifests, where there are some."""

@@ -1,6 +1,7 @@
-"""SEC-24: a Vault without audit, a root token that lives on, a sealed member, a member lost."""
+"""SEC-24: a Vault without audit, or with one that keeps nothing; a root token; a member sealed, or lost."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from assay.model import Named
 from assay.proof.plant import Plant
@@ -11,20 +12,39 @@ from assay.proof.violation import violation
 SEALED = 503
 
 
-@violation()
-def audit_off(plant: Plant) -> Iterator[Named]:
-    """Every audit device is disabled."""
+@contextmanager
+def _without_audit(plant: Plant) -> Iterator[None]:
     with plant.vault.root() as vault:
         kept = vault.need("get", "sys/audit")["data"]
         for path in kept:
             vault.need("delete", f"sys/audit/{path}")
     try:
-        yield Named("Vault audit")
+        yield
     finally:
         with plant.vault.root() as vault:
             for path, device in kept.items():
                 back = {key: device[key] for key in ("type", "description", "options")}
                 vault.need("put", f"sys/audit/{path}", back)
+
+
+@violation()
+def audit_off(plant: Plant) -> Iterator[Named]:
+    """Every audit device is disabled."""
+    with _without_audit(plant):
+        yield Named("Vault audit")
+
+
+@violation()
+def audit_to_nowhere(plant: Plant) -> Iterator[Named]:
+    """The only audit device throws away what it is given."""
+    with _without_audit(plant):
+        try:
+            with plant.vault.root() as vault:
+                vault.need("put", "sys/audit/planted", {"type": "file", "options": {"file_path": "discard"}})
+            yield Named("VaultAudit planted/")
+        finally:
+            with plant.vault.root() as vault:
+                vault.need("delete", "sys/audit/planted")
 
 
 @violation()

@@ -34,6 +34,11 @@ def declared(plant: Plant) -> tuple[str, Manifest]:
     return file.stem, json.loads(file.read_text(encoding="utf-8"))
 
 
+def mount(plant: Plant) -> str:
+    """Return the path of the auth method that the declared roles are of."""
+    return plant.profile.platform.vault.auth_mount
+
+
 @contextmanager
 def edited_role(plant: Plant, change: Manifest) -> Iterator[Named]:
     """Change keys of the first declared role in a copy of the manifests."""
@@ -41,7 +46,34 @@ def edited_role(plant: Plant, change: Manifest) -> Iterator[Named]:
     with plant.copied("gitops") as tree:
         file = tree / folder(plant) / "roles" / f"{name}.json"
         file.write_text(json.dumps({**role, **change}), encoding="utf-8")
-        yield Named(f"VaultRole {name}")
+        yield Named(f"VaultRole {mount(plant)}/{name}")
+
+
+@violation(tier="static")
+def declared_foreign_path(plant: Plant) -> Iterator[Named]:
+    """Git: a policy of a role that reads one more path, which is another role's."""
+    name, role = declared(plant)
+    known = plant.profile.platform.vault.config or Path()
+    other = json.loads(max((known / "roles").glob("*.json")).read_text(encoding="utf-8"))
+    text = (known / "policies" / f"{other['token_policies'][0]}.hcl").read_text(encoding="utf-8")
+    with plant.copied("gitops") as tree:
+        file = tree / folder(plant) / "policies" / f"{role['token_policies'][0]}.hcl"
+        file.write_text(f"{file.read_text(encoding='utf-8')}\n{text}", encoding="utf-8")
+        yield Named(f"VaultRole {mount(plant)}/{name}")
+
+
+@violation(tier="static")
+def declared_by_an_operator(plant: Plant) -> Iterator[Named]:
+    """Git: a role for every namespace, as an object of an operator that configures Vault."""
+    spec = {"path": "planted", "policies": ["none"], "targetServiceAccounts": ["api"], "tokenTTL": 600}
+    body = {
+        "apiVersion": "redhatcop.redhat.io/v1alpha1",
+        "kind": "KubernetesAuthEngineRole",
+        "metadata": {"name": "wide"},
+        "spec": {**spec, "targetNamespaces": {"targetNamespaces": ["*"]}},
+    }
+    with plant.added("gitops", "planted-role.json", json.dumps(body)):
+        yield Named("VaultRole planted/wide")
 
 
 @violation(tier="static")
@@ -76,7 +108,7 @@ def declared_glob(plant: Plant) -> Iterator[Named]:
 
 def live_path(plant: Plant) -> str:
     """Return where the running Vault has the first declared role."""
-    return f"auth/{plant.profile.platform.vault.auth_mount}/role/{declared(plant)[0]}"
+    return f"auth/{mount(plant)}/role/{declared(plant)[0]}"
 
 
 @contextmanager
@@ -86,7 +118,7 @@ def written_role(plant: Plant, change: Manifest) -> Iterator[Named]:
     with plant.vault.root() as vault:
         before = vault.need("get", path)["data"]
     with plant.vault.written(path, {**before, **change}):
-        yield Named(f"VaultRole {declared(plant)[0]}")
+        yield Named(f"VaultRole {mount(plant)}/{declared(plant)[0]}")
 
 
 @violation(tier="live")
@@ -124,4 +156,19 @@ def undeclared_role(plant: Plant) -> Iterator[Named]:
     """Vault: a narrow role that is not declared in Git."""
     path = f"{live_path(plant).rpartition('/')[0]}/planted"
     with plant.vault.written(path, declared(plant)[1]):
-        yield Named("VaultRole planted")
+        yield Named(f"VaultRole {mount(plant)}/planted")
+
+
+@violation(tier="live")
+def second_method(plant: Plant) -> Iterator[Named]:
+    """Vault: a second auth method of the same kind, with a role for every account that nobody declared."""
+    anybody = {"bound_service_account_names": "*", "bound_service_account_namespaces": "*"}
+    try:
+        with plant.vault.root() as vault:
+            vault.need("put", "sys/auth/planted", {"type": "kubernetes"})
+            vault.need("put", "auth/planted/config", {"kubernetes_host": "https://kubernetes.default.svc"})
+            vault.need("put", "auth/planted/role/any", {**anybody, "token_policies": "default"})
+        yield Named("VaultAuth planted")
+    finally:
+        with plant.vault.root() as vault:
+            vault.need("delete", "sys/auth/planted")

@@ -27,6 +27,31 @@ def never_refreshed(plant: Plant) -> Iterator[Named]:
 
 
 @violation(tier="live")
+def immutable(plant: Plant) -> Iterator[Named]:
+    """An ExternalSecret that makes an immutable Secret: its first value is its last."""
+    canary = plant.targets.canary()
+    body = {
+        "apiVersion": EXTERNAL,
+        "kind": "ExternalSecret",
+        "metadata": {"namespace": canary["metadata"]["namespace"], "name": "planted-immutable"},
+        "spec": {**canary["spec"], "target": {"name": "planted-immutable", "immutable": True}},
+    }
+    with plant.apply(body) as ref:
+        yield ref
+
+
+@violation(tier="live")
+def injected_once(plant: Plant) -> Iterator[Named]:
+    """A pod that asks Vault's injector for values before it starts, and never again."""
+    mark = "vault.hashicorp.com/agent-"
+    meta = {"annotations": {f"{mark}inject": "true", f"{mark}pre-populate-only": "true"}}
+    place = {"namespace": "assay-planted", "name": "planted-injected"}
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {**place, **meta}, "spec": plant.pod_spec()}
+    with plant.apply(body) as ref:
+        yield ref
+
+
+@violation(tier="live")
 def as_a_variable(plant: Plant) -> Iterator[Named]:
     """A pod takes a synced Secret as an environment variable, and nothing restarts it."""
     secret, key = synced(plant)

@@ -1,6 +1,8 @@
 """SEC-31: a plain backup, a compressed one, a header that covers readable bytes, the key beside its lock."""
 
+import base64
 import gzip
+import json
 import secrets
 from collections.abc import Callable, Iterator
 
@@ -15,6 +17,7 @@ SALTED = b"Salted__"
 CLEAR = b"INSERT INTO orders VALUES (1, 'a customer', 'an address'); " * 400
 ROWS = "INSERT INTO orders VALUES (1, 'Müller'); ".encode() * 20
 RECORD = b"/registry/secrets/planted/app"
+ARMOUR = b"-----BEGIN AGE ENCRYPTED FILE-----\n%s-----END AGE ENCRYPTED FILE-----\n"
 
 
 def _uploaded(name: str, what: str, body: Callable[[Plant], bytes], key: str = "backup") -> None:
@@ -24,6 +27,11 @@ def _uploaded(name: str, what: str, body: Callable[[Plant], bytes], key: str = "
     def planted(plant: Plant) -> Iterator[Named]:
         with plant.s3.bucket(name.replace("_", "-")) as bucket:
             yield Named(plant.s3.upload(bucket, key, body(plant)))
+
+
+def _parts() -> bytes:
+    """Return small encrypted parts as pgBackRest bundles them."""
+    return b"".join(SALTED + secrets.token_bytes(40) for _ in range(20))
 
 
 def _key(plant: Plant) -> bytes:
@@ -76,3 +84,29 @@ _uploaded(
     key="kopia.repository",
 )
 _uploaded("key_beside", "A secret of the escrow in a bucket beside the backups.", _key)
+_uploaded(
+    "rclone_in_name_only",
+    "The header of rclone's crypt, followed by a dump in clear.",
+    lambda _: b"RCLONE\0\0" + CLEAR,
+)
+_uploaded(
+    "armour_over_clear",
+    "A dump in clear, as text in the armour of age.",
+    lambda _: ARMOUR % base64.encodebytes(CLEAR),
+)
+_uploaded(
+    "clear_part_in_a_bundle",
+    "A bundle of many encrypted parts, one of them in clear.",
+    lambda _: _parts() + CLEAR + _parts(),
+)
+
+
+@violation(tier="live")
+def volume_in_clear(plant: Plant) -> Iterator[Named]:
+    """A block of a Longhorn volume that is not encrypted, compressed as Longhorn does."""
+    root = "backupstore/volumes/0a/1b/pvc-planted"
+    with plant.s3.bucket("volume-in-clear") as bucket:
+        plant.s3.upload(
+            bucket, f"{root}/volume.cfg", json.dumps({"Name": "pvc-planted", "Size": "1"}).encode()
+        )
+        yield Named(plant.s3.upload(bucket, f"{root}/blocks/0c/2d/0c2d.blk", gzip.compress(CLEAR)))

@@ -16,6 +16,7 @@ from assay.config.platform import Service
 from assay.config.profile import Profile
 from assay.errors import ProbeError
 from assay.formats import openpgp
+from assay.formats.packed import dearmoured, unpacked
 from assay.formats.tools import tool_opens
 from assay.model import Offender
 from assay.probes.s3.client import S3
@@ -25,9 +26,14 @@ from assay.secretscan.naming import entropy
 
 # age-encryption.org/v1; EVP_BytesToKey with a salt, as openssl enc and pgBackRest write it.
 HEADERS = (b"age-encryption.org/v1\n-> ", b"Salted__")
+# rclone's crypt: https://rclone.org/crypt/#file-encryption; a nonce of 24 bytes follows.
+RCLONE = b"RCLONE\0\0"
 ENDS = b"\n---"
 LEAST, SAMPLE, ENOUGH = 4096, 1 << 20, 7.8
 SHORT = 12
+# The longest object in clear that is read whole: Longhorn lists every block of a volume in one.
+WHOLE = 1 << 26
+LUKS, SECTOR = b"LUKS\xba\xbe", 512
 # An age header for many recipients, or for keys of RSA and ML-KEM, is longer than a head.
 LONG = 1 << 16
 # gzip, zstd, xz, lzma, lz4, bzip2, zip: they look random and anybody opens them; gzip if it can be inflated.
@@ -39,6 +45,7 @@ OPEN = re.compile(
 # once in 100,000 bodies of 16 to 64 bytes, the worst case.
 UNEVEN = 500.0
 TEXT = frozenset(range(32, 127)) | frozenset(b"\t\r\n")
+UNKNOWN = "it has no header of a cipher known here: age, OpenPGP, a salted cipher, rclone's crypt"
 BEHIND_ARCHIVE = "has the header of a cipher, and an archive that anybody opens behind it"
 BEHIND_READABLE = "has the header of a cipher, and readable bytes behind it"
 
@@ -50,17 +57,21 @@ def fault(head: bytes) -> str:
     """
     if not head:
         return "is empty"
+    head = b"".join(dearmoured([head]))
     body = openpgp.behind(head)
+    if body is None and head.startswith(HEADERS[0]):
+        stanzas, ends, body = head.partition(ENDS)
+        if not ends or any(not 32 < byte < 127 and byte not in b" \n" for byte in stanzas):
+            return "begins as age does, and its header does not end"
+        body = body.partition(b"\n")[2]
+    elif body is None and head.startswith(HEADERS[1]):
+        # pgBackRest bundles many parts into one object, each with a header of its own.
+        body = head[16:].replace(HEADERS[1], b"")
+    elif body is None and head.startswith(RCLONE):
+        body = head[len(RCLONE) :]
     if body is None:
-        if not head.startswith(HEADERS):
-            return "is not encrypted: it has no header of age, of OpenPGP or of a salted cipher"
-        if head.startswith(HEADERS[0]):
-            stanzas, ends, body = head.partition(ENDS)
-            if not ends or any(not 32 < byte < 127 and byte not in b" \n" for byte in stanzas):
-                return "begins as age does, and its header does not end"
-            body = body.partition(b"\n")[2]
-        else:
-            body = head[16:]
+        plain = _opens_to_anybody(head) or _readable(head) or len(head) < SHORT
+        return f"is not encrypted: {UNKNOWN}" if plain else f"looks random, and {UNKNOWN}"
     if _opens_to_anybody(body):
         return BEHIND_ARCHIVE
     return BEHIND_READABLE if _readable(body) else ""
@@ -77,8 +88,29 @@ def _fault_in(repository: Repository, version: ObjectVersion, head: bytes) -> st
         return f"lies in a repository of {tool}, and may as well be a brotli archive: encrypt with OpenPGP"
     if not head:
         return "is empty"
+    if repository.packed(version.key):
+        return _fault_of_block(unpacked(head))
     wrong = _opens_to_anybody(head) or _readable(head)
     return f"lies in an encrypted repository of {tool}, and is not encrypted" if wrong else ""
+
+
+def _fault_of_block(block: bytes) -> str:
+    """Return why a block of a volume is not ciphertext: unwritten sectors and LUKS' header are left out."""
+    known = block.startswith(LUKS) or not _readable(_written(block))
+    return "" if known else "is a block of a volume that is not encrypted"
+
+
+def _written(block: bytes) -> bytes:
+    """Return the sectors of a block that hold anything: those never written to are zeros."""
+    sectors = [block[at : at + SECTOR] for at in range(0, len(block), SECTOR)]
+    return b"".join(one for one in sectors if one.strip(b"\0"))
+
+
+def _needs_more(repository: Repository, key: str, head: bytes) -> bool:
+    """Return whether the head says too little: of what is in clear, or of a block that begins with a hole."""
+    if repository.packed(key):
+        return len(_written(unpacked(head))) < SECTOR
+    return repository.in_clear(key)
 
 
 def _opens_to_anybody(body: bytes) -> bool:
@@ -111,23 +143,31 @@ def plain_objects(
     """
     for one, head in heads(s3, versions):
         inside = next((known for known in repositories if known.holds(one.key)), None)
+        if inside and one.size > len(head) and _needs_more(inside, one.key, head):
+            head = s3.head(one, WHOLE)
         if why := _fault_in(inside, one, head) if inside else fault(head):
             yield Offender(one.ref, why)
 
 
 def readable_inside(
-    s3: S3, versions: Iterable[ObjectVersion], forbidden: Sequence[bytes], budget: float
+    s3: S3,
+    versions: Iterable[ObjectVersion],
+    forbidden: Sequence[bytes],
+    budget: float,
+    repositories: Sequence[Repository] = (),
 ) -> Iterator[tuple[ObjectVersion, str]]:
     """Yield the versions read whole, as many as `budget` bytes allow, each with what is wrong with it.
 
     One that was removed since it was listed is left out.
+    What a tool stores in clear in its `repositories` by design is judged by its fields alone.
 
     Raises:
         ProbeError: one cannot be read.
     """
     left = budget
     for one in versions:
-        if one.size <= left:
+        clear = any(known.holds(one.key) and known.in_clear(one.key) for known in repositories)
+        if one.size <= left and not clear:
             left -= one.size
             why = s3.unless_gone(one, partial(_deep_fault_of, s3, one, forbidden))
             if why is not None:
@@ -162,10 +202,11 @@ def deep_fault(pieces: Iterable[bytes], forbidden: Sequence[bytes]) -> str:
     One piece is held at a time.
     """
     overlap, tail = max((len(word) for word in forbidden), default=1) - 1, b""
-    for part in _resized(pieces):
+    for part in _resized(dearmoured(pieces)):
         if any(word in tail + part for word in forbidden):
             return "holds a canary that can be read"
-        if len(part) >= LEAST and entropy(part) < ENOUGH:
+        judged = part.replace(HEADERS[1], b"")
+        if len(judged) >= LEAST and entropy(judged) < ENOUGH:
             return BEHIND_READABLE
         tail = part[-overlap:] if overlap else b""
     return ""

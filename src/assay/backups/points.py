@@ -16,6 +16,7 @@ from assay.backups.places import bucket_of, key_of
 from assay.config.profile import Profile
 from assay.errors import ProbeError
 from assay.formats.bolt import MAGIC
+from assay.formats.packed import dearmoured
 from assay.formats.tools import tool_opens
 from assay.probes.s3.client import S3
 from assay.probes.s3.facts import ObjectVersion
@@ -117,7 +118,7 @@ def encryption_fault(path: Path) -> str:
             head = file.read(4096)
     except OSError as why:
         raise ProbeError(f"{path.name}: {why.strerror}", "make room where temporary files lie") from why
-    if head.startswith(AGE_HEADER):
+    if b"".join(dearmoured([head])).startswith(AGE_HEADER):
         return ""
     raw = BBOLT_HEADER in head[:32]
     return "it is a plain database: every Secret in it can be read" if raw else "it is not encrypted with age"

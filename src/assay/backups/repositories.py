@@ -1,4 +1,4 @@
-"""Encrypted repositories of backup tools, known by their own configuration objects: kopia, restic, WAL-G.
+"""Encrypted repositories of backup tools, known by their own objects: kopia, restic, WAL-G, Longhorn.
 
 Their blobs carry no header that says so; a repository is known by its configuration, which is parsed, and its
 blobs must then look random. What such a tool stores in clear by design (key derivation, sentinels) is checked
@@ -35,6 +35,7 @@ class RepositoryLayout:
         clear: objects in clear by design, below the root.
         fields: the only fields that those may have.
         unsure: objects whose ciphertext looks like a compressed archive that has no header: brotli.
+        packed: objects whose content is packed after it was encrypted.
     """
 
     tool: str
@@ -43,6 +44,7 @@ class RepositoryLayout:
     clear: re.Pattern[str]
     fields: frozenset[str]
     unsure: re.Pattern[str] = re.compile(r"(?!)")
+    packed: re.Pattern[str] = re.compile(r"(?!)")
 
 
 LAYOUTS = (
@@ -78,6 +80,20 @@ LAYOUTS = (
                    "user_data"}),
         re.compile(r".*\.br"),
     ),
+    # Longhorn's backup store. It encrypts nothing itself: blocks of an encrypted volume are its ciphertext.
+    # https://github.com/longhorn/backupstore, known by its published shape.
+    RepositoryLayout(
+        "Longhorn",
+        re.compile(r"^(.*?backupstore/volumes/[0-9a-f]{2}/[0-9a-f]{2}/[^/]+/)volume\.cfg$"),
+        frozenset({"Name", "Size"}),
+        re.compile(r"volume\.cfg|backups/backup_[^/]+\.cfg"),
+        frozenset({"Name", "Size", "Labels", "CreatedTime", "LastBackupName", "LastBackupAt", "BlockCount",
+                   "BackingImageName", "BackingImageChecksum", "CompressionMethod", "StorageClassName",
+                   "DataEngine", "VolumeName", "SnapshotName", "SnapshotCreatedAt", "Parameters", "Blocks",
+                   "IsIncremental", "NewlyUploadedDataSize", "ReUploadedDataSize", "ProcessingBlocks",
+                   "SingleFile"}),
+        packed=re.compile(r"blocks/.*\.blk"),
+    ),
 )  # fmt: skip
 
 
@@ -95,6 +111,10 @@ class Repository:
     def in_clear(self, key: str) -> bool:
         """Return whether the tool stores the object called `key` in clear by design."""
         return self.layout.clear.fullmatch(key.removeprefix(self.root)) is not None
+
+    def packed(self, key: str) -> bool:
+        """Return whether this object is a piece of a volume, packed after the volume encrypted it."""
+        return self.layout.packed.fullmatch(key.removeprefix(self.root)) is not None
 
     def unsure(self, key: str) -> bool:
         """Return whether the bytes of this object cannot be told from an archive without a header."""

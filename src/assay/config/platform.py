@@ -203,20 +203,30 @@ class Signatures:
 
 
 @dataclass(frozen=True, slots=True)
+class VaultStorage:
+    """A type of storage that survives the loss of a member, although Vault cannot say so (SEC-24)."""
+
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class VaultLayout:
-    """How Vault is laid out (SEC-25).
+    """How Vault is laid out (SEC-24, SEC-25).
 
     Attributes:
         config: the folder with `policies/*.hcl` and `roles/*.json` as Git declares them.
         auth_mount: where the Kubernetes auth method is mounted.
         granted: rights beyond reading one path, `policy path: capabilities`.
         unbound: policies that no role may carry, beside `root`.
+        storages: see VaultStorage; not needed for `raft`.
     """
 
     config: Path | None = None
     auth_mount: str = "kubernetes"
     granted: tuple[str, ...] = ()
     unbound: tuple[str, ...] = ()
+    storages: tuple[VaultStorage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

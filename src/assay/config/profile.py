@@ -156,11 +156,13 @@ class VaultAccess:
     """Vault: every member by its own address, a read-only token's file, the KV v2 mount with the values.
 
     `entry` is where a client without a member of its own in mind asks. `drill_token` is the file of a token
-    that writes what drills write, and nothing else.
+    that writes what drills write, and nothing else. `namespace`, of Vault Enterprise
+    or HCP, is where the platform's mounts are.
     """
 
     addresses: tuple[str, ...] = ()
     entry: str = ""
+    namespace: str = ""
     ca: Path | None = None
     token: Path | None = None
     drill_token: Path | None = None

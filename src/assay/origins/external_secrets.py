@@ -86,6 +86,7 @@ def _spec(item: Item, stores: Stores) -> ExternalSecretSpec:
         unlisted=fault,
         policy=policy,
         refreshed=_refreshed(status),
+        immutable=bool(target.get("immutable")),
     )
     return _with_keys(about, reads, target.get("template") or {})
 

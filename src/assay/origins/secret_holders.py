@@ -63,28 +63,49 @@ class RotationExemption:
         return False
 
 
+def running_pods(kube: Kube) -> list[Item]:
+    """Return the pods that run on; one of a Job ends by itself, and the next takes the new value.
+
+    Raises:
+        ProbeError: the list is denied or not whole.
+    """
+    return [pod for pod in kube.wire.items(collection("Pod")) if not _ends(pod)]
+
+
 @parsing("the cluster's pods")
 def holders(
-    kube: Kube, secrets: Collection[tuple[str, str]], reloaders: Collection[str] = ()
+    kube: Kube,
+    secrets: Collection[tuple[str, str]],
+    reloaders: Collection[str] = (),
+    restarting: Mapping[tuple[str, str], Collection[str]] | None = None,
 ) -> list[Holder]:
     """Return who holds one of `secrets` (namespace, name), each container once for each Secret.
 
-    A pod of a Job ends by itself, and the next one takes the new value; it is left out. What a reloader
-    restarts when the Secret changes has no fault.
+    Pods of Jobs are left out. What is restarted when the Secret changes has no fault.
 
     Args:
         kube: the cluster.
         secrets: (namespace, name) of each.
         reloaders: `Kind namespace/name` of the workloads that may be one; nobody restarts anything unless
             one of them is ready.
+        restarting: (namespace, name) of a Secret -> `Kind namespace/name` of the workloads that the operator
+            restarts that writes it.
 
     Raises:
         ProbeError: a list is denied or not whole.
     """
-    pods = [pod for pod in kube.wire.items(collection("Pod")) if not _ends(pod)]
-    found = [(pod, one) for pod in pods for one in _of(pod) if (one.space, one.secret) in secrets]
-    above = _workloads(kube, reloaders) if any(one.fault for _, one in found) else {}
-    return [replace(one, fault="") if _restarted(above, pod, one.secret) else one for pod, one in found]
+    found = [
+        (pod, one) for pod in running_pods(kube) for one in _of(pod) if (one.space, one.secret) in secrets
+    ]
+    above, ready = _workloads(kube, reloaders) if any(one.fault for _, one in found) else ({}, False)
+    known = restarting or {}
+
+    def follows(pod: Item, one: Holder) -> bool:
+        owner = _owned(above, pod)
+        named = owner is not None and ref(owner) in known.get((one.space, one.secret), ())
+        return named or (ready and _restarted(above, pod, one.secret))
+
+    return [replace(one, fault="") if follows(pod, one) else one for pod, one in found]
 
 
 def _ends(pod: Item) -> bool:
@@ -133,15 +154,14 @@ def _taken(container: Item, volumes: Mapping[str, Collection[str]]) -> dict[str,
     return found
 
 
-def _workloads(kube: Kube, reloaders: Collection[str]) -> dict[str, Item]:
-    """Return UID of a pod's owner -> the workload that a reloader may restart; empty where none is ready."""
+def _workloads(kube: Kube, reloaders: Collection[str]) -> tuple[dict[str, Item], bool]:
+    """Return UID of a pod's owner -> the workload that may be restarted, and whether a reloader is ready."""
     listed = {kind: kube.wire.items(collection(kind)) for kind in (*RELOADED, "ReplicaSet")}
     every = [{**one, "kind": kind} for kind in RELOADED for one in listed[kind]]
-    if not any(ref(one) in reloaders and (one.get("status") or {}).get("readyReplicas") for one in every):
-        return {}
+    ready = any(ref(one) in reloaders and (one.get("status") or {}).get("readyReplicas") for one in every)
     found = {one["metadata"]["uid"]: one for one in every}
     sets = {one["metadata"]["uid"]: _owned(found, one) for one in listed["ReplicaSet"]}
-    return found | {uid: above for uid, above in sets.items() if above is not None}
+    return found | {uid: above for uid, above in sets.items() if above is not None}, ready
 
 
 def _owned(workloads: Mapping[str, Item], item: Item) -> Item | None:

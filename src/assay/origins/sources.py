@@ -75,6 +75,8 @@ class ExternalSecretSpec:
         kind: what it is: `ExternalSecret`, or `VaultStaticSecret`.
         writer: the field manager that writes for it; empty: the External Secrets Operator's.
         whole: keys that hold the whole entry once more, as JSON.
+        immutable: whether the Secret that it makes can never change.
+        restarts: `Kind namespace/name` of the workloads that the operator restarts when the Secret changes.
     """
 
     space: str
@@ -95,6 +97,8 @@ class ExternalSecretSpec:
     kind: str = "ExternalSecret"
     writer: str = ""
     whole: frozenset[str] = frozenset()
+    immutable: bool = False
+    restarts: tuple[str, ...] = ()
 
     @property
     def ref(self) -> str:

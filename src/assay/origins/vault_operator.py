@@ -51,4 +51,8 @@ def _spec(item: Item) -> ExternalSecretSpec:
         kind="VaultStaticSecret",
         writer=WRITER,
         whole=frozenset({RAW}) if kept_raw else frozenset(),
+        restarts=tuple(
+            f"{one['kind']} {meta['namespace']}/{one['name']}"
+            for one in spec.get("rolloutRestartTargets") or ()
+        ),
     )

@@ -29,7 +29,7 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "talos": (*TALOS, *KUBE),
     "etcd": (),  # asked beside Talos, where the profile has a certificate for it
     "vault": VAULT,
-    "vault_files": ("platform.vault.config",),
+    "vault_files": ("platform.vault.config or paths.plan or paths.state or paths.gitops",),
     "http": ("api.url",),
     "transactions": ("api.url", *SQL),
     "load": ("api.url", "api.paths"),

@@ -177,6 +177,43 @@ def test_openpgp_messages_are_ciphertext(case: str) -> None:
     assert (fault(head[:4096]) == "") is encrypted
 
 
+PARTS = b"".join(b"Salted__" + RANDOM[n : n + 40] for n in range(0, 19_200, 40))
+ARMOURED = b"-----BEGIN AGE ENCRYPTED FILE-----\n%s-----END AGE ENCRYPTED FILE-----\n"
+PGP = b"-----BEGIN PGP MESSAGE-----\nVersion: x\n\n%s=abcd\n-----END PGP MESSAGE-----\n"
+
+
+@pytest.mark.parametrize("whole", [
+    ARMOURED % base64.encodebytes(AGE + RANDOM), PGP % base64.encodebytes(PKESK + SEALED),
+    base64.encodebytes(SALTED + RANDOM), b"RCLONE\0\0" + RANDOM, PARTS,
+], ids=["age as text", "OpenPGP as text", "openssl as text", "rclone", "a bundle"])  # fmt: skip
+def test_further_forms_of_ciphertext(whole: bytes) -> None:
+    assert fault(whole[:4096]) == ""
+    assert deep_fault([whole[:3000], whole[3000:]], [b"canary"]) == ""
+
+
+ROWS = b"INSERT INTO orders VALUES (1, 'somebody', 'a street'); " * 300
+
+
+@pytest.mark.parametrize("whole", [
+    ARMOURED % base64.encodebytes(AGE + ROWS), PGP % base64.encodebytes(PKESK + SEALED[:3] + ROWS),
+    base64.encodebytes(SALTED + ROWS), b"RCLONE\0\0" + ROWS,
+    PARTS[:960] + ROWS + PARTS, ARMOURED % base64.encodebytes(ROWS), ARMOURED % b"", base64.encodebytes(ROWS),
+])  # fmt: skip
+def test_the_same_forms_over_readable_rows_are_not(whole: bytes) -> None:
+    assert fault(whole[:4096])
+
+
+def test_a_canary_in_armoured_text_or_between_parts_is_found() -> None:
+    inside = ARMOURED % base64.encodebytes(AGE + RANDOM + b"/registry/" + RANDOM)
+    assert "canary" in deep_fault([inside[:5000], inside[5000:]], [b"/registry/"])
+    assert "canary" in deep_fault([PARTS, b"/registry/", PARTS], [b"/registry/"])
+
+
+def test_an_unknown_cipher_is_never_called_readable() -> None:
+    assert fault(RANDOM[:4096]).startswith("looks random, and it has no header of a cipher known here")
+    assert fault(ROWS[:4096]).startswith("is not encrypted")
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_are_judged(raw: bytes) -> None:
     assert isinstance(fault(raw), str)

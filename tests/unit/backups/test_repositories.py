@@ -6,7 +6,8 @@ import datetime as dt
 import gzip
 import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from assay.errors import ProbeError
 from assay.probes.s3.facts import ObjectVersion
 
 
+Pack = Callable[[bytes], bytes]
 NOON = dt.datetime(2026, 11, 28, 12, tzinfo=dt.UTC)
 RANDOM = hashlib.shake_256(b"blob").digest(6000)
 KOPIA = {
@@ -104,3 +106,58 @@ def test_repositories_without_end_are_an_error() -> None:
     store = Store(**{f"{n}/kopia.repository": b"" for n in range(1001)})
     with pytest.raises(ProbeError, match="more than 1000 repositories"):
         list(content.watch(store.versions()))
+
+
+VOLUME = "backupstore/volumes/3f/a1/pvc-1/"
+BLOCK = f"{VOLUME}blocks/0a/1b/0a1b.blk"
+CONFIG = {"Name": "pvc-1", "Size": "2147483648", "CreatedTime": "2026", "CompressionMethod": "lz4"}
+BACKUP = {
+    "Name": "backup-1",
+    "VolumeName": "pvc-1",
+    "Blocks": [{"Offset": n, "BlockChecksum": ID} for n in range(200)],
+}
+PAGE = hashlib.shake_256(b"page").digest(32_768)
+ROWS = b"INSERT INTO orders VALUES (1, 'somebody', 'a street'); " * 4000
+
+
+def lz4(block: bytes) -> bytes:
+    """Return an LZ4 frame: runs of zeros packed, all else as it is, and its last piece in a raw block."""
+    found = b""
+    for piece in re.findall(rb"\0{64,}|(?:(?!\0{64})(?s:.))+", block):
+        hole = not piece.strip(b"\0")
+        literals, matched = (b"\0", len(piece) - 1) if hole else (piece, 0)
+        token = min(len(literals), 15) << 4 | (min(max(matched - 4, 0), 15))
+        packed = bytes([token]) + _more(len(literals)) + literals
+        packed += b"\1\0" + _more(matched - 4) if hole else b""
+        size = len(packed) if hole else len(piece) | 0x80000000
+        found += size.to_bytes(4, "little") + (packed if hole else piece)
+    return b"\x04\x22\x4d\x18\x60\x70\x73" + found + bytes(4)
+
+
+def _more(length: int) -> bytes:
+    return b"" if length < 15 else b"\xff" * ((length - 15) // 255) + bytes([(length - 15) % 255])
+
+
+def longhorn(block: bytes) -> list[str]:
+    return plain(**{
+        f"{VOLUME}volume.cfg": CONFIG, f"{VOLUME}backups/backup_backup-1.cfg": BACKUP, BLOCK: block,
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize("pack", [lz4, gzip.compress, bytes], ids=["lz4", "gzip", "none"])
+@pytest.mark.parametrize("block", [
+    PAGE, PAGE[:8192] + bytes(65_536) + PAGE[8192:], bytes(65_536) + PAGE,
+    b"LUKS\xba\xbe\0\2" + bytes(4096) + ROWS,
+], ids=["full", "with a hole", "begins with a hole", "header of LUKS"])  # fmt: skip
+def test_blocks_of_an_encrypted_volume_are_ciphertext_however_packed(block: bytes, pack: Pack) -> None:
+    assert longhorn(pack(block)) == []
+
+
+@pytest.mark.parametrize("pack", [lz4, gzip.compress, bytes], ids=["lz4", "gzip", "none"])
+def test_blocks_of_a_volume_in_clear_are_not(pack: Pack) -> None:
+    assert longhorn(pack(ROWS)) == [BLOCK]
+    assert longhorn(pack(bytes(4096) + ROWS)) == [BLOCK]
+
+
+def test_a_block_beside_no_volume_of_longhorns_is_judged_as_any_object() -> None:
+    assert plain(**{BLOCK: lz4(PAGE)}) == [BLOCK]

@@ -1,64 +1,44 @@
-"""Vault's policies and Kubernetes roles as Terraform plans declare them, by the provider hashicorp/vault."""
+"""Vault's policies and Kubernetes roles as Terraform declares them, by the provider hashicorp/vault."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeVar
 
 from assay.errors import ProbeError
 from assay.formats.resource import Resource, Unresolved
 from assay.probes.terraform.plan import TerraformPlan
+from assay.probes.terraform.state import TerraformState
 from assay.probes.vault.policy import VaultPolicy, VaultRole, policy, vault_role
 
 
-T = TypeVar("T")
 POLICY, ROLE = "vault_policy", "vault_kubernetes_auth_backend_role"
 APPLY = "apply it, or make the plan with what it depends on in place"
 
 
-class VaultInPlans:
-    """What plans declare for Vault; the same questions as to files of Vault's own configuration."""
+class VaultInTerraform:
+    """What plans or states declare for Vault; the same questions as to files of Vault's own configuration."""
 
-    def __init__(self, plans: Sequence[TerraformPlan], mount: str) -> None:
-        """Read `plans`; `mount` is where the Kubernetes auth method is mounted."""
-        self._plans, self._mount = plans, mount
-
-    @property
-    def declares(self) -> bool:
-        """Return whether there is anything of Vault's in them.
-
-        Raises:
-            ProbeError: a plan cannot be read.
-        """
-        return any(True for _ in (*self._of(POLICY), *self._of(ROLE)))
+    def __init__(self, files: Sequence[TerraformPlan | TerraformState], mount: str) -> None:
+        """Read `files`; `mount` is that of a role whose auth method has no path yet."""
+        self._files, self._mount = files, mount
 
     def policies(self) -> list[VaultPolicy]:
-        """Return the declared policies by name.
+        """Return the declared policies, none where there is none.
 
         Raises:
-            ProbeError: there is none, or one is known after apply only.
+            ProbeError: a file cannot be read, or one is known after apply only.
         """
-        found = [policy(_text(one, "name"), _text(one, "policy")) for one in self._of(POLICY)]
-        return sorted(_some(found, POLICY), key=lambda one: one.name)
+        return [policy(_text(one, "name"), _text(one, "policy")) for one in self._of(POLICY)]
 
     def roles(self) -> list[VaultRole]:
-        """Return the declared roles of the mount by name.
-
-        Raises:
-            ProbeError: there is none, or one is known after apply only.
-        """
-        own = (one for one in self._of(ROLE) if _backend(one) in (self._mount, ""))
-        found = [vault_role(_text(one, "role_name"), _known(one)) for one in own]
-        return sorted(_some(found, ROLE), key=lambda one: one.name)
+        """Return the declared roles of every mount; errors as for `policies`."""
+        return [
+            vault_role(_text(one, "role_name"), _known(one), _backend(one) or self._mount)
+            for one in self._of(ROLE)
+        ]
 
     def _of(self, kind: str) -> Iterator[Resource]:
-        return (one for plan in self._plans for one in plan.resources if one.type == kind)
-
-
-def _some(found: list[T], kind: str) -> list[T]:
-    if not found:
-        raise ProbeError(f"the plans declare no {kind}", "set config in [platform.vault], or add the plan")
-    return found
+        return (one for file in self._files for one in file.resources if one.type == kind)
 
 
 def _backend(one: Resource) -> str:

@@ -9,6 +9,7 @@ import hmac
 import json
 import ssl
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +32,9 @@ from assay.secretscan.suspect import repeated
 
 TIMEOUT_S = 10
 MOST_FOLDERS = 10_000
+LOOKUPS_AT_ONCE = 8  # 10,000 tokens take half a minute
+# What Vault answers in its root namespace only, whichever one the token is of.
+ROOT_ONLY = ("sys/health", "sys/seal-status", "sys/leader", "sys/ha-status", "sys/audit", "sys/storage/")
 # What Vault says of a thing that it does not have any more: a token is refused in several ways while it ends.
 ENDED = (400, 403, 404)
 ENDING_S = 10.0
@@ -59,9 +63,11 @@ class VaultAnswer:
 class VaultConnection:
     """One member's API with one token; says what happened as an Answer, or raises ProbeError."""
 
-    def __init__(self, address: str, ca: Path | None, token: str = "", guard: Guard = READING) -> None:
+    def __init__(
+        self, address: str, ca: Path | None, token: str = "", guard: Guard = READING, namespace: str = ""
+    ) -> None:
         """Open no connection yet; what has a bigger effect than `guard` allows is not sent."""
-        self.address, self._guard = address, guard
+        self.address, self._guard, self._namespace = address, guard, namespace
         trusted = str(ca) if ca else _system_authorities()
         self._client = hvac.Client(address, verify=trusted, timeout=TIMEOUT_S, adapter=RawAdapter)
         self._client.session.trust_env = False  # no proxy and no .netrc of whoever runs this
@@ -76,8 +82,14 @@ class VaultConnection:
             ProbeError: none came, or one that is no JSON object.
         """
         self._guard.admit(vault_request(method, path))
+        inner = self._namespace if not path.startswith(ROOT_ONLY) else ""
+        more = {
+            "raise_exception": False,
+            "json": body,
+            "headers": {"X-Vault-Namespace": inner} if inner else {},
+        }
         try:
-            reply = self._client.adapter.request(method, f"/v1/{path}", raise_exception=False, json=body)
+            reply = self._client.adapter.request(method, f"/v1/{path}", **more)
         except OSError as why:
             raise SilentError(
                 f"{self.address}: {path}: {type(why).__name__}",
@@ -139,13 +151,17 @@ class Vault:
     """The members of the profile, read-only."""
 
     def __init__(
-        self, addresses: tuple[str, ...], ca: Path | None, token: str, mount: str = "kv", entry: str = ""
-    ) -> None:
+        self, addresses: tuple[str, ...], ca: Path | None, token: str, mount: str = "kv", entry: str = "",
+        namespace: str = "",
+    ) -> None:  # fmt: skip
         """Ask the members at `addresses`, and for what all of them know `entry`, with a read-only token."""
         self.addresses, self.mount = addresses, mount
-        self._ca, self._token = ca, token
-        self._connections = {address: VaultConnection(address, ca, token) for address in addresses}
-        self._entry = VaultConnection(entry, ca, token) if entry else None
+        self._ca, self._token, self._namespace = ca, token, namespace
+        self._connections = {address: self._connected(address) for address in addresses}
+        self._entry = self._connected(entry) if entry else None
+
+    def _connected(self, address: str) -> VaultConnection:
+        return VaultConnection(address, self._ca, self._token, namespace=self._namespace)
 
     @classmethod
     def from_profile(cls, profile: Profile) -> Self:
@@ -159,11 +175,13 @@ class Vault:
         token = file.read_text(encoding="utf-8", errors="replace").strip()
         if not token.isascii() or not token.isprintable() or not token:
             raise ProbeError("vault.token: the file holds no token", "write the suite's token there again")
-        return cls(profile.vault.addresses, ca, token, profile.vault.mount, profile.vault.entry)
+        known = profile.vault
+        return cls(known.addresses, ca, token, known.mount, known.entry, known.namespace)
 
     def at_mount(self, mount: str) -> Vault:
         """Return the same members, with the values of another mount."""
-        return Vault(self.addresses, self._ca, self._token, mount, self._entry.address if self._entry else "")
+        entry = self._entry.address if self._entry else ""
+        return Vault(self.addresses, self._ca, self._token, mount, entry, self._namespace)
 
     # each member by itself ------------------------------------------------------------------------
 
@@ -207,6 +225,18 @@ class Vault:
         states = ", ".join(f"{m.address} {m.state}" for m in seen)
         raise ProbeError(f"no unsealed member: {states}", "unseal them with the escrowed shares")
 
+    def storage(self) -> str:
+        """Return the kind of storage that the data is kept in: `raft`, `consul`, `postgresql`."""
+        return facts.seal(self.connection.address, self.connection.need("get", "sys/seal-status")).storage
+
+    def ha_enabled(self) -> bool:
+        """Return whether a standby takes over when the active member is lost."""
+        return self.connection.need("get", "sys/leader").get("ha_enabled") is True
+
+    def nodes(self) -> list[facts.VaultNode]:
+        """Return the members as the active one knows them, whatever the storage is."""
+        return facts.ha_nodes(self.connection.need("get", "sys/ha-status"))
+
     def peers(self) -> list[Peer]:
         """Return the members of the storage cluster, as its leader has them."""
         return facts.peers(self.connection.need("get", "sys/storage/raft/configuration"))
@@ -232,20 +262,20 @@ class Vault:
     @parsing("Vault's answer", OTHER)
     def auth_methods(self) -> dict[str, str]:
         """Return path -> type of every auth method."""
-        return _types(self.connection.need("get", "sys/auth"))
+        return facts.method_types(self.connection.need("get", "sys/auth"))
 
     @parsing("Vault's answer", OTHER)
     def mounts(self) -> dict[str, str]:
         """Return path -> type of every secrets engine; a KV's type carries its version, `kv 2`."""
         data = self.connection.need("get", "sys/mounts").get("data", {})
-        return {path: _engine(row) for path, row in data.items()}
+        return {path: facts.engine_type(row) for path, row in data.items()}
 
     @parsing("Vault's answer", OTHER)
     def roles(self, method: str = "kubernetes") -> list[VaultRole]:
         """Return every role of a Kubernetes auth method."""
         folder = f"auth/{method}/role"
         read = self._each(folder, lambda name: self.connection.ask("get", f"{folder}/{name}"))
-        return [vault_role(name, _data(f"{folder}/{name}", body)) for name, body in read]
+        return [vault_role(name, _data(f"{folder}/{name}", body), method) for name, body in read]
 
     @parsing("Vault's answer", OTHER)
     def policies(self) -> list[VaultPolicy]:
@@ -286,7 +316,9 @@ class Vault:
         values, about = data.get("data"), data.get("metadata") or {}
         if not isinstance(values, Mapping):
             raise ProbeError(f"{self.mount}/{path}: its newest version is deleted", "write it again")
-        digests = {name: hmac.digest(key, _raw(value), "sha256").hex() for name, value in values.items()}
+        digests = {
+            name: hmac.digest(key, facts.value_bytes(value), "sha256").hex() for name, value in values.items()
+        }
         return SecretEntry(
             path, int(about.get("version", 0)), facts.moment(about.get("created_time")), digests
         )
@@ -339,8 +371,10 @@ class Vault:
             ProbeError: something cannot be read and stays in the list.
         """
         found, refused = list[tuple[str, Mapping[str, Any]]](), dict[str, VaultAnswer]()
-        for name in self._list(folder):
-            answer = ask(name)
+        names = self._list(folder)
+        with ThreadPoolExecutor(LOOKUPS_AT_ONCE) as pool:
+            answers = list(pool.map(ask, names))
+        for name, answer in zip(names, answers, strict=True):
             if answer.status in ENDED:
                 refused[name] = answer
             else:
@@ -376,18 +410,3 @@ def _data(path: str, said: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _policy(name: str, said: Mapping[str, Any]) -> VaultPolicy:
     return policy(name, str(_data(f"{POLICIES}/{name}", said).get("policy", "")))
-
-
-def _raw(value: object) -> bytes:
-    if isinstance(value, str):
-        return value.encode()
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def _types(said: Mapping[str, Any]) -> dict[str, str]:
-    return {path: str(row.get("type", "")) for path, row in (said.get("data") or {}).items()}
-
-
-def _engine(row: Mapping[str, Any]) -> str:
-    kind, options = str(row.get("type", "")), row.get("options") or {}
-    return f"kv {options.get('version', '1')}" if kind in ("kv", "generic") else kind

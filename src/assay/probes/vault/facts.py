@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +18,8 @@ CODES = {
     473: "performance standby", 501: "not initialised", 503: "sealed",
 }  # fmt: skip
 AT_WORK = (200, 429, 472, 473)
+# Where Vault's audit devices of type `file` may write to and nothing is kept.
+NOWHERE = ("discard", "/dev/null")
 OTHER = "is this Vault's address?"
 
 
@@ -95,6 +98,19 @@ class Autopilot:
 
 
 @dataclass(frozen=True, slots=True)
+class VaultNode:
+    """A member as the active one has it: its host, whether it is active."""
+
+    host: str
+    active: bool
+
+    @property
+    def ref(self) -> str:
+        """Return `VaultMember host`."""
+        return f"VaultMember {self.host}"
+
+
+@dataclass(frozen=True, slots=True)
 class AuditDevice:
     """An enabled audit device: its path, type (`file`, `socket`, `syslog`) and options."""
 
@@ -106,6 +122,14 @@ class AuditDevice:
     def ref(self) -> str:
         """Return `VaultAudit path`."""
         return f"VaultAudit {self.path}"
+
+    @property
+    def loss(self) -> str:
+        """Return why what it is given is not kept, or not all of it; empty where it is."""
+        place = self.options.get("file_path") or self.options.get("path", "")
+        if self.kind == "file" and place in NOWHERE:
+            return f"throws everything away: its file is {place}"
+        return "keeps only what its filter lets through" if self.options.get("filter") else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +243,19 @@ def autopilot(said: Mapping[str, Any]) -> Autopilot:
     return Autopilot(bool(data.get("healthy")), int(data.get("failure_tolerance", 0)), tuple(unhealthy))
 
 
+@parsing("sys/ha-status", OTHER)
+def ha_nodes(said: Mapping[str, Any]) -> list[VaultNode]:
+    """Return the members that sys/ha-status knows: the active one, and standbys that it heard of lately.
+
+    Raises:
+        ProbeError: there are none.
+    """
+    rows = _at(said, "data", "nodes")
+    if not isinstance(rows, list) or not rows:
+        raise ProbeError("sys/ha-status: no members", OTHER)
+    return [VaultNode(str(row["hostname"]), bool(row["active_node"])) for row in rows]
+
+
 @parsing("sys/audit", OTHER)
 def audit_devices(said: Mapping[str, Any]) -> list[AuditDevice]:
     """Return the enabled audit devices, none where there are none."""
@@ -249,6 +286,24 @@ def token(said: Mapping[str, Any]) -> Token:
         str(data.get("expire_time") or ""),
         bool(data.get("orphan")),
     )
+
+
+def value_bytes(value: object) -> bytes:
+    """Return the bytes of a value: text as UTF-8, anything else as compact JSON with sorted keys."""
+    if isinstance(value, str):
+        return value.encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def method_types(said: Mapping[str, Any]) -> dict[str, str]:
+    """Return path -> type of every auth method of sys/auth."""
+    return {path: str(row.get("type", "")) for path, row in (said.get("data") or {}).items()}
+
+
+def engine_type(row: Mapping[str, Any]) -> str:
+    """Return the type of a secrets engine; a KV's carries its version, `kv 2`."""
+    kind, options = str(row.get("type", "")), row.get("options") or {}
+    return f"kv {options.get('version', '1')}" if kind in ("kv", "generic") else kind
 
 
 def moment(text: object) -> datetime:

@@ -27,11 +27,13 @@ class VaultLogins(Vault):
             ProbeError: Vault answers with neither yes nor no.
         """
         guard = Guard(Effect.WRITES)
-        connection = VaultConnection(self.connection.address, self._ca, guard=guard)
+        inside = self._namespace
+        connection = VaultConnection(self.connection.address, self._ca, guard=guard, namespace=inside)
         answer = connection.ask("post", f"auth/{method}/login", {"role": name, "jwt": jwt})
         if answer.status in (400, 403):
             return Attempt(f"VaultLogin {as_what}", False, answer.words)
         auth = needed(connection.address, f"auth/{method}/login", answer).get("auth") or {}
-        made = VaultConnection(connection.address, self._ca, str(auth.get("client_token", "")), guard)
+        token = str(auth.get("client_token", ""))
+        made = VaultConnection(connection.address, self._ca, token, guard, inside)
         made.need("post", "auth/token/revoke-self")
         return Attempt(f"VaultLogin {as_what}", True, f"policies: {', '.join(auth.get('policies') or ())}")

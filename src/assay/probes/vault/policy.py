@@ -6,6 +6,7 @@ The same readers serve the files in Git and the texts that a running Vault retur
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,11 @@ SHORTHAND = {
     "sudo": ("create", "delete", "list", "read", "sudo", "update"),
 }
 LARGEST = 256 * 1024
+# What a token may ask of itself, and the place that only it can see.
+OF_ITSELF = re.compile(r"auth/token/\w+-self|cubbyhole/.*")
+# The accessor of an auth method in a templated path: Vault makes it up, so no source can know it.
+ALIAS = re.compile(r"(?<=identity\.entity\.aliases\.)[^.{}]+")
+DURATION = re.compile(r"(\d+)([smhd])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,11 @@ class PathRule:
         """Return True if the rule gives anything."""
         return bool(set(self.capabilities) - {"deny"})
 
+    @property
+    def comparable(self) -> PathRule:
+        """Return the rule without what only the running Vault knows."""
+        return PathRule(ALIAS.sub("*", self.path), self.capabilities)
+
     def __str__(self) -> str:
         """Return `path: capabilities`."""
         return f"{self.path}: {', '.join(self.capabilities)}"
@@ -64,12 +75,18 @@ class VaultPolicy:
         """Return `VaultPolicy name`."""
         return f"VaultPolicy {self.name}"
 
+    @property
+    def comparable(self) -> object:
+        """Return what is the same where both give the same."""
+        return [rule.comparable for rule in self.rules]
+
 
 @dataclass(frozen=True, slots=True)
 class VaultRole:
     """A role of the Kubernetes auth method: who may log in, for how long (seconds), with which policies.
 
-    `selector` is the namespace label selector, which admits namespaces that nobody named.
+    `selector` is the namespace label selector, which admits namespaces that nobody named; `mount` is the
+    path of the auth method.
     """
 
     name: str
@@ -82,11 +99,23 @@ class VaultRole:
     selector: str = ""
     kind: str = "default"
     period: int = 0
+    mount: str = "kubernetes"
 
     @property
     def ref(self) -> str:
-        """Return `VaultRole name`."""
-        return f"VaultRole {self.name}"
+        """Return `VaultRole mount/name`."""
+        return f"VaultRole {self.mount}/{self.name}"
+
+    def owns(self, path: str) -> bool:
+        """Return whether a path bears the name of role, account or namespace, or is the token's own."""
+        names = {self.name, *self.accounts, *self.namespaces} - {"default"}
+        parts = path.split("/")
+        return bool(OF_ITSELF.fullmatch(path)) or any(_bears(part, name) for part in parts for name in names)
+
+    @property
+    def comparable(self) -> object:
+        """Return what is the same where both admit and give the same."""
+        return self
 
     def open_ends(self) -> list[str]:
         """Return what the role leaves open: wildcards, nothing named, no audience, no end."""
@@ -101,6 +130,10 @@ class VaultRole:
         wrong += ["policy root"] if "root" in self.policies else []
         wrong += ["a periodic token never ends"] if self.period else []
         return wrong
+
+
+def _bears(part: str, name: str) -> bool:
+    return bool(name) and re.search(rf"(^|[-_.]){re.escape(name)}([-_.]|$)", part) is not None
 
 
 def policy(name: str, written: str) -> VaultPolicy:
@@ -163,8 +196,8 @@ def _rule(name: str, path: str, values: object) -> PathRule:
     return PathRule(path.removeprefix("/"), ("deny",) if "deny" in said else tuple(sorted(said)))
 
 
-def vault_role(name: str, said: Mapping[str, Any]) -> VaultRole:
-    """Return the role that Vault's API, or a file with the API's own fields, describes.
+def vault_role(name: str, said: Mapping[str, Any], mount: str = "kubernetes") -> VaultRole:
+    """Return the role of the auth method at `mount` that the API, or a file with its fields, describes.
 
     Raises:
         ProbeError: a field has another shape.
@@ -180,6 +213,7 @@ def vault_role(name: str, said: Mapping[str, Any]) -> VaultRole:
         _word(name, said, "bound_service_account_namespace_selector"),
         _word(name, said, "token_type") or "default",
         _seconds(name, said, "token_period") or _seconds(name, said, "period"),
+        mount.strip("/"),
     )
 
 
@@ -201,8 +235,8 @@ def _word(name: str, said: Mapping[str, Any], key: str) -> str:
 def _seconds(name: str, said: Mapping[str, Any], key: str) -> int:
     value = said.get(key) or 0
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    if isinstance(value, str) and value[:-1].isdecimal() and value[-1:] in units:
-        return int(value[:-1]) * units[value[-1]]
+    if isinstance(value, str) and re.fullmatch(rf"({DURATION.pattern})+", value):
+        return sum(int(number) * units[unit] for number, unit in DURATION.findall(value))
     if isinstance(value, str) and value.isdecimal():
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
@@ -211,11 +245,14 @@ def _seconds(name: str, said: Mapping[str, Any], key: str) -> int:
 
 
 class VaultFiles:
-    """Policies and roles as Git declares them: `policies/*.hcl|json` and `roles/*.json` of one folder."""
+    """Policies and roles as Git declares them: `policies/*.hcl|json` and `roles/*.json` of one folder.
 
-    def __init__(self, folder: Path) -> None:
-        """Read nothing yet."""
-        self.folder = folder
+    Roles of further auth methods lie in `roles/MOUNT/*.json`.
+    """
+
+    def __init__(self, folder: Path, mount: str = "kubernetes") -> None:
+        """Read nothing yet; `mount` is the path of the auth method that the roles are of."""
+        self.folder, self._mount = folder, mount
 
     def policies(self) -> list[VaultPolicy]:
         """Return the declared policies by name.
@@ -232,10 +269,15 @@ class VaultFiles:
         Raises:
             ProbeError: there is none, or one cannot be read.
         """
-        return [_declared(file) for file in self._files("roles") if file.suffix == ".json"]
+        files = [file for file in self._files("roles") if file.suffix == ".json"]
+        return [_declared(file, self._mount_of(file)) for file in files]
+
+    def _mount_of(self, file: Path) -> str:
+        inner = file.parent.relative_to(self.folder / "roles").as_posix()
+        return self._mount if inner == "." else inner
 
     def _files(self, kind: str) -> list[Path]:
-        found = sorted(f for f in (self.folder / kind).glob("*") if f.is_file())
+        found = sorted(f for f in (self.folder / kind).rglob("*") if f.is_file())
         if not found:
             raise ProbeError(
                 f"{self.folder.name}/{kind} holds nothing", "declare Vault's policies and roles as files"
@@ -243,14 +285,14 @@ class VaultFiles:
         return found
 
 
-def _declared(file: Path) -> VaultRole:
+def _declared(file: Path, mount: str) -> VaultRole:
     try:
         said = json.loads(_text(file))
     except (ValueError, RecursionError) as error:
         raise ProbeError(f"{file.name}: is not JSON", "fix the file") from error
     if not isinstance(said, dict):
         raise ProbeError(f"{file.name}: is not a JSON object", "fix the file")
-    return vault_role(file.stem, said)
+    return vault_role(file.stem, said, mount)
 
 
 def _text(file: Path) -> str:

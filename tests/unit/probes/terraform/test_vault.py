@@ -11,7 +11,8 @@ from assay.config.paths import Paths
 from assay.config.profile import Profile
 from assay.errors import ProbeError
 from assay.probes.terraform.plan import TerraformPlan
-from assay.probes.terraform.vault import VaultInPlans
+from assay.probes.terraform.state import TerraformState
+from assay.probes.terraform.vault import VaultInTerraform
 from assay.stack import ReadStack
 
 
@@ -39,8 +40,8 @@ def plan(folder: Path, *resources: Declared, unknown: tuple[str, ...] = ()) -> T
     return TerraformPlan(folder / "plan.json")
 
 
-def declared(folder: Path, *resources: Declared, unknown: tuple[str, ...] = ()) -> VaultInPlans:
-    return VaultInPlans([plan(folder, *resources, unknown=unknown)], "k8s")
+def declared(folder: Path, *resources: Declared, unknown: tuple[str, ...] = ()) -> VaultInTerraform:
+    return VaultInTerraform([plan(folder, *resources, unknown=unknown)], "k8s")
 
 
 BOTH = (("vault_policy", POLICY), ("vault_kubernetes_auth_backend_role", ROLE))
@@ -64,10 +65,20 @@ def test_a_role_that_is_too_wide_is_seen(tmp_path: Path, changed: dict[str, obje
     assert says in role.open_ends()
 
 
-def test_a_role_of_another_mount_is_not_ours(tmp_path: Path) -> None:
-    other = {**ROLE, "role_name": "other", "backend": "elsewhere"}
+def test_a_role_of_another_mount_is_told_apart(tmp_path: Path) -> None:
+    other = {**ROLE, "backend": "elsewhere/"}
     found = declared(tmp_path, *BOTH, (BOTH[1][0], other))
-    assert [one.name for one in found.roles()] == ["api"]
+    assert [one.ref for one in found.roles()] == ["VaultRole k8s/api", "VaultRole elsewhere/api"]
+
+
+def test_a_state_is_read_as_a_plan_is(tmp_path: Path) -> None:
+    made = [{"mode": "managed", "type": kind, "name": "r", "instances": [{"attributes": values}]}
+            for kind, values in BOTH]  # fmt: skip
+    file = tmp_path / "state.json"
+    file.write_text(json.dumps({"version": 4, "resources": made}))
+    found = VaultInTerraform([TerraformState(file)], "k8s")
+    assert [role.ref for role in found.roles()] == ["VaultRole k8s/api"]
+    assert [one.name for one in found.policies()] == ["api"]
 
 
 @pytest.mark.parametrize(
@@ -83,15 +94,11 @@ def test_a_new_mounts_path_is_known_later_and_its_roles_are_ours(tmp_path: Path)
     assert [one.name for one in declared(tmp_path, *BOTH, unknown=("backend",)).roles()] == ["api"]
 
 
-def test_a_plan_without_roles_is_no_empty_vault(tmp_path: Path) -> None:
-    with pytest.raises(ProbeError, match="declare no vault_kubernetes_auth_backend_role"):
-        declared(tmp_path, BOTH[0]).roles()
-
-
-def test_the_stack_takes_files_first_then_plans_and_says_how_to_give_either(tmp_path: Path) -> None:
+def test_the_stack_takes_every_source_and_says_how_to_give_one(tmp_path: Path) -> None:
     path = plan(tmp_path, *BOTH).path
     profile = Profile(Path("p.toml"), "p", "production", paths=Paths(plan=(path,)))
-    assert isinstance(ReadStack(profile).vault_files, VaultInPlans)
+    assert [role.ref for role in ReadStack(profile).vault_files.roles()] == ["VaultRole k8s/api"]
     plan(tmp_path, ("random_pet", {}))
-    with pytest.raises(ProbeError, match="does not say where Vault's configuration is"):
-        _ = ReadStack(profile).vault_files
+    with pytest.raises(ProbeError, match="declare no Kubernetes roles") as raised:
+        ReadStack(profile).vault_files.roles()
+    assert "set config in [platform.vault]" in raised.value.remedy

@@ -151,7 +151,38 @@ def test_declared_files(tmp_path: Path) -> None:
     with pytest.raises(ProbeError, match="not JSON"):
         VaultFiles(tmp_path).roles()
     (tmp_path / "roles" / "api.json").write_text(json.dumps(NARROW))
-    assert VaultFiles(tmp_path).roles()[0].ref == "VaultRole api"
+    assert VaultFiles(tmp_path).roles()[0].ref == "VaultRole kubernetes/api"
+    (tmp_path / "roles" / "edge").mkdir()
+    (tmp_path / "roles" / "edge" / "api.json").write_text(json.dumps(NARROW))
+    assert [one.ref for one in VaultFiles(tmp_path, "k8s").roles()] == [
+        "VaultRole k8s/api",
+        "VaultRole edge/api",
+    ]
+
+
+@pytest.mark.parametrize(("path", "own"), [
+    ("kv/data/shop/db", True), ("kv/data/prod-shop/db", True), ("database/creds/api_read", True),
+    ("kv/data/shopping/db", False), ("kv/data/postgres/superuser", False), ("database/creds/admin", False),
+    ("auth/token/lookup-self", True), ("auth/token/lookup", False), ("sys/storage/raft/snapshot", False),
+])  # fmt: skip
+def test_a_path_is_the_roles_own_if_it_bears_a_name_of_it(path: str, own: bool) -> None:
+    assert vault_role("reader", NARROW).owns(path) is own
+
+
+def test_lives_of_roles_as_go_writes_them() -> None:
+    assert vault_role("api", {**NARROW, "token_ttl": "1h30m", "token_max_ttl": "2h0m0s"}).ttl == 5400
+
+
+def test_policies_are_compared_without_what_only_the_running_vault_knows() -> None:
+    written, running = (
+        policy(
+            "p",
+            f'path "kv/{{{{identity.entity.aliases.{one}.metadata.x}}}}" {{ capabilities = ["read"] }}',
+        )
+        for one in ("*", "auth_kubernetes_1a2b3c4d")
+    )
+    assert written.comparable == running.comparable
+    assert written.comparable != policy("p", 'path "kv/data/a" { capabilities = ["read"] }').comparable
 
 
 # answers ---------------------------------------------------------------------------------------------

@@ -35,9 +35,19 @@ path "sys/audit" {
   capabilities = ["read", "sudo"]
 }
 
+# SEC-25
+path "sys/auth" {
+  capabilities = ["read"]
+}
+
 # every run: assay doctor asks what its token may do
 path "sys/capabilities-self" {
   capabilities = ["update"]
+}
+
+# SEC-24
+path "sys/ha-status" {
+  capabilities = ["read"]
 }
 
 # ACC-04
