@@ -25,7 +25,7 @@ from assay.config.trees import Trees
 from assay.drills.registry import Drills
 from assay.drills.restore.evidence import Restores
 from assay.effect import Effect, RunLimits, not_allowed
-from assay.errors import GuardError
+from assay.errors import GuardError, ProbeError
 from assay.load.generator import Load
 from assay.model import Record
 from assay.origins.leaks import SecretScan

@@ -19,7 +19,8 @@ from assay.errors import GuardError, ProbeError
 from assay.formats.parsing import WRONG
 from assay.probes.guard import Guard
 from assay.probes.vault import facts
-from assay.probes.vault.client import VaultConnection, authority_of
+from assay.probes.vault.client import VaultConnection
+from assay.probes.vault.trust import authority_of
 from assay.writers.lab import require_lab
 
 

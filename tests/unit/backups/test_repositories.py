@@ -40,8 +40,8 @@ class Store:
     def head(self, version: ObjectVersion, most: int = 4096) -> bytes:
         return self.stored[version.key][:most]
 
-    def heads(self, versions: Sequence[ObjectVersion]) -> list[bytes]:
-        return [self.head(one) for one in versions]
+    def heads(self, versions: Sequence[ObjectVersion]) -> list[tuple[ObjectVersion, bytes]]:
+        return [(one, self.head(one)) for one in versions]
 
     def versions(self) -> list[ObjectVersion]:
         return [

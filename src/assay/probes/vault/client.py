@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from assay.probes.vault import facts
 from assay.probes.vault.facts import OTHER, AuditDevice, Autopilot, Health, Peer, Seal, SecretEntry, Token
 from assay.probes.vault.policy import VaultPolicy, VaultRole, policy, vault_role
 from assay.probes.vault.requests import vault_request
+from assay.probes.vault.trust import authority_of, system_authorities
 from assay.secretscan.suspect import repeated
 
 
@@ -68,7 +68,7 @@ class VaultConnection:
     ) -> None:
         """Open no connection yet; what has a bigger effect than `guard` allows is not sent."""
         self.address, self._guard, self._namespace = address, guard, namespace
-        trusted = str(ca) if ca else _system_authorities()
+        trusted = str(ca) if ca else system_authorities()
         self._client = hvac.Client(address, verify=trusted, timeout=TIMEOUT_S, adapter=RawAdapter)
         self._client.session.trust_env = False  # no proxy and no .netrc of whoever runs this
         self._client.session.headers["User-Agent"] = SENT.agent
@@ -130,21 +130,6 @@ def needed(address: str, path: str, answer: VaultAnswer) -> Mapping[str, Any]:
         answer.status, (f"HTTP {answer.status}: {answer.words}", "look at Vault's log")
     )
     raise ProbeError(f"{address}: {path}: {said}", remedy)
-
-
-def _system_authorities() -> str | bool:
-    """Return where the system keeps the authorities that it trusts; True: those that came with the client."""
-    paths = ssl.get_default_verify_paths()
-    return paths.cafile or paths.capath or True
-
-
-def authority_of(profile: Profile) -> Path | None:
-    """Return the file of the CA that Vault's certificates are from, None for those that the system trusts.
-
-    Raises:
-        ProbeError: the profile names one that is not there.
-    """
-    return profile.need_path("vault.ca") if profile.vault.ca else None
 
 
 class Vault:
