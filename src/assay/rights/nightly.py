@@ -27,11 +27,15 @@ def nightly_files(catalogue: Catalogue) -> dict[str, str]:
     """Return path below the root -> text; none where the catalogue has no reference platform beside it."""
     if not (catalogue.root / PROFILE).is_file():
         return {}
-    needed = nightly_rights(catalogue, load_profile(catalogue.root / PROFILE))
-    return {ACCESS: NOTE + rbac(needed, AccountName()), AUDITOR: VAULT_NOTE + vault_policy(needed)}
+    profile = load_profile(catalogue.root / PROFILE)
+    nightly = _rights(catalogue, profile, TIERS, frozenset(Effect))
+    # Drills read with the same token, and write with one of their own.
+    read = _rights(catalogue, profile, tuple(Tier), frozenset({Effect.READS}))
+    return {ACCESS: NOTE + rbac(nightly, AccountName()), AUDITOR: VAULT_NOTE + vault_policy(read)}
 
 
-def nightly_rights(catalogue: Catalogue, profile: Profile) -> list[NeededRight]:
-    """Return what every static and live control needs, with everything that a lab allows."""
-    pairs = {(case.control, case.tier) for case in catalogue.cases if case.tier in TIERS}
-    return needed_rights(catalogue, profile, pairs, frozenset(Effect))
+def _rights(
+    catalogue: Catalogue, profile: Profile, tiers: tuple[Tier, ...], effects: frozenset[Effect]
+) -> list[NeededRight]:
+    pairs = {(case.control, case.tier) for case in catalogue.cases if case.tier in tiers}
+    return needed_rights(catalogue, profile, pairs, effects)

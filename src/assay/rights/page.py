@@ -24,6 +24,8 @@ judged.
 What is not in these tables needs no more than os:reader, and get and list of what is not a Secret. Rights
 with an effect beyond dry runs are needed only where `[allow]` or `--allow` lets the control have that effect.
 No system can grant a dry run alone: `gitops/nightly/bounds.yaml` makes the API server refuse the rest.
+Load needs no right. Drills take parts of the platform away with an administrator's credentials, approved by
+two people; of theirs only what is read from Vault is declared, since the reader's token reads it.
 `s3:ListAllMyBuckets`, for ListBuckets, is granted to the user and not by the policy of a bucket.
 """
 
