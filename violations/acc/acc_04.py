@@ -24,6 +24,9 @@ FORGED = {
 }
 
 
+ASKS = {"annotations": {"cert-manager.io/cluster-issuer": "public"}}
+
+
 def _value() -> str:
     return f"k{secrets.token_urlsafe(20)}7aQ"  # what begins with a hyphen is an option, not its value
 
@@ -142,6 +145,17 @@ def applied_secret(plant: Plant) -> Iterator[Named]:
     meta = {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": copy}}
     secret = plant.targets.encrypted_secret()
     with plant.patched(*secret.key[1:], {"metadata": meta}) as ref:
+        yield ref
+
+
+@violation(tier="live")
+def asked_for_by_a_controller(plant: Plant) -> Iterator[Named]:
+    """A Secret that an Ingress asks cert-manager for, made by hand before cert-manager could."""
+    rule = {"hosts": ["planted.example"], "secretName": "planted-tls"}
+    backend = {"service": {"name": "none", "port": {"number": 80}}}
+    asked = _object("Ingress", "planted", {"spec": {"tls": [rule], "defaultBackend": backend}}, ASKS)
+    made = _object("Secret", "planted-tls", {"stringData": {"tls.key": _value()}})
+    with plant.apply({**asked, "apiVersion": "networking.k8s.io/v1"}), plant.apply(made) as ref:
         yield ref
 
 

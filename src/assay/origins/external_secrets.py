@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import re
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from assay.formats.parsing import parsing
 from assay.origins.levels import LATE_S
 from assay.origins.sources import OWNER, ExternalSecretSpec
-from assay.origins.template import WHOLE_ENTRY, computes, own, places, touching
+from assay.origins.template import PLACE, WHOLE_ENTRY, computed, computes, own, places, touching
 from assay.probes.kube.client import Kube
 from assay.probes.kube.discovery import served
 from assay.secretscan.naming import is_fact
@@ -26,6 +26,15 @@ SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 ALTERED = ("version", "decodingStrategy", "metadataPolicy")
 UNJUDGED = "this form of ExternalSecret ({}) is not judged here"
 GENERATED = "a generator makes its value"
+# Generators that make a value or have a provider issue one; a Fake holds it in clear, and what a Webhook answers
+# nobody knows.
+GENERATORS = frozenset(
+    ("ACRAccessToken", "CloudsmithAccessToken", "ECRAuthorizationToken", "GCRAccessToken", "GithubAccessToken",
+     "Grafana", "Password", "QuayAccessToken", "SSHKey", "STSSessionToken", "UUID", "VaultDynamicSecret")
+)  # fmt: skip
+UNKNOWN = "a generator that may hold anything makes its value"
+COMPUTED = "the operator computes it from the source"
+FOUND = "the operator finds and names it in the source"
 Item = Mapping[str, Any]
 Place = tuple[str, str]
 
@@ -96,22 +105,52 @@ def _with_keys(about: ExternalSecretSpec, reads: _Reads, template: Item) -> Exte
     direct, incomparable = reads.one_by_one()
     extracts, unlisted = reads.whole()
     texts, from_elsewhere = template.get("data") or {}, template.get("templateFrom")
-    bad = {key: why for key, text in texts.items() if (why := _template_fault(key, text, direct))}
+    known = _Known(direct, extracts, open=bool(unlisted))
+    bad = {key: why for key, text in texts.items() if (why := _template_fault(key, text, known))}
+    computed = {key: COMPUTED for key, text in texts.items() if key not in bad and not known.comparable(text)}
     rendered = {
-        key: {one: direct[one] for one in places(text)} for key, text in texts.items() if key not in bad
+        key: {one: known[one] for one in places(text)}
+        for key, text in texts.items()
+        if key not in bad and key not in computed
     }
+    found = reads.found()
     if (texts or from_elsewhere) and template.get("mergePolicy") != "Merge":
         direct, incomparable, extracts, unlisted = {}, {}, (), ""
     kept = {key: why for key, why in incomparable.items() if key not in texts}
+    decided = {key: why for key, why in kept.items() if not why.startswith(UNKNOWN)}
     return replace(
         about,
         direct=direct,
         extracts=extracts,
         templates=rendered,
-        incomparable=bad | kept,
+        incomparable=bad | {key: why for key, why in kept.items() if key not in decided},
+        computed=computed | decided,
+        found=COMPUTED if from_elsewhere and found else found,
         texts=texts,
         unlisted=UNJUDGED.format("templateFrom") if from_elsewhere else unlisted or about.unlisted,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a template may take: entries that are declared one by one, and the properties of one taken whole."""
+
+    direct: Mapping[str, Place]
+    extracts: tuple[str, ...]
+    open: bool
+
+    def __getitem__(self, name: str) -> Place:
+        return self.direct[name] if name in self.direct else (self.extracts[0], name)
+
+    def unknown(self, text: str) -> list[str]:
+        """Return what a template takes and nobody declares."""
+        some = bool(self.extracts) or self.open
+        return [] if some else sorted(set(places(text)) - set(self.direct))
+
+    def comparable(self, text: str) -> bool:
+        """Return whether it can be told from a value what stands for each place, and where that comes from."""
+        sure = set(places(text)) <= set(self.direct) or (len(self.extracts) == 1 and not self.open)
+        return sure and not computes(text) and not touching(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +179,9 @@ class _Reads:
         direct, incomparable = dict[str, Place](), dict[str, str]()
         for entry in self.spec.get("data") or ():
             key, ref = str(entry["secretKey"]), entry.get("remoteRef") or {}
-            if (entry.get("sourceRef") or {}).get("generatorRef"):
-                incomparable[key] = GENERATED
+            if made := (entry.get("sourceRef") or {}).get("generatorRef"):
+                known = made.get("kind") in GENERATORS
+                incomparable[key] = GENERATED if known else UNKNOWN
             elif form := _form(ref) or ("" if ref.get("property") else "remoteRef without property"):
                 incomparable[key] = UNJUDGED.format(form)
             else:
@@ -153,6 +193,14 @@ class _Reads:
         entries = [(one, _extract_fault(one)) for one in self.spec.get("dataFrom") or ()]
         paths = tuple(self._path(one, one["extract"]) for one, why in entries if not why)
         return paths, next((why for _, why in entries if why), "")
+
+    def found(self) -> str:
+        """Return how keys that are not named come from the source alone; empty where a generator may be anything."""
+        kinds = [ref.get("kind") for one in self.spec.get("dataFrom") or ()
+                 if (ref := (one.get("sourceRef") or {}).get("generatorRef"))]  # fmt: skip
+        if any(kind not in GENERATORS for kind in kinds):
+            return ""
+        return GENERATED if kinds else FOUND
 
     def _store(self, entry: Item) -> tuple[str, str, Store | None]:
         """Return kind, name and store of one entry, which may name its own; None where it is not there."""
@@ -185,15 +233,12 @@ def _form(ref: Item) -> str:
     return next((name for name in ALTERED if ref.get(name, "None") not in ("None", "")), "")
 
 
-def _template_fault(key: str, text: str, direct: Collection[str]) -> str:
-    """Return why a template is not a mere arrangement of the source's values, empty if it is."""
-    if computes(text):
-        return f"the template of {key} computes: {UNJUDGED.format('a template with functions')}"
-    if unknown := sorted(set(places(text)) - set(direct)):
+def _template_fault(key: str, text: str, known: _Known) -> str:
+    """Return why a template holds more than the source's values, empty if it does not."""
+    if unknown := known.unknown(text):
         return f"the template of {key} takes {', '.join(unknown)}, which is not declared one by one"
-    if touching(text):
-        return f"the template of {key} has nothing between two values: {UNJUDGED.format('such a template')}"
-    if own(text) or not (places(text) or is_fact(key)):
+    code = computes(text)
+    if own(computed(PLACE.sub(" ", text))) or not (code or places(text) or is_fact(key)):
         return f"the template of {key} holds a text of its own"
     return ""
 

@@ -9,7 +9,8 @@
 | R3 exclusive | it alone wrote the key | that the value is the source's |
 | R4 equal | the value is the source's, now | nothing; that it follows a rotation is SEC-26's |
 
-R0 and R4 are proven; so is R3 while the source is newer than the last look at it ("R3, pending").
+R0 and R4 are proven; so is R3 while the source is newer than the last look at it ("R3, pending"), and where the
+operator computes the value from the source alone, so that nobody can compare it ("R3, computed").
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from assay.secretscan.fingerprint import same_fingerprint
 
 NOTHING, CLASSIFIED, DECLARED, LINKED, EXCLUSIVE, EQUAL = "-", "R0", "R1", "R2", "R3", "R4"
 ORDER = (NOTHING, DECLARED, LINKED, EXCLUSIVE, EQUAL)
-PENDING = "R3, pending"
+PENDING, COMPUTED = "R3, pending", "R3, computed"
 LATE_S = 120.0  # what a refresh of an ExternalSecret may be late
 NOBODY = "nobody"
 UNKNOWN_WRITER = frozenset({"nobody known"})
@@ -78,7 +79,7 @@ class KeyProvenance:
     @property
     def proven(self) -> bool:
         """Return whether it is equal to its source, or about to be, or classified as a controller's own."""
-        return self.level in (CLASSIFIED, PENDING, EQUAL)
+        return self.level in (CLASSIFIED, PENDING, COMPUTED, EQUAL)
 
 
 def classify_secrets(secrets: Iterable[SecretObject], sources: Sources) -> list[KeyProvenance]:
@@ -115,12 +116,22 @@ def _classified(
     if own := _controllers_own(secret, key, sources):
         return own
     if owner := next((one for one in external if one.unlisted), None):
-        source = f"{owner.provider} by {owner.title}"
-        return KeyProvenance(secret.ref, secret.space, key, DECLARED, source, owner.unlisted, owner.title)
+        return _from_unlisted(secret, key, owner)
     why = "neither an ExternalSecret nor a SOPS file"
     if external or files:
         why = f"{external[0].title if external else f'SOPS {files[0].where}'} does not know this key"
     return KeyProvenance(secret.ref, secret.space, key, NOTHING, "", why)
+
+
+def _from_unlisted(secret: SecretObject, key: str, one: ExternalSecretSpec) -> KeyProvenance:
+    """Return the provenance of a key that its owner does not name: proven where only the source decides it."""
+    source = f"{one.provider} by {one.title}"
+    checks = (
+        _not_kept(secret, one) or ("" if one.found else one.unlisted),
+        _other_writers(secret, key, (one.manager,)),
+    )
+    step = _highest(secret, key, one.title, source, (*checks, one.found))
+    return replace(step, level=COMPUTED) if step.level == EXCLUSIVE else step
 
 
 def _controllers_own(secret: SecretObject, key: str, sources: Sources) -> KeyProvenance | None:
@@ -130,16 +141,18 @@ def _controllers_own(secret: SecretObject, key: str, sources: Sources) -> KeyPro
         return KeyProvenance(secret.ref, secret.space, key, CLASSIFIED, rule.reason, owner=owner)
     asked = [one for one in sources.made if one.is_for(secret)]
     writers = secret.writers.get(key, UNKNOWN_WRITER)
-    if made := next((one for one in asked if one.written_by(writers)), None):
+    if made := next((one for one in asked if not one.fault(secret, writers)), None):
         return KeyProvenance(secret.ref, secret.space, key, CLASSIFIED, made.reason, owner=made.owner)
     if made := next(iter(asked), None):
-        why = f"{made.owner} asks for it, but {', '.join(sorted(writers))} wrote it"
+        why = made.fault(secret, writers)
         return KeyProvenance(secret.ref, secret.space, key, DECLARED, made.owner, why, made.owner)
     return None
 
 
 def _declares(one: ExternalSecretSpec, key: str, sources: Sources) -> bool:
-    named = key in one.templates or key in one.incomparable or key in one.direct or key in one.whole
+    named = any(
+        key in keys for keys in (one.templates, one.incomparable, one.computed, one.direct, one.whole)
+    )
     return named or any(key in sources.entries.get(path, {}) for path in one.extracts)
 
 
@@ -150,6 +163,8 @@ def _from_external(
     step = _highest(secret, key, one.title, source, _external_checks(secret, key, one, sources))
     if step.level == EXCLUSIVE and (awaited := _awaited(one, key, sources)):
         return replace(step, level=PENDING, missing=awaited)
+    if step.level == EXCLUSIVE and key in one.computed:
+        return replace(step, level=COMPUTED)
     if step.level == EQUAL and one.policy != OWNER:
         return replace(step, missing=f"it is not owned: creationPolicy is {one.policy}, not {OWNER}")
     return step
@@ -179,10 +194,11 @@ def _highest(secret: SecretObject, key: str, owner: str, source: str, checks: It
 def _external_checks(
     secret: SecretObject, key: str, one: ExternalSecretSpec, sources: Sources
 ) -> Iterable[str]:
-    owned = one.policy != OWNER or (one.kind, one.name, one.uid) in secret.owners
-    yield one.fault or ("" if owned else f"{one.title} does not own it")
+    yield _not_kept(secret, one)
     yield _other_writers(secret, key, (one.manager,))
-    if key in one.incomparable:
+    if key in one.computed:
+        yield one.computed[key]
+    elif key in one.incomparable:
         yield one.incomparable[key]
     elif key in one.templates:
         yield _rendered(secret, key, one.templates[key], sources)
@@ -195,6 +211,12 @@ def _external_checks(
         given = [bytes.fromhex(one) for one in digests if one]
         equal = bool(given) and same_fingerprint(given[-1], secret.fingerprints[key])
         yield "" if equal else "its value is not the source's" if given else "the source has no such value"
+
+
+def _not_kept(secret: SecretObject, one: ExternalSecretSpec) -> str:
+    """Return why a Secret is not kept by an object as the source has it, empty if it is."""
+    owned = one.policy != OWNER or (one.kind, one.name, one.uid) in secret.owners
+    return one.fault or ("" if owned else f"{one.title} does not own it")
 
 
 def _rendered(secret: SecretObject, key: str, wanted: Mapping[str, tuple[str, str]], sources: Sources) -> str:

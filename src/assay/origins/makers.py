@@ -33,6 +33,8 @@ class SecretMaker:
     annotation: str = ""
     where: Mapping[str, str] = field(default_factory=dict)
     any_namespace: bool = False
+    owned: bool = False
+    types: Sequence[str] = ()
 
     def named_in(self, texts: Mapping[Path, str]) -> Iterator[str]:
         """Yield the names of the Secrets that an object asks for; none unless it has what it must have.
@@ -88,7 +90,10 @@ def made_secrets(kube: Kube) -> list[MadeSecret]:
             space = str(meta.get("namespace", ""))
             owner = f"{maker.kind} {f'{space}/' if space else ''}{meta['name']}"
             found += [
-                MadeSecret("*" if maker.any_namespace else space, name, owner, tuple(maker.writers), maker.reason)
+                MadeSecret(
+                    "*" if maker.any_namespace else space, name, owner, tuple(maker.writers), maker.reason,
+                    str(meta.get("uid", "")) if maker.owned else "", tuple(maker.types),
+                )
                 for name in maker.named_in(dict(_texts(item)))
             ]  # fmt: skip
     return found

@@ -75,6 +75,8 @@ class ExternalSecretSpec:
         kind: what it is: `ExternalSecret`, or `VaultStaticSecret`.
         writer: the field manager that writes for it; empty: the External Secrets Operator's.
         whole: keys that hold the whole entry once more, as JSON.
+        computed: keys that cannot be compared, although only the source and the operator decide them -> how.
+        found: how keys that are not named here come from the source alone; empty where they may not.
         immutable: whether the Secret that it makes can never change.
         restarts: `Kind namespace/name` of the workloads that the operator restarts when the Secret changes.
     """
@@ -97,6 +99,8 @@ class ExternalSecretSpec:
     kind: str = "ExternalSecret"
     writer: str = ""
     whole: frozenset[str] = frozenset()
+    computed: Mapping[str, str] = field(default_factory=dict)
+    found: str = ""
     immutable: bool = False
     restarts: tuple[str, ...] = ()
 
@@ -151,7 +155,8 @@ class MadeSecret:
     """A Secret that an object of a controller asks for: which object, and who writes the Secret for it.
 
     `space` is a namespace or `*`, `name` a glob, `owner` is `Certificate namespace/name`, `writers` are globs over
-    field managers.
+    field managers; `uid` is that of the object where it owns what is made for it, `types` are globs over the
+    Secret's type: empty where either may be anything.
     """
 
     space: str
@@ -159,14 +164,21 @@ class MadeSecret:
     owner: str
     writers: tuple[str, ...]
     reason: str
+    uid: str = ""
+    types: tuple[str, ...] = ()
 
     def is_for(self, secret: SecretObject) -> bool:
         """Return whether a Secret is the one that is asked for."""
         return self.space in ("*", secret.space) and fnmatch.fnmatchcase(secret.name, self.name)
 
-    def written_by(self, writers: frozenset[str]) -> bool:
-        """Return whether all of the field managers are the controller's."""
-        return all(any(fnmatch.fnmatchcase(one, glob) for glob in self.writers) for one in writers)
+    def fault(self, secret: SecretObject, writers: frozenset[str]) -> str:
+        """Return why a key with these writers is not what the controller made, empty if it is."""
+        if not all(any(fnmatch.fnmatchcase(one, glob) for glob in self.writers) for one in writers):
+            return f"{self.owner} asks for it, but {', '.join(sorted(writers))} wrote it"
+        if self.uid and self.uid not in {uid for _, _, uid in secret.owners}:
+            return f"{self.owner} asks for it, but does not own it"
+        kept = not self.types or any(fnmatch.fnmatchcase(secret.type, glob) for glob in self.types)
+        return "" if kept else f"{self.owner} asks for it, but its type is {secret.type}"
 
 
 def is_controllers(rule: ControllerSecret, secret: SecretObject, key: str) -> bool:

@@ -13,6 +13,7 @@ FUNCTION = r"\|\s*(?:toString|quote|b64enc)\b\s*"
 # `{{-` and `-}}` take the white space beside them away.
 PLACE = re.compile(rf"(?:\{{\{{|\s*\{{\{{-)\s*\.(\w+)\s*((?:{FUNCTION})*)(?:\}}\}}|-\}}\}}\s*)")
 CODE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+QUOTED = re.compile(r"\"([^\"]*)\"|`([^`]*)`")
 LITERAL = re.compile(r"[\s\"'=:;,@/&?]+")
 PLAIN = re.compile(r"[a-z0-9.-]+")
 SHORT = 6
@@ -38,6 +39,11 @@ def touching(text: str) -> bool:
 def own(text: str) -> bool:
     """Return whether a template holds what may be a secret of its own; a host name is none."""
     return any(_own(word) for word in LITERAL.split(PLACE.sub(" ", text)))
+
+
+def computed(text: str) -> str:
+    """Return a template with nothing left of its code but the texts that it quotes: those are its own."""
+    return CODE.sub(lambda code: " ".join(map("".join, QUOTED.findall(code[0]))), text)
 
 
 def _own(word: str) -> bool:

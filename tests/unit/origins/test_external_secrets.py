@@ -130,10 +130,8 @@ def test_a_form_that_is_read_like_any_other(spec: Object, lists: Object) -> None
 
 @pytest.mark.parametrize(("spec", "why"), [
     ({**WHOLE, "secretStoreRef": {"kind": "ClusterSecretStore", "name": "vault"}}, "vault, is not there"),
-    ({"dataFrom": [{"find": {"name": {"regexp": ".*"}}}]}, "dataFrom.find) is not judged here"),
-    ({"dataFrom": [{**WHOLE["dataFrom"][0], "rewrite": [{}]}]}, "rewrite) is not judged here"),
-    ({"dataFrom": [{"extract": {"key": "shop/app", "property": "a"}}]}, "extract.property) is not"),
-    ({"dataFrom": [{"sourceRef": {"generatorRef": {"kind": "Password", "name": "x"}}}]}, "a generator makes"),
+    ({"dataFrom": [{"sourceRef": {"generatorRef": {"kind": "Fake", "name": "x"}}}]}, "a generator makes"),
+    ({"dataFrom": [{"sourceRef": {"generatorRef": {"kind": "Webhook", "name": "x"}}}]}, "a generator makes"),
 ])  # fmt: skip
 def test_a_form_that_is_not_judged_is_declared_only(spec: Object, why: str) -> None:
     (step,) = traced(secret(password=VALUE), external(spec))
@@ -144,11 +142,16 @@ def test_a_form_that_is_not_judged_is_declared_only(spec: Object, why: str) -> N
     ({"data": [{"secretKey": "password", "remoteRef": {"key": "shop/app"}}]}, "remoteRef without property"),
     (one(version="3"), "version"),
     (one(decodingStrategy="Base64"), "decodingStrategy"),
-    ({"data": [{"secretKey": "password", "sourceRef": {"generatorRef": {"name": "x"}}}]}, "a generator"),
 ])  # fmt: skip
 def test_one_key_that_cannot_be_compared_says_so(spec: Object, why: str) -> None:
     (step,) = traced(secret(password=VALUE), external(spec))
-    assert (step.level, why in step.missing) == ("R3", True), step
+    assert (step.level, why in step.missing) == ("R3, computed", True), step
+
+
+def test_a_key_of_a_generator_that_may_hold_anything_is_not_proven() -> None:
+    spec = {"data": [{"secretKey": "password", "sourceRef": {"generatorRef": {"name": "x"}}}]}
+    (step,) = traced(secret(password=VALUE), external(spec))
+    assert (step.level, step.proven, "generator" in step.missing) == ("R3", False, True)
 
 
 def test_a_path_begins_with_the_mount_of_its_store() -> None:
@@ -242,8 +245,8 @@ def test_an_ordinary_template_is_followed(text: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "value", "why"), [
-    ("{{ .password | upper }}", VALUE.upper(), "is not judged here"),
-    ("{{ .username }}{{ .password }}", f"shop{VALUE}", "is not judged here"),
+    ('{{ printf "%s kq93vlmz0pwt" .password }}', f"{VALUE} kq93vlmz0pwt", "a text of its own"),
+    ("{{ `kq93vlmz0pwt` | b64enc }}", "a3E5M3ZsbXowcHd0", "a text of its own"),
     ("{{ .password | b64enc }}", VALUE, "does not fit"),
     ("{{ .password | quote }}", VALUE, "does not fit"),
     ("kq93vlmz0pwt {{ .password }}", f"kq93vlmz0pwt {VALUE}", "a text of its own"),
@@ -269,9 +272,40 @@ def test_a_template_that_merges_leaves_the_other_keys() -> None:
         assert [step.level for step in steps] == ["R4", level], policy
 
 
-def test_a_template_from_elsewhere_is_not_judged() -> None:
-    (step,) = traced(secret(conf="x"), external(one(), {"template": {"templateFrom": [{"configMap": {}}]}}))
-    assert (step.level, "templateFrom" in step.missing) == ("R1", True)
+@pytest.mark.parametrize(("spec", "target"), [
+    ({"dataFrom": [{"find": {"name": {"regexp": ".*"}}}]}, {}),
+    ({"dataFrom": [{**WHOLE["dataFrom"][0], "rewrite": [{}]}]}, {}),
+    ({"dataFrom": [{"extract": {"key": "shop/app", "property": "a"}}]}, {}),
+    ({"dataFrom": [{"sourceRef": {"generatorRef": {"kind": "Password", "name": "x"}}}]}, {}),
+    ({"dataFrom": [{"sourceRef": {"generatorRef": {"kind": "VaultDynamicSecret", "name": "x"}}}]}, {}),
+    (one(), {"template": {"templateFrom": [{"configMap": {}}]}}),
+    (one(), {"template": {"data": {"conf": "{{ .password | upper }}"}}}),
+    (one(), {"template": {"data": {"conf": '{{ .password | b64enc | trunc 8 | printf "%s" }}'}}}),
+    (one(), {"template": {"data": {"conf": "{{ .password }}{{ .password }}"}}}),
+    (one(version="3"), {}),
+    ({"data": [{"secretKey": "conf", "remoteRef": {"key": "shop/app"}}]}, {}),
+])  # fmt: skip
+def test_what_only_the_source_and_the_operator_decide_is_proven_by_who_wrote_it(
+    spec: Object, target: Object
+) -> None:
+    key = "password" if spec == one(version="3") else "conf"
+    about = external(spec, target)
+    (step,) = traced(secret(**{key: "anything"}), about)
+    assert (step.level, step.proven) == ("R3, computed", True), step
+    by_hand = secret(**{key: "anything"})
+    by_hand["metadata"]["managedFields"].append(
+        {"manager": "kubectl", "fieldsV1": {"f:data": {f"f:{key}": {}}}}
+    )
+    assert not traced(by_hand, about)[0].proven
+    orphan = secret(**{key: "anything"})
+    orphan["metadata"]["ownerReferences"] = []
+    assert not traced(orphan, about)[0].proven
+
+
+def test_a_template_over_an_entry_that_is_taken_whole_is_compared() -> None:
+    template = {"template": {"data": {"conf": "pw={{ .password }}"}}}
+    assert traced(secret(conf=f"pw={VALUE}"), external(WHOLE, template))[0].level == "R4"
+    assert traced(secret(conf="pw=another"), external(WHOLE, template))[0].level == "R3"
 
 
 def test_many_places_are_tried_once_each() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,6 +51,9 @@ class Cluster:
         return self.lists[path.rpartition("/")[2]]
 
 
+CLUSTER = {"metadata": {"namespace": "shop", "name": "db", "uid": "7"}, "spec": {}}
+
+
 def cluster(**lists: list[dict[str, Any]]) -> Any:  # noqa: ANN401 - what is asked of a cluster
     return Cluster(**lists)
 
@@ -58,6 +62,12 @@ def stored(name: str, writer: str, space: str = "shop") -> SecretObject:
     return SecretObject(
         space, name, "Opaque", (), {"key": frozenset({writer})}, {"key": KEYED.fingerprint(b"x")}
     )
+
+
+OWNED = SecretObject(
+    "shop", "db-app", "kubernetes.io/basic-auth", (("Cluster", "db", "7"),), {"key": frozenset({"manager"})},
+    {"key": KEYED.fingerprint(b"x")},
+)  # fmt: skip
 
 
 def traced(one: SecretObject, **lists: list[dict[str, Any]]) -> KeyProvenance:
@@ -98,9 +108,33 @@ def test_an_object_of_the_cluster_asks_for_a_secret_in_any_namespace() -> None:
 
 def test_of_two_objects_that_ask_the_one_whose_controller_wrote_it_counts() -> None:
     certificate = {"metadata": {"namespace": "shop", "name": "db"}, "spec": {"secretName": "db-tls"}}
-    database = {"metadata": {"namespace": "shop", "name": "db"}, "spec": {}}
-    found = traced(stored("db-app", "manager"), certificates=[certificate], clusters=[database])
+    database = {"metadata": {"namespace": "shop", "name": "db", "uid": "7"}, "spec": {}}
+    found = traced(OWNED, certificates=[certificate], clusters=[database])
     assert (found.level, found.owner) == ("R0", "Cluster shop/db")
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    ({}, ""), ({"owners": ()}, "does not own it"), ({"owners": (("Cluster", "db", "8"),)}, "does not own it"),
+    ({"type": "kubernetes.io/dockerconfigjson"}, "its type is kubernetes.io/dockerconfigjson"),
+    ({"writers": {"key": frozenset({"manager", "kubectl-edit"})}}, "kubectl-edit, manager wrote it"),
+])  # fmt: skip
+def test_a_controllers_secret_is_known_by_owner_type_and_writer(change: dict[str, Any], said: str) -> None:
+    found = traced(replace(OWNED, **change), clusters=[CLUSTER])
+    assert (found.proven, said in found.missing) == (not said, True)
+
+
+@pytest.mark.parametrize(("name", "writer", "lists"), [
+    ("zalando.shop-db.credentials.postgresql.acid.zalan.do", "postgres-operator", "postgresqls"),
+    ("shop-db-pguser-shop", "postgrescluster-controller", "postgresclusters"),
+    ("shop-db-es-elastic-user", "elastic-operator", "elasticsearches"),
+    ("prometheus-shop-db-web-config", "PrometheusOperator", "prometheuses"),
+    ("alertmanager-shop-db-generated", "PrometheusOperator", "alertmanagers"),
+])  # fmt: skip
+def test_further_operators_are_known_by_their_published_shape(name: str, writer: str, lists: str) -> None:
+    item = {"metadata": {"namespace": "shop", "name": "shop-db", "uid": "7"}, "spec": {}}
+    one = replace(stored(name, writer), owners=(("any", "shop-db", "7"),))
+    assert traced(one, **{lists: [item]}).level == "R0"
+    assert not traced(stored(name, "kubectl"), **{lists: [item]}).proven
 
 
 @pytest.mark.parametrize(("text", "names"), [
