@@ -8,9 +8,11 @@ import pytest
 
 from assay.catalogue import Catalogue, load_catalogue
 from assay.config.loader import load_profile
+from assay.config.platform import Signatures
 from assay.effect import Effect
 from assay.model import Tier
 from assay.preflight.needs import needs_of
+from assay.probes.kube.registrations import known_products
 from assay.rights.needed import ITSELF, needed_rights
 from assay.rights.nightly import ACCESS, AUDITOR, PROFILE, nightly_files
 
@@ -61,6 +63,17 @@ def test_no_right_is_bigger_than_what_the_policy_says_of_its_effect(catalogue: C
             for right in rights:
                 small = any(one.includes(right.effect) for one in biggest)
                 assert small or (right.tried and right.effect is Effect.WRITES), (control.id, right)
+
+
+@pytest.mark.parametrize("control", ["ACC-05", "SEC-02"])
+def test_the_policies_of_every_gate_that_is_known_may_be_read(catalogue: Catalogue, control: str) -> None:
+    rights = catalogue.controls[control].rights[Tier.LIVE]
+    listed = {what for one in rights if "list" in one.verbs for what in one.on}
+    wanted = {
+        f"{gate.api}/{name}" for gate in known_products(Signatures()) for name in gate.policies if gate.api
+    }
+    assert wanted
+    assert wanted - listed == set()
 
 
 def test_a_selection_gets_its_own_rights_and_those_of_a_run(catalogue: Catalogue) -> None:
