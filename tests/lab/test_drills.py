@@ -17,9 +17,10 @@ import psutil
 import pytest
 
 from lab import build, cluster, deploy, profile
+from lab.layout import name_of
 
 
-SPACE = "vault-restored"
+SPACE = name_of("Namespace", "vault-restored")
 ROOT = Path(__file__).parents[2]
 ASSAY = (sys.executable, "-m", "assay.cli")
 KUBECTL = deploy.Cluster(build.BINARIES / "kubectl", cluster.KUBECONFIG)
