@@ -15,7 +15,7 @@ ELSEWHERE = (
 @pytest.mark.control("DR-03")
 def test_etcd_comes_back_by_the_runbook(stack: ReadStack, control: Record) -> None:
     """In a lab carry out the runbook's section word for word; elsewhere take a record of a restore."""
-    etcd = stack.platform.etcd
+    (etcd,) = control.population([stack.platform.etcd])
     control.offenders(stack.restores.rejected)
     if not stack.restores.is_due(etcd, control.limit("age")):
         stack.restores.newest()[etcd.name].report(control, etcd.rpo_s)

@@ -361,6 +361,11 @@ def test_a_full_disk_in_mid_restore_says_nothing_about_the_backup(
     reader.sees("DR-01", "ERROR", "no room for the restore", "make room on the node", "drill")
 
 
+def test_outside_a_lab_the_loss_of_all_control_planes_is_left_out_and_said(reader: Reader) -> None:
+    """Nothing is broken, and it is no ERROR: the reader learns what counts instead."""
+    reader.sees("DR-03", "NOT_CHECKED", "is drilled in labs only", "brought in as a signed record", "drill")
+
+
 @pytest.mark.parametrize("returns", [True, False], ids=["back", "manual"])
 def test_an_interrupted_drill_is_an_error_and_puts_back(
     returns: bool, reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
