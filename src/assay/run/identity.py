@@ -23,7 +23,7 @@ from assay.run.past import Join
 from assay.stack import ReadStack
 
 
-GIT_TIMEOUT_S = 10.0
+GIT_TIMEOUT_S = 60.0
 CHANGED = "with changes"
 UNKNOWN = "outside Git"
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from assay.cli import check
 from tests.unit.support.catalogue import INI, Toy
 
 
@@ -27,3 +30,18 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
     for words in (("init", "-q"), ("add", "-A"), (*author, "commit", "-qm", "the platform")):
         subprocess.run(["git", *words], cwd=tmp_path, check=True)
     return made
+
+
+@pytest.fixture
+def here(pytester: pytest.Pytester, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the parts of `assay check` in this process, which has all modules already."""
+
+    def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            return int(pytester.inline_run(*command[3:], no_reraise_ctrlc=True).ret)
+
+    monkeypatch.chdir(toy.root)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setattr(check, "wait_for", run)

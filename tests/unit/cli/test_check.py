@@ -78,6 +78,7 @@ def test_a_run_is_one_chain_from_its_opening_to_its_closing(
     assert [row["verdict"] for row in document["controls"]] == ["PASS", "PASS", "NOT_CHECKED"]
 
 
+@pytest.mark.usefixtures("here")
 def test_again_judges_only_what_was_not_green_and_says_so(
     toy: Toy, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -122,6 +123,7 @@ def aged(hours: int) -> None:
         log.append(replace(entry, head=log.head) if isinstance(entry, Closing) else entry)
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     ("change", "again"),
     [
@@ -155,6 +157,7 @@ def test_what_rests_on_something_else_today_is_judged_again(
     assert "JOINED" in evidence[-1]["gate"]
 
 
+@pytest.mark.usefixtures("here")
 def test_again_needs_a_whole_run_of_the_last_day(toy: Toy, capfd: Capture) -> None:
     assert check(capfd, "--again") == (
         4,

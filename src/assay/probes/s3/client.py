@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -55,6 +54,8 @@ def connect_s3(
     Raises:
         ProbeError: the file is not there or no key file; the endpoint is not given.
     """
+    import boto3  # a quarter of the time that a command needs to start, and most need no object storage
+
     if not access.endpoint:
         raise ProbeError("the profile does not say where the object storage is", "set endpoint under [s3]")
     try:
