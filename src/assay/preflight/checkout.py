@@ -24,7 +24,7 @@ MAX_FILES = 200_000
 MAX_BYTES = 1_000_000
 OIDC = re.compile(r"oidc-(issuer-url|client-id)\W+([^\s\"']+)")
 AGE = re.compile(r"\bage1[0-9a-z]{58}\b")
-GIT_TIMEOUT_S = 10.0
+GIT_TIMEOUT_S = 60.0
 RUNBOOK, BACKUPS = re.compile(r"runbook", re.IGNORECASE), re.compile(r"backup", re.IGNORECASE)
 OPERATES = re.compile(r"^\s*(?:\$ )?(?:talosctl|kubectl|vault|etcdctl|etcdutl) ", re.MULTILINE)
 ENOUGH = 3  # commands of an operator that make a page a runbook
@@ -51,7 +51,7 @@ def from_checkout(folder: Path, found: Findings) -> None:
 def from_path(found: Findings) -> None:
     """Note the tools that are on PATH; the absolute path is what a profile pins."""
     for one in fields(Tools):
-        if place := shutil.which(one.name):
+        if one.name != "more" and (place := shutil.which(one.name)):
             found.put(f"tools.{one.name}", place, "PATH")
     if place := shutil.which("sops"):
         found.put("sops.binary", place, "PATH")

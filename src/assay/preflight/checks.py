@@ -14,7 +14,7 @@ from assay.errors import AssayError, ProbeError
 from assay.formats.parsing import WRONG
 from assay.formats.tools import run_tool
 from assay.preflight.check import Check
-from assay.preflight.needs import value_at
+from assay.preflight.needs import ATTRIBUTES, lacking, value_at
 from assay.preflight.rights import rights_asks
 from assay.probes.net.tls import probe_port
 from assay.rights.needed import NeededRight
@@ -102,7 +102,7 @@ def _credentials(stack: ReadStack) -> Iterator[tuple[tuple[str, str, str], Ask]]
         ("api.url", "http", lambda: stack.http.get(next(iter(profile.api.paths), "/"))),
     )
     for key, system, ask in tries:
-        if value_at(profile, key):
+        if value_at(profile, key) and not lacking(profile, ATTRIBUTES[system]):
             yield ("credential", key, system), partial(_tried, key, system, ask)
 
 

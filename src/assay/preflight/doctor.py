@@ -17,6 +17,7 @@ from assay.run.progress import earlier
 
 
 READY, UNREADY = 0, 10
+SET = "set "  # before a key that the profile lacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def _readiness(
     seconds: Mapping[tuple[str, Tier], float],
 ) -> Readiness:
     control = catalogue.controls[needs.control]
-    missing = [f"set {key}" for key in needs.missing(profile)]
+    missing = [SET + key for key in needs.missing(profile)]
     missing += [
         f"{one.subject}: {one.says}" for one in failed if one.stops(needs.control, needs.tier, needs.systems)
     ]
@@ -129,14 +130,14 @@ def report_lines(found: Diagnosis) -> Iterator[str]:
     yield f"{'control':8} {'tier':6} {'effect':8} {'takes':>7}  ready"
     for case in found.cases:
         takes = f"{case.seconds:.0f} s" if case.seconds is not None else "?"
-        state = "yes" if case.ready else "NO: " + "; ".join(case.missing)
+        state = "yes" if case.ready else f"NO: {_in_one_line(case.missing)}"
         yield f"{case.control:8} {case.tier!s:6} {case.effect:8} {takes:>7}  {state}"
     yield ""
     yield from _by_owner(found)
     lacks = Counter(line for case in found.cases for line in case.missing)
     if lacks:
         yield ""
-        yield "missing, with the number of cases that wait for it"
+        yield "missing, with the number of cases that wait for it; stacks/example.toml explains each key"
         yield from (f"  {count:3}  {line}" for line, count in lacks.most_common())
     if found.untested:
         yield ""
@@ -145,6 +146,12 @@ def report_lines(found: Diagnosis) -> Iterator[str]:
     ready = sum(one.ready for one in found.cases)
     state = "READY" if found.code == READY else "NOT READY"
     yield f"{state}: {ready} of {len(found.cases)} cases can be judged"
+
+
+def _in_one_line(missing: Sequence[str]) -> str:
+    keys = [line.removeprefix(SET) for line in missing if line.startswith(SET)]
+    others = [line for line in missing if not line.startswith(SET)]
+    return "; ".join([*([SET + ", ".join(keys)] if keys else []), *others])
 
 
 def _by_owner(found: Diagnosis) -> Iterator[str]:

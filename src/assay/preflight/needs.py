@@ -7,7 +7,7 @@ and each system says here which keys it cannot do without. Nothing is declared t
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from assay.catalogue import Case, Catalogue
@@ -90,7 +90,7 @@ class Needs:
 
     def missing(self, profile: Profile) -> list[str]:
         """Return the keys and numbers that the profile does not give, keys first, each once."""
-        keys = sorted(key for key in self.keys if not any(value_at(profile, one) for one in key.split(OR)))
+        keys = lacking(profile, self.keys)
         given = profile.override(self.control).numbers
         numbers = sorted(f'controls."{self.control}".{one}' for one in self.numbers if one not in given)
         return [*keys, *numbers]
@@ -99,6 +99,11 @@ class Needs:
 def needs_of(catalogue: Catalogue) -> list[Needs]:
     """Return what each case of the catalogue needs, in the catalogue's order."""
     return [_needs(case, catalogue) for case in catalogue.cases]
+
+
+def lacking(profile: Profile, keys: Iterable[str]) -> list[str]:
+    """Return those of `keys`, sorted, that the profile does not give; of `one or other` either is enough."""
+    return sorted(key for key in keys if not any(value_at(profile, one) for one in key.split(OR)))
 
 
 def value_at(profile: Profile, dotted: str) -> object:

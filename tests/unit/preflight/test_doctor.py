@@ -12,7 +12,7 @@ import pytest
 
 from assay.catalogue import load_catalogue
 from assay.config.loader import load_profile
-from assay.config.profile import Profile
+from assay.config.profile import Profile, TalosAccess
 from assay.model import Tier
 from assay.preflight import checks
 from assay.preflight.check import Check
@@ -55,6 +55,17 @@ def test_a_profile_with_nothing_misses_everything_at_once(tmp_path: Path) -> Non
     assert {"set kube.kubeconfig", "set talos.config or talos.reader_config"} <= set(arch.missing)
     load = next(one for one in found.cases if one.control == "ACC-01")
     assert 'set controls."ACC-01".peak_rps' in load.missing
+
+
+def test_a_credential_without_what_it_is_used_by_is_not_tried(tmp_path: Path) -> None:
+    """What is missing is said once, as a key, and all keys of a control in one line."""
+    (tmp_path / "talosconfig").touch()
+    talos = TalosAccess(config=tmp_path / "talosconfig")
+    profile = Profile(tmp_path / "s.toml", "x", "production", talos=talos)
+    tried = run_checks(profile)
+    assert "talos.config" not in {one.subject for one in tried}
+    lines = list(report_lines(diagnose(CATALOGUE, profile, tried, {})))
+    assert any(re.match(r"NODE-01 .* NO: set kube.kubeconfig, tools.talosctl$", line) for line in lines)
 
 
 def test_a_failed_check_stands_at_every_control_that_uses_the_system() -> None:

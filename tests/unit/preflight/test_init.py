@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.config.loader import load_profile
-from assay.preflight.checkout import from_checkout
+from assay.preflight.checkout import from_checkout, from_path
 from assay.preflight.cluster import from_talosconfig
 from assay.preflight.init import compare_profile, create
 from assay.preflight.profile_text import Finding, Findings, Value, render, toml_value
@@ -99,6 +100,15 @@ def test_an_empty_folder_is_said_to_hold_nothing(tmp_path: Path) -> None:
     found = Findings()
     from_checkout(tmp_path, found)
     assert "paths.infra" in " ".join(found.missed)
+
+
+def test_a_table_of_tools_is_no_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`[tools.more]` is a table; more(1) is on every PATH."""
+    monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}")
+    found = Findings()
+    from_path(found)
+    assert found.keys["tools.talosctl"].value == "/bin/talosctl"
+    assert "tools.more" not in found.keys
 
 
 def test_no_key_of_a_talosconfig_is_kept(tmp_path: Path) -> None:
