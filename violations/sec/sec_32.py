@@ -37,6 +37,17 @@ def _wider(name: str, what: str, verbs: list[str], attempt: str) -> None:
             yield Named(f"{attempt} in Bucket {bucket} as the {service} writer")
 
 
+@violation(tier="static")
+def two_retentions(plant: Plant) -> Iterator[Named]:
+    """A second resource sets another default retention of the same bucket: the later one counts."""
+    bucket = bucket_of(plant.profile, plant.profile.platform.etcd)
+    lines = f'  bucket = "{bucket}"\n  mode = "GOVERNANCE"\n  unit = "DAYS"\n  validity_period = 1\n'
+    with plant.added(
+        "infra", "planted.tf", f'resource "minio_s3_bucket_retention" "planted" {{\n{lines}}}\n'
+    ):
+        yield Named(f"Bucket {bucket}")
+
+
 @violation(tier="live")
 def policy_for_everybody(plant: Plant) -> Iterator[Named]:
     """A bucket policy that lets every key take the default lock away."""

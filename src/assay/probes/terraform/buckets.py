@@ -18,6 +18,7 @@ from assay.probes.s3.facts import Expiry, Lock
 KINDS = ("aws_s3_bucket", "minio_s3_bucket")
 RETENTION = ("aws_s3_bucket_object_lock_configuration", "minio_s3_bucket_object_lock_configuration",
              "minio_s3_bucket_retention")  # fmt: skip
+LOCKS_LATER = "aws_s3_bucket_object_lock_configuration"
 VERSIONING = ("aws_s3_bucket_versioning", "minio_s3_bucket_versioning")
 LIFE = ("aws_s3_bucket_lifecycle_configuration", "minio_ilm_policy")
 DAYS_PER_YEAR = 365
@@ -27,7 +28,8 @@ DAYS_PER_YEAR = 365
 class DeclaredBucket:
     """A bucket as the sources declare it.
 
-    `rules` are those of its life cycle; `undecided` says that a value cannot be computed from the files.
+    `rules` are those of its life cycle; `undecided` says that a value cannot be computed from the files;
+    `retentions` are the resources that set its default retention: of several each overwrites the others.
     """
 
     ref: str
@@ -37,6 +39,7 @@ class DeclaredBucket:
     destroyable: bool = False
     rules: tuple[Expiry, ...] = ()
     undecided: bool = False
+    retentions: tuple[str, ...] = ()
 
     @property
     def shown(self) -> str:
@@ -49,6 +52,8 @@ class DeclaredBucket:
 
     def fault(self, least: float) -> str:
         """Return what is wrong with the declaration, with file and line; empty if nothing is."""
+        if len(self.retentions) > 1:
+            return f"{self.where}: {', '.join(self.retentions)} overwrite each other's retention"
         if self.undecided:
             return ""
         why = "is emptied when Terraform removes it" if self.destroyable else self.lock.fault(least)
@@ -69,12 +74,15 @@ def _bucket(one: Resource, every: list[Resource]) -> DeclaredBucket:
     versioning = _versioning(about)
     flag = one.attributes.get("object_lock_enabled", one.attributes.get("object_locking", False))
     days = default.get("days")
+    retentions = tuple(sorted(other.ref for other in about if other.type in RETENTION))
+    # AWS locks a bucket that is there and versioned by this resource alone.
+    later = versioning == "Enabled" and any(other.type == LOCKS_LATER for other in about)
     undecided = one.unresolved is not None or any(
         isinstance(value, Unresolved) for value in (flag, versioning, *default.values())
     )
     lock = Lock(
         bucket=name,
-        enabled=flag is True,
+        enabled=flag is True or later,
         # A locked bucket is versioned from its making, whether or not another resource says so.
         versioning=str(versioning or ("Enabled" if flag is True else "")),
         mode=str(default.get("mode", "")),
@@ -82,7 +90,7 @@ def _bucket(one: Resource, every: list[Resource]) -> DeclaredBucket:
     )
     rules = tuple(_rule(rule) for other in about if other.type in LIFE for rule in _blocks(other))
     destroyable = one.attributes.get("force_destroy", False) is not False
-    return DeclaredBucket(one.ref, one.where, name, lock, destroyable, rules, undecided)
+    return DeclaredBucket(one.ref, one.where, name, lock, destroyable, rules, undecided, retentions)
 
 
 def _about(other: Resource, one: Resource, name: str) -> bool:
