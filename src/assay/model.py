@@ -111,7 +111,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a violation planted and a test must name, for example `Pod shop/leaky`."""
+    """What a violation planted and a test must name, for example `Pod web/leaky`."""
 
     what: str
 

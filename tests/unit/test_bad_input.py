@@ -272,7 +272,7 @@ CASES = [
         "SEC-24",
         "ERROR",
         "raft/configuration: the token has no right to it",
-        "policy `auditor`",
+        "policy that assay rights writes",
     ),
     Case(vault_breaks, "SEC-24", "ERROR", "HTTP 500: .*withheld", "Vault's log"),
     Case(vault_is_cut, "SEC-24", "ERROR", "HTTP 200 without a JSON object", "is this Vault's address"),

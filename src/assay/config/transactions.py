@@ -34,7 +34,7 @@ class Transaction:
         status: the status of a success.
         confirms: field of the JSON answer -> column of the row with the same value.
         read: a path that must answer 200 and show the mark; empty: it is not read back through the product.
-        clean_up: the request that removes it, for example `DELETE /api/v1/orders/{row.id}`.
+        clean_up: the request that removes it, for example `DELETE /orders/{row.id}`.
         not_cleaned: why it cannot be removed, where there is no such request.
     """
 
@@ -63,5 +63,5 @@ class Transaction:
         if not self.clean_up and not self.not_cleaned:
             return "clean_up must say how it is removed, or not_cleaned why it cannot be"
         if self.clean_up and not CLEAN_UP.fullmatch(self.clean_up):
-            return "clean_up must be a method and a path, for example DELETE /api/v1/orders/{row.id}"
+            return "clean_up must be a method and a path, for example DELETE /orders/{row.id}"
         return ""

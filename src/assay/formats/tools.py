@@ -74,7 +74,7 @@ def run_tool(
     Args:
         argv: the program and its words; no secret among them.
         timeout_s: after so many seconds it is killed, with all that it started.
-        what: what is being done, as a message starts with it: `cp-1: talosctl version`.
+        what: what is being done, as a message starts with it: `node-1: talosctl version`.
         remedy: what the reader can do if it does not run.
         env: its whole environment; None: that of `tool_environment`.
         cwd: the folder to run it in.

@@ -125,7 +125,7 @@ def _statement(
 
 def sql_grants(needed: Iterable[NeededRight], profile: Profile) -> str:
     """Return the statements for the account of `[sql]`; the tables are those that `[[transactions]]` read."""
-    account, lines = _quoted(profile.sql.user or "auditor"), list[str]()
+    account, lines = _quoted(profile.sql.user or "assay"), list[str]()
     for one in of_system(needed, "postgres"):
         for grant in _grants(one.right.grant, profile):
             if f"GRANT {grant} TO {account};" not in [line.partition("  --")[0] for line in lines]:

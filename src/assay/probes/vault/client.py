@@ -121,7 +121,10 @@ def needed(address: str, path: str, answer: VaultAnswer) -> Mapping[str, Any]:
     if answer.status in (200, 204):
         return answer.body
     reasons = {
-        403: ("the token has no right to it", "give the suite's token the policy `auditor`, or renew it"),
+        403: (
+            "the token has no right to it",
+            "give it the policy that assay rights writes, or renew it",
+        ),
         404: ("not there", "check the mount and the path"),
         501: ("not initialised", "initialise and unseal it"),
         503: ("sealed", "unseal this member with the escrowed shares"),

@@ -20,7 +20,7 @@ class VaultLogins(Vault):
         Args:
             name: the role.
             jwt: the token.
-            as_what: what the attempt is called, for example `shop/default as public-api`.
+            as_what: what the attempt is called, for example `web/default as reports`.
             method: the path of the auth method.
 
         Raises:
