@@ -30,6 +30,9 @@ def samples_command(
 
     PREFIX is host[:port]/path. The registry's login is Docker's, the key's password is in COSIGN_PASSWORD.
     Nothing secret is printed or kept.
+
+    Without --key cosign signs keyless and needs Fulcio, Rekor and an identity token (SIGSTORE_ID_TOKEN), by
+    the network or by SIGSTORE_* of an own deployment; with --key it talks to the registry alone.
     """
     program = cosign or shutil.which("cosign")
     if not program:
