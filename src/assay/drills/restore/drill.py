@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from assay.config.platform import Service
@@ -22,6 +23,7 @@ from assay.errors import ProbeError
 from assay.model import Offender
 from assay.probes.kube.client import Kube
 from assay.probes.runbook.reader import Runbook
+from assay.probes.runbook.shell import Command
 
 
 class RestoreDrill(ABC):
@@ -79,6 +81,15 @@ class RestoreDrill(ABC):
     def _mistakes(self) -> Sequence[Offender]:
         """Return the lines of the section that would not work; with one of them nothing is changed."""
         return [Offender(one.ref, one.why) for one in self.runbook.mistakes(self.section)]
+
+    @cached_property
+    def commands(self) -> tuple[Command, ...]:
+        """Return the commands of the section, read once: in the sandbox the runbook itself is out of reach.
+
+        Raises:
+            ProbeError: there is no such section.
+        """
+        return self.runbook.section(self.section)
 
     @property
     def ref(self) -> str:

@@ -69,9 +69,7 @@ class EtcdRestore(RestoreDrill):
         """Return the lines of the section that would not work; one that recovers nothing does not either."""
         found = list(super()._mistakes())
         bootstraps = [
-            one.words
-            for one in self.runbook.section(self.section)
-            if one.words[:1] == ("talosctl",) and "bootstrap" in one.words
+            one.words for one in self.commands if one.words[:1] == ("talosctl",) and "bootstrap" in one.words
         ]
         if not any(word.startswith("--recover-from=") for words in bootstraps for word in words):
             found.append(Offender(f"File {self.runbook.path.name}", "its restore section recovers nothing"))
@@ -148,7 +146,7 @@ class EtcdRestore(RestoreDrill):
         watch, notes = Stopwatch(self._budgets, fault), dict[str, str]()
         self._disks.replace(self._target)
         try:
-            steps = CommandCursor(self.runbook.section(self.section))
+            steps = CommandCursor(self.commands)
             with self._inputs.open_sandbox(self._folder) as sandbox:
                 procedure = self._procedure(sandbox)
                 size = self._runbook(procedure, steps, watch, notes)

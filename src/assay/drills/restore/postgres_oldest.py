@@ -137,7 +137,7 @@ class OldestPostgresRestore(PostgresRestore):
     def _blamed(self, base: Base, failed: StepError) -> Offender:
         """Return what to name; what the backup brought back is the backup's fault, not the line's."""
         said = self._offender(failed)
-        checks = [one.ref for one in self.runbook.section(self.section) if "pg_amcheck" in one.words]
+        checks = [one.ref for one in self.commands if "pg_amcheck" in one.words]
         return Offender(base.ref, said.why) if said.ref in (self.ref, *checks) else said
 
     def _application(

@@ -39,7 +39,7 @@ class ScratchRestore(RestoreDrill):
         Raises:
             ProbeError: the section does not say.
         """
-        return place_of(self.runbook.section(self.section), self.section)
+        return place_of(self.commands, self.section)
 
     def _mistakes(self) -> Sequence[Offender]:
         """Return the lines that would not work, or the one that restores into a namespace in use."""
@@ -68,7 +68,7 @@ class ScratchRestore(RestoreDrill):
             self.place.check(procedure)
             if images:
                 pin(procedure.file(self.place.applied, self.place.overlay), images)
-            yield procedure, CommandCursor(self.runbook.section(self.section))
+            yield procedure, CommandCursor(self.commands)
 
     def _scratch(self, engine: Engine) -> AbstractContextManager[float]:
         """Be sure that nothing of a restore is there, before and after, however the drill ends."""

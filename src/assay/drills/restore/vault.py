@@ -172,7 +172,7 @@ class VaultRestore(ScratchRestore):
     def _offender(self, failed: StepError) -> Offender:
         """Return what to name; where the shares do not open it, the escrow failed, not the line."""
         said = super()._offender(failed)
-        opens = [one.ref for one in self.runbook.section(self.section) if "unseal" in one.words]
+        opens = [one.ref for one in self.commands if "unseal" in one.words]
         if said.ref in opens:
             return Offender(self.ref, f"the escrowed shares do not open it: {failed.why}")
         return said
