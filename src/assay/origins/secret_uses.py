@@ -32,8 +32,6 @@ class Use:
 def uses(manifests: Manifests) -> list[Use]:
     """Return every place in a manifest that takes a Secret into a pod.
 
-    One that need not be there is not counted: where it is, it is judged in the cluster.
-
     Raises:
         ProbeError: a file cannot be read.
     """
@@ -42,7 +40,7 @@ def uses(manifests: Manifests) -> list[Use]:
         for file, documents in manifests.files.items()
         for document in documents
         for leaf in document.leaves
-        if names_one(leaf) and document.get(*leaf.path[:-1], "optional") not in {"true", "True"}
+        if names_one(leaf)
     ]
 
 
