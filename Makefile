@@ -19,8 +19,8 @@ test: lab-up  ## the suite's own tests: offline first, then on the lab
 	$(PY) -m pytest tests/unit -n 2 --dist loadfile
 	$(PY) -m pytest tests/lab
 
-prove: lab-up  ## plant every violation on the lab: its test must go red and name it
-	$(PY) -m pytest acceptance/ --prove
+prove: lab-up  ## plant every violation on the lab: its test must go red and name it; record what was caught
+	code=0; $(PY) -m pytest acceptance/ --prove || code=$$?; $(PY) -m assay.cli docs --record; exit $$code
 
 other: .venv/ready  ## the same platform with every name different, its profile by assay init: static and live
 	ASSAY_LAB_INSTANCE=other $(PY) -m lab onboard

@@ -29,7 +29,7 @@ resource "hcloud_load_balancer_service" "api" {
   listen_port      = 6443
   destination_port = 6443
 
-  # Without credentials the apiserver answers 401 over TLS; whoever answers that is alive.
+  # Without credentials the apiserver answers 401 over TLS; what answers that is alive.
   health_check {
     protocol = "http"
     port     = 6443

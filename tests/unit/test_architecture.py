@@ -284,7 +284,7 @@ def test_violations_are_registered_by_the_files_of_violations_only() -> None:
 
 
 def test_only_writers_drills_and_the_stack_send_more_than_reads() -> None:
-    """Whoever opens a connection for a bigger effect stands in one of these places."""
+    """What opens a connection for a bigger effect stands in one of these places."""
     homes = ("writers/", "drills/", "stack.py", "proof/")
     # The probe of each bigger effect declares it itself; the stack hands it out.
     declared = {

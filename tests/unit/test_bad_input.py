@@ -50,7 +50,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def reader(pytester: pytest.Pytester, world: World, monkeypatch: pytest.MonkeyPatch) -> Reader:
-    """Whoever reads what comes of a control on that platform; nothing else names a stack or a way to one."""
+    """The reader of what comes of a control on that platform; nothing else names a stack or a way to one."""
     for name in ("ASSAY_STACK", "ASSAY_RUN", "KUBECONFIG", "VAULT_TOKEN", "VAULT_ADDR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ASSAY_REPORTS", str(pytester.path / "reports"))

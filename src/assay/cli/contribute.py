@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from pathlib import Path
 
 import click
@@ -10,7 +10,6 @@ import click
 from assay.catalogue import CONTROL_ID, load_catalogue, names
 from assay.errors import AssayError
 from assay.run import pages
-from assay.run.detection import read_detections
 
 
 POLICY = """id = "{id}"
@@ -57,14 +56,20 @@ def broken(plant: Plant) -> Iterator[Named]:
 
 @click.command(name="docs", epilog="Example: assay docs --check")
 @click.option("--check", "only_check", is_flag=True, help="write nothing; exit 1 if a page is out of date")
-@click.option("--record", is_flag=True, help="copy reports/detections.json, the result of the last proof")
+@click.option(
+    "--record",
+    is_flag=True,
+    help="first take in reports/detections.json, what the last proof caught and named",
+)
 def docs_command(*, only_check: bool, record: bool) -> None:
     """Write the generated pages: docs/controls/, docs/coverage.md, docs/detections.md."""
     root = Path.cwd()
     try:
         catalogue = load_catalogue(root)
-        if record and read_detections(root / "reports/detections.json"):
-            shutil.copyfile(root / "reports/detections.json", root / pages.MATRIX)
+        if record:
+            pages.record(
+                catalogue, Path(os.environ.get("ASSAY_REPORTS") or root / "reports") / "detections.json"
+            )
         touched = pages.stale(catalogue) if only_check else pages.write(catalogue)
     except AssayError as problem:
         raise click.ClickException(str(problem)) from problem

@@ -17,7 +17,7 @@ SYSTEM = ("kube-system",)
 # Vault, any other), a base backup with its whole log (pgBackRest, Barman), a completed backup (Velero).
 ETCD_SNAPSHOT = "etcd-snapshot"
 BACKUPS = (ETCD_SNAPSHOT, "vault-snapshot", "objects", "pgbackrest", "barman", "velero")
-# Whoever holds one of these is administrator of every machine, or becomes it.
+# A holder of one of these is administrator of every machine, or becomes it.
 MIGHTY_ROLES = ("os:admin", "os:impersonator")
 LEASES = ("kube-node-lease", "kube-public")
 

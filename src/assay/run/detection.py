@@ -152,11 +152,15 @@ def write_detections(path: Path, proofs: Iterable[Judgement]) -> None:
 
     A row stands for (control, violation, tier).
     """
-    known = {_key(one): one for one in read_detections(path)}
-    known |= {_key(one): one for one in map(detection_of, proofs)}
+    store_detections(path, (*read_detections(path), *map(detection_of, proofs)))
+
+
+def store_detections(path: Path, rows: Iterable[Detection]) -> None:
+    """Write a detection matrix, sorted; of two rows on the same thing the later one."""
+    known = {_key(one): one for one in rows}
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [asdict(known[key]) for key in sorted(known)]
-    path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    sorted_rows = [asdict(known[key]) for key in sorted(known)]
+    path.write_text(json.dumps(sorted_rows, indent=1) + "\n", encoding="utf-8")
 
 
 def read_detections(path: Path) -> list[Detection]:

@@ -1,4 +1,4 @@
-"""Texts that are secret by their own shape, whoever holds them and whatever they are called."""
+"""Texts that are secret by their own shape, no matter who holds them and what they are called."""
 
 from __future__ import annotations
 

@@ -14,7 +14,10 @@ import yaml
 from assay.catalogue import Catalogue, check_overrides, load_catalogue
 from assay.config.loader import load_profile
 from assay.config.profile import Profile
+from assay.run import pages
+from assay.run.detection import Detection, read_detections, store_detections
 from assay.run.pages import with_regions
+from tests.unit.support.catalogue import Toy
 
 
 ROOT = Path(__file__).parents[3]
@@ -178,3 +181,20 @@ def test_the_licence_is_whole() -> None:
     assert "Apache License" in licence
     assert "END OF TERMS AND CONDITIONS" in licence
     assert "limitations under the License." in licence
+
+
+def test_a_proof_of_some_violations_is_taken_into_the_record(tmp_path: Path) -> None:
+    """What was not proved this time stays; what can no longer be planted goes."""
+    toy = Toy(tmp_path)
+    toy.trio("NET-01")
+    toy.trio("NET-02")
+    matrix, proof = tmp_path / pages.MATRIX, tmp_path / "reports" / "detections.json"
+    old = [Detection("NET-01", name, "static") for name in ("bad_thing", "gone")]
+    kept = Detection("NET-02", "bad_thing", "static", caught=True, named=True)
+    caught = Detection("NET-01", "bad_thing", "static", caught=True, named=True)
+    store_detections(matrix, [*old, kept])
+    pages.record(load_catalogue(tmp_path), proof)
+    assert len(read_detections(matrix)) == 3
+    store_detections(proof, [caught])
+    pages.record(load_catalogue(tmp_path), proof)
+    assert read_detections(matrix) == [caught, kept]

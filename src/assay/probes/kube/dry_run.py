@@ -39,7 +39,7 @@ class DryRunKube(Kube):
 
 
 class TokenKube(DryRunKube):
-    """The same, with tokens in the name of service accounts: nothing is stored, and yet they open doors."""
+    """The same, with tokens in the name of service accounts: nothing is stored, yet they are valid."""
 
     EFFECT: ClassVar[Effect] = Effect.WRITES
 

@@ -1,4 +1,4 @@
-"""Buckets in Terraform sources, whoever declares them: lock, versioning, default retention, life cycle.
+"""Buckets in Terraform sources, of every provider: lock, versioning, default retention, life cycle.
 
 Known kinds: `aws_s3_bucket*` and `minio_s3_bucket*` (the provider that Hetzner's object storage is run with).
 """

@@ -70,7 +70,7 @@ class VaultConnection:
         self.address, self._guard, self._namespace = address, guard, namespace
         trusted = str(ca) if ca else system_authorities()
         self._client = hvac.Client(address, verify=trusted, timeout=TIMEOUT_S, adapter=RawAdapter)
-        self._client.session.trust_env = False  # no proxy and no .netrc of whoever runs this
+        self._client.session.trust_env = False  # no proxy and no .netrc of the person who runs this
         self._client.session.headers["User-Agent"] = SENT.agent
         self._client.token = token  # hvac would take one from the environment
 

@@ -1,4 +1,4 @@
-"""The watchdog and the commands of drills: whoever dies, and however, what was broken is put back."""
+"""The watchdog and the commands of drills: no matter who dies, and how, what was broken is put back."""
 
 from __future__ import annotations
 
