@@ -6,19 +6,25 @@ import datetime
 import json
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import click
 
 from assay.catalogue import check_overrides, load_catalogue
+from assay.config.profile import Profile
 from assay.errors import AssayError
 from assay.preflight.checks import run_checks
 from assay.preflight.doctor import diagnose, last_seconds, report_lines
 from assay.preflight.init import compare_profile, create, discover
+from assay.proof.left import left_plant, sweep_left
+from assay.proof.plant import Plant
 from assay.rights.needed import needed_rights
 from assay.run.allowance import allowance_of
 from assay.run.gate import UNUSABLE, select
 from assay.run.resolve import find_profile
+from assay.run.stack_lock import StackLock
+from assay.writers.lab import require_lab
 
 
 PATH = click.Path(path_type=Path)
@@ -61,6 +67,7 @@ def doctor_command(stack: str | None, as_json: bool) -> None:
     except AssayError as problem:
         click.echo(f"ERROR: {problem}", err=True)
         sys.exit(UNUSABLE)
+    click.echo("".join(f"assay: {line}\n" for line in sweep_lines(profile)), nl=False, err=True)
     reports = Path(os.environ.get("ASSAY_REPORTS") or catalogue.root / "reports")
     pairs = select(catalogue, profile).pairs
     effects = allowance_of(profile, (), datetime.datetime.now(datetime.UTC)).effects
@@ -69,3 +76,18 @@ def doctor_command(stack: str | None, as_json: bool) -> None:
     click.echo(json.dumps(found.as_json(), indent=1) if as_json else "\n".join(report_lines(found)))
     sys.stdout.flush()
     os._exit(found.code)  # a check that hangs must not hold the answer
+
+
+def sweep_lines(profile: Profile) -> list[str]:
+    """Sweep what a killed proof left in a lab, and return what was done; nothing is planted elsewhere."""
+    left = left_plant(profile) if profile.is_lab else None
+    if left is None:
+        return []
+    with closing(StackLock(profile)) as lock:
+        if not lock.try_exclusive():
+            return [f"planted: {left}; a run uses the stack, so it is left to that run"]
+        try:
+            require_lab(profile)
+            return [f"swept {', '.join(sweep_left(Plant(profile)))}"]
+        except AssayError as problem:
+            return [f"{left}: not swept: {problem}"]

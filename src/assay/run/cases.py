@@ -17,10 +17,13 @@ from assay.errors import AssumptionError, GuardError
 from assay.gaps import gaps_of
 from assay.model import Control, Record, Tier, Verdict
 from assay.probes.guard import SENT
+from assay.proof.left import LeftPlant, noted
 from assay.proof.plant import Plant
 from assay.proof.violation import Violation
 from assay.run.detection import Expectation, expectation_text, is_expectation, is_named, why_not_caught
+from assay.run.ending import Ending
 from assay.run.entries import Judgement, entry_from
+from assay.run.gate import UNUSABLE
 from assay.run.options import say
 from assay.run.session import Session
 from assay.run.standins import with_standins
@@ -76,8 +79,19 @@ class CasePlugin:
         """Judge for `session`."""
         self.config = config
         self.session = session
+        self.ending: Ending | None = None
         self.shared_stacks: dict[tuple[Effect, Effect | None], ReadStack] = {}
         self.unredacted = config.option.tbstyle != "no"  # --tb asks for tracebacks, values and all
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Begin the time that this process, a worker or the one that controls them, has to end."""
+        self.ending = Ending(lambda: int(session.exitstatus) if self.session.finished else UNUSABLE)
+
+    def pytest_unconfigure(self) -> None:
+        """Note that pytest is done with this process."""
+        if self.ending is not None:
+            self.ending.release()
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -109,8 +123,12 @@ class CasePlugin:
         if one is None:
             yield None
             return
-        plant = Plant(self.session.needed(), self.session.run)
-        with self._redacting(), one.planted(plant) as expectation:
+        profile, run = self.session.needed(), self.session.run
+        plant, (control, tier) = Plant(profile, run), case_of(request.node)
+        left = LeftPlant(run, control, one.name)
+        # Files are planted in copies: a killed proof of the tier static leaves nothing.
+        note = noted(profile, left) if tier is not Tier.STATIC else nullcontext()
+        with self._redacting(), note, one.planted(plant) as expectation:
             if not is_expectation(expectation):
                 raise GuardError(f"{one.name}: nothing was planted", "yield a Named or a Breach")
             request.node.stash[STANDING] = StandingViolation(one.name, plant, expectation)

@@ -13,6 +13,7 @@ from assay.effect import RunLimits
 from assay.errors import GuardError, ProbeError, ProfileError
 from assay.model import Tier
 from assay.probes.guard import SENT, RequestCounts
+from assay.proof.left import left_plant, sweep_left
 from assay.proof.plant import Plant
 from assay.proof.violation import Violation
 from assay.run.allowance import NOTHING, Allowance
@@ -53,6 +54,7 @@ class Session:
     lock: StackLock | None = None
     swept: list[str] = field(default_factory=list)
     sent: RequestCounts = ()
+    finished: bool = False
 
     @property
     def is_chained(self) -> bool:
@@ -114,13 +116,18 @@ class Session:
         try:
             ReadStack(profile).kube.check_cluster()
             if profile.is_lab and exclusive and is_marked(profile):
-                self.swept = Plant(profile, self.run).sweep()
+                self.swept = sweep_left(Plant(profile, self.run))
         except ProbeError as why:
-            self.swept = [f"nothing, the Kubernetes API cannot be asked: {why}"]
+            self.swept = [f"nothing, a system cannot be asked: {why}"]
         if not self.options.prove:
             if not exclusive:
                 say(f"another run uses stack {profile.name}; waiting only if it plants")
             self.lock.shared(LOCK_TIMEOUT_S)
+            if profile.is_lab and not exclusive and (left := left_plant(profile)) is not None:
+                raise GuardError(
+                    f"{left}: it still stands, and another run uses the stack",
+                    "wait for that run to end, then start again: what was left is swept first",
+                )
 
     def begin(self) -> None:
         """Put the opening record on disk, once: what this run is asked to judge. A chained run has none."""
@@ -217,6 +224,7 @@ class Session:
                 write_views(self.options, outcome)
         if self.lock is not None:
             self.lock.close()
+        self.finished = True
         return outcome
 
     def _closing(self, ending: str) -> Closing:
