@@ -7,6 +7,7 @@ from assay.model import Record
 from assay.origins.secret_uses import declared_secrets, undeclared, uses
 from assay.origins.terraform_secrets import in_plan, in_sources, in_state, source_files
 from assay.origins.tracer import by_owner
+from assay.probes.terraform.plan import TerraformPlan
 from assay.probes.terraform.state import TerraformState
 from assay.stack import ReadStack
 
@@ -14,15 +15,18 @@ from assay.stack import ReadStack
 @pytest.mark.control("ACC-04", tier="static")
 def test_every_secret_in_use_is_declared(stack: ReadStack, control: Record) -> None:
     """Each Secret that a manifest names is declared; Terraform's files, plans and states hold none."""
-    declared = declared_secrets(stack.manifests, stack.sops, stack.profile.platform.secrets_elsewhere)
-    control.offenders(undeclared(control.population(uses(stack.manifests)), declared))
-
+    with control.part("the manifests"):
+        declared = declared_secrets(stack.manifests, stack.sops, stack.profile.platform.secrets_elsewhere)
+        control.offenders(undeclared(control.population(uses(stack.manifests)), declared))
     if stack.paths.declared.infra:
-        control.offenders(in_sources(stack.hcl, control.population(source_files(stack.hcl))))
-    for plan in stack.plan if stack.paths.declared.plan else ():
-        control.offenders(in_plan(plan))
-    for path in stack.paths.state:
-        control.offenders(in_state(TerraformState(path)))
+        with control.part("the Terraform sources"):
+            control.offenders(in_sources(stack.hcl, control.population(source_files(stack.hcl))))
+    for path in stack.paths.declared.plan:
+        with control.part(f"plan {path.name}"):
+            control.offenders(in_plan(TerraformPlan(path)))
+    for path in stack.paths.declared.state:
+        with control.part(f"state {path.name}"):
+            control.offenders(in_state(TerraformState(path)))
     for what in ("infra", "plan", "state"):
         control.note(what, len(getattr(stack.paths.declared, what)) or "the profile names none: not judged")
     assert not control.found

@@ -18,11 +18,13 @@ def test_the_sources_say_what_the_document_says(stack: ReadStack, control: Recor
     """Compare the document's days and objectives with Terraform, the profile and the tools' own settings."""
     known = documented_services(stack.paths.backups_doc, stack.platform)
     control.offenders(known.unmatched)
-    buckets = {one.bucket: one for one in declared_buckets(stack.hcl.resources())}
     for rule, service in control.population(known.pairs):
-        bucket = buckets.get(bucket_of(stack.profile, service))
-        control.offenders(undeclared_retention(rule, bucket, service.rpo_s))
-        control.offenders(set_otherwise(rule, service, stack.planted, stack.paths.gitops))
+        with control.part(f"the sources of {rule.ref}"):
+            buckets = {one.bucket: one for one in declared_buckets(stack.hcl.resources())}
+            bucket = buckets.get(bucket_of(stack.profile, service))
+            control.offenders(undeclared_retention(rule, bucket, service.rpo_s))
+        with control.part(f"the settings of {rule.ref}"):
+            control.offenders(set_otherwise(rule, service, stack.planted, stack.paths.gitops))
     assert not control.found
 
 

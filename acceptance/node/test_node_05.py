@@ -11,9 +11,10 @@ from assay.stack import ReadStack
 def test_git_and_state_hold_no_machine_secret(stack: ReadStack, control: Record) -> None:
     """Judge every version of every file by name and content, and what would put secrets into the state."""
     for repository in stack.repositories:
-        blobs = control.population(repository.blobs)
-        control.note("versions in the history only", sum(not blob.current for blob in blobs))
-        control.offenders(repository.exposures())
+        with control.part(f"Repository {repository.path.name}"):
+            blobs = control.population(repository.blobs)
+            control.note("versions in the history only", sum(not blob.current for blob in blobs))
+            control.offenders(repository.exposures())
     control.note("Terraform", len(stack.paths.declared.infra) or "the profile names none: no state is judged")
     if stack.paths.declared.infra:
         resources = control.population(stack.hcl.resources())

@@ -8,7 +8,7 @@ import pytest
 from assay.backups import schedules
 from assay.config.platform import MIGHTY_ROLES
 from assay.model import Offender, Record
-from assay.probes.talos.machineconfigs import pod_access
+from assay.probes.talos.machineconfigs import PodAccess, pod_access
 from assay.stack import ReadStack
 
 
@@ -16,9 +16,14 @@ from assay.stack import ReadStack
 def test_snapshots_are_declared_with_the_smallest_right(stack: ReadStack, control: Record) -> None:
     """Judge schedule, account and machine configuration as they are written."""
     further, etcd = stack.platform.pod_roles, stack.platform.etcd.name
-    declared = schedules.declared_schedules(stack.manifests, stack.platform)
-    jobs = [job for job in declared if job.service == etcd]
-    accounts, access = schedules.declared_accounts(stack.manifests), pod_access(stack.paths.talos)
+    jobs, accounts = list[schedules.Schedule](), list[schedules.TalosAccount]()
+    access = list[PodAccess]()
+    with control.part("the manifests"):
+        declared = schedules.declared_schedules(stack.manifests, stack.platform)
+        jobs = [job for job in declared if job.service == etcd]
+        accounts = schedules.declared_accounts(stack.manifests)
+    with control.part("the machine configuration"):
+        access = pod_access(stack.paths.talos)
     control.population([*jobs, *accounts, *access])
     control.offenders((job for job in jobs if job.suspended), "suspended")
     allowed = control.limit("snapshot_age")

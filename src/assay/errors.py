@@ -5,6 +5,9 @@ Everything here means ERROR, or exit 4 before a run; a control with an offender 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Self
+
 
 class AssayError(Exception):
     """A one-line message and a remedy, fit for a summary.
@@ -43,6 +46,16 @@ class AssumptionError(AssayError):
 
 class PopulationError(AssayError):
     """Nothing, or not everything, was looked at. ERROR."""
+
+    @classmethod
+    def of(cls, control: str, places: Iterable[str]) -> Self:
+        """Return the error of a control that found nothing to judge in `places`, the probes that it asked."""
+        where = ", ".join(sorted(places)) or "the profile"
+        return cls(
+            f"nothing to judge: there is none of what {control} is about in {where}",
+            "check in the profile where it is and what it is called, and the rights to see it; "
+            "a platform that has none says so under [[not_applicable]]",
+        )
 
 
 class PairError(AssayError):

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from assay.effect import Effect
-from assay.errors import AssayError, AssumptionError, PairError, PopulationError, UndeclaredError
+from assay.errors import (
+    AssayError,
+    AssumptionError,
+    PairError,
+    PopulationError,
+    ProbeError,
+    UndeclaredError,
+)
 from assay.right import DeclaredRight
 
 
@@ -187,7 +195,7 @@ def _offender(thing: object, why: str) -> Offender:
 
 @dataclass(slots=True)
 class Record:
-    """What a test talks to; the plugin turns it into one evidence line.
+    """What a test talks to; the plugin turns it into one evidence line. `sources` are the probes used so far.
 
     Every verb may be called more than once. A test notes offenders along the way and ends with
     `assert not control.found`.
@@ -205,6 +213,7 @@ class Record:
     notes: dict[str, str] = field(default_factory=dict)
     basis: list[str] = field(default_factory=list)
     listener: Callable[[str], object] = field(default=str, repr=False)
+    sources: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     def assume(self, holds: bool, why: str, remedy: str = "") -> None:
         """Go on only if `holds`; else the judgement is ERROR with `why`, and what the reader can do."""
@@ -240,9 +249,7 @@ class Record:
         self.looked_at += len(judged)
         self.expected += len(judged) if of is None else of
         if not judged:
-            raise PopulationError(
-                "nothing to judge: the population is empty", "check the selector and the access"
-            )
+            raise PopulationError.of(self.control.id, self.sources)
         if of is not None and len(judged) != of:
             self.unread(
                 "the population",
@@ -261,9 +268,7 @@ class Record:
         self.looked_at += len(things)
         self.expected += of
         if not things:
-            raise PopulationError(
-                "nothing to judge: the population is empty", "check the selector and the access"
-            )
+            raise PopulationError.of(self.control.id, self.sources)
 
     def progress(self, text: str) -> None:
         """Show how far a long judgement is; nothing of it is kept."""
@@ -283,6 +288,14 @@ class Record:
         With it the control cannot come to PASS: it is ERROR, or FAIL where an offender was found.
         """
         self.gaps.append(Unread(_ref(what), problem.message, problem.remedy))
+
+    @contextmanager
+    def part(self, what: object) -> Iterator[None]:
+        """Judge one part of a control; where it cannot be read, or is empty, the others are judged still."""
+        try:
+            yield
+        except (ProbeError, AssumptionError, PopulationError) as problem:
+            self.unread(what, problem)
 
     def unchecked(self, part: str, why: str, remedy: str) -> None:
         """Note a part of the control that was left out on purpose, as what this run does not allow.

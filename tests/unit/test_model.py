@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 import pytest
 
-from assay.errors import AssumptionError, PairError, PopulationError, ProbeError
+from assay.errors import (
+    AssayError,
+    AssumptionError,
+    GuardError,
+    PairError,
+    PopulationError,
+    ProbeError,
+    UndeclaredError,
+)
 from assay.model import Attempt, Control, Offender, Record, Tier, Unread
 
 
@@ -84,5 +92,29 @@ def test_a_population_that_is_not_whole_is_judged_and_noted_as_unread(record: Re
 
 
 def test_an_empty_population_is_an_error(record: Record) -> None:
-    with pytest.raises(PopulationError, match="the population is empty"):
+    record.sources = {"vault": None, "kube": None}
+    with pytest.raises(PopulationError, match="none of what NET-01 is about in kube, vault"):
         record.population([], of=3)
+
+
+@pytest.mark.parametrize(
+    "problem", [ProbeError("x: is not a folder"), AssumptionError("x"), PopulationError("x")]
+)
+def test_a_part_that_cannot_be_judged_hides_no_offender_of_another(
+    record: Record, problem: AssayError
+) -> None:
+    with record.part("the plan"):
+        record.offender("Secret a/b")
+        raise problem
+    with record.part("the state"):
+        record.offender("Secret c/d")
+    assert [one.ref for one in record.found] == ["Secret a/b", "Secret c/d"]
+    assert [one.ref for one in record.gaps] == ["the plan"]
+
+
+@pytest.mark.parametrize("problem", [UndeclaredError("x"), GuardError("x"), AssertionError(), ValueError()])
+def test_what_says_more_than_that_a_part_is_unread_ends_the_judgement(
+    record: Record, problem: Exception
+) -> None:
+    with pytest.raises(type(problem)), record.part("the plan"):
+        raise problem

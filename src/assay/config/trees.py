@@ -9,6 +9,7 @@ from pathlib import Path
 from assay.config.paths import Paths
 from assay.config.platform import Exemption
 from assay.errors import ProbeError
+from assay.gaps import Gaps
 
 
 BACKUPS_DOC = "backups-and-restore.md"
@@ -42,13 +43,25 @@ class SourceTree:
         """Return why a file of this name is not judged, None where it is."""
         return next((one for one in self.excluded if one.covers(name)), None)
 
-    def files(self, excluded: dict[str, str]) -> Iterator[Path]:
-        """Yield the files to judge, by path; names of the others go to `excluded`, with the reason."""
+    def files(self, gaps: Gaps) -> Iterator[Path]:
+        """Yield the files to judge, by path; `gaps` notes the excluded ones, and a missing folder."""
+        with gaps.part(f"Folder {self.label or self.path.name}"):
+            need_folder(self.path)
         for file in sorted(file for file in self.path.rglob("*") if file.is_file()):
             if one := self.exclusion(self.name(file)):
-                excluded[self.name(file)] = one.reason
+                gaps.excluded[self.name(file)] = one.reason
             else:
                 yield file
+
+
+def need_folder(path: Path) -> None:
+    """Refuse what is not a folder.
+
+    Raises:
+        ProbeError: it is not.
+    """
+    if not path.is_dir():
+        raise ProbeError(f"{path.name}: is not a folder", "check it under [paths] and [sops] of the profile")
 
 
 def source_trees(paths: Sequence[Path], excluded: tuple[Exemption, ...] = ()) -> tuple[SourceTree, ...]:
@@ -155,9 +168,8 @@ class Trees:
     def _trees(self, key: str, paths: tuple[Path, ...]) -> tuple[SourceTree, ...]:
         if not paths:
             raise ProbeError(f"the profile does not say where {key} is", f"set {key} under [paths]")
-        for path in paths:
-            if not self._there(key, path).is_dir():
-                raise ProbeError(f"{key}: {path.name} is not a folder", f"check {key} under [paths]")
+        if not any(path.is_dir() for path in paths):
+            need_folder(self._there(key, paths[0]))
         return source_trees(paths, self.declared.excluded)
 
     def _there(self, key: str, path: Path | None) -> Path:

@@ -56,7 +56,7 @@ def source_files(terraform: TerraformSources) -> list[SourceFile]:
     return [
         SourceFile(tree, file)
         for tree in terraform.trees
-        for file in tree.files(terraform.gaps.excluded)
+        for file in tree.files(terraform.gaps)
         if OWN not in file.relative_to(tree.path).parts
     ]
 

@@ -152,6 +152,7 @@ class CasePlugin:
                 self.shared_stacks[kinds] = made
             view = self.shared_stacks[kinds].view()
         request.node.stash[ASKED], request.node.stash[USED] = view.asked, view.used
+        request.node.stash[RECORD].sources = view.used
         return view
 
     @pytest.fixture

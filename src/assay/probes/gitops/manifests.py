@@ -183,7 +183,7 @@ class Manifests:
     def _read(self, tree: SourceTree) -> Iterator[tuple[Path, list[Document]]]:
         """Yield the files of one folder that can be read; what is left out, and why, is noted."""
         charts = {file.parent for file in tree.path.rglob("Chart.yaml")}
-        for file in tree.files(self.gaps.excluded):
+        for file in tree.files(self.gaps):
             if file.suffix not in SUFFIXES and file.name not in FILE_NAMES:
                 continue
             name = self._named[file] = tree.name(file)

@@ -184,15 +184,12 @@ class Sops:
         shared = [tree for tree in self._gitops if tree.resolve() not in own]
         if not own and not shared:
             raise ProbeError("the profile names no folder with secrets", "set gitops or [sops] trees")
-        for root in (*self.access.trees, *shared):
-            if not root.is_dir():
-                raise ProbeError(f"{root.name}: is not a folder", "check trees under [sops] and gitops")
         trees = source_trees([*self.access.trees, *shared], self._excluded)
         return [(tree, number < len(self.access.trees)) for number, tree in enumerate(trees)]
 
     def _below(self, tree: SourceTree, must: bool) -> Iterator[SecretFile]:
         charts = {file.parent for file in tree.path.rglob("Chart.yaml")}
-        for path in tree.files(self.gaps.excluded):
+        for path in tree.files(self.gaps):
             public = ".pub" in path.suffixes
             hidden = not public and ((must and path.name not in INNOCENT) or ".sops." in path.name)
             if path.name == CONFIG or not (path.suffix in READ or hidden):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 
 from assay.config.trees import SourceTree
 from assay.formats.hcl import Hcl
@@ -30,8 +31,16 @@ class TerraformSources:
         Raises:
             ProbeError: a folder holds no Terraform, or two resources of one root share an address.
         """
-        return [one for root in self.roots.values() for one in root.resources(kind)]
+        return self._of_each(lambda root: root.resources(kind))
 
     def settings(self) -> list[Resource]:
         """Return the nested blocks of the `terraform` blocks of all roots; errors as for `resources`."""
-        return [one for root in self.roots.values() for one in root.settings()]
+        return self._of_each(lambda root: root.settings())
+
+    def _of_each(self, read: Callable[[Hcl], Iterable[Resource]]) -> list[Resource]:
+        """Return what is read of every root; of several, one that cannot be read costs itself alone."""
+        found = list[Resource]()
+        for path, root in self.roots.items():
+            with self.gaps.part(f"Folder {path.name}") if len(self.roots) > 1 else nullcontext():
+                found += read(root)
+        return found
