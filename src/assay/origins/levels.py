@@ -67,8 +67,8 @@ class KeyProvenance:
 
     @property
     def why(self) -> str:
-        """Return the key, its level and what is missing: why it is an offender."""
-        return f"{self.key} is {self.level}: {self.missing}"
+        """Return the key, what is missing, and its level: why it is an offender."""
+        return f"{self.key}: {self.missing} (provenance level {self.level})"
 
     @property
     def next_level(self) -> str:

@@ -63,6 +63,6 @@ def test_the_first_line_says_what_it_is_for() -> None:
 def test_an_unknown_command_is_refused_and_the_module_can_be_run() -> None:
     assert CliRunner().invoke(main, ["nonsense"]).exit_code == 2
     done = subprocess.run(
-        [sys.executable, "-m", "assay.cli", "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "assay.cli", "new", "--help"], capture_output=True, text=True, check=True
     )
     assert "Usage:" in done.stdout
