@@ -8,6 +8,7 @@ import pytest
 from assay.backups import schedules
 from assay.config.platform import MIGHTY_ROLES
 from assay.model import Offender, Record
+from assay.probes.talos.configuration import pod_roles
 from assay.probes.talos.machineconfigs import PodAccess, pod_access
 from assay.stack import ReadStack
 
@@ -23,7 +24,7 @@ def test_snapshots_are_declared_with_the_smallest_right(stack: ReadStack, contro
         jobs = [job for job in declared if job.service == etcd]
         accounts = schedules.declared_accounts(stack.manifests)
     with control.part("the machine configuration"):
-        access = pod_access(stack.paths.talos)
+        access = declared_access(stack)
     control.population([*jobs, *accounts, *access])
     control.offenders((job for job in jobs if job.suspended), "suspended")
     allowed = control.limit("snapshot_age")
@@ -56,6 +57,14 @@ def test_newest_snapshot_restores(stack: ReadStack, control: Record) -> None:
     if age > control.limit("snapshot_age"):
         control.offender(newest, f"is {age:.0f} s old")
     assert not control.found
+
+
+def declared_access(stack: ReadStack) -> list[PodAccess]:
+    """Return what pods may ask of Talos by templates and patches, and by configurations as rendered."""
+    known = stack.rendered_if_any
+    written = pod_access(stack.paths.talos) if stack.paths.declared.talos or not known else []
+    rendered = [(one.ref, pod_roles(one.documents)) for one in known]
+    return [*written, *(PodAccess(ref, tuple(sorted(roles)), ()) for ref, roles in rendered if roles)]
 
 
 def too_wide(roles: Iterable[str], further: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ def pod_access(folder: Path) -> list[PodAccess]:
         ProbeError: a file cannot be read.
     """
     found = []
-    for file in sorted(folder.rglob("*.yaml")):
+    for file in sorted((*folder.rglob("*.yaml"), *folder.rglob("*.yml"))):
         for document in documents(text_of(file, file.name), file.name):
             # Talos 1.14 has a document of its own for it; before it was a part of the machine's.
             own = document.get("kind") == POD_ACCESS
