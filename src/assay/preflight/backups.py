@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.backups.retention import SETTINGS, RetentionRule, documented, setting
+from assay.formats.yaml_text import text_of
 from assay.preflight.checkout import checkout_files
 from assay.preflight.profile_text import Finding, Findings
 from assay.preflight.sources import terraform
@@ -66,6 +67,9 @@ def backups(kube: Kube, found: Findings) -> None:
     spaces = [row for row in found.tables.get("platform.services", ()) if "owns" in row]
     files = _settings_files(found)
     rows = [_row(rule, by_service.get(rule.service), files) for rule in rules]
+    for name, section in _sections(Path(str(document.value))):
+        for row in (one for one in rows if one["name"].value == name):
+            row["section"] = Finding(section, "the document on backups")
     _own(rows, by_service, spaces)
     owned = [row["owns"].value for row in rows if "owns" in row]
     found.tables["platform.services"] = [*rows, *(one for one in spaces if one["owns"].value not in owned)]
@@ -90,6 +94,17 @@ def _annotation(jobs: Iterable[BackupJob], names: set[str]) -> str:
     """Return the annotation of most CronJobs whose value is the name of a service; empty where none is."""
     keys = Counter(key for job in jobs for key, value in job.annotations.items() if value in names)
     return keys.most_common(1)[0][0] if keys else ""
+
+
+def _sections(document: Path) -> Iterator[tuple[str, str]]:
+    """Yield service and section of the runbook, of the table of the document that has both columns."""
+    head: list[str] = []
+    for line in text_of(document, document.name).splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")] if line.startswith("|") else []
+        head = head if cells and head else [cell.lower() for cell in cells]
+        column = next((number for number, name in enumerate(head) if name.startswith("section")), 0)
+        if column and "service" in head and len(cells) == len(head) and not set(line) <= set("|-: "):
+            yield cells[head.index("service")], cells[column]
 
 
 def _by_service(jobs: Iterable[BackupJob], key: str, rules: Iterable[RetentionRule]) -> dict[str, BackupJob]:

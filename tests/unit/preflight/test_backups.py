@@ -18,6 +18,10 @@ DOCUMENT = """# Copies
 | state | 3600 s | 30 | bucket | 30 | 30 | age, `state.agekey` |
 | sales | 300 s | 30 | pgBackRest | 30 | 35 | AES by `tool`, `sales-passphrase` |
 | keys | 600 s | 30 | bucket | 30 | 30 | age |
+
+| Service | Where to | Section of the runbook |
+|---|---|---|
+| keys | beside it | Bring the keys back |
 """
 BUCKETS = "\n".join(
     f'resource "aws_s3_bucket" "{name}" {{\n  bucket = "{name}"\n}}' for name in ("nw-state", "nw-sales")
@@ -105,6 +109,7 @@ def test_services_are_those_of_the_document_with_all_that_is_known(tmp_path: Pat
         "name": "sales", "rpo_s": 300.0, "key": "sales-passphrase", "backup": "pgbackrest",
         "settings": str(tmp_path / "pg/tool.conf"), "prefix": "archive/", "owns": ["* ledgers/*"],
     }  # fmt: skip
+    assert rows["keys"]["section"] == "Bring the keys back"
     assert rows["keys"]["owns"] == ["* safe/*"], "the only one left"
     owned = found.tables["platform.services"][2]["owns"]
     assert owned.proposed, "by elimination: for the owner to confirm"
