@@ -121,7 +121,10 @@ def deploy(context: Context) -> None:
 def tables(context: Context) -> Tables:
     """Return the escrow kit and the tools that a restore needs."""
     tools = {"rclone": "/usr/bin/rclone", "age": "/usr/bin/age"}
-    return {"escrow": {"folder": str(context.escrow)}, "tools": tools}
+    return {
+        "escrow": {"folder": str(context.escrow), "reader_key": name_of("File", "s3-reader.json")},
+        "tools": tools,
+    }
 
 
 PART = Part(

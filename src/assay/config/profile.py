@@ -204,9 +204,13 @@ class SqlAccess:
 
 @dataclass(frozen=True, slots=True)
 class Escrow:
-    """The escrow kit: the folder with what a restore may use beside object storage, Git and the runbook."""
+    """The escrow kit: the folder with what a restore may use beside object storage, Git and the runbook.
+
+    `reader_key` is what the sealed envelope calls the file of the object storage's reader key.
+    """
 
     folder: Path | None = None
+    reader_key: str = "s3-reader.json"
 
 
 @dataclass(frozen=True, slots=True)

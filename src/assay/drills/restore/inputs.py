@@ -85,6 +85,7 @@ class RestoreInputs:
         return open_sandbox(
             p.need_path("s3.reader_key"), p.need_path("escrow.folder"), Trees(p.paths).repositories[0].path,
             self.runbook, [*self.programs.values()], (p.file.parent,), except_for,
+            p.escrow.reader_key,
         )  # fmt: skip
 
     def procedure(

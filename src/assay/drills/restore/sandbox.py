@@ -24,7 +24,7 @@ from assay.formats.tools import ToolResult, run_tool
 
 EXPORT_TIMEOUT_S = 120.0
 READER, ESCROW, GIT, RUNBOOK, WORK = "s3-reader.json", "escrow", "git", "runbook.md", "work"
-CONTENT = {READER, ESCROW, GIT, RUNBOOK, WORK}
+CONTENT = {ESCROW, GIT, RUNBOOK, WORK}
 KEPT = ("PATH", "LANG", "LC_ALL", "TZ")
 HOMES = (".kube", ".talos", ".aws", ".vault-token", ".config/sops", ".config/rclone", ".config/gcloud")
 NAMED = re.compile(r"(?:^|[=@:,])((?:/|\.\.?/)[^=@:,]*)")
@@ -60,11 +60,12 @@ class Sandbox:
 
     folder: Path
     programs: tuple[Path, ...] = ()
+    reader: str = READER
 
     @property
     def reader_key(self) -> Path:
         """Return the file of the reader key, JSON with access_key and secret_key."""
-        return self.folder / READER
+        return self.folder / self.reader
 
     @property
     def escrow(self) -> Path:
@@ -145,7 +146,7 @@ class Sandbox:
         Raises:
             GuardError: something was.
         """
-        if more := sorted({path.name for path in self.folder.iterdir()} - CONTENT):
+        if more := sorted({path.name for path in self.folder.iterdir()} - CONTENT - {self.reader}):
             raise GuardError(f"the sandbox holds more than it may: {', '.join(more)}", REMEDY)
         root = os.path.realpath(self.folder)
         for path in self.folder.rglob("*"):
@@ -164,6 +165,7 @@ def open_sandbox(
     programs: Sequence[Path] = (),
     closed: Sequence[Path] = (),
     except_for: Sequence[Path] = (),
+    reader: str = READER,
 ) -> Iterator[Sandbox]:
     """Yield an sandbox with exactly these; all of it is deleted on the way out.
 
@@ -175,12 +177,13 @@ def open_sandbox(
         programs: absolute paths of programs that may be run.
         closed: folders whose files this thread must not open while the sandbox is open.
         except_for: folders below those that it may (a drill's own journal).
+        reader: what the reader's key file is called inside: the runbook's scripts may rely on it.
 
     Raises:
         GuardError: something of the content is missing, or something else was used.
     """
     with tempfile.TemporaryDirectory(prefix="assay-sandbox-") as name:
-        sandbox = Sandbox(Path(name), tuple(programs))
+        sandbox = Sandbox(Path(name), tuple(programs), Path(reader).name)
         _fill(sandbox, reader_key, escrow, repository, runbook)
         before = dict(os.environ)
         _listen(closed, (sandbox.folder, *except_for))
