@@ -25,7 +25,9 @@ from assay.config.profile import Profile
 from assay.polling import poll
 from assay.probes.guard import SENT
 from assay.probes.kube.client import Kube
+from assay.probes.talos.fleet import CONTROL_PLANE
 from assay.probes.talos.read import Talos
+from assay.proof.plant import Plant
 from assay.run.options import new_run
 from assay.run.past import find_run
 from assay.run.requests import SentRequests, requests_of
@@ -210,7 +212,7 @@ def test_the_run_lists_no_change_of_its_own(seen: Seen) -> None:
 
 
 def _kube(of: Profile) -> None:
-    with decoy_namespace(Kube.from_profile(of).wire, {}) as decoy:
+    with decoy_namespace(Kube.from_profile(of).wire, Plant(of).gated) as decoy:
         about = {"name": "planted", "namespace": decoy.namespace}
         decoy.writer.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": about})
         decoy.writer.patch("v1", "ConfigMap", decoy.namespace, "planted", {"data": {"a": "b"}})
@@ -231,8 +233,9 @@ def _s3(of: Profile) -> None:
 
 
 def _talos(of: Profile) -> None:
-    writer = TalosWriter.from_profile(of)
-    with writer.patched(Talos.from_profile(of).workers[0].name, {"machine": {"env": {"ASSAY_PLANTED": "1"}}}):
+    worker = next(one for one in Talos.from_profile(of).machines if one.role != CONTROL_PLANE)
+    patch = {"machine": {"nodeAnnotations": {"assay.dev/planted": "1"}}}
+    with TalosWriter.from_profile(of).patched(worker.name, patch):
         pass
 
 
@@ -261,5 +264,5 @@ def test_a_change_is_seen(system: str) -> None:
 def test_a_log_of_another_time_is_not_a_pass() -> None:
     known, long_ago = json.loads(logs.PATH.read_text()), datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
     nothing = Seen("assay/x", (), read(known, Window(long_ago, long_ago)), ())
-    sources = {place for kind in known for place in ([kind] if kind in TOGETHER else known[kind]["files"])}
+    sources = {(kind, "" if kind in TOGETHER else one) for kind, log in known.items() for one in log["files"]}
     assert len(nothing.silent) == len(sources) > 10
