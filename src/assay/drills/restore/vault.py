@@ -198,10 +198,14 @@ class VaultRestore(ScratchRestore):
     def _state(self, vault: Vault) -> VaultState:
         """Return what a Vault is made of; a value is a digest under the drill's own key."""
         parts = {f"Mount {path}": kind for path, kind in vault.mounts().items()}
-        parts |= {f"Auth {path}": kind for path, kind in vault.auth_methods().items()}
+        methods = vault.auth_methods()
+        parts |= {f"Auth {path}": kind for path, kind in methods.items()}
         parts |= {f"Audit {one.path}": repr(one) for one in vault.audit_devices()}
         parts |= {f"Policy {one.name}": repr(one) for one in vault.policies()}
-        parts |= {f"Role {one.name}": repr(one) for one in vault.roles()}
+        clusters = [path for path, kind in methods.items() if kind == "kubernetes"]
+        parts |= {
+            f"Role {path}{one.name}": repr(one) for path in clusters for one in vault.roles(path.strip("/"))
+        }
         paths = [path for path in vault.entries() if not path.startswith(FOLDER)]
         return VaultState(parts, {path: repr(vault.entry(path, self._fingerprinter.key)) for path in paths})
 
