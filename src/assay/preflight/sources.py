@@ -14,6 +14,7 @@ from assay.probes.vault.policy import VaultFiles
 
 
 READS = {"read", "deny"}
+SYSTEM = ("sys/", "auth/", "identity/")  # Vault's own paths: reading one is not reading a value
 EVERYBODY = {"0.0.0.0/0", "::/0"}
 
 
@@ -63,7 +64,7 @@ def vault_config(files: Iterable[Path], found: Findings) -> None:
         f"{one.name} {rule}"
         for one in known
         for rule in one.rules
-        if rule.grants and (rule.wild or set(rule.capabilities) - READS)
+        if rule.grants and (rule.wild or set(rule.capabilities) - READS or rule.path.startswith(SYSTEM))
     ]
     found.put(
         "platform.vault.granted", beyond, "policies that give more than reading one path", proposed=True
