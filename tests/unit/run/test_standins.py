@@ -120,6 +120,7 @@ def test_each_probe_of_the_stack_says_which_systems_it_asks() -> None:
         "runbook",
         "manifests",
         "rendered",
+        "rendered_if_any",
         "repositories",
         "secret_scans",
     }
