@@ -2,7 +2,7 @@ PY := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 LINTED := src acceptance violations tests lab loadtests conftest.py
 
-.PHONY: accept test other other-down lab-up lab-down lint prove docs report
+.PHONY: accept test other other-prove other-down lab-up lab-down lint prove docs report
 .NOTPARALLEL:
 
 .venv/ready: pyproject.toml requirements-dev.lock  ## the environment; about a minute
@@ -24,6 +24,11 @@ prove: lab-up  ## plant every violation on the lab: its test must go red and nam
 
 other: .venv/ready  ## the same platform with every name different, its profile by assay init: static and live
 	ASSAY_LAB_INSTANCE=other $(PY) -m lab onboard
+
+other-prove: .venv/ready  ## all tiers on it by the lab's own profile, then every violation
+	ASSAY_LAB_INSTANCE=other $(PY) -m lab up --names other
+	$(PY) -m assay.cli check --stack /var/lib/assayo-lab/stack.toml
+	$(PY) -m pytest acceptance/ --prove --stack /var/lib/assayo-lab/stack.toml
 
 other-down: .venv/ready
 	ASSAY_LAB_INSTANCE=other $(PY) -m lab down --wipe

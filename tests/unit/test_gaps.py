@@ -56,10 +56,10 @@ def test_excluded_files_are_not_read(tmp_path: Path) -> None:
     for name in ("vendor/a.yaml", "apps/b.yaml"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text("a: 1\n")
-    excluded: dict[str, str] = {}
+    gaps = Gaps()
     kept = SourceTree(tmp_path, "gitops", (Exemption("gitops/vendor/*", "upstream"),))
-    assert [file.name for file in kept.files(excluded)] == ["b.yaml"]
-    assert excluded == {"gitops/vendor/a.yaml": "upstream"}
+    assert [file.name for file in kept.files(gaps)] == ["b.yaml"]
+    assert gaps.excluded == {"gitops/vendor/a.yaml": "upstream"}
 
 
 def test_a_template_of_a_chart_is_known_by_the_chart_beside_it(tmp_path: Path) -> None:

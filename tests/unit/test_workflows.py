@@ -67,13 +67,5 @@ def test_a_command_that_does_not_exist_is_seen(line: str) -> None:
 
 def test_both_platforms_are_judged_and_proved_every_night() -> None:
     jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "nightly.yml").read_text())["jobs"]
-    runs = [step.get("run", "") for step in jobs["other-names"]["steps"]]
-    words = [" ".join(one.split()[2:]) for one in runs if one.startswith(".venv/bin/python -m ")]
-    assert words == [
-        "lab down --wipe",
-        "lab up --names other",
-        "assay.cli check",
-        "assay.cli prove",
-        words[0],
-    ]
     assert {"make accept", "make prove"} <= {step.get("run") for step in jobs["lab"]["steps"]}
+    assert {"make other", "make other-prove"} <= {step.get("run") for step in jobs["other"]["steps"]}

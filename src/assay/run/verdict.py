@@ -32,7 +32,9 @@ def classify(record: Record, problem: BaseException | None) -> tuple[Verdict, st
         return Verdict.NOT_CHECKED, _line(problem.message), _line(problem.remedy)
     if problem is not None:
         known = redacted(problem)
-        return Verdict.ERROR, _joined(_line(known.message), unread), _line(known.remedy)
+        # Where nothing is there to judge because it could not be read, the reader needs a way to read it.
+        helps = unread[0] if unread and isinstance(problem, PopulationError) else known
+        return Verdict.ERROR, _joined(_line(known.message), unread), _line(helps.remedy)
     return _passed(record)
 
 
