@@ -12,25 +12,36 @@ from assay.stack import DecoyStack, ReadStack
 
 UNDECIDED = ProbeError("the sources do not decide its name or its lock", "give it a plan, or literal values")
 UNDECLARED = ProbeError(
-    "is not in the Terraform sources", "add the root that makes it to infra under [paths]"
+    "is not in the Terraform sources",
+    "add the root that makes it to infra under [paths], or say who makes it: [[platform.buckets_elsewhere]]",
 )
+LIVE_ALONE = "its declaration is not at hand: let the live half judge the bucket, --tier live"
 ATTEMPTS = "attempts to lose a locked version, with each key"
 
 
 @pytest.mark.control("SEC-32", tier="static")
 def test_buckets_are_declared_with_a_lock(stack: ReadStack, control: Record) -> None:
     """Judge every bucket for backups in the Terraform sources: lock, versioning, mode and days."""
-    names, days = set(stack.profile.s3.buckets.values()), control.limit("declared_days")
-    found = declared_buckets(stack.hcl.resources())
+    platform, days = stack.platform, control.limit("declared_days")
+    names = {*stack.profile.s3.buckets.values(), *(one.bucket for one in platform.services)} - {""}
+    elsewhere = {one.name: one.reason for one in platform.buckets_elsewhere if one.name in names}
+    at_hand = stack.paths.declared.infra or names - elsewhere.keys() or not names
+    found = declared_buckets(stack.hcl.resources()) if at_hand else []
     missing = names - {one.bucket for one in found}
+    wanted = missing - elsewhere.keys()
     # One without a name that the sources tell may be one of those that are missing.
-    buckets = control.population(one for one in found if one.bucket in names or (missing and not one.bucket))
-    control.offenders(Offender(one.shown, why) for one in buckets if (why := one.fault(days)))
-    for one in buckets:
-        if one.undecided:
+    judged = [one for one in found if one.bucket in names or (wanted and not one.bucket)]
+    for one in control.population(judged) if judged or not missing or wanted else ():
+        if one.bucket and (why := one.fault(days)):
+            control.offender(one.shown, why)
+        if one.undecided or not one.bucket:
             control.unread(one.ref, UNDECIDED)
-    for name in sorted(missing):
+    for name in sorted(wanted):
         control.unread(f"Bucket {name}", UNDECLARED)
+    for name in sorted(missing - wanted):
+        control.unchecked(
+            f"the declaration of Bucket {name}", f"made elsewhere: {elsewhere[name]}", LIVE_ALONE
+        )
     assert not control.found
 
 

@@ -274,6 +274,14 @@ class StateBackend:
 
 
 @dataclass(frozen=True, slots=True)
+class BucketElsewhere:
+    """A bucket for backups that no Terraform source at hand makes (SEC-32): its name, and who makes it."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Platform:
     """Everything that a platform names for itself.
 
@@ -296,6 +304,7 @@ class Platform:
         rotation: see Rotation.
         nodes: see NodeAdditions.
         state_backends: see StateBackend.
+        buckets_elsewhere: see BucketElsewhere; the live half of SEC-32 judges them all the same.
         pod_roles: Talos roles that pods may ask for beside `os:etcd:backup` (SEC-33); never a mighty one.
         scripts: globs over scripts and pipelines of the repositories, beside the usual ones (SEC-28).
     """
@@ -318,6 +327,7 @@ class Platform:
     rotation: Rotation = Rotation()
     nodes: NodeAdditions = NodeAdditions()
     state_backends: tuple[StateBackend, ...] = ()
+    buckets_elsewhere: tuple[BucketElsewhere, ...] = ()
     pod_roles: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
 

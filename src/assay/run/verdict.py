@@ -121,15 +121,15 @@ def _passed(record: Record) -> tuple[Verdict, str, str]:
         )
     if record.gaps:
         return Verdict.ERROR, _unread(record.gaps), _line(record.gaps[0].remedy)
+    if record.left_out:
+        parts = "; ".join(f"{one.ref}: {_line(one.why)}" for one in record.left_out)
+        return Verdict.NOT_CHECKED, f"a part was left out: {parts}", _line(record.left_out[0].remedy)
     if not record.looked_at and not record.numbers:
         return (
             Verdict.ERROR,
             "passed without a population: nothing was looked at",
             "call control.population in the test",
         )
-    if record.left_out:
-        parts = "; ".join(f"{one.ref}: {_line(one.why)}" for one in record.left_out)
-        return Verdict.NOT_CHECKED, f"a part was left out: {parts}", _line(record.left_out[0].remedy)
     return Verdict.PASS, _line("; ".join(record.basis)), ""
 
 

@@ -78,6 +78,12 @@ def test_the_verdict(record: Record, problem: BaseException | None, verdict: str
     assert classify(record, problem)[:2] == (Verdict(verdict), reason)
 
 
+def test_where_all_was_left_out_on_purpose_nothing_is_judged_and_nothing_passes() -> None:
+    record = noted(looked_at=0)
+    record.unchecked("Bucket b", "made elsewhere", "judge it live")
+    assert classify(record, None)[0] is Verdict.NOT_CHECKED
+
+
 def test_what_was_unread_gives_the_remedy_of_an_error() -> None:
     assert classify(noted(unread=1), None)[2] == "ask for the right"
     assert classify(noted(offenders=1, unread=1), AssertionError())[2] == "The remedy."
