@@ -28,7 +28,8 @@ from assay.catalogue import read_policy
 from assay.config.platform import Platform
 from assay.config.sops_access import SopsAccess
 from assay.drills.engine.journal import read_journal as read_journal
-from assay.drills.restore import etcd_evidence, postgres_evidence, vault_evidence
+from assay.drills.restore import etcd_evidence, vault_evidence
+from assay.drills.restore.postgres_tools import TOOLS
 from assay.drills.restore.sql_ledger import json_rows, ledger_rows
 from assay.formats import yaml_text
 from assay.formats.bolt import Bolt
@@ -271,7 +272,8 @@ def of_help(text: str) -> object:
 
 def of_logs(text: str) -> object:
     found = (vault_evidence.fetched_snapshot, vault_evidence.installed_snapshot, vault_evidence.broken, vault_evidence.shown,
-             postgres_evidence.fetched_backup, postgres_evidence.unfetched, etcd_evidence.voters)  # fmt: skip
+             etcd_evidence.voters,
+             *(part for one in TOOLS.values() for part in (one.fetched, one.failed, one.label)))  # fmt: skip
     return [read_journal(text) for read_journal in found]
 
 
@@ -305,7 +307,7 @@ PRINTED: dict[str, tuple[Fed, Parse]] = {
         texts(base64.b64encode(base64.b64encode(gzip.compress(b'{"chart": {}}'))).decode()),
         decoded_record,
     ),
-    "segments": (texts(SEGMENTS), lambda text: postgres_evidence.newest_segment(text, 2e9, LINE)),
+    "segments": (texts(SEGMENTS), lambda text: TOOLS["pgbackrest"].newest_segment(text, 2e9, LINE)),
     "snapshots": (texts(SNAPSHOTS), lambda text: vault_evidence.newest_before(text, 2e9, LINE)),
     "rows": (
         texts('w0-000001\t{"id": 1}\n', '{"id": 1}\n'),

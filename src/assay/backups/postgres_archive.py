@@ -49,7 +49,7 @@ LAYOUTS: Mapping[str, ArchiveLayout] = {
     "barman": ArchiveLayout(
         re.compile(r"/base/([^/]+)/"),
         re.compile(r"/base/([^/]+)/backup\.info$"),
-        re.compile(r"/wals/[0-9A-F]{16}/([0-9A-F]{24})(?:\.[a-z0-9]+)?$"),
+        re.compile(r"/wals/[0-9A-F]{16}/([0-9A-F]{24})(?:\.(?!partial$)[a-z0-9]+)?$"),
         re.compile(r"(?!)"),
     ),
 }

@@ -53,10 +53,12 @@ def _vault(profile: Profile, runbook: Path, service: Service) -> RestoreDrill:
 RESTORES: Mapping[str, tuple[DrillSpec, MakeRestore]] = {
     "etcd-snapshot": (specs.ETCD, _etcd),
     "pgbackrest": (specs.POSTGRES, _postgres),
+    "barman": (specs.POSTGRES, _postgres),
     "vault-snapshot": (specs.VAULT, _vault),
 }
 OLDEST_RESTORES: Mapping[str, tuple[DrillSpec, MakeRestore]] = {
     "pgbackrest": (specs.OLDEST_POSTGRES, _oldest_postgres),
+    "barman": (specs.OLDEST_POSTGRES, _oldest_postgres),
 }
 
 
@@ -98,8 +100,8 @@ class Drills:
         return self._restored(OLDEST_RESTORES, service)
 
     def restores_oldest(self, service: Service) -> bool:
-        """Return whether a drill restores the oldest backup of a service."""
-        return service.backup in OLDEST_RESTORES
+        """Return whether a drill restores the oldest backup of a service: as `has_drill` of the newest."""
+        return service.backup in OLDEST_RESTORES and bool(service.section)
 
     def _restored(
         self, known: Mapping[str, tuple[DrillSpec, MakeRestore]], service: Service

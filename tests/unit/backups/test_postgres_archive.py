@@ -138,13 +138,18 @@ def test_the_newest_whole_base_counts_and_what_lies_before_it_does_not() -> None
 
 
 def barman(info: str, *names: str) -> Archive:
-    keys = [f"cluster/wals/{name[:16]}/{name}.gz" for name in names]
+    keys = [f"cluster/wals/{name[:16]}/{name}{'' if '.' in name else '.gz'}" for name in names]
     store: Any = Store(**{"cluster/base/1/backup.info": info})
     base = [version("cluster/base/1/backup.info", 600), version("cluster/base/1/data.tar.gz", 700)]
     return read_archive(store, "barman", [*base, *(version(key, 500) for key in keys)])
 
 
 FIRST, SECOND, FOURTH = (f"00000001000000000000000{n}" for n in (1, 2, 4))
+
+
+def test_a_part_of_a_segment_is_no_segment_of_barmans() -> None:
+    done = f"begin_wal={FIRST}\nstatus=DONE\n"
+    assert barman(done, f"{FIRST}.partial").newest().segment == ""
 
 
 def test_barman_says_itself_whether_a_backup_is_done() -> None:

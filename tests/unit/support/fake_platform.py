@@ -132,7 +132,9 @@ class World:
         lines += [
             '[s3.buckets]\netcd = "b"\n',
             '[[platform.services]]\nname = "etcd"\nkey = "etcd-backup.agekey"\nrpo_s = 7200\n',
+            'section = "Restore etcd"\n',
             '[[platform.services]]\nname = "postgres"\nbackup = "pgbackrest"\nrpo_s = 300\n',
+            'section = "Restore PostgreSQL"\n',
         ]
         return self.write("stack.toml", "\n".join(lines))
 

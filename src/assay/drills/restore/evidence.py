@@ -76,8 +76,8 @@ class Restores:
         return self._signed.rejected
 
     def has_drill(self, service: Service) -> bool:
-        """Return whether a drill restores `service`."""
-        return service.backup in RESTORES
+        """Return whether a drill restores `service`: there is one, and the profile names its section."""
+        return service.backup in RESTORES and bool(service.section)
 
     def capacity(self, service: str, limit_s: float) -> str:
         """Return in words how large a service's data may grow and still be restored in `limit_s` seconds."""
@@ -91,6 +91,6 @@ class Restores:
         Where one drill was asked for, it alone is due.
         """
         if self._requested:
-            return self.has_drill(service) and RESTORES[service.backup][0].name == self._requested
+            return service.backup in RESTORES and RESTORES[service.backup][0].name == self._requested
         known = self.newest().get(service.name)
         return known is None or known.age(time.time()) > max_age_h * HOUR_S

@@ -23,6 +23,7 @@ from assay.drills.engine.clock import await_true, now
 from assay.drills.engine.engine import Engine
 from assay.drills.restore import postgres_evidence as evidence
 from assay.drills.restore.inputs import CommandCursor
+from assay.drills.restore.postgres_tools import TOOLS
 from assay.drills.restore.procedure import Procedure, StepError, Wait
 from assay.drills.restore.result import RestoreResult, Stopwatch
 from assay.drills.restore.scratch_restore import ScratchRestore, ended, ready
@@ -38,7 +39,6 @@ from assay.probes.postgres import Postgres
 
 PSQL_TIMEOUT_S = 60.0
 
-LATEST = "latest"
 ROWS_MIN, MORE_ROWS = 12, 8
 ARCHIVE_TIMEOUT_S, FETCH_TIMEOUT_S, REPLAY_TIMEOUT_S, ANSWER_TIMEOUT_S = 150.0, 300.0, 300.0, 30.0
 CURRENT_SEGMENT_SQL = "SELECT pg_walfile_name(pg_current_wal_lsn()) AS name"
@@ -94,6 +94,7 @@ class PostgresRestore(ScratchRestore):
     def __init__(self, profile: Profile, runbook: Path, service: Service) -> None:
         """Carry out the section of `runbook`; errors as for RestoreDrill."""
         super().__init__(profile, runbook, service)
+        self._tool = TOOLS[service.backup]
         self._sql = Postgres.from_profile(profile)
 
     def _run(self, engine: Engine) -> RestoreResult:
@@ -152,18 +153,20 @@ class PostgresRestore(ScratchRestore):
     # the restores ---------------------------------------------------------------------------------
 
     def _latest(self, written: RowWriterLog, before: Sequence[str]) -> RestoreResult:
-        watch, notes = Stopwatch(self._budgets, written.fault), dict[str, str]()
+        watch, notes = Stopwatch(self._budgets, written.fault), self._noted()
         acked = sum(op.outcome == OK for op in written.ops)
         wrong: list[Offender] = []
         restore = None
         try:
-            with self._restoring(LATEST) as (procedure, steps):
+            with self._restoring(self._tool.latest) as (procedure, steps):
                 _, invalid = self._restored(procedure, steps, watch)
                 kept = self._aside(written)
                 wrong = evidence.schema(before, kept.parts, invalid)
                 bad, lost, newest = evidence.compare_rows(
                     written.ops, kept.counts, written.archived, self.ref
                 )
+                if not self._tool.ends:
+                    lost, newest = evidence.not_counted(written.ops, written.archived)
                 bad += changed(written.rows, kept.rows)
                 wrong += bad or self._shown(procedure, steps, written, kept)
                 watch.lap("verify")
@@ -177,6 +180,10 @@ class PostgresRestore(ScratchRestore):
         except StepError as failed:
             wrong.append(self._offender(failed))
         return RestoreResult(restore if not wrong else None, tuple(wrong), acked, notes)
+
+    def _noted(self) -> dict[str, str]:
+        """Return what the evidence must say of the tool."""
+        return {"tool": self._tool.note} if self._tool.note else {}
 
     def _to_the_point(self, written: RowWriterLog) -> list[Offender]:
         watch = Stopwatch(self._budgets, written.fault)
@@ -193,7 +200,7 @@ class PostgresRestore(ScratchRestore):
 
     def _restoring(self, point: str) -> AbstractContextManager[tuple[Procedure, CommandCursor]]:
         waits = {
-            " logs --follow ": Wait(evidence.fetched_backup, FETCH_TIMEOUT_S, evidence.unfetched),
+            " logs --follow ": Wait(self._tool.fetched, FETCH_TIMEOUT_S, self._tool.failed),
             " get pod ": Wait(ready, REPLAY_TIMEOUT_S, ended),
             " --raw ": Wait(bool, ANSWER_TIMEOUT_S),
         }
@@ -202,7 +209,7 @@ class PostgresRestore(ScratchRestore):
     def _restored(self, procedure: Procedure, steps: CommandCursor, watch: Stopwatch) -> tuple[str, str]:
         """Run the section up to its last question by psql, which names what is invalid in the schema.
 
-        Returns pgBackRest's log and what that question printed; once the first one is answered, the server
+        Returns the tool's log and what that question printed; once the first one is answered, the server
         answers.
         """
         ends, log, printed = {"apply": "fetch", "logs": "restore", "get": "replay"}, "", ""
@@ -210,7 +217,7 @@ class PostgresRestore(ScratchRestore):
             printed = procedure.run(command)
             log = printed if "logs" in command.words else log
             if "lsf" in command.words:
-                procedure.values["SEGMENT"] = evidence.newest_segment(printed, watch.t0, command)
+                procedure.values["SEGMENT"] = self._tool.newest_segment(printed, watch.t0, command)
             if part := next((part for word, part in ends.items() if word in command.words), ""):
                 watch.lap(part)
             if "psql" in command.words and not watch.parts["answer"]:

@@ -1,60 +1,12 @@
-"""What the restore drill of PostgreSQL reads off: files of the log, rows of its ledger, states. Pure."""
+"""What the restore drill of PostgreSQL compares: rows of its ledger, states, the schema. Pure."""
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from assay.drills.restore.procedure import StepError
 from assay.drills.restore.sql_ledger import Row
 from assay.drills.workload.verdict import FAIL, OK, Op
-from assay.formats.tools import is_disk_full
 from assay.model import Offender
-from assay.probes.runbook.shell import Command
-
-
-LISTED = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d);(?:.*/)?([0-9A-F]{24})-[0-9a-f]{40}\b", re.MULTILINE)
-DONE = "restore command end: completed successfully"
-TAKEN = re.compile(r"restore backup set ([0-9A-Z_-]+)")
-
-
-def newest_segment(printed: str, fault: float, command: Command) -> str:
-    """Return the newest segment of the log that object storage held when the fault came (since 1970).
-
-    Raises:
-        StepError: it held none.
-    """
-    evidence_rows = [
-        (name, time.mktime(time.strptime(stamp, "%Y-%m-%d %H:%M:%S")))
-        for stamp, name in LISTED.findall(printed)
-    ]
-    names: list[str] = [name for name, moment in evidence_rows if moment <= fault]
-    if not names:
-        raise StepError(command.ref, "the object storage lists no segment of the log")
-    return max(names)
-
-
-def fetched_backup(log: str) -> bool:
-    """Return whether pgBackRest says that everything was fetched."""
-    return DONE in log
-
-
-def unfetched(log: str) -> str:
-    """Return pgBackRest's error of a log that ended without success, empty where it is not at its end."""
-    lines = [line.strip() for line in log.splitlines()]
-    errors = [line for line in lines if "ERROR:" in line or "Error:" in line]
-    if not errors:
-        return ""
-    said = (errors[0].partition("ERROR: ")[2] or errors[0])[:200]
-    full = next((line for line in lines if is_disk_full(line)), "")
-    return f"{said}: {full[:200]}" if full and not is_disk_full(said) else said
-
-
-def taken(log: str) -> str:
-    """Return the label of the backup that pgBackRest's log says it restores, empty where it says none."""
-    found = TAKEN.search(log)
-    return found[1] if found else ""
 
 
 def compare_rows(
@@ -85,6 +37,17 @@ def compare_rows(
     wrong += [Offender(f"Row {key}", "there twice") for key in sorted(kept) if kept[key] > 1]
     newest = max((op.end for op in acked if op.key in kept), default=0.0)
     return wrong, len(gone), newest
+
+
+def not_counted(ops: Sequence[Op], archived: float) -> tuple[int, float]:
+    """Return how many rows were lost at most, and when the newest kept one was acknowledged at the earliest.
+
+    For a restore that replays what reached object storage after the loss too: only what lay there before it
+    counts as kept, whatever came back.
+    """
+    acked = [op.end for op in ops if op.outcome == OK]
+    kept = [end for end in acked if end <= archived]
+    return len(acked) - len(kept), max(kept, default=0.0)
 
 
 def to_the_point(ops: Sequence[Op], kept: Mapping[str, int], point: float) -> list[Offender]:

@@ -97,7 +97,7 @@ class OldestPostgresRestore(PostgresRestore):
         found = read_archive(s3, self.service.backup, shown_in(s3, self._profile, self.service)).bases
         if not found or found[0].whole is None:
             ref = found[0].ref if found else f"Service {self.service.name}"
-            return RestoreResult(None, (Offender(ref, "no base backup with a manifest"),))
+            return RestoreResult(None, (Offender(ref, "no base backup that is whole"),))
         wanted, written = self._wanted(found[0], found[0].whole), self._ledger()
         try:
             with self._scratch(engine):
@@ -107,21 +107,21 @@ class OldestPostgresRestore(PostgresRestore):
         return replace(result, notes={**result.notes, "ledger": cleaned})
 
     def _wanted(self, base: Base, whole: dt.datetime) -> RestoreTarget:
-        """Aim at the next whole second: pgBackRest takes the newest backup that ended before it."""
+        """Aim at the next whole second: the tool takes the newest backup that ended before it."""
         moment = whole.replace(microsecond=0) + dt.timedelta(seconds=1)
         known = self._named(live_history(self._profile.transactions[0], self._sql, moment - SETTLED_BEFORE))
         parts = [one.ref for one in (*self._sql.constraints(), *self._sql.indexes())]
         return RestoreTarget(base, moment, known, parts)
 
     def _oldest(self, wanted: RestoreTarget, written: RowWriterLog) -> RestoreResult:
-        notes = {"backup": wanted.base.label, "restored to": wanted.point}
+        notes = {"backup": wanted.base.label, "restored to": wanted.point} | self._noted()
         watch = Stopwatch(self._budgets, written.fault)
         try:
             with self._restoring(wanted.point) as (procedure, steps):
                 log, invalid = self._restored(procedure, steps, watch)
                 found = self._unwatched.submit(self._found, wanted).result()
                 wrong = evidence.schema((), found.parts, invalid)
-                taken = evidence.taken(log)
+                taken = self._tool.label(log)
                 wrong += evidence.oldest(wanted.base.label, taken, wanted.known, found.settled, found.younger)
                 wrong += self._application(procedure, steps, found, written)
                 watch.lap("verify")

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from assay.drills.restore import postgres_evidence as evidence
 from assay.drills.restore import scratch_restore
 from assay.drills.restore.capacity import capacity_statement
 from assay.drills.restore.inputs import CommandCursor, pin, released
-from assay.drills.restore.procedure import StepError
 from assay.drills.restore.result import PARTS, Restore
 from assay.drills.restore.sql_ledger import Row
 from assay.drills.workload.verdict import FAIL, INFO, OK, Op
@@ -23,9 +19,7 @@ from assay.probes.runbook import help_pages
 from assay.probes.runbook.shell import Command
 
 
-LINE = Command("File runbook.md:1", ("rclone", "lsf"))
 OPS = [Op(f"w0-00000{n}", n, n + 0.1, OK) for n in range(1, 7)]
-SUM = "a" * 40
 
 
 REF = "Restore sales"
@@ -33,28 +27,6 @@ REF = "Restore sales"
 
 def kept(*numbers: int) -> dict[str, int]:
     return {f"w0-00000{n}": 1 for n in numbers}
-
-
-def listed(stamp: str, name: str) -> str:
-    return f"{stamp};15-1/{name[:16]}/{name}-{SUM}.zst"
-
-
-def test_the_newest_segment_is_older_than_the_fault() -> None:
-    names = [f"00000002000000000000000{n}" for n in range(3)]
-    text = "\n".join(listed(f"2026-11-24 04:0{n}:00", name) for n, name in enumerate(names))
-    fault = time.mktime(time.strptime("2026-11-24 04:01:30", "%Y-%m-%d %H:%M:%S"))
-    assert evidence.newest_segment(text, fault, LINE) == names[1]
-    with pytest.raises(StepError):
-        evidence.newest_segment(text, fault - 3600, LINE)
-
-
-@given(st.text(max_size=200))
-def test_a_listing_is_read_or_refused(text: str) -> None:
-    try:
-        name = evidence.newest_segment(text, 4e9, LINE)
-    except StepError:
-        return
-    assert len(name) == 24
 
 
 def test_what_was_not_archived_may_be_lost() -> None:
@@ -74,6 +46,11 @@ def test_an_older_backup_is_named(there: tuple[int, ...]) -> None:
     assert [one.ref for one in wrong] == [REF]
 
 
+def test_what_came_back_of_a_log_that_went_on_after_the_loss_is_not_counted() -> None:
+    assert evidence.not_counted(OPS, 4.5) == (2, 4.1)
+    assert evidence.not_counted(OPS, 0.5) == (6, 0.0)
+
+
 def test_what_was_refused_must_not_be_there_and_nothing_twice() -> None:
     ops = [*OPS, Op("w1-000001", 2, 2.5, FAIL), Op("w1-000002", 3, 3.5, INFO)]
     rows = {**kept(1, 2, 3, 4, 5), "w0-000006": 2, "w1-000001": 1, "w1-000002": 1}
@@ -85,12 +62,6 @@ def test_a_point_in_time_keeps_the_older_and_drops_the_younger() -> None:
     assert not evidence.to_the_point(OPS, kept(1, 2, 3), 3.5)
     wrong = evidence.to_the_point(OPS, kept(1, 2, 4), 3.5)
     assert [one.ref for one in wrong] == ["Row w0-000003", "Row w0-000004"]
-
-
-def test_the_backup_that_was_taken_is_read_off() -> None:
-    log = "P00   INFO: repo1: restore backup set 20261124-010203F, recovery will start at 2026-11-24 01:02:03"
-    assert evidence.taken(log) == "20261124-010203F"
-    assert evidence.taken("P00   INFO: restore command begin 2.44") == ""
 
 
 LABEL = "20261124-010203F"
@@ -118,19 +89,6 @@ def test_a_broken_schema_is_named() -> None:
     assert [one.ref for one in wrong] == ["Index orders_created", "Index orders_mark_unique"]
 
 
-@pytest.mark.parametrize(("log", "says"), [
-    ("P00   INFO: restore command begin", ""),
-    ("P00  ERROR: [029]: unable to load info file: cipher header invalid", "cipher header invalid"),
-    ("P01  ERROR: [082]: error restoring 'base/5/1': actual checksum 'a' does not match 'b'", "checksum"),
-    ("P01  ERROR: [041]: unable to write '/x': [28] No space left on device", "No space left"),
-])  # fmt: skip
-def test_a_log_that_ended_says_why(log: str, says: str) -> None:
-    why = evidence.unfetched(log)
-    assert says in why
-    assert bool(why) == bool(says)
-    assert not evidence.fetched_backup(log)
-
-
 @pytest.mark.parametrize(("row", "is_ready", "is_over"), [
     ("postgres   1/1     Running            0   9s", True, False),
     ("postgres   0/1     Running            0   9s", False, False),
@@ -142,11 +100,6 @@ def test_a_log_that_ended_says_why(log: str, says: str) -> None:
 def test_a_pod_is_ready_or_over(row: str, is_ready: bool, is_over: bool) -> None:
     table = f"NAME  READY  STATUS  RESTARTS  AGE\n{row}\n"
     assert (scratch_restore.ready(table), bool(scratch_restore.ended(table))) == (is_ready, is_over)
-
-
-def test_a_full_disk_is_told_on_the_line_after_the_error() -> None:
-    log = "P01  ERROR: [064]: local-1 protocol: unable to write '/x'\n  [28] No space left on device\n"
-    assert evidence.unfetched(log).endswith("'/x': [28] No space left on device")
 
 
 def test_images_are_pinned_in_the_copy_of_git(tmp_path: Path) -> None:

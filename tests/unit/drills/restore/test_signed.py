@@ -215,7 +215,7 @@ def test_the_newest_of_both_kinds_counts(desk: Desk) -> None:
 
 
 def test_when_a_drill_is_due(desk: Desk) -> None:
-    db, safe = Service("db", backup="barman"), Service("safe", backup="vault-snapshot")
+    db, safe = Service("db", backup="barman"), Service("safe", backup="vault-snapshot", section="Vault")
     restores = Restores(desk.profile)
     assert restores.is_due(db, 24)
     desk.put()
