@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -153,6 +154,7 @@ def _versions(of: Profile) -> dict[str, str]:
 def observed(of: Profile, *, alone: bool = False) -> Iterator[list[Seen]]:
     """Yield a list that holds, after the block, what the logs have of its time; nobody else plants then."""
     known, found = json.loads(logs.PATH.read_text()), list[Seen]()
+    time.sleep(2)  # the window is a second wider than the block: what ended just before is not of it
     with closing(StackLock(of)) as lock:
         assert lock.try_exclusive(LOCK_S) if alone else lock.shared(LOCK_S) is None
         before, begin = _versions(of), _now()
@@ -171,8 +173,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     mine.write_text(profile.PATH.read_text().replace('"kind" = "lab"', '"kind" = "staging"'))
     argv = [sys.executable, "-m", "assay.cli", "check", "--stack", str(mine)]
     argv += ["--tier", "static", "--tier", "live"]
-    begin = _now()
     with observed(load_profile(profile.PATH)) as found:
+        begin = _now()
         environment = {**os.environ, "ASSAY_REPORTS": str(folder)}
         done = subprocess.run(
             argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1500, check=False

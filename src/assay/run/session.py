@@ -115,7 +115,8 @@ class Session:
             require_lab(profile)
         try:
             ReadStack(profile).kube.check_cluster()
-            if profile.is_lab and exclusive and is_marked(profile):
+            sweeps = self.options.prove or left_plant(profile) is not None
+            if profile.is_lab and exclusive and sweeps and is_marked(profile):
                 self.swept = sweep_left(Plant(profile, self.run))
         except ProbeError as why:
             self.swept = [f"nothing, a system cannot be asked: {why}"]
