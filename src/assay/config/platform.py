@@ -236,12 +236,16 @@ class Rotation:
     Attributes:
         canary_path: a login at the source that may do nothing, as a path below the KV mount.
         canary_secret: `namespace/name` of the Secret made of it.
+        canary_key: what is changed, under this key at the source and in the Secret.
+        canary_login: an https URL where the login is tried; empty: the PostgreSQL of `[sql]`.
         reloaders: controllers that restart a workload when its Secret changes, `Kind namespace/name`.
         exemptions: Secrets and pods that need not follow by themselves.
     """
 
     canary_path: str = ""
     canary_secret: str = ""
+    canary_key: str = "password"
+    canary_login: str = ""
     reloaders: tuple[str, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
 

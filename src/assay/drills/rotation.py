@@ -1,7 +1,8 @@
 """The drill of a rotation: the password of a canary login is changed at the source, and nowhere else.
 
 What the platform does by itself is timed: until the Secret has the new value, until the service accepts it,
-until the old one is refused. No rollback: the rotated credential stays.
+until the old one is refused. The service is PostgreSQL or one that speaks HTTP; where the profile names none,
+only the arrival is timed. No rollback: the rotated credential stays.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import binascii
 import math
 import secrets
 from dataclasses import dataclass
+from typing import Protocol
 
 from assay.config.profile import Profile
 from assay.drills.engine.clock import now
@@ -21,12 +23,24 @@ from assay.model import Attempt
 from assay.polling import poll
 from assay.probes.kube.client import Kube
 from assay.probes.kube.paths import one
-from assay.probes.postgres import Postgres
+from assay.probes.net.login import HttpLogin
+from assay.probes.postgres import WRONG, Postgres
 from assay.probes.vault.client import VaultConnection
 from assay.writers.vault import drill_connection
 
 
 LOOK_PERIOD_S = 2.0
+
+
+class LoginService(Protocol):
+    """A service that lets a login in or does not."""
+
+    @property
+    def refusal(self) -> str:
+        """Return what every refusal of a wrong password says."""
+
+    def login(self, user: str, password: str, /) -> Attempt:
+        """Return whether the service lets `user` in with this password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +53,7 @@ class RotationResult:
         dead: the service refuses the old one.
         new: the last try with the new value that ended in time.
         old: the same with the old one.
+        refusal: what a refusal says; empty: no service was asked, `used` and `dead` say nothing.
     """
 
     delivered: float | None
@@ -46,17 +61,20 @@ class RotationResult:
     dead: float | None
     new: Attempt
     old: Attempt
+    refusal: str = WRONG
 
     @property
     def took(self) -> float:
         """Return the seconds until all of it was so, infinity where it was not in time."""
-        known = (self.delivered, self.used, self.dead)
+        known = (self.delivered, self.used, self.dead) if self.refusal else (self.delivered,)
         return max(math.inf if after is None else after for after in known)
 
     @property
     def times(self) -> dict[str, str]:
         """Return the three times in words."""
-        known = {"Secret": self.delivered, "new value in use": self.used, "old value refused": self.dead}
+        known = {"Secret": self.delivered}
+        if self.refusal:
+            known |= {"new value in use": self.used, "old value refused": self.dead}
         return {
             what: "not in time" if after is None else f"after {after:.0f} s" for what, after in known.items()
         }
@@ -65,9 +83,16 @@ class RotationResult:
 class RotationDrill:
     """Rotations of one login on the stack of one profile."""
 
-    def __init__(self, kube: Kube, vault: VaultConnection, sql: Postgres, mount: str) -> None:
-        """Rotate in the KV mount `mount` by `vault`; try logins with `sql`."""
-        self._kube, self._vault, self._sql, self._mount = kube, vault, sql, mount
+    def __init__(
+        self,
+        kube: Kube,
+        vault: VaultConnection,
+        service: LoginService | None,
+        mount: str,
+        key: str = "password",
+    ) -> None:
+        """Change `key` in the KV mount `mount` by `vault`; try logins at `service`, where there is one."""
+        self._kube, self._vault, self._service, self._mount, self._key = kube, vault, service, mount, key
 
     @classmethod
     def from_profile(cls, profile: Profile) -> RotationDrill:
@@ -78,14 +103,14 @@ class RotationDrill:
             ProbeError: the profile lacks what the drill needs.
         """
         permit(profile, ROTATION)
-        vault, sql = drill_connection(profile), Postgres.from_profile(profile)
-        return cls(Kube.from_profile(profile), vault, sql, profile.vault.mount)
+        vault, key = drill_connection(profile), profile.platform.rotation.canary_key
+        return cls(Kube.from_profile(profile), vault, _service(profile), profile.vault.mount, key)
 
     def turn(self, path: str, secret: str, within: float) -> RotationResult:
         """Give the login at `path` another password, and return what became of it `within` seconds.
 
         Args:
-            path: of the source, with `username` and `password`.
+            path: of the source, with the key that is changed, and `username` for PostgreSQL.
             secret: `namespace/name` of the Secret that is made of it.
             within: seconds.
 
@@ -97,15 +122,16 @@ class RotationDrill:
         """
         self._kube.check_cluster()
         entry, version = self._entry(path)
-        user, before, after = entry["username"], entry["password"], secrets.token_urlsafe(24)
+        user, before, after = entry.get("username", ""), entry[self._key], secrets.token_urlsafe(24)
 
         def in_use() -> bool:
-            return self._password(secret) == before and self._sql.login(user, before).admitted
+            here = self._password(secret) == before
+            return here and (self._service is None or self._service.login(user, before).admitted)
 
         if not poll(in_use, within, LOOK_PERIOD_S):
             said = f"{path}: its password is not in use before the rotation, nor came to be in {within:.0f} s"
             raise AssumptionError(said, "fix the login first")
-        body = {"options": {"cas": version}, "data": {**entry, "password": after}}
+        body = {"options": {"cas": version}, "data": {**entry, self._key: after}}
         self._vault.need("post", f"{self._mount}/data/{path}", body)
         return self._watched(user, before, after, secret, within)
 
@@ -113,8 +139,10 @@ class RotationDrill:
         """Return the login at `path`, and its version: what another writes after it is not overwritten."""
         said = self._vault.need("get", f"{self._mount}/data/{path}")["data"]
         entry = dict(said["data"] or {})
-        if not all(isinstance(entry.get(key), str) and entry[key] for key in ("username", "password")):
-            raise ProbeError(f"{path}: lacks a username or a password", "write both at the source")
+        nameless = self._service is None or isinstance(self._service, HttpLogin)
+        needed = (self._key,) if nameless else ("username", self._key)
+        if lacking := [key for key in needed if not (isinstance(entry.get(key), str) and entry[key])]:
+            raise ProbeError(f"{path}: lacks a {' and a '.join(lacking)}", "write it at the source")
         return entry, int(said["metadata"]["version"])
 
     def _watched(self, user: str, before: str, after: str, secret: str, within: float) -> RotationResult:
@@ -123,27 +151,37 @@ class RotationDrill:
 
         def decided() -> bool:
             nonlocal new, old
-            held = self._password(secret)
-            tries = self._sql.login(user, after), self._sql.login(user, before)
+            held, at = self._password(secret), self._service
+            tries = (at.login(user, after), at.login(user, before)) if at else (new, old)
             moment = now() - begun
             if moment > within:
                 return True
             new, old = tries
-            states = {"delivered": held == after, "used": new.admitted, "dead": not old.admitted}
+            states = {"delivered": held == after}
+            if at:
+                states |= {"used": new.admitted, "dead": not old.admitted}
             times.update({what: moment for what, holds in states.items() if holds} | times)
             return len(times) == len(states)
 
         poll(decided, within, LOOK_PERIOD_S)
-        return RotationResult(times.get("delivered"), times.get("used"), times.get("dead"), new, old)
+        refusal = self._service.refusal if self._service else ""
+        return RotationResult(times.get("delivered"), times.get("used"), times.get("dead"), new, old, refusal)
 
     def _password(self, secret: str) -> str:
         space, _, name = secret.partition("/")
-        coded = (self._kube.wire.get(one("Secret", space, name)).get("data") or {}).get("password")
+        coded = (self._kube.wire.get(one("Secret", space, name)).get("data") or {}).get(self._key)
         if not coded:
             raise ProbeError(
-                f"Secret {secret}: has no key password", "name the canary's Secret in the policy"
+                f"Secret {secret}: has no key {self._key}", "check [platform.rotation] in the profile"
             )
         try:
             return base64.b64decode(coded, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
-            raise ProbeError(f"Secret {secret}: password is not text", "fix it at the source") from None
+            raise ProbeError(f"Secret {secret}: {self._key} is not text", "fix it at the source") from None
+
+
+def _service(profile: Profile) -> LoginService | None:
+    """Return where the login is tried, None where the profile names nothing."""
+    if profile.platform.rotation.canary_login:
+        return HttpLogin.from_profile(profile)
+    return Postgres.from_profile(profile) if profile.sql.host else None

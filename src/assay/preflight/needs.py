@@ -38,7 +38,7 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "restored": RESTORE,
     "restores": ("drill.allowed_signers",),
     "lock_trials": S3,
-    "rotation": ("drill.launcher", "escrow.folder", *KUBE, *VAULT, *SQL),
+    "rotation": ("drill.launcher", "escrow.folder", *KUBE, *VAULT),
     "s3": S3,
     "hcl": ("paths.infra",),
     "declared": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -68,6 +68,8 @@ class SegmentState:
 
 class Postgres:
     """Questions to one database; each is one read-only transaction on a connection of its own."""
+
+    refusal: ClassVar[str] = WRONG
 
     def __init__(self, where: Mapping[str, str], password: str = "") -> None:
         """Ask the server at `where` (libpq keywords and values, no password among them)."""

@@ -5,20 +5,25 @@ from __future__ import annotations
 import base64
 import math
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 
-from assay.config.platform import Exemption
+from assay.config.platform import Exemption, Rotation
+from assay.config.platform import Platform as Config
+from assay.config.profile import SqlAccess
 from assay.drills import rotation
 from assay.drills.rotation import RotationDrill
 from assay.errors import AssumptionError, ProbeError
-from assay.model import Attempt
+from assay.model import Attempt, Override, Tier, Verdict
 from assay.origins import external_secrets
 from assay.origins.secret_holders import ONCE, PART, VARIABLE, RotationExemption, holders
+from assay.probes.net.login import HttpLogin
 from assay.probes.postgres import WRONG, Postgres
+from tests.unit.support.judging import judged
 
 
 PLACES = {("shop", "app")}
@@ -145,6 +150,8 @@ def test_what_is_spared_has_a_reason_and_is_never_the_canary() -> None:
 class Platform:
     """A source, a Secret and a service that follow after some looks; `asleep` names what never does."""
 
+    refusal = WRONG
+
     def __init__(self, asleep: str = "") -> None:
         self.asleep, self.looks, self.version = asleep, 0, 7
         self.user, self.key = "username", "password"
@@ -214,6 +221,69 @@ def test_what_came_late_is_not_in_time() -> None:
     assert turned.delivered is not None
     assert (turned.used, turned.dead, turned.took) == (None, None, math.inf)
     assert (turned.new.admitted, turned.old.admitted) == (False, True)
+
+
+def rotated(platform: Platform, **known: str) -> tuple[Verdict, str]:
+    """Judge a rotation that takes 0.2 s at most, tried by `platform` unless `known` is empty."""
+    service = platform if known else None
+    made = RotationDrill(platform, platform, service, "kv")  # type: ignore[arg-type]
+    names = Rotation(canary_path="apps/canary", canary_secret="apps/canary")
+    stack = SimpleNamespace(platform=Config(rotation=names), drills=SimpleNamespace(rotation=lambda: made))
+    found, said, _ = judged("SEC-26", Tier.DRILL, stack, Override({"rotation": 0.2}))
+    return found, said
+
+
+@pytest.mark.parametrize(("asleep", "by", "verdict", "says"), [
+    ("", {"by": "login"}, Verdict.PASS, ""),
+    ("", {}, Verdict.NOT_CHECKED, "names no service that takes the canary"),
+    ("operator", {}, Verdict.FAIL, "Secret apps/canary: has the old value"),
+    ("operator", {"by": "login"}, Verdict.FAIL, "Secret apps/canary: has the old value"),
+    ("follower", {"by": "login"}, Verdict.FAIL, "the new value is refused"),
+    ("old", {"by": "login"}, Verdict.FAIL, "Login canary: admitted"),
+])  # fmt: skip
+def test_only_a_login_proves_that_a_rotation_is_whole(
+    asleep: str, by: dict[str, str], verdict: Verdict, says: str
+) -> None:
+    found, said = rotated(Platform(asleep), **by)
+    assert (found, says in said) == (verdict, True)
+
+
+def test_without_a_service_no_name_is_needed_and_the_arrival_alone_is_timed() -> None:
+    platform = Platform("follower")
+    platform.user = "another"
+    turned = RotationDrill(platform, platform, None, "kv").turn("a/b", "a/b", 0.2)  # type: ignore[arg-type]
+    assert turned.delivered is not None
+    assert (turned.refusal, turned.took, list(turned.times)) == ("", turned.delivered, ["Secret"])
+
+
+def test_the_key_that_is_changed_is_the_profiles() -> None:
+    class Token(Platform):
+        def need(self, verb: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+            data = {"password": body["data"]["token"], "kept": body["data"]["kept"]} if body else {}
+            given = {**body, "data": data} if body else None
+            assert data.get("kept", "kept") == "kept"
+            entry = super().need(verb, path, given)["data"]
+            return {"data": {**entry, "data": {"token": entry["data"]["password"], "kept": "kept"}}}
+
+    platform = Token()
+    platform.key = "token"
+    made = RotationDrill(platform, platform, None, "kv", "token")  # type: ignore[arg-type]
+    assert made.turn("a/b", "a/b", 0.2).delivered is not None
+    assert platform.source != "first"
+
+
+@pytest.mark.parametrize(("login", "host", "kind"), [
+    ("https://registry.example/v2/", "db", HttpLogin), ("", "db", Postgres), ("", "", type(None)),
+])  # fmt: skip
+def test_where_the_login_is_tried(login: str, host: str, kind: type, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("not shown")
+    access = SqlAccess(host, "5432", tmp_path / "password", "shop", "auditor", tmp_path / "password")
+    profile: Any = SimpleNamespace(
+        platform=Config(rotation=Rotation(canary_login=login)), sql=access,
+        api=SimpleNamespace(ca=None), need_text=lambda key: getattr(access, key[4:]),
+        need_path=lambda key: getattr(access, key[4:]),
+    )  # fmt: skip
+    assert isinstance(rotation._service(profile), kind)
 
 
 def test_a_password_that_was_not_in_use_proves_nothing() -> None:

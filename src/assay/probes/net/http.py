@@ -101,8 +101,18 @@ class Http:
         """
         return self._ask("GET", path, headers)
 
+    def get_as(self, authorization: str) -> Reply:
+        """Return the reply to one GET of the URL itself with this header; as `get`."""
+        return self._ask("GET", "", authorization=authorization)
+
     def _ask(
-        self, method: str, path: str, headers: Path | None = None, body: bytes = b"", content_type: str = ""
+        self,
+        method: str,
+        path: str,
+        headers: Path | None = None,
+        body: bytes = b"",
+        content_type: str = "",
+        authorization: str = "",
     ) -> Reply:
         url, effect = self.url + path, Effect.READS if method == "GET" else Effect.WRITES
         self._guard.admit(Request("http", method, path.partition("?")[0], effect))
@@ -114,6 +124,7 @@ class Http:
             carried = {"User-Agent": SENT.agent, **({"Content-Type": content_type} if content_type else {})}
             for file in (self._headers, headers):
                 carried |= read_headers(file) if file else {}
+            carried |= {"Authorization": authorization} if authorization else {}
             reply = self._send(session, method, url, body, carried)
             seconds = time.monotonic() - begin
             return Reply(url, reply.status_code, len(reply.content), seconds, method, reply.content)
