@@ -2,6 +2,8 @@
 
 import pytest
 
+from assay.drills.rotation import RotationResult
+from assay.errors import ProbeError
 from assay.model import Record
 from assay.origins.deliveries import deliveries
 from assay.origins.secret_holders import RotationExemption, holders
@@ -9,6 +11,8 @@ from assay.stack import DrillStack, ReadStack
 
 
 USE = "the use of the new value and the end of the old one"
+END = "the end of the old value"
+BLIND = ProbeError("its container cannot be looked into", "name a service that takes the canary instead")
 NAME_ONE = "set canary_login under [platform.rotation], or [sql] for a login of PostgreSQL"
 
 
@@ -51,8 +55,7 @@ def test_a_rotated_canary_arrives_and_its_old_value_dies(stack: DrillStack, cont
     if turned.delivered is None:
         control.offender(secret, f"has the old value after {limit:.0f} s")
     elif not turned.refusal:
-        control.measured(turned.took, "s", "rotation")
-        control.unchecked(USE, "the profile names no service that takes the canary", NAME_ONE)
+        judge_arrival(control, turned, limit)
     elif turned.used is None:
         control.offender(turned.new, f"the new value is refused after {limit:.0f} s")
     elif control.refused(turned.old, turned.new, turned.refusal):
@@ -60,3 +63,17 @@ def test_a_rotated_canary_arrives_and_its_old_value_dies(stack: DrillStack, cont
         if took > limit:
             control.offender(turned.new, f"took {took:.0f} s to arrive, the limit is {limit:.0f} s")
     assert not control.found
+
+
+def judge_arrival(control: Record, turned: RotationResult, limit: float) -> None:
+    """Judge a rotation that no service was asked about: by what the pods hold that take the Secret."""
+    control.measured(turned.took, "s", "rotation")
+    control.note("pods", f"{len(turned.pods)} places looked into")
+    for place in turned.stale:
+        control.offender(
+            place, f"{place.container}: {' '.join(place.words)}: the old value after {limit:.0f} s"
+        )
+    for place in turned.blind:
+        control.unread(place, BLIND)
+    part = END if turned.pods else USE
+    control.unchecked(part, "the profile names no service that takes the canary", NAME_ONE)

@@ -2,7 +2,7 @@
 
 What the platform does by itself is timed: until the Secret has the new value, until the service accepts it,
 until the old one is refused. The service is PostgreSQL or one that speaks HTTP; where the profile names none,
-only the arrival is timed. No rollback: the rotated credential stays.
+the arrival in the Secret and in the pods that take it is timed. No rollback: the rotated credential stays.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ import base64
 import binascii
 import math
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from assay.config.profile import Profile
 from assay.drills.engine.clock import now
 from assay.drills.permission import permit
+from assay.drills.pod_values import PodReader, PodValue, values_in
 from assay.drills.specs import ROTATION
 from assay.errors import AssumptionError, ProbeError
 from assay.model import Attempt
+from assay.origins.secret_holders import running_pods
 from assay.polling import poll
 from assay.probes.kube.client import Kube
 from assay.probes.kube.paths import one
@@ -54,6 +56,9 @@ class RotationResult:
         new: the last try with the new value that ended in time.
         old: the same with the old one.
         refusal: what a refusal says; empty: no service was asked, `used` and `dead` say nothing.
+        pods: without a service: where running pods hold it, each place once.
+        stale: those of them with another value than the new one.
+        blind: those of them that cannot be looked into.
     """
 
     delivered: float | None
@@ -62,6 +67,9 @@ class RotationResult:
     new: Attempt
     old: Attempt
     refusal: str = WRONG
+    pods: tuple[PodValue, ...] = ()
+    stale: tuple[PodValue, ...] = ()
+    blind: tuple[PodValue, ...] = ()
 
     @property
     def took(self) -> float:
@@ -90,8 +98,13 @@ class RotationDrill:
         service: LoginService | None,
         mount: str,
         key: str = "password",
+        inside: PodReader | None = None,
     ) -> None:
-        """Change `key` in the KV mount `mount` by `vault`; try logins at `service`, where there is one."""
+        """Change `key` in the KV mount `mount` by `vault`.
+
+        Try logins at `service`, where there is one; else look into pods by `inside`.
+        """
+        self._inside = inside
         self._kube, self._vault, self._service, self._mount, self._key = kube, vault, service, mount, key
 
     @classmethod
@@ -104,7 +117,9 @@ class RotationDrill:
         """
         permit(profile, ROTATION)
         vault, key = drill_connection(profile), profile.platform.rotation.canary_key
-        return cls(Kube.from_profile(profile), vault, _service(profile), profile.vault.mount, key)
+        service = _service(profile)
+        inside = None if service else PodReader.from_profile(profile)
+        return cls(Kube.from_profile(profile), vault, service, profile.vault.mount, key, inside)
 
     def turn(self, path: str, secret: str, within: float) -> RotationResult:
         """Give the login at `path` another password, and return what became of it `within` seconds.
@@ -133,7 +148,33 @@ class RotationDrill:
             raise AssumptionError(said, "fix the login first")
         body = {"options": {"cas": version}, "data": {**entry, self._key: after}}
         self._vault.need("post", f"{self._mount}/data/{path}", body)
-        return self._watched(user, before, after, secret, within)
+        turned = self._watched(user, before, after, secret, within)
+        if self._inside is None or turned.delivered is None:
+            return turned
+        return self._within_pods(turned, self._inside, secret, after, within - turned.delivered)
+
+    def _within_pods(
+        self, turned: RotationResult, inside: PodReader, secret: str, after: str, left: float
+    ) -> RotationResult:
+        """Look into the pods that take the Secret until all hold the new value, for `left` seconds."""
+
+        def looked() -> RotationResult:
+            places = values_in(running_pods(self._kube), secret, self._key)
+            held = {place: inside.value(place) for place in places}
+            blind = tuple(place for place, value in held.items() if value is None)
+            stale = tuple(place for place, value in held.items() if value not in (None, after))
+            return replace(turned, pods=tuple(places), stale=stale, blind=blind)
+
+        found = looked()
+
+        def settled() -> bool:
+            nonlocal found
+            found = looked()
+            return not (found.stale or found.blind)
+
+        if found.stale or found.blind:
+            poll(settled, left, LOOK_PERIOD_S)
+        return found
 
     def _entry(self, path: str) -> tuple[dict[str, str], int]:
         """Return the login at `path`, and its version: what another writes after it is not overwritten."""
