@@ -1,4 +1,4 @@
-"""The end of a run is bounded: what hangs after everything was judged must not hang whoever waits for it."""
+"""The end of a run is bounded: what hangs after everything was judged must not hang those who wait for it."""
 
 from __future__ import annotations
 
