@@ -149,6 +149,8 @@ def select(
 
 def scope_of(catalogue: Catalogue, profile: Profile) -> set[str]:
     """Return the ids that the stack is accepted on: the profile's scope, else the whole catalogue."""
+    if profile.tested_only:
+        return catalogue.judged
     return set(profile.controls if profile.controls is not None else catalogue.controls)
 
 

@@ -186,13 +186,14 @@ def test_what_a_signal_ends_is_an_error(pytester: pytest.Pytester, toy: Toy) -> 
     assert [line["verdict"] for line in evidence(pytester)] == ["ERROR"]
 
 
+@pytest.mark.parametrize("scope", ['controls = ["NET-01"]', "tested_only = true"])
 def test_controls_without_a_test_are_rows_and_narrow_the_gate_only_in_scope(
-    pytester: pytest.Pytester, toy: Toy
+    scope: str, pytester: pytest.Pytester, toy: Toy
 ) -> None:
     toy.trio("NET-01")
     toy.policy("NET-02")
     assert run(pytester).ret == 10
-    toy.write("toy.toml", (toy.root / "toy.toml").read_text() + '[scope]\ncontrols = ["NET-01"]\n')
+    toy.write("toy.toml", (toy.root / "toy.toml").read_text() + f"[scope]\n{scope}\n")
     result = run(pytester)
     assert result.ret == 0
     assert last(result) == "GREEN: 1 of 1 in scope, 2 in the catalogue, 1 not checked"
