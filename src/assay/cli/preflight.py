@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from assay.catalogue import check_overrides, load_catalogue
+from assay.cli.loading import load_or_exit
 from assay.config.profile import Profile
 from assay.errors import AssayError
 from assay.preflight.checks import run_checks
@@ -22,7 +22,6 @@ from assay.proof.plant import Plant
 from assay.rights.needed import needed_rights
 from assay.run.allowance import allowance_of
 from assay.run.gate import UNUSABLE, select
-from assay.run.resolve import find_profile
 from assay.run.stack_lock import StackLock
 from assay.writers.lab import require_lab
 
@@ -61,12 +60,7 @@ def doctor_command(stack: str | None, as_json: bool) -> None:
 
     Exit 0: every control in scope can be judged; 10: something is missing; 4: the profile cannot be used.
     """
-    try:
-        catalogue, profile = load_catalogue(Path.cwd()), find_profile(stack)
-        check_overrides(catalogue, profile.overrides)
-    except AssayError as problem:
-        click.echo(f"ERROR: {problem}", err=True)
-        sys.exit(UNUSABLE)
+    catalogue, profile = load_or_exit(stack)
     click.echo("".join(f"assay: {line}\n" for line in sweep_lines(profile)), nl=False, err=True)
     reports = Path(os.environ.get("ASSAY_REPORTS") or catalogue.root / "reports")
     pairs = select(catalogue, profile).pairs

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import datetime
-import sys
 from pathlib import Path
 
 import click
 
-from assay.catalogue import check_overrides, load_catalogue
+from assay.cli.loading import load_or_exit
 from assay.effect import Effect
-from assay.errors import AssayError
 from assay.model import Tier
 from assay.rights.files import rights_files
 from assay.rights.kubernetes import AccountName
 from assay.rights.needed import needed_rights
 from assay.run.allowance import allowance_of
-from assay.run.gate import UNUSABLE, select
-from assay.run.resolve import find_profile
+from assay.run.gate import select
 
 
 @click.command(
@@ -61,12 +58,7 @@ def rights_command(
     Each line names the controls that need it. Nothing is asked of the platform, and nothing is granted.
     """
     namespace, _, name = account.partition("/")
-    try:
-        catalogue, profile = load_catalogue(Path.cwd()), find_profile(stack)
-        check_overrides(catalogue, profile.overrides)
-    except AssayError as problem:
-        click.echo(f"ERROR: {problem}", err=True)
-        sys.exit(UNUSABLE)
+    catalogue, profile = load_or_exit(stack)
     unknown = [one for one in controls if one not in catalogue.controls]
     if unknown or not (namespace and name):
         wrong = f"no such control: {', '.join(unknown)}" if unknown else "--account: write NAMESPACE/NAME"
